@@ -1,0 +1,56 @@
+# Everything that a clone needs: `make demo` runs real jobs here, `make test` proves the promises.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench local lock schemas clean
+
+# The first Python that is new enough; name another with `make PYTHON=...`.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+READY := .venv/.ready
+
+help: ## What can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(READY)
+
+$(READY): requirements/dev.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Jobferry needs Python 3.11 or newer, with its venv module: name one with make PYTHON=..."; exit 1; }
+	@echo "Setting up .venv with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+demo: $(READY) ## Run real jobs end to end on an embedded AWS
+	@$(BIN)/jobferry demo
+
+local: $(READY) ## Run the whole system here until Ctrl-C, for your own clients
+	@$(BIN)/jobferry local
+
+test: $(READY) ## Run every test
+	@$(BIN)/python -m pytest
+
+check: $(READY) ## Lint, types, architecture, templates
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cfn-lint deploy/template.yaml
+	$(BIN)/python -m schemas.export --check
+
+bench: $(READY) ## Measure, as ratios in one run
+	@$(BIN)/python -m tests.bench
+
+schemas: $(READY) ## Export the JSON Schemas
+	@$(BIN)/python -m schemas.export
+
+lock: ## Resolve the dependencies anew (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--extra local --extra dev pyproject.toml -o requirements/dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		-c requirements/dev.txt pyproject.toml -o requirements/worker.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		-c requirements/dev.txt requirements/lambda.in -o requirements/lambda.txt
+
+clean: ## Remove all that was made
+	rm -rf .venv .jobferry build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

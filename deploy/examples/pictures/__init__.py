@@ -1,0 +1,1 @@
+"""The image `pictures`: makes thumbnails, contact sheets, and reports."""

@@ -1,0 +1,56 @@
+"""Every fill, installed in one place. Import this only once the process lives in its own environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from ministack import app
+
+from deploy.local import callbacks, executions, functions, run_task, states_language, task_events, task_states
+from deploy.local.container_start import ContainerStarter, Machine, search_path
+from deploy.local.containers import Reaper
+from deploy.local.images import Images
+from deploy.local.pinned import replace, require_pin
+from deploy.local.tasks import Tasks
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def install(images: Images, *, port: int, scratch: Path, reaper: Reaper) -> Tasks:
+    """Fill every gap, and give back the tasks, which must be closed at the end.
+
+    Raises:
+        PinMoved: another ministack is installed, or it lost a part that a fill replaces.
+    """
+    require_pin()
+    replace(app, "_docker_socket_present", no_docker_socket)
+    replace(app, "_collect_scripts", no_scripts)
+    machine = Machine(
+        scratch=scratch,
+        endpoint_url=f"http://127.0.0.1:{port}",
+        path=search_path(sys.executable, os.environ.get("PATH")),
+        python_path=str(PROJECT),
+    )
+    tasks = Tasks(ContainerStarter(images, machine, reaper))
+    tasks.install()
+    task_events.install()
+    states_language.install()
+    executions.install()
+    task_states.install()
+    callbacks.install()
+    functions.install()
+    run_task.install(tasks)
+    return tasks
+
+
+def no_docker_socket() -> bool:
+    """Gap: ministack looks for a Docker daemon at start and reaps containers there, also those of others."""
+    return False
+
+
+def no_scripts(*_: Any) -> list[str]:
+    """Gap: ministack runs whatever lies in /docker-entrypoint-initaws.d and /etc/localstack/init at start."""
+    return []

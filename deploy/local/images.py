@@ -1,0 +1,81 @@
+"""Which local command stands for which container image."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+class ImageCatalogueInvalid(ValueError):
+    """The image catalogue is not a mapping of image names to entry points."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """What runs when a container of this image starts."""
+
+    entry_point: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    memory_limit: bool = False
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images that can be pulled on this machine."""
+
+    by_name: Mapping[str, Image]
+
+    def find(self, reference: str) -> Image | None:
+        """The image a task definition means, or None when no registry has it."""
+        return next((self.by_name[name] for name in names_of(reference) if name in self.by_name), None)
+
+
+def names_of(reference: str) -> Iterator[str]:
+    """Every catalogue name that answers for an image reference, the most exact first."""
+    yield reference
+    tagged = reference.partition("@")[0]
+    head, slash, tail = tagged.rpartition("/")
+    untagged = head + slash + tail.partition(":")[0]
+    for name in (tagged, untagged):
+        yield name
+        yield without_registry(name)
+
+
+def without_registry(name: str) -> str:
+    """Drop the registry's host, which Docker tells by its dot, its port or the name localhost."""
+    host, _, rest = name.partition("/")
+    is_host = bool(rest) and ("." in host or ":" in host or host == "localhost")
+    return rest if is_host else name
+
+
+def load_images(path: Path) -> Images:
+    """Read an image catalogue.
+
+    Raises:
+        ImageCatalogueInvalid: the file does not hold one.
+    """
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    entries = document.get("images") if isinstance(document, dict) else None
+    if not isinstance(entries, dict):
+        raise ImageCatalogueInvalid(f"{path} has no mapping named images")
+    return Images({name: _image(path, name, entry or {}) for name, entry in entries.items()})
+
+
+def _image(path: Path, name: str, entry: Mapping[str, Any]) -> Image:
+    unknown = set(entry) - {"entry_point", "command", "memory_limit"}
+    if unknown:
+        raise ImageCatalogueInvalid(f"{path}: {name} has unknown fields {sorted(unknown)}")
+    return Image(
+        entry_point=_arguments(entry.get("entry_point", ())),
+        command=_arguments(entry.get("command", ())),
+        memory_limit=bool(entry.get("memory_limit", False)),
+    )
+
+
+def _arguments(words: Any) -> tuple[str, ...]:
+    return tuple(str(word).replace("{python}", sys.executable) for word in words)

@@ -1,0 +1,108 @@
+"""The whole system on this machine: the embedded AWS, the stack on it, and a worker."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+
+from deploy.local.emulator_process import EmulatorProcess
+from deploy.local.stack import PROJECT, Stack, deploy
+
+CATALOG = PROJECT / "deploy" / "catalog.yaml"
+ENV_FILE = "local.env"
+# What on AWS takes its time is quick here, so waiting for it would only be waiting.
+QUICK: Mapping[str, str] = {
+    "JOBFERRY_POLL_SECONDS": "1",
+    "JOBFERRY_DRAIN_SECONDS": "10",
+    "JOBFERRY_LOG_QUIET_SECONDS": "0.5",
+    "JOBFERRY_GET_LOG_EVENTS_PER_SECOND": "200",
+    "JOBFERRY_TASK_GRACE_SECONDS": "5",
+    "JOBFERRY_SILENCE_SECONDS": "20",
+    "JOBFERRY_SWEEP_SECONDS": "2",
+}
+_LAST_SECONDS = 15
+
+
+@dataclass(frozen=True)
+class LocalRun:
+    """A running system, and how to reach it."""
+
+    endpoint_url: str
+    stack: Stack
+    environment: Mapping[str, str]
+    session: boto3.Session
+
+    def write_env_file(self, folder: Path) -> Path:
+        """Write the settings as plain KEY=VALUE lines, for any AWS client to join."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / ENV_FILE
+        path.write_text("".join(f"{name}={value}\n" for name, value in sorted(self.environment.items())))
+        return path
+
+    @contextmanager
+    def worker(self, *, log: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
+        """One worker process beside it, for as long as the context lasts; `log` is a file descriptor for its log."""
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "deploy.local.tethered", "workers"],
+            env={**os.environ, **self.environment},
+            cwd=PROJECT,
+            stdin=subprocess.PIPE,
+            stderr=log,
+            # Ctrl-C reaches the terminal's whole group: the worker is to end in its turn, not at the same time.
+            start_new_session=True,
+        )
+        try:
+            yield worker
+        finally:
+            _end(worker)
+
+
+@contextmanager
+def local_run(port: int = 0) -> Iterator[LocalRun]:
+    """The system without a worker, for as long as the context lasts. Port 0 takes a free one."""
+    with ExitStack() as stack:
+        aws = stack.enter_context(EmulatorProcess(port))
+        environment = aws.environment
+        # Clients of this process find the embedded AWS as everyone does, by the standard variables.
+        stack.enter_context(_variables(environment))
+        session = boto3.Session(region_name=environment["AWS_REGION"])
+        deployed = deploy(session)
+        yield LocalRun(
+            endpoint_url=aws.endpoint_url,
+            stack=deployed,
+            environment={**environment, **deployed.settings(CATALOG), **QUICK},
+            session=session,
+        )
+
+
+@contextmanager
+def _variables(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """SIGTERM, and SIGKILL where that is not heeded."""
+    process.terminate()
+    try:
+        process.wait(_LAST_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdin:
+        process.stdin.close()

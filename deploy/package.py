@@ -1,0 +1,88 @@
+"""Packs what `template.yaml` deploys beside itself: the planner's zip, and the template with its artifacts in S3.
+
+`aws cloudformation package` does the second part on AWS; the local run does it with `packaged_template`. The template
+is longer than the 51,200 bytes that CreateStack takes as TemplateBody, so it too goes to S3 and by TemplateURL.
+
+    python -m deploy.package build/plan_next_step.zip --dependencies build/lambda
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import re
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+# The properties of this template that name a local file, and what CloudFormation calls the parts of its place in S3.
+PACKAGED_PROPERTIES = {"Code": ("S3Bucket", "S3Key"), "DefinitionS3Location": ("Bucket", "Key")}
+STATE_MACHINE = "state_machine.asl.json"
+LAMBDA_ZIP = "../build/plan_next_step.zip"
+
+_LAMBDA_SOURCES = ("schemas", "service/__init__.py", "service/core", "workers/__init__.py", "workers/plan_next_step.py")
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # The oldest time that a zip can say.
+_READABLE = 0o644 << 16
+_LOCAL_PATH = re.compile(rf"^(?P<indent> *)(?P<property>{'|'.join(PACKAGED_PROPERTIES)}): (?P<path>[\w./-]+)$", re.M)
+
+
+def build_lambda_zip(root: Path, dependencies: Path | None = None) -> bytes:
+    """The zip of the planner's function: the same bytes for the same sources, so that a deployment without a change
+    changes nothing.
+
+    `dependencies` is a folder of installed packages for Lambda's platform; the local run needs none, since its
+    functions run in our own interpreter.
+    """
+    files = dict(_sources(root))
+    if dependencies is not None:
+        files.update((path.relative_to(dependencies).as_posix(), path) for path in _files_below(dependencies))
+    return _zipped(files)
+
+
+def packaged_template(template: str, bucket: str, keys: Mapping[str, str]) -> str:
+    """The template with each local path replaced by its place in S3; `keys` says which path lies under which key.
+
+    Raises KeyError for a path without a key: the template would not deploy.
+    """
+
+    def place(match: re.Match[str]) -> str:
+        bucket_name, key_name = PACKAGED_PROPERTIES[match["property"]]
+        key = keys[match["path"]]
+        return f"{match['indent']}{match['property']}: {{{bucket_name}: {bucket}, {key_name}: {key}}}"
+
+    return _LOCAL_PATH.sub(place, template)
+
+
+def _sources(root: Path) -> Iterator[tuple[str, Path]]:
+    for source in _LAMBDA_SOURCES:
+        path = root / source
+        for file in _files_below(path) if path.is_dir() else [path]:
+            yield file.relative_to(root).as_posix(), file
+
+
+def _files_below(folder: Path) -> Iterable[Path]:
+    return (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+
+
+def _zipped(files: Mapping[str, Path]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.external_attr = _READABLE
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, files[name].read_bytes())
+    return buffer.getvalue()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Write the zip of the planner's Lambda function.")
+    parser.add_argument("zip", type=Path)
+    parser.add_argument("--dependencies", type=Path, help="packages installed for Lambda's platform")
+    arguments = parser.parse_args()
+    arguments.zip.parent.mkdir(parents=True, exist_ok=True)
+    arguments.zip.write_bytes(build_lambda_zip(Path(__file__).parent.parent, arguments.dependencies))
+
+
+if __name__ == "__main__":
+    main()

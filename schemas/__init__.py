@@ -1,0 +1,1 @@
+"""What crosses a boundary: requests, the catalogue, AWS events, plans and notifications."""

@@ -1,0 +1,31 @@
+"""The two temperaments of a contract: strict towards people, lenient towards AWS."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+JOB_ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+ENVIRONMENT_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
+# No control characters: what people name ends in log lines, S3 keys and e-mail text.
+PRINTABLE_PATTERN = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+
+JobId = Annotated[str, StringConstraints(pattern=JOB_ID_PATTERN)]
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+EnvironmentName = Annotated[str, StringConstraints(pattern=ENVIRONMENT_NAME_PATTERN)]
+# A container's argv and environment are C strings: everything but NUL is theirs to use.
+ProcessText = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+
+
+class Contract(BaseModel):
+    """A contract that people write: unknown fields are refused and nothing is coerced."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class FromAws(BaseModel):
+    """A shape that AWS sends: it may grow fields at any time, so unknown ones are ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)

@@ -1,0 +1,64 @@
+"""JobRequest v1: what a producer sends, as an SQS message body or to `POST /jobs`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from schemas.base import PRINTABLE_PATTERN, Contract, EnvironmentName, JobId, Name, ProcessText
+
+MAX_STAGES = 100
+ONE_YEAR_SECONDS = 31_536_000  # A Standard execution may stay open for one year [Step Functions quotas].
+
+Label = Annotated[str, StringConstraints(max_length=256, pattern=PRINTABLE_PATTERN)]
+InputFile = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=PRINTABLE_PATTERN)]
+User = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=PRINTABLE_PATTERN)]
+Seconds = Annotated[int, Field(ge=1, le=ONE_YEAR_SECONDS)]
+ParameterValue = ProcessText | int | float | bool
+
+
+class StageRequest(Contract):
+    """One stage that a producer spells out: which image runs, and what it is told."""
+
+    image: Name = Field(description="An image of the catalogue.")
+    name: Name | None = Field(default=None, description="A name for people; the image's name if left out.")
+    command: tuple[ProcessText, ...] = Field(
+        default=(), max_length=256, description="The container's command; left out, the image's own command runs."
+    )
+    environment: dict[EnvironmentName, ProcessText] = Field(
+        default_factory=dict, max_length=128, description="Variables for the container, of the names the image allows."
+    )
+    timeout_seconds: Seconds | None = Field(default=None, description="At most the image's own timeout.")
+
+
+class JobRequest(Contract):
+    """A job to run: either its stages, or a job type whose stages the catalogue gives.
+
+    With both, the given stages run and the job type is only a label for subscribers to filter by.
+    """
+
+    job_id: JobId | None = Field(
+        default=None,
+        description="The producer's own id; left out, the SQS message id, so a redelivery is the same job.",
+    )
+    job_type: Name | None = Field(default=None, description="A job type of the catalogue.")
+    tenant: Name = Field(default="default", description="On whose behalf the job runs.")
+    input_file: InputFile | None = Field(
+        default=None, description="An s3:// URI, or a key in Jobferry's own bucket; the first stage's input."
+    )
+    user: User | None = Field(default=None, description="Who asked; the containers see it as JOBFERRY_USER.")
+    stages: tuple[StageRequest, ...] = Field(default=(), max_length=MAX_STAGES)
+    parameters: dict[Name, ParameterValue] = Field(
+        default_factory=dict, max_length=64, description="Values for the placeholders of the job type's stages."
+    )
+    timeout_seconds: Seconds | None = Field(default=None, description="For the whole job, from its first stage on.")
+    labels: dict[Name, Label] = Field(default_factory=dict, max_length=32, description="Copied to the notification.")
+
+    @model_validator(mode="after")
+    def _says_what_to_run(self) -> Self:
+        if not self.stages and self.job_type is None:
+            raise ValueError("the request says nothing to run: give either stages or a job_type")
+        if self.stages and self.parameters:
+            raise ValueError("parameters fill the stages of a job_type: with stages of your own, leave them out")
+        return self

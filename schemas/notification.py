@@ -1,0 +1,145 @@
+"""JobNotification v1: what subscribers read. One JSON message an outcome, with a deterministic id."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Status = Literal["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "REJECTED"]
+Confidence = Literal["certain", "likely", "guess"]
+
+
+class Told(BaseModel):
+    """A shape that we write for others to read; fields may be added within a version, never changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Problem(Told):
+    """One reason why a request was rejected."""
+
+    field: str = Field(description="Where, as a path: stages.0.command.")
+    message: str = Field(description="What is wrong.")
+    remedy: str = Field(description="What to do about it.")
+
+
+class Rejection(Told):
+    """Why a request was not admitted, and where its body is kept."""
+
+    problems: tuple[Problem, ...]
+    body_s3_uri: str | None = None
+    body_link: Link | None = None
+
+
+class Link(Told):
+    """A presigned HTTPS link, and until when it truly works: never longer than the credentials that signed it."""
+
+    url: str
+    expires_at: str = Field(description="ISO 8601, UTC.")
+
+
+class LogReceipt(Told):
+    """What became of one container's log."""
+
+    container: str
+    status: Literal["complete", "possibly_lossy", "absent"]
+    why: str | None = Field(default=None, description="For anything but complete.")
+    lines: int = 0
+    bytes: int = 0
+    sha256: str | None = None
+    first_at: str | None = None
+    last_at: str | None = None
+    s3_uri: str | None = None
+    console_url: str | None = Field(default=None, description="The log stream in the CloudWatch console.")
+    link: Link | None = None
+
+
+class ContainerReport(Told):
+    """How one container of a task ended."""
+
+    name: str
+    exit_code: int | None = None
+    reason: str | None = None
+    log: LogReceipt | None = None
+
+
+class Durations(Told):
+    """Seconds; null where AWS did not say."""
+
+    queued: float | None = Field(default=None, description="From the task's creation until its images were pulled.")
+    starting: float | None = Field(default=None, description="Pulling images.")
+    running: float | None = None
+
+
+class AttemptReport(Told):
+    """One attempt of one stage."""
+
+    attempt: int
+    passed: bool
+    task_arn: str | None = None
+    exit_code: int | None = Field(default=None, description="Of the job's own container.")
+    stop_code: str | None = None
+    stopped_reason: str | None = None
+    error: str | None = None
+    started_at: str | None = None
+    stopped_at: str | None = None
+    durations: Durations = Durations()
+    containers: tuple[ContainerReport, ...] = ()
+
+
+class StageReport(Told):
+    """One stage, with every attempt that was made."""
+
+    stage: int = Field(description="Counted from 1.")
+    name: str
+    image: str
+    status: Literal["PASSED", "FAILED", "NOT_RUN"]
+    output_s3_prefix: str | None = Field(default=None, description="Where this stage was told to write.")
+    attempts: tuple[AttemptReport, ...] = ()
+
+
+class FailureCard(Told):
+    """Why it failed, how sure we are, and what to do."""
+
+    failure_class: str
+    confidence: Confidence
+    stage: int | None = None
+    stage_name: str | None = None
+    exit_code: int | None = None
+    evidence: str = Field(description="The one line that shows it.")
+    log_tail: tuple[str, ...] = Field(default=(), description="The last lines of the job's own container.")
+    next_action: str
+    retryable: bool = Field(description="Whether sending the same job again may help.")
+
+
+class JobNotification(Told):
+    """The outcome of a job, or of a request that was not admitted."""
+
+    schema_version: Literal["1"] = "1"
+    id: str = Field(
+        description="<job id>:<redriveCount>:<status>; a second copy of the same outcome bears the same id."
+    )
+    status: Status
+    job_id: str | None = Field(description="Null where a rejected request named none that can be read.")
+    job_type: str | None = None
+    tenant: str | None = None
+    user: str | None = None
+    input_file: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    redrive_count: int = 0
+    execution_arn: str | None = None
+    execution_console_url: str | None = None
+    submitted_at: str | None = None
+    started_at: str | None = None
+    ended_at: str | None = None
+    duration_seconds: float | None = None
+    observed_via: Literal["event", "sweep", "request"] = Field(description="How we learned of this outcome.")
+    failure: FailureCard | None = None
+    rejection: Rejection | None = None
+    stages: tuple[StageReport, ...] = ()
+    left_out: tuple[str, ...] = Field(default=(), description="What was left out to keep within SNS's size, in order.")
+    text: str = Field(description="The same for a person, as e-mail subscribers get it.")
+
+
+Rejection.model_rebuild()

@@ -1,0 +1,146 @@
+"""What the state machine passes to and from `plan_next_step`.
+
+The names are those of the state machine: `input_file`, and `lambda_result` with `total_stages_count`,
+`processed_stages_count`, `next_stage` and `config`. Every field of a plan is always present, null where it says
+nothing, since a JSONPath that selects nothing fails the state.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.catalog import CapacityProvider, Retries
+
+
+class Passed(BaseModel):
+    """A value that we write and we read: checked, frozen, tolerant of a newer writer's extra fields."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Stage(Passed):
+    """A stage resolved against the catalogue and frozen at admission, so that a plan depends on nothing else."""
+
+    name: str
+    image: str
+    task_definition: str
+    container: str
+    integration: Literal["sync", "callback"]
+    launch_type: Literal["FARGATE", "EC2"]
+    capacity_providers: tuple[CapacityProvider, ...] = ()
+    on_fargate: bool
+    on_demand_fallback: bool = False
+    command: tuple[str, ...] = ()
+    environment: dict[str, str] = Field(default_factory=dict)
+    cpu: int
+    memory: int
+    max_memory: int
+    timeout_seconds: int
+    heartbeat_seconds: int
+    retries: Retries
+
+
+class S3Object(Passed):
+    """Where a value lies that is too large to travel."""
+
+    bucket: str
+    key: str
+
+
+class Config(Passed):
+    """The frozen job, carried from plan to plan: the stages themselves, or where they lie."""
+
+    bucket: str
+    timeout_seconds: int | None = None
+    stages: tuple[Stage, ...] = ()
+    stages_s3: S3Object | None = None
+
+
+class NextStage(Passed):
+    """Everything the state machine needs to run one attempt of one stage."""
+
+    stage: int = Field(description="Counted from 1.")
+    attempt: int = Field(description="Counted from 1.")
+    name: str
+    image: str
+    user: str | None
+    launch: Literal["sync", "sync_on_capacity_provider", "callback", "callback_on_capacity_provider"]
+    task_definition: str
+    container: str
+    launch_type: str
+    capacity_provider_strategy: tuple[dict[str, Any], ...]
+    group: str
+    command: tuple[str, ...]
+    environment: tuple[dict[str, str], ...]
+    environment_before_token: str
+    environment_after_token: str
+    cpu: str
+    memory: str
+    timeout_seconds: int
+    heartbeat_seconds: int
+
+
+class Attempt(Passed):
+    """How one attempt of one stage ended, small enough to be carried a few hundred times."""
+
+    stage: int
+    attempt: int
+    passed: bool
+    task_arn: str | None = None
+    exit_code: int | None = None
+    failure_class: str | None = None
+    error: str | None = None
+
+
+class Outcome(Passed):
+    """What the end states carry: the whole story in brief, and for a failure Step Functions' error and cause."""
+
+    error: str
+    cause: str
+    attempts: tuple[Attempt, ...]
+
+
+Decision = Literal["run", "wait", "succeed", "fail"]
+
+
+class LambdaResult(Passed):
+    """A plan: what `plan_next_step` answers, kept by the state machine under `$.lambda_result`."""
+
+    total_stages_count: int
+    processed_stages_count: int = Field(description="Stages that have passed.")
+    decision: Decision = "run"
+    next_stage: NextStage | None = None
+    wait_seconds: int = 0
+    attempts: tuple[Attempt, ...] = ()
+    outcome: Outcome | None = None
+    config: Config
+
+
+class ErrorResult(Passed):
+    """What a Catch hands over. The cause may be JSON, cut JSON, or prose."""
+
+    Error: str = ""
+    Cause: str = ""
+
+
+class ExecutionInput(Passed):
+    """The input of an execution, and with the results of a stage added, the input of every state."""
+
+    job_id: str
+    input_file: str | None = None
+    user: str | None = None
+    lambda_result: LambdaResult
+    stage_result: dict[str, Any] | None = None
+    error_result: ErrorResult | None = None
+
+
+class PlanRequest(Passed):
+    """The event of the `plan_next_step` Lambda."""
+
+    step: Literal["plan_next_step", "handle_error_step", "finish_step"]
+    execution_arn: str
+    started_at: str
+    now: str
+    input: ExecutionInput

@@ -1,0 +1,1 @@
+"""Jobferry: what is decided (`core`), and how it is done (`aws`, `perform`, `runtime`)."""

@@ -1,0 +1,156 @@
+"""Copy one stopped container's whole log from CloudWatch to S3, and write the receipt."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from service.aws.container_logs import ContainerLogs, LogEvent
+from service.aws.objects import Objects
+from service.aws.tasks import LogConfiguration, Tasks
+from service.core.facts import ContainerState, LogArchived, TaskChanged
+from service.core.log_layout import log_key, log_stream
+
+_TAIL_LINES = 10
+_TAIL_LINE_CHARACTERS = 200
+_POLL_SECONDS = 1.0
+
+
+@dataclass
+class _Tally:
+    """What the receipt says of the lines that went by; the one thing here that grows, and by a constant only."""
+
+    lines: int = 0
+    size: int = 0
+    first_at: float | None = None
+    last_at: float | None = None
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
+
+    def count(self, event: LogEvent) -> bytes:
+        """Note a line, and answer with its bytes in the archive."""
+        line = (event.message.rstrip("\n") + "\n").encode(errors="replace")
+        self.lines += 1
+        self.size += len(line)
+        self.first_at = event.at if self.first_at is None else self.first_at
+        self.last_at = event.at
+        self.digest.update(line)
+        self.tail.append(event.message.rstrip("\n")[:_TAIL_LINE_CHARACTERS])
+        return line
+
+
+@dataclass(frozen=True)
+class LogArchive:
+    """Archives logs. A log is whole once its end was read and nothing came for `quiet_seconds` since the stop."""
+
+    tasks: Tasks
+    logs: ContainerLogs
+    objects: Objects
+    bucket: str
+    region: str
+    quiet_seconds: float
+
+    async def archive(self, task: TaskChanged, container: ContainerState) -> LogArchived:
+        """The receipt of a container's log, which is in S3 by then unless the receipt says why not."""
+        receipt = LogArchived(
+            job_id=task.job_id, task_id=task.task_id, container=container.name, status="absent", region=self.region
+        )
+        configuration = await self._configuration(task, container)
+        stream = log_stream(configuration.stream_prefix, container.name, task.task_id, container.runtime_id)
+        why = self._unreadable(configuration, stream)
+        if why is not None or stream is None or configuration.group is None:
+            return receipt.model_copy(update={"why": why})
+        receipt = receipt.model_copy(update={"log_group": configuration.group, "log_stream": stream})
+        return await self._copy(task, container, configuration, receipt)
+
+    async def _configuration(self, task: TaskChanged, container: ContainerState) -> LogConfiguration:
+        if task.task_definition_arn is None:
+            return LogConfiguration()
+        known = await self.tasks.log_configurations(task.task_definition_arn)
+        return known.get(container.name, LogConfiguration())
+
+    def _unreadable(self, configuration: LogConfiguration, stream: str | None) -> str | None:
+        """Why there is no log to read, where that is certain beforehand."""
+        if configuration.driver is None:
+            return "the container has no log driver, so its output went nowhere"
+        if configuration.driver != "awslogs":
+            return f"the log driver is {configuration.driver}: look where it sends its output"
+        if stream is None:
+            return "the stream has no prefix and the container no runtime id, so its stream cannot be named"
+        if configuration.region not in (None, self.region):
+            return f"the log is in another region: {configuration.region}, group {configuration.group}, stream {stream}"
+        return None
+
+    async def _copy(
+        self, task: TaskChanged, container: ContainerState, configuration: LogConfiguration, receipt: LogArchived
+    ) -> LogArchived:
+        tally = _Tally()
+        key = log_key(task.job_id, task.stage, task.attempt, container.name, task.task_id)
+        pages = self._pages(str(receipt.log_group), str(receipt.log_stream), self._quiet_until(task, container))
+        first = await anext(pages, None)
+        if first is None:
+            return receipt.model_copy(update={"why": _why_empty(task, container)})
+        await self.objects.stream(self.bucket, key, _lines(first, pages, tally))
+        lossy = _why_lossy(configuration)
+        return receipt.model_copy(
+            update={
+                "status": "possibly_lossy" if lossy else "complete",
+                "why": lossy,
+                "lines": tally.lines,
+                "bytes": tally.size,
+                "sha256": tally.digest.hexdigest(),
+                "first_at": tally.first_at,
+                "last_at": tally.last_at,
+                "s3_bucket": self.bucket,
+                "s3_key": key,
+                "tail": tuple(tally.tail) if container.exit_code != 0 else (),
+            }
+        )
+
+    def _quiet_until(self, task: TaskChanged, container: ContainerState) -> float:
+        """Delivery lags the stop; what never started has nothing to deliver."""
+        if container.exit_code is None and task.started_at is None:
+            return 0.0
+        return (task.stopped_at or time.time()) + self.quiet_seconds
+
+    async def _pages(self, group: str, stream: str, quiet_until: float) -> AsyncIterator[tuple[LogEvent, ...]]:
+        """Every page with lines, until the token repeats and it has been quiet for long enough."""
+        token: str | None = None
+        while True:
+            page = await self.logs.page(group, stream, token)
+            if page is not None and page.events:
+                quiet_until = max(quiet_until, min(time.time(), page.events[-1].at) + self.quiet_seconds)
+                yield page.events
+            if page is not None and page.next_token != token:
+                token = page.next_token
+                continue
+            if time.time() >= quiet_until:
+                return
+            await asyncio.sleep(max(0.05, min(_POLL_SECONDS, quiet_until - time.time())))
+
+
+async def _lines(
+    first: tuple[LogEvent, ...], pages: AsyncIterator[tuple[LogEvent, ...]], tally: _Tally
+) -> AsyncIterator[bytes]:
+    yield b"".join(map(tally.count, first))
+    async for events in pages:
+        yield b"".join(map(tally.count, events))
+
+
+def _why_empty(task: TaskChanged, container: ContainerState) -> str:
+    if container.exit_code is None and task.started_at is None:
+        reason = container.reason or task.stopped_reason or "ECS gave no reason"
+        return f"the container never started: {reason}"
+    return "the container wrote nothing"
+
+
+def _why_lossy(configuration: LogConfiguration) -> str | None:
+    """Non-blocking is the default since 2025-06-25, with a buffer of 10m [botocore, LogConfiguration]."""
+    if configuration.mode == "blocking":
+        return None
+    named = configuration.mode or "unset, so non-blocking by default"
+    return f"the log driver's mode is {named}: lines beyond its buffer of {configuration.buffer or '10m'} are dropped"

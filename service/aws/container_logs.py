@@ -1,0 +1,48 @@
+"""CloudWatch Logs: read a stream, page by page, from its beginning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aiolimiter import AsyncLimiter
+    from types_aiobotocore_logs import CloudWatchLogsClient
+
+
+@dataclass(frozen=True)
+class LogEvent:
+    """One line as the driver sent it; the time in epoch seconds."""
+
+    at: float
+    message: str
+
+
+@dataclass(frozen=True)
+class LogPage:
+    """Some events, perhaps none, and the token of what follows. The same token again: the end, for now."""
+
+    events: tuple[LogEvent, ...]
+    next_token: str
+
+
+@dataclass(frozen=True)
+class ContainerLogs:
+    """Reads log streams within the account's GetLogEvents quota, which is fixed [CloudWatch Logs quotas]."""
+
+    client: CloudWatchLogsClient
+    reads: AsyncLimiter
+
+    async def page(self, group: str, stream: str, token: str | None) -> LogPage | None:
+        """One page; None where the group or the stream does not exist, which may be so only for now."""
+        # Left out, startFromHead reads from the tail [botocore, GetLogEvents].
+        position: Any = {"nextToken": token} if token else {}
+        async with self.reads:
+            try:
+                answer = await self.client.get_log_events(
+                    logGroupName=group, logStreamName=stream, startFromHead=True, **position
+                )
+            except self.client.exceptions.ResourceNotFoundException:
+                return None
+        events = tuple(LogEvent(item["timestamp"] / 1000, item["message"]) for item in answer["events"])
+        return LogPage(events, answer["nextForwardToken"])

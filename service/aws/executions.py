@@ -1,0 +1,56 @@
+"""Step Functions: start an execution, and ask how it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from schemas.events import ExecutionDetail
+
+if TYPE_CHECKING:
+    from aiolimiter import AsyncLimiter
+    from types_aiobotocore_stepfunctions import SFNClient
+
+
+@dataclass(frozen=True)
+class Started:
+    """StartExecution's answer."""
+
+    arn: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Executions:
+    """The executions of one state machine, whose names are job ids."""
+
+    client: SFNClient
+    state_machine_arn: str
+    starts: AsyncLimiter
+
+    def arn_of(self, job_id: str) -> str:
+        """The ARN that an execution of this name has."""
+        return f"{self.state_machine_arn.replace(':stateMachine:', ':execution:')}:{job_id}"
+
+    async def start(self, job_id: str, execution_input: str) -> Started | None:
+        """Start it; None where there is one of this name already.
+
+        The same name with the same input answers alike while it runs, and ExecutionAlreadyExists once it is closed
+        [botocore, StartExecution], so a redelivered request meets either: both mean that the job was started.
+        """
+        async with self.starts:
+            try:
+                answer = await self.client.start_execution(
+                    stateMachineArn=self.state_machine_arn, name=job_id, input=execution_input
+                )
+            except self.client.exceptions.ExecutionAlreadyExists:
+                return None
+        return Started(arn=answer["executionArn"], at=answer["startDate"].timestamp())
+
+    async def describe(self, job_id: str) -> ExecutionDetail | None:
+        """How an execution is; None where there is none, or it is forgotten (90 days after its end)."""
+        try:
+            answer = await self.client.describe_execution(executionArn=self.arn_of(job_id))
+        except self.client.exceptions.ExecutionDoesNotExist:
+            return None
+        return ExecutionDetail.model_validate(answer)

@@ -1,0 +1,138 @@
+"""DynamoDB: one item a job, one attribute a register. Merging a fact is one conditional write."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from service.core.facts import FACT, Announced, ExecutionChanged, Fact, LogArchived, Rejected, Requested, TaskChanged
+from service.core.record import Record
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+OPEN_JOBS_INDEX = "open_jobs"
+SHARDS = 8
+_REGISTER = "r#"
+_DAY_SECONDS = 86_400
+
+
+@dataclass(frozen=True)
+class JobsTable:
+    """The records of all jobs. An open one has `open_shard` and `due_at`, which put it into the sweeper's index."""
+
+    client: DynamoDBClient
+    name: str
+    silence_seconds: float
+    grace_seconds: float
+    retention_days: int
+
+    async def merge(self, fact: Fact) -> Record:
+        """Hear a fact and answer with the whole record, also where the record knew better.
+
+        A fact about a job that nobody requested leaves nothing behind: its record is empty.
+        """
+        try:
+            answer = await self.client.update_item(
+                TableName=self.name,
+                Key={"job_id": {"S": fact.job_id}},
+                **_write(fact, self._index(fact)),
+                ReturnValues="ALL_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+            return record_of(fact.job_id, answer.get("Attributes", {}))
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
+                raise
+            held: Mapping[str, Any] = error.response.get("Item", {})  # type: ignore[assignment]  # the stubs leave it out
+            return record_of(fact.job_id, held)
+
+    async def read(self, job_id: str) -> Record:
+        """The record of a job as it is now; empty where there is none."""
+        answer = await self.client.get_item(TableName=self.name, Key={"job_id": {"S": job_id}}, ConsistentRead=True)
+        return record_of(job_id, answer.get("Item", {}))
+
+    async def due(self, shard: int, at: float, limit: int) -> tuple[str, ...]:
+        """Open jobs that nothing was heard of for too long, the most silent first."""
+        answer = await self.client.query(
+            TableName=self.name,
+            IndexName=OPEN_JOBS_INDEX,
+            KeyConditionExpression="open_shard = :shard AND due_at < :at",
+            ExpressionAttributeValues={":shard": {"S": str(shard)}, ":at": {"N": str(int(at))}},
+            ProjectionExpression="job_id",
+            Limit=limit,
+        )
+        return tuple(item["job_id"]["S"] for item in answer.get("Items", []))
+
+    def _index(self, fact: Fact) -> _IndexChange:
+        """How a fact moves its job in the sweeper's index."""
+        now = time.time()
+        soon, late = int(now + self.grace_seconds), int(now + self.silence_seconds)
+        match fact:
+            case Announced():
+                return _IndexChange(closes=True, expires_at=int(now + self.retention_days * _DAY_SECONDS))
+            case Requested() | Rejected():
+                return _IndexChange(due_at=soon, opens=True)
+            case ExecutionChanged(ended=True) | LogArchived() | TaskChanged(stopped=True):
+                return _IndexChange(due_at=soon)
+            case ExecutionChanged(redrive_count=count) if count:
+                return _IndexChange(due_at=late, opens=True)
+            case _:
+                return _IndexChange(due_at=late)
+
+
+@dataclass(frozen=True)
+class _IndexChange:
+    due_at: int | None = None
+    opens: bool = False
+    closes: bool = False
+    expires_at: int | None = None
+
+
+def _write(fact: Fact, index: _IndexChange) -> Any:
+    """The update and its condition: the register is free, or holds a rank that this fact beats."""
+    beats = "attribute_not_exists(#register) OR #register.#rank < :below"
+    creates = isinstance(fact, Requested | Rejected)
+    values: dict[str, Any] = {
+        ":fact": {"M": {"rank": {"N": str(fact.rank)}, "fact": {"S": fact.model_dump_json(exclude_none=True)}}},
+        ":below": {"N": str(fact.beats_below)},
+    }
+    set_, remove = ["#register = :fact"], []
+    if index.due_at is not None:
+        set_.append("due_at = :due")
+        values[":due"] = {"N": str(index.due_at)}
+    if index.opens:
+        set_.append("open_shard = :shard")
+        remove.append("expires_at")
+        values[":shard"] = {"S": str(shard_of(fact.job_id))}
+    if index.closes:
+        remove.extend(("open_shard", "due_at"))
+        set_.append("expires_at = :expires")
+        values[":expires"] = {"N": str(index.expires_at)}
+    return {
+        "UpdateExpression": f"SET {', '.join(set_)}" + (f" REMOVE {', '.join(remove)}" if remove else ""),
+        "ConditionExpression": beats if creates else f"attribute_exists(job_id) AND ({beats})",
+        "ExpressionAttributeNames": {"#register": _REGISTER + fact.register_name, "#rank": "rank"},
+        "ExpressionAttributeValues": values,
+    }
+
+
+def shard_of(job_id: str) -> int:
+    """The index shard of a job: open jobs are spread, so that no partition of the index is hot."""
+    return zlib.crc32(job_id.encode()) % SHARDS
+
+
+def record_of(job_id: str, item: Mapping[str, Any]) -> Record:
+    """The record that an item holds."""
+    return Record(job_id, dict(_registers(item.items())))
+
+
+def _registers(attributes: Iterable[tuple[str, Any]]) -> Iterable[tuple[str, Fact]]:
+    for name, value in attributes:
+        if name.startswith(_REGISTER):
+            yield name.removeprefix(_REGISTER), FACT.validate_json(value["M"]["fact"]["S"])

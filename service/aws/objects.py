@@ -1,0 +1,104 @@
+"""S3: put and get small objects, stream large ones, and sign links."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+    from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
+
+# Parts are of 5 MiB at least, but the last, and 10,000 at most [botocore]: 16 MiB parts carry 160 GB.
+PART_BYTES = 16 * 1024 * 1024
+# A log is data, whatever it holds: shown as text by a browser, never as a page.
+TEXT = "text/plain; charset=utf-8"
+JSON = "application/json"
+
+
+class ObjectTooLargeError(Exception):
+    """The object is larger than the reader is willing to take."""
+
+
+@dataclass(frozen=True)
+class SignedLink:
+    """A presigned URL and the moment, in epoch seconds, until which it truly works."""
+
+    url: str
+    expires_at: float
+
+
+@dataclass(frozen=True)
+class Objects:
+    """S3 as far as Jobferry needs it."""
+
+    client: S3Client
+    credentials: Any  # aiobotocore's credentials, whose expiry bounds every link's; it has no public type.
+
+    async def put(self, bucket: str, key: str, body: bytes, content_type: str) -> None:
+        """Write a small object."""
+        await self.client.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
+
+    async def get(self, bucket: str, key: str, at_most: int) -> bytes:
+        """Read an object of at most so many bytes. Raises ObjectTooLargeError, and NoSuchKey where there is none."""
+        answer = await self.client.get_object(Bucket=bucket, Key=key)
+        async with answer["Body"] as stream:
+            if answer["ContentLength"] > at_most:
+                raise ObjectTooLargeError(f"{answer['ContentLength']:,} bytes")
+            return await stream.read()
+
+    async def stream(self, bucket: str, key: str, chunks: AsyncIterator[bytes]) -> None:
+        """Write an object of any size, holding no more than a part of it in memory."""
+        parts = _in_parts(chunks)
+        first = await anext(parts, b"")
+        if len(first) < PART_BYTES:
+            await self.put(bucket, key, first, TEXT)
+            return
+        upload = await self.client.create_multipart_upload(Bucket=bucket, Key=key, ContentType=TEXT)
+        where = {"Bucket": bucket, "Key": key, "UploadId": upload["UploadId"]}
+        try:
+            done = [await self._part(where, 1, first)]
+            async for part in parts:
+                done.append(await self._part(where, len(done) + 1, part))
+            await self.client.complete_multipart_upload(**where, MultipartUpload={"Parts": done})  # type: ignore[arg-type]  # a dict of three strings
+        except BaseException:
+            # Also when cancelled: what is not aborted is kept, and billed, unseen.
+            await self.client.abort_multipart_upload(**where)  # type: ignore[arg-type]  # a dict of three strings
+            raise
+
+    async def _part(self, where: dict[str, str], number: int, body: bytes) -> CompletedPartTypeDef:
+        answer = await self.client.upload_part(**where, PartNumber=number, Body=body)  # type: ignore[arg-type]  # as above
+        return {"PartNumber": number, "ETag": answer["ETag"]}
+
+    async def link(self, bucket: str, key: str, seconds: int) -> SignedLink:
+        """A presigned GET link. One signed by a role dies with the role's session, so its expiry says the sooner."""
+        wanted = datetime.now(UTC) + timedelta(seconds=seconds)
+        credentials_end = await self._credentials_end()
+        expires = min(wanted, credentials_end) if credentials_end else wanted
+        url = await self.client.generate_presigned_url(
+            "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=seconds
+        )
+        return SignedLink(url, expires.timestamp())
+
+    async def _credentials_end(self) -> datetime | None:
+        """When the session of our credentials ends; None for keys that do not."""
+        if self.credentials is None or not hasattr(self.credentials, "_expiry_time"):
+            return None
+        # Refreshes them if they are about to end, so that the link is signed by those whose end we tell.
+        await self.credentials.get_frozen_credentials()
+        end = self.credentials._expiry_time
+        return end if isinstance(end, datetime) else None
+
+
+async def _in_parts(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The chunks joined into parts of PART_BYTES; the last may be smaller."""
+    held = bytearray()
+    async for chunk in chunks:
+        held += chunk
+        while len(held) >= PART_BYTES:
+            yield bytes(held[:PART_BYTES])
+            del held[:PART_BYTES]
+    if held:
+        yield bytes(held)

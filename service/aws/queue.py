@@ -1,0 +1,99 @@
+"""SQS: take messages, keep their lease, give them back, delete them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from types_aiobotocore_sqs import SQSClient
+
+MAX_BATCH = 10  # [botocore, ReceiveMessage and DeleteMessageBatch]
+MAX_VISIBILITY_SECONDS = 43_200
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message that we hold the lease of."""
+
+    message_id: str
+    body: str
+    receipt_handle: str
+    receive_count: int = 1
+    sent_at: float = 0.0
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Queue:
+    """One queue. `visibility_seconds` is how long a lease lasts unless it is renewed."""
+
+    client: SQSClient
+    url: str
+    visibility_seconds: int
+
+    async def receive(self, at_most: int, wait_seconds: int) -> tuple[Message, ...]:
+        """Up to ten messages, waiting for the first for so long. Never cancel this: a cancelled poll loses messages."""
+        answer = await self.client.receive_message(
+            QueueUrl=self.url,
+            MaxNumberOfMessages=min(at_most, MAX_BATCH),
+            WaitTimeSeconds=wait_seconds,
+            VisibilityTimeout=self.visibility_seconds,
+            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+            MessageAttributeNames=["ExtendedPayloadSize", "SQSLargePayloadSize"],
+        )
+        # An empty answer has no Messages key at all [LocalStack snapshot].
+        return tuple(_message(item) for item in answer.get("Messages", []))
+
+    @asynccontextmanager
+    async def lease(self, message: Message) -> AsyncIterator[None]:
+        """Keep a message ours for as long as the work goes on, by renewing its visibility at a third of its span."""
+        renewing = asyncio.create_task(self._renew(message))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            with suppress(asyncio.CancelledError):
+                await renewing
+
+    async def _renew(self, message: Message) -> None:
+        while True:
+            await asyncio.sleep(self.visibility_seconds / 3)
+            # A renewal that fails is tried again at the next third; at worst the message is handled twice, harmlessly.
+            with suppress(ClientError, BotoCoreError, OSError):
+                await self.set_visibility(message, self.visibility_seconds)
+
+    async def set_visibility(self, message: Message, seconds: int) -> None:
+        """Let the message be received again after so many seconds; 0 gives it back at once."""
+        await self.client.change_message_visibility(
+            QueueUrl=self.url,
+            ReceiptHandle=message.receipt_handle,
+            VisibilityTimeout=min(seconds, MAX_VISIBILITY_SECONDS),
+        )
+
+    async def delete(self, messages: Sequence[Message]) -> tuple[Message, ...]:
+        """Delete up to ten messages; answers with those that could not be deleted."""
+        answer = await self.client.delete_message_batch(
+            QueueUrl=self.url,
+            Entries=[{"Id": str(n), "ReceiptHandle": message.receipt_handle} for n, message in enumerate(messages)],
+        )
+        return tuple(messages[int(failure["Id"])] for failure in answer.get("Failed", []))
+
+
+def _message(item: Mapping[str, object]) -> Message:
+    system = item.get("Attributes") or {}
+    custom = item.get("MessageAttributes") or {}
+    assert isinstance(system, dict) and isinstance(custom, dict)
+    return Message(
+        message_id=str(item["MessageId"]),
+        body=str(item.get("Body", "")),
+        receipt_handle=str(item["ReceiptHandle"]),
+        receive_count=int(system.get("ApproximateReceiveCount", 1)),
+        sent_at=int(system.get("SentTimestamp", 0)) / 1000,
+        attributes={name: str(value.get("StringValue", "")) for name, value in custom.items()},
+    )

@@ -1,0 +1,70 @@
+"""ECS: ask how a task is, stop it, and look up where its containers log to."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from schemas.events import TaskDetail
+
+if TYPE_CHECKING:
+    from types_aiobotocore_ecs import ECSClient
+
+
+@dataclass(frozen=True)
+class LogConfiguration:
+    """Where a container of a task definition logs to, by its driver and options."""
+
+    driver: str | None = None
+    group: str | None = None
+    stream_prefix: str | None = None
+    region: str | None = None
+    mode: str | None = None
+    buffer: str | None = None
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """The tasks of a cluster. Task definitions never change, so what they say is kept."""
+
+    client: ECSClient
+    _known: MutableMapping[str, dict[str, LogConfiguration]] = field(default_factory=dict)
+
+    async def describe(self, arn: str) -> TaskDetail | None:
+        """How a task is; None where ECS has forgotten it, about an hour after its end."""
+        answer = await self.client.describe_tasks(cluster=cluster_of(arn), tasks=[arn])
+        return next((TaskDetail.model_validate(task) for task in answer["tasks"]), None)
+
+    async def stop(self, arn: str, reason: str) -> TaskDetail | None:
+        """Ask ECS to stop a task. Its containers get SIGTERM, and SIGKILL after their stopTimeout."""
+        answer = await self.client.stop_task(cluster=cluster_of(arn), task=arn, reason=reason)
+        return TaskDetail.model_validate(answer["task"]) if "task" in answer else None
+
+    async def log_configurations(self, task_definition_arn: str) -> dict[str, LogConfiguration]:
+        """The log configuration of each container of a task definition."""
+        if task_definition_arn not in self._known:
+            answer = await self.client.describe_task_definition(taskDefinition=task_definition_arn)
+            containers = answer["taskDefinition"].get("containerDefinitions", [])
+            self._known[task_definition_arn] = {item["name"]: _log_configuration(item) for item in containers}
+        return self._known[task_definition_arn]
+
+
+def cluster_of(arn: str) -> str:
+    """The cluster in a task ARN of the new form; `default` for the old form, which names none."""
+    segments = arn.rsplit(":", 1)[-1].split("/")
+    return segments[1] if len(segments) > 2 else "default"
+
+
+def _log_configuration(container: object) -> LogConfiguration:
+    assert isinstance(container, dict)
+    configuration = container.get("logConfiguration") or {}
+    options = configuration.get("options") or {}
+    return LogConfiguration(
+        driver=configuration.get("logDriver"),
+        group=options.get("awslogs-group"),
+        stream_prefix=options.get("awslogs-stream-prefix"),
+        region=options.get("awslogs-region"),
+        mode=options.get("mode"),
+        buffer=options.get("max-buffer-size"),
+    )

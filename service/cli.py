@@ -1,0 +1,41 @@
+"""The `jobferry` command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status says whether it went well."""
+    options = _parse(arguments)
+    # Each command is imported when it is asked for: the worker in its container has no local run and no need of one.
+    match options.command:
+        case "worker":
+            from workers.__main__ import main as worker
+
+            return worker()
+        case "local":
+            from deploy.local.serve import serve
+
+            return serve(options.port)
+        case _:
+            from deploy.local.demo import demo
+
+            return demo(as_json=options.json)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="jobferry", description="An event-driven job queue on AWS.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("worker", help="run the worker; its settings are the JOBFERRY_* variables")
+    local = commands.add_parser("local", help="run the whole system on this machine until Ctrl-C")
+    local.add_argument("--port", type=int, default=4566, help="port on 127.0.0.1; 0 takes a free one (default: 4566)")
+    demo = commands.add_parser("demo", help="run real jobs end to end on this machine, and check what comes of them")
+    demo.add_argument("--json", action="store_true", help="print the notifications as JSON lines on standard output")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""What can be owed. Each action, once performed, answers with facts: doing it is also how we learn that it is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class StartExecution:
+    """Start the job's execution. Its name is the job id, so a repeat is harmless."""
+
+    job_id: str
+    execution_input: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskExecution:
+    """Ask Step Functions how the execution is."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskTask:
+    """Ask ECS how a task is."""
+
+    job_id: str
+    task_arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopTask:
+    """Stop a task whose execution has ended: nobody waits for it any more."""
+
+    job_id: str
+    task_arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Say that we are at work on this, so that nobody does it at the same time."""
+
+    job_id: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveLog:
+    """Copy a stopped container's whole log to S3."""
+
+    job_id: str
+    task_id: str
+    container: str
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUpLog:
+    """Write a receipt that says that the log could not be archived in time."""
+
+    job_id: str
+    task_id: str
+    container: str
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Tell subscribers how the job ended."""
+
+    job_id: str
+    redrive_count: int
+
+
+Action = StartExecution | AskExecution | AskTask | StopTask | Claim | ArchiveLog | GiveUpLog | Announce

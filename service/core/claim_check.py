@@ -1,0 +1,35 @@
+"""The SQS extended client's pointer: a message body that only says where in S3 the real body lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.core.request_body import BodyRefusedError, read_json
+
+# Today's class name and the one that older clients send [awslabs/amazon-sqs-python-extended-client-lib].
+_CLASSES = frozenset(
+    {"software.amazon.payloadoffloading.PayloadS3Pointer", "com.amazon.sqs.javamessaging.MessageS3Pointer"}
+)
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """Where the real body lies."""
+
+    bucket: str
+    key: str
+
+
+def read_pointer(body: str) -> Pointer | None:
+    """The pointer in a message body; None for any other body."""
+    if not body.lstrip().startswith("["):
+        return None
+    try:
+        value = read_json(body)
+    except BodyRefusedError:
+        return None
+    match value:
+        case [str(name), {"s3BucketName": str(bucket), "s3Key": str(key)}] if name in _CLASSES:
+            return Pointer(bucket, key)
+        case _:
+            return None

@@ -1,0 +1,33 @@
+"""Links into the AWS console: for people, and only for those who are signed in."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+
+def execution_url(arn: str) -> str | None:
+    """The page of a Step Functions execution; None where the ARN has no region."""
+    region = _region(arn)
+    return f"{_home(region, 'states')}#/v2/executions/details/{arn}" if region else None
+
+
+def log_stream_url(region: str | None, group: str | None, stream: str | None) -> str | None:
+    """The page of a CloudWatch log stream. The console wants names escaped twice, with `$` for the second `%`."""
+    if not (region and group and stream):
+        return None
+    where = f"log-groups/log-group/{_twice(group)}/log-events/{_twice(stream)}"
+    return f"{_home(region, 'cloudwatch')}#logsV2:{where}"
+
+
+def _home(region: str, service: str) -> str:
+    domain = "amazonaws.cn" if region.startswith("cn-") else "aws.amazon.com"
+    return f"https://{region}.console.{domain}/{service}/home?region={region}"
+
+
+def _region(arn: str) -> str | None:
+    parts = arn.split(":")
+    return parts[3] or None if len(parts) > 5 else None
+
+
+def _twice(text: str) -> str:
+    return quote(quote(text, safe=""), safe="").replace("%", "$")

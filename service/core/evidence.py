@@ -1,0 +1,250 @@
+"""What shows a failure: small matchers over an Ending. Each answers with the words that show it, or with None."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple
+
+from schemas.notification import Confidence
+from service.core.ending import Ending, redact
+
+Remedy = Literal["again", "again_on_demand", "bigger", "application", "none"]
+"""What the planner may do: try the same again, on demand instead of Spot, with more memory, if the catalogue allows
+retrying the application's own failures, or nothing."""
+
+Evidence = Callable[[Ending], str | None]
+
+
+class Row(NamedTuple):
+    """One failure of the table. `next_action` may hold the names that `names_in` fills in."""
+
+    failure_class: str
+    confidence: Confidence
+    remedy: Remedy
+    evidence: Evidence
+    next_action: str
+
+
+# A name stands at or near the beginning of a reason; before it there may be "Task failed to start: ", a service's
+# name, or who was refused. Further on, a reason quotes others.
+_NEAR_THE_BEGINNING = 300
+_AWS_ERROR = re.compile(r"(ECS|AmazonECS|States|Lambda)\.")
+_ENDED_BY_ITSELF = "EssentialContainerExited"
+_SIGTERM_OR_SIGKILL = frozenset({143, 137})
+
+
+def said(name: str, *details: str) -> Evidence:
+    """AWS said it: the name near the beginning, and the details anywhere in the same reason, in any case."""
+    first, *others = (re.compile(pattern, re.IGNORECASE) for pattern in (name, *details))
+
+    def evidence(ending: Ending) -> str | None:
+        for text in _words_of_aws(ending):
+            if first.search(text, 0, _NEAR_THE_BEGINNING) and all(pattern.search(text) for pattern in others):
+                return text
+        return None
+
+    return evidence
+
+
+def others_said(name: str) -> Evidence:
+    """A reason of another container says it."""
+    pattern = re.compile(name, re.IGNORECASE)
+    return lambda ending: next((text for text in ending.other_reasons if pattern.search(text)), None)
+
+
+def failed_with(error: str, *details: str) -> Evidence:
+    """The error has this name (case counts, from its beginning), and the cause holds the details."""
+    first = re.compile(error)
+    others = [re.compile(pattern, re.IGNORECASE) for pattern in details]
+
+    def evidence(ending: Ending) -> str | None:
+        found = first.match(ending.error or "") and all(pattern.search(ending.cause or "") for pattern in others)
+        return _error_and_cause(ending) if found else None
+
+    return evidence
+
+
+def stop_code(*codes: str) -> Evidence:
+    """ECS gave one of these stop codes."""
+
+    def evidence(ending: Ending) -> str | None:
+        shown = f"{ending.stop_code}: {ending.stopped_reason}" if ending.stopped_reason else ending.stop_code
+        return shown if ending.stop_code in codes else None
+
+    return evidence
+
+
+def exited(code: int, meaning: str) -> Evidence:
+    """The job's own container exited with this code."""
+    return lambda ending: f"exit code {code}: {meaning}" if ending.exit_code == code else None
+
+
+def signalled(ending: Ending) -> str | None:
+    """The job's own container was ended by a signal, as a shell counts it: 128 and the signal's number."""
+    number = (ending.exit_code or 0) - 128
+    if not 0 < number <= 64:
+        return None
+    known = {item.value: f" ({item.name})" for item in signal.Signals}
+    return f"exit code {ending.exit_code}: ended by signal {number}{known.get(number, '')}"
+
+
+def when(condition: Callable[[Ending], bool], evidence: Evidence) -> Evidence:
+    """The evidence, if the condition holds as well."""
+    return lambda ending: evidence(ending) if condition(ending) else None
+
+
+def any_of(*evidences: Evidence) -> Evidence:
+    """The first of these that shows it."""
+    return lambda ending: next((shown for item in evidences if (shown := item(ending)) is not None), None)
+
+
+def others_failed(ending: Ending) -> str | None:
+    """Something else than the job's own container went wrong, and what."""
+    told = "; ".join(ending.other_reasons)
+    codes = ", ".join(f"another container's exit code {code}" for code in ending.other_exit_codes if code)
+    own = "its own container has no exit code" if ending.exit_code is None else f"own exit code {ending.exit_code}"
+    return f"{own}; {told or codes}" if told or codes else None
+
+
+def nothing_better(ending: Ending) -> str:
+    """All that there is, raw."""
+    parts = (
+        ("error", ending.error),
+        ("cause", ending.cause),
+        ("stop code", ending.stop_code),
+        ("stopped reason", ending.stopped_reason),
+        ("container reason", ending.container_reason),
+        ("exit code", ending.exit_code),
+        ("other containers", "; ".join(ending.other_reasons)),
+    )
+    return "; ".join(f"{name} {value}" for name, value in parts if value not in (None, "")) or (
+        "nothing was said: no error, no stop code, no reason, no exit code"
+    )
+
+
+# Conditions.
+
+
+def succeeded(ending: Ending) -> bool:
+    """Whether the job's own container did its work: an explicit 0, and nobody and no clock stopped it."""
+    return ending.exit_code == 0 and ending.stop_code != "UserInitiated" and not _timed_out(ending)
+
+
+def ran_out_of_time(ending: Ending) -> bool:
+    """Whether the state's clock ended the attempt, and not a container that had failed before, unheard."""
+    return _timed_out(ending) and not (ending.stop_code == _ENDED_BY_ITSELF and ending.exit_code)
+
+
+def never_reported(ending: Ending) -> bool:
+    """Whether a container that had to report back ended well and did not."""
+    return ran_out_of_time(ending) and ending.exit_code == 0 and ending.callback
+
+
+def missed_a_heartbeat(ending: Ending) -> bool:
+    """Whether the attempt ended too early for its timeout, so that only a heartbeat can be meant."""
+    if not ending.callback or ending.duration_seconds is None or not ending.timeout_seconds:
+        return False
+    inaccuracy = max(5.0, ending.timeout_seconds * 0.02)
+    return ran_out_of_time(ending) and ending.duration_seconds < ending.timeout_seconds - inaccuracy
+
+
+def may_have_missed_a_heartbeat(ending: Ending) -> bool:
+    """Whether heartbeats were due, and the duration does not tell."""
+    return ran_out_of_time(ending) and ending.callback and ending.duration_seconds is None
+
+
+def used_up_its_timeout(ending: Ending) -> bool:
+    """Whether only the timeout can be meant: no heartbeat was due."""
+    return ran_out_of_time(ending) and not ending.callback and ending.timeout_seconds is not None
+
+
+def stopped_with_the_task(ending: Ending) -> bool:
+    """Whether a signal that ECS sends came after another container had failed."""
+    led = any(code not in _SIGTERM_OR_SIGKILL and code != 0 for code in ending.other_exit_codes)
+    return led and ending.exit_code in _SIGTERM_OR_SIGKILL and ending.stop_code in (None, _ENDED_BY_ITSELF)
+
+
+def never_ran(ending: Ending) -> bool:
+    """Whether the job's own container has no exit code in a task that never ran."""
+    return ending.exit_code is None and not ending.started
+
+
+def failed_to_start(ending: Ending) -> bool:
+    """Whether the task ended before the job's own container did."""
+    return ending.exit_code is None and (not ending.started or ending.stop_code == "TaskFailedToStart")
+
+
+def was_a_task(ending: Ending) -> bool:
+    """Whether ECS said anything at all of how the task ended."""
+    return bool(ending.stop_code or ending.stopped_reason or ending.container_reason)
+
+
+def is_ours_to_name(ending: Ending) -> bool:
+    """Whether the error is neither AWS's nor Jobferry's, so that our planner or a container chose its name."""
+    error = (ending.error or "").strip()
+    return bool(error) and not _AWS_ERROR.match(error) and not error.startswith(("Jobferry.", "Execution."))
+
+
+def reported_back(ending: Ending) -> bool:
+    """Whether it is certain that the container chose the error's name: a container ran, or had to report back."""
+    return is_ours_to_name(ending) and (ending.callback or ending.exit_code is not None or was_a_task(ending))
+
+
+def out_of_time(ending: Ending) -> str:
+    """The timeout in numbers, as far as they are known: AWS gives no cause."""
+    numbers = (
+        ("after", ending.duration_seconds),
+        ("timeout", ending.timeout_seconds),
+        ("heartbeat every", ending.heartbeat_seconds),
+    )
+    known = ", ".join(f"{name} {value:g} s" for name, value in numbers if value is not None)
+    return " ".join(filter(None, (ending.error, f"({known})" if known else "", ending.cause)))
+
+
+def _timed_out(ending: Ending) -> bool:
+    return ending.error in ("States.Timeout", "States.HeartbeatTimeout")
+
+
+def _error_and_cause(ending: Ending) -> str:
+    error, cause = ending.error or "", ending.cause or ""
+    return cause if cause.startswith(error) else f"{error}: {cause}" if cause else error
+
+
+def _words_of_aws(ending: Ending) -> Iterator[str]:
+    """Reasons, and the cause of an error of AWS's; not the cause that a container chose, nor a task as JSON."""
+    yield from filter(None, (ending.container_reason, ending.stopped_reason))
+    if _AWS_ERROR.match(ending.error or ""):
+        is_a_task = ending.error == "States.TaskFailed" and (ending.cause or "").lstrip().startswith("{")
+        yield (ending.error or "") if is_a_task else _error_and_cause(ending)
+
+
+# What a sentence may name: where to find it in AWS's words, and what to say where it is not there.
+_NAMES = (
+    ("image", "the image", r"(?:\bref|\breference|denied for|manifest for|pull) \W?([\w.-]+(?:[/:@][\w.-]+)+)"),
+    ("secret", "the secret or parameter", r"(arn:aws[\w-]*:(?:secretsmanager|ssm):[\w:/+=.@-]+)"),
+    ("subnet", "the task's subnets", r"(subnet-[0-9a-f]+)"),
+    ("action", "the action that the message names", r"not authorized to perform:? ([\w-]+:\w+)"),
+    ("role", "the role", r"(arn:aws[\w-]*:iam::\d*:role/[\w+=,.@/-]+)"),
+)
+
+
+def names_in(ending: Ending) -> dict[str, str]:
+    """The names and numbers that a next action may fill in."""
+    text = redact("\n".join((*_words_of_aws(ending), *ending.other_reasons)))
+    found = {name: re.search(pattern, text) for name, _, pattern in _NAMES}
+    named = {name: str(match[1]) if (match := found[name]) else default for name, default, _ in _NAMES}
+    return {
+        **named,
+        "exit_code": str(ending.exit_code),
+        "memory": f"{ending.memory} MiB" if ending.memory else "its memory",
+        "timeout": _seconds(ending.timeout_seconds, "its timeout"),
+        "heartbeat": _seconds(ending.heartbeat_seconds, "its heartbeat interval"),
+        "duration": _seconds(ending.duration_seconds, "an unknown time"),
+        "error": ending.error or "no error",
+    }
+
+
+def _seconds(value: float | None, default: str) -> str:
+    return default if value is None else f"{value:g} s"

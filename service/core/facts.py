@@ -1,0 +1,270 @@
+"""What we are told. A fact is one register of a job's record, with a rank: the higher rank wins.
+
+So facts may come late, twice or out of order, and the record is the same. The rank says which of two facts about the
+same thing knows more: for a task ECS counts it for us (`detail.version`), for an execution it is the redrive count
+and then how far the status has come.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from schemas.notification import Problem
+from schemas.plan import Attempt
+
+ObservedVia = Literal["event", "sweep", "request"]
+
+ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
+# PENDING_REDRIVE and statuses that AWS may add are taken as running: asked about later, never announced.
+_STATUS_RANK = {"STARTED": 0, "RUNNING": 1, "ABORTED": 3, "FAILED": 4, "TIMED_OUT": 5, "SUCCEEDED": 6}
+_UNKNOWN_STATUS_RANK = 2
+_RANKS_A_REDRIVE = 100
+
+
+class _Fact(BaseModel):
+    """One thing that we were told about one job."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    job_id: str
+
+    @property
+    def register_name(self) -> str:
+        """Which register of the record this fact speaks about."""
+        raise NotImplementedError
+
+    @property
+    def rank(self) -> int:
+        """How much this fact knows about its register."""
+        return 0
+
+    @property
+    def beats_below(self) -> int:
+        """The fact wins over a held one of a rank less than this."""
+        return self.rank
+
+
+class StageBrief(BaseModel):
+    """What a notification and a reader of task events must know of a stage."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    image: str
+    container: str
+    integration: Literal["sync", "callback"] = "sync"
+
+
+class Requested(_Fact):
+    """A producer asked for this job, and it was admitted. The first request with an id is the job."""
+
+    kind: Literal["requested"] = "requested"
+    digest: str
+    message_id: str
+    submitted_at: float
+    tenant: str
+    job_type: str | None = None
+    user: str | None = None
+    input_file: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    bucket: str
+    execution_input: str
+    stages: tuple[StageBrief, ...]
+
+    @property
+    def register_name(self) -> str:
+        return "request"
+
+
+class Rejected(_Fact):
+    """A request was not admitted. It has a record of its own, so a job of the same id is not touched."""
+
+    kind: Literal["rejected"] = "rejected"
+    message_id: str
+    submitted_at: float
+    claimed_job_id: str | None = None
+    claimed_tenant: str | None = None
+    claimed_job_type: str | None = None
+    problems: tuple[Problem, ...]
+    body_s3_uri: str | None = None
+
+    @property
+    def register_name(self) -> str:
+        return "rejection"
+
+
+class ExecutionChanged(_Fact):
+    """Step Functions said how an execution is: in an event, in an answer to us, or when we asked."""
+
+    kind: Literal["execution"] = "execution"
+    arn: str
+    status: str
+    redrive_count: int = 0
+    observed_via: ObservedVia
+    detailed: bool = Field(
+        default=True, description="Whether output, error and cause are known as far as they will be."
+    )
+    started_at: float | None = None
+    stopped_at: float | None = None
+    error: str | None = None
+    cause: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def register_name(self) -> str:
+        return "execution"
+
+    @property
+    def rank(self) -> int:
+        status = 10 * _STATUS_RANK.get(self.status, _UNKNOWN_STATUS_RANK)
+        return self.redrive_count * _RANKS_A_REDRIVE + status + 2 * self.detailed + (self.observed_via == "event")
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is over, for this redrive count."""
+        return self.status in ENDED
+
+
+class ContainerState(BaseModel):
+    """How one container is. An exit code that AWS did not give stays unknown: it is never taken for success."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    exit_code: int | None = None
+    reason: str | None = None
+    runtime_id: str | None = None
+
+
+class TaskChanged(_Fact):
+    """ECS said how a task is: in an event, or when we asked."""
+
+    kind: Literal["task"] = "task"
+    arn: str
+    version: int
+    last_status: str
+    stage: int | None = None
+    attempt: int | None = None
+    task_definition_arn: str | None = None
+    stop_code: str | None = None
+    stopped_reason: str | None = None
+    launch_type: str | None = None
+    capacity_provider: str | None = None
+    cpu: str | None = None
+    memory: str | None = None
+    created_at: float | None = None
+    pull_started_at: float | None = None
+    pull_stopped_at: float | None = None
+    started_at: float | None = None
+    stopped_at: float | None = None
+    containers: tuple[ContainerState, ...] = ()
+
+    @property
+    def task_id(self) -> str:
+        """The last segment of the ARN, in its old and its new form."""
+        return self.arn.rsplit("/", 1)[-1]
+
+    @property
+    def register_name(self) -> str:
+        return f"task#{self.task_id}"
+
+    @property
+    def rank(self) -> int:
+        return self.version
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it is over. DEPROVISIONING already carries exit codes, but only STOPPED is final."""
+        return self.last_status == "STOPPED"
+
+
+class LogArchived(_Fact):
+    """What became of a container's log."""
+
+    kind: Literal["log"] = "log"
+    task_id: str
+    container: str
+    status: Literal["complete", "possibly_lossy", "absent"]
+    why: str | None = None
+    lines: int = 0
+    bytes: int = 0
+    sha256: str | None = None
+    first_at: float | None = None
+    last_at: float | None = None
+    s3_bucket: str | None = None
+    s3_key: str | None = None
+    log_group: str | None = None
+    log_stream: str | None = None
+    region: str | None = None
+    tail: tuple[str, ...] = ()
+
+    _RANK: ClassVar[dict[str, int]] = {"absent": 0, "possibly_lossy": 1, "complete": 2}
+
+    @property
+    def register_name(self) -> str:
+        return receipt_register(self.task_id, self.container)
+
+    @property
+    def rank(self) -> int:
+        return self._RANK[self.status]
+
+
+class Claimed(_Fact):
+    """Someone is doing a thing that should not be done twice at once; after `seconds` anyone may.
+
+    This register is a lock rather than knowledge: the one kind of fact for which it matters who comes first.
+    """
+
+    kind: Literal["claim"] = "claim"
+    what: str
+    owner: str
+    at: float
+    seconds: float
+
+    @property
+    def register_name(self) -> str:
+        return f"claim#{self.what}"
+
+    @property
+    def rank(self) -> int:
+        return int(self.at * 1000)
+
+    @property
+    def beats_below(self) -> int:
+        return int((self.at - self.seconds) * 1000)
+
+
+class Announced(_Fact):
+    """Subscribers were told how the job ended, for this redrive count."""
+
+    kind: Literal["announced"] = "announced"
+    redrive_count: int
+    status: str
+    notification_id: str
+    at: float
+
+    @property
+    def register_name(self) -> str:
+        return announced_register(self.redrive_count)
+
+
+Fact = Requested | Rejected | ExecutionChanged | TaskChanged | LogArchived | Claimed | Announced
+
+FACT: TypeAdapter[Fact] = TypeAdapter(
+    Annotated[
+        Requested | Rejected | ExecutionChanged | TaskChanged | LogArchived | Claimed | Announced,
+        Field(discriminator="kind"),
+    ]
+)
+
+
+def receipt_register(task_id: str, container: str) -> str:
+    """The register that holds what became of one container's log."""
+    return f"receipt#{task_id}#{container}"
+
+
+def announced_register(redrive_count: int) -> str:
+    """The register that holds that one outcome was announced."""
+    return f"announced#{redrive_count}"

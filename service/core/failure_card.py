@@ -1,0 +1,79 @@
+"""The failure card: which stage failed, why, how sure we are, its last words, and what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from schemas.notification import FailureCard
+from service.core.diagnosis import Ending, diagnose, redact, retryable
+from service.core.facts import ExecutionChanged
+from service.core.record import Record
+from service.core.story import AttemptStory, StageStory
+
+_PLANNERS_ERRORS = "Jobferry."
+
+
+def failure_card(record: Record, execution: ExecutionChanged, stages: Iterable[StageStory]) -> FailureCard:
+    """The card of a job that did not succeed."""
+    failed = next((story for story in stages if story.attempts and not story.passed), None)
+    last = failed.attempts[-1] if failed else None
+    ending = _ending(execution, last)
+    found = diagnose(ending)
+    return FailureCard(
+        failure_class=found.failure_class,
+        confidence=found.confidence,
+        stage=failed.number if failed else None,
+        stage_name=failed.brief.name if failed else None,
+        exit_code=ending.exit_code,
+        evidence=redact(found.evidence),
+        log_tail=tuple(redact(line) for line in _tail(record, last)),
+        next_action=found.next_action,
+        retryable=retryable(found),
+    )
+
+
+def _ending(execution: ExecutionChanged, last: AttemptStory | None) -> Ending:
+    error, cause = _error_of(execution, last)
+    if last is None or last.task is None:
+        return Ending(error=error, cause=cause, exit_code=last.exit_code if last else None)
+    task, own = last.task, last.own
+    return Ending(
+        stop_code=task.stop_code,
+        stopped_reason=task.stopped_reason,
+        exit_code=last.exit_code,
+        container_reason=own.reason if own else None,
+        other_reasons=tuple(item.reason for item in task.containers if item is not own and item.reason),
+        launch_type=task.launch_type,
+        capacity_provider=task.capacity_provider,
+        started=task.started_at is not None,
+        error=error,
+        cause=cause,
+    )
+
+
+def _error_of(execution: ExecutionChanged, last: AttemptStory | None) -> tuple[str | None, str | None]:
+    """What failed the stage, rather than the planner's own name for giving up."""
+    if execution.status in {"TIMED_OUT", "ABORTED"}:
+        return f"Execution.{execution.status}", execution.cause
+    if not (execution.error or "").startswith(_PLANNERS_ERRORS):
+        return execution.error, execution.cause
+    if execution.error == "Jobferry.JobTimedOut":
+        return execution.error, _evidence(execution.cause)
+    return (last.told.error if last and last.told else None), _evidence(execution.cause)
+
+
+def _evidence(cause: str | None) -> str | None:
+    """The planner's own evidence line, out of the cause that it wrote."""
+    try:
+        told = json.loads(cause or "")
+    except ValueError:
+        return cause
+    return str(told["evidence"]) if isinstance(told, dict) and "evidence" in told else cause
+
+
+def _tail(record: Record, last: AttemptStory | None) -> tuple[str, ...]:
+    if last is None or last.task is None or last.own is None:
+        return ()
+    receipt = record.receipt(last.task, last.own)
+    return receipt.tail if receipt else ()

@@ -1,0 +1,176 @@
+"""What an event, or an answer of AWS, tells us: facts about one of our jobs, or nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from schemas.base import JOB_ID_PATTERN
+from schemas.events import EVENT, ExecutionDetail, ExecutionEvent, TaskDetail, is_ours_by_type
+from schemas.plan import Attempt
+from service.core.facts import ContainerState, ExecutionChanged, ObservedVia, TaskChanged
+
+_JOB_ID = re.compile(JOB_ID_PATTERN)
+GROUP_PREFIX = "job:"
+# A record is one DynamoDB item of at most 400 KB, so a task's part is kept under 1 KB; AWS cuts reasons at 1,024
+# characters itself, and their beginnings are what tells.
+_LONGEST_REASON = 400
+_LONGEST_CAUSE = 4096
+# Of a task that ECS has forgotten: higher than any version that it counted.
+FORGOTTEN_VERSION = 2**31
+
+
+class NotAnEventError(ValueError):
+    """The message on the event queue is not an EventBridge event that can be read."""
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """An event that is none of ours, and why."""
+
+    why: str
+
+
+def hear(body: Any, state_machine_arn: str) -> ExecutionChanged | TaskChanged | Ignored:
+    """What an EventBridge event says about a job. Raises NotAnEventError for what is no event at all."""
+    if not isinstance(body, dict):
+        raise NotAnEventError("the message is not a JSON object")
+    if not is_ours_by_type(body):
+        return Ignored(f"not an event that we read: {str(body.get('detail-type'))[:100]}")
+    try:
+        event = EVENT.validate_python(body)
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, item["loc"])) for item in error.errors()[:5])
+        raise NotAnEventError(f"the event cannot be read: {fields}") from None
+    if isinstance(event, ExecutionEvent):
+        return hear_execution(event.detail, state_machine_arn, "event")
+    return hear_task(event.detail)
+
+
+def hear_execution(
+    detail: ExecutionDetail, state_machine_arn: str, via: ObservedVia, *, final: bool = False
+) -> ExecutionChanged | Ignored:
+    """What an execution's status says. `final`: there is no more to know of it than this, so do not ask again."""
+    if detail.stateMachineArn is not None and detail.stateMachineArn != state_machine_arn:
+        return Ignored("another state machine's execution")
+    name = detail.executionArn.rsplit(":", 1)[-1]
+    if not _JOB_ID.match(name):
+        return Ignored("an execution that no request of ours can have named")
+    return ExecutionChanged(
+        job_id=name,
+        arn=detail.executionArn,
+        status=detail.status,
+        redrive_count=detail.redriveCount or 0,
+        observed_via=via,
+        detailed=final or _says_all(detail),
+        started_at=detail.startDate,
+        stopped_at=detail.stopDate,
+        error=detail.error,
+        cause=(detail.cause or "")[:_LONGEST_CAUSE] or None,
+        attempts=_attempts(detail),
+    )
+
+
+def _says_all(detail: ExecutionDetail) -> bool:
+    """Whether an event has all that DescribeExecution could add.
+
+    A large output is left out of it, and whether a failure's error and cause are in it has changed over the years.
+    A machine-level timeout has neither anywhere [LocalStack test_global_timeout]; an abort need not have them.
+    """
+    match detail.status:
+        case "SUCCEEDED":
+            return detail.output is not None
+        case "FAILED":
+            return detail.error is not None and detail.cause is not None
+        case _:
+            return True
+
+
+def _attempts(detail: ExecutionDetail) -> tuple[Attempt, ...]:
+    """The attempts that the end states carry: in the output of a success, in the cause of a failure."""
+    told = _json_object(detail.output if detail.status == "SUCCEEDED" else detail.cause).get("attempts")
+    found = []
+    for item in told if isinstance(told, list) else []:
+        try:
+            found.append(Attempt.model_validate(item))
+        except ValidationError:
+            continue  # Another writer's: the tasks' own events tell of it all the same.
+    return tuple(found)
+
+
+def _json_object(text: str | None) -> dict[str, Any]:
+    try:
+        value = json.loads(text or "")
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def hear_task(detail: TaskDetail) -> TaskChanged | Ignored:
+    """What a task's state says about the job in whose group it runs."""
+    group = detail.group or ""
+    job_id = group.removeprefix(GROUP_PREFIX)
+    if not group.startswith(GROUP_PREFIX) or not _JOB_ID.match(job_id):
+        return Ignored("a task of no job of ours")
+    told = _environment(detail)
+    return TaskChanged(
+        job_id=job_id,
+        arn=detail.taskArn,
+        version=detail.version,
+        last_status=detail.lastStatus,
+        stage=_number(told.get("JOBFERRY_STAGE")),
+        attempt=_number(told.get("JOBFERRY_ATTEMPT")),
+        task_definition_arn=detail.taskDefinitionArn,
+        stop_code=detail.stopCode,
+        stopped_reason=(detail.stoppedReason or "")[:_LONGEST_REASON] or None,
+        launch_type=detail.launchType,
+        capacity_provider=detail.capacityProviderName,
+        cpu=detail.cpu,
+        memory=detail.memory,
+        created_at=detail.createdAt,
+        pull_started_at=detail.pullStartedAt,
+        pull_stopped_at=detail.pullStoppedAt,
+        started_at=detail.startedAt,
+        stopped_at=detail.stoppedAt,
+        containers=_containers(detail),
+    )
+
+
+def forgotten_task(job_id: str, arn: str, now: float) -> TaskChanged:
+    """What to hold of a task that ECS no longer describes: stopped tasks are kept for an hour or so."""
+    return TaskChanged(
+        job_id=job_id,
+        arn=arn,
+        version=FORGOTTEN_VERSION,
+        last_status="STOPPED",
+        stopped_reason="ECS no longer describes this task; how it ended was not observed",
+        stopped_at=now,
+    )
+
+
+def _environment(detail: TaskDetail) -> dict[str, str]:
+    """The variables that RunTask gave, the task token left out: it must not reach a record."""
+    overrides = (detail.overrides.containerOverrides if detail.overrides else None) or []
+    pairs = [pair for override in overrides for pair in override.environment or []]
+    return {pair.name: pair.value for pair in pairs if pair.name and pair.value and pair.name.startswith("JOBFERRY_")}
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() and len(text) < 10 else None
+
+
+def _containers(detail: TaskDetail) -> tuple[ContainerState, ...]:
+    return tuple(
+        ContainerState(
+            name=item.name,
+            exit_code=item.exitCode,
+            reason=(item.reason or "")[:_LONGEST_REASON] or None,
+            runtime_id=item.runtimeId,
+        )
+        for item in detail.containers or []
+        if item.name
+    )

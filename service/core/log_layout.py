@@ -1,0 +1,50 @@
+"""Where things of a job lie in S3, and what the log stream of a container is called.
+
+    jobs/<job id>/stages/<stage>/            what a stage wrote (JOBFERRY_OUTPUT)
+    jobs/<job id>/logs/<stage>-<attempt>/<container>-<task id>.log
+    jobs/<job id>/input/<digest>.json        the stages of a job too large to travel
+    rejected/<message id>.json               the body of a request that was not admitted
+
+Job ids, container names and task ids are of a URL-safe alphabet already; anything else is made so.
+"""
+
+from __future__ import annotations
+
+import re
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
+_LONGEST_SEGMENT = 200
+
+
+def safe_segment(text: str) -> str:
+    """A piece of an S3 key that needs no escaping in any URL, shell or e-mail."""
+    return _UNSAFE.sub("_", text)[:_LONGEST_SEGMENT].strip(".") or "_"
+
+
+def log_key(job_id: str, stage: int | None, attempt: int | None, container: str, task_id: str) -> str:
+    """The S3 key of a container's archived log."""
+    folder = f"{stage}-{attempt or 1}" if stage else "other"
+    return f"jobs/{safe_segment(job_id)}/logs/{folder}/{safe_segment(container)}-{safe_segment(task_id)}.log"
+
+
+def stage_prefix(job_id: str, stage: int) -> str:
+    """The S3 prefix that a stage writes under, ending in a slash."""
+    return f"jobs/{safe_segment(job_id)}/stages/{stage}/"
+
+
+def stages_key(job_id: str, digest: str) -> str:
+    """The S3 key of the frozen stages of a job too large to travel."""
+    return f"jobs/{safe_segment(job_id)}/input/{digest}.json"
+
+
+def rejected_key(message_id: str) -> str:
+    """The S3 key of the body of a request that was not admitted."""
+    return f"rejected/{safe_segment(message_id)}.json"
+
+
+def log_stream(prefix: str | None, container: str, task_id: str, runtime_id: str | None) -> str | None:
+    """The awslogs stream of a container: `prefix/container/task-id`, or without a prefix (EC2 only) the Docker id.
+
+    Source: ECS developer guide, using_awslogs.
+    """
+    return f"{prefix}/{container}/{task_id}" if prefix else runtime_id

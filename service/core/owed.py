@@ -1,0 +1,130 @@
+"""What is owed to a job, by its record alone. The whole policy of the service is on this page.
+
+| the record says                                              | what is owed            |
+|--------------------------------------------------------------|-------------------------|
+| requested, never started                                     | StartExecution          |
+| ended, but its output or its error is not known              | AskExecution            |
+| we are sweeping, and it has not ended                        | AskExecution            |
+| a task is open: we are sweeping, or the grace time is over   | AskTask                 |
+| a task still runs after the execution's end and grace time   | StopTask                |
+| a task stopped, a log not archived                           | Claim, then ArchiveLog  |
+| ... for longer than the deadline                             | GiveUpLog               |
+| ended, every known task settled, not announced               | Claim, then Announce    |
+| rejected, not announced                                      | Claim, then Announce    |
+
+What another holds a claim on is not owed by us; if they die, the claim expires and the sweeper finds it owed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from service.core.actions import (
+    Action,
+    Announce,
+    ArchiveLog,
+    AskExecution,
+    AskTask,
+    Claim,
+    GiveUpLog,
+    StartExecution,
+    StopTask,
+)
+from service.core.facts import ContainerState, TaskChanged
+from service.core.record import Record
+
+SWEEP = "sweep"
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long we wait for what, in seconds."""
+
+    task_grace: float = 30
+    log_deadline: float = 900
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When, and by whom, a record is looked at: `me` names one piece of work, not a process."""
+
+    now: float
+    me: str
+    patience: Patience = Patience()
+
+
+def owed(job: Record, at: Moment) -> tuple[Action, ...]:
+    """Everything that is owed to the job now."""
+    if job.rejection is not None:
+        return tuple(_announcement(job, at))
+    if job.request is None:
+        return ()
+    return (*_start(job), *_questions(job, at), *_logs(job, at), *_announcement(job, at))
+
+
+def _start(job: Record) -> Iterator[Action]:
+    if job.request is not None and job.execution is None:
+        yield StartExecution(job.job_id, job.request.execution_input)
+
+
+def _questions(job: Record, at: Moment) -> Iterator[Action]:
+    if job.execution is None:
+        return
+    sweeping = _holds(job, at, SWEEP)
+    if not job.execution.detailed or (sweeping and not job.execution.ended):
+        yield AskExecution(job.job_id)
+    overdue = _grace_is_over(job, at)
+    for arn in job.open_task_arns():
+        if overdue or sweeping:
+            yield AskTask(job.job_id, arn)
+    if overdue:
+        yield from (StopTask(job.job_id, task.arn) for task in job.tasks if task.last_status == "RUNNING")
+
+
+def _grace_is_over(job: Record, at: Moment) -> bool:
+    execution = job.execution
+    return bool(execution and execution.ended and at.now >= (execution.stopped_at or at.now) + at.patience.task_grace)
+
+
+def _logs(job: Record, at: Moment) -> Iterator[Action]:
+    for task in job.tasks:
+        missing = [item for item in task.containers if task.stopped and job.receipt(task, item) is None]
+        if missing:
+            yield from _log_work(job, at, task, missing)
+
+
+def _log_work(job: Record, at: Moment, task: TaskChanged, missing: list[ContainerState]) -> Iterator[Action]:
+    if at.now > (task.stopped_at or at.now) + at.patience.log_deadline:
+        yield from (GiveUpLog(job.job_id, task.task_id, container.name) for container in missing)
+    else:
+        work = [ArchiveLog(job.job_id, task.task_id, container.name) for container in missing]
+        yield from _once_claimed(job, at, f"archive#{task.task_id}", *work)
+
+
+def _announcement(job: Record, at: Moment) -> Iterator[Action]:
+    if job.announced is None and (job.rejection is not None or is_settled(job)):
+        work = Announce(job.job_id, job.redrive_count)
+        yield from _once_claimed(job, at, f"announce#{job.redrive_count}", work)
+
+
+def is_settled(job: Record) -> bool:
+    """Whether all that a notification tells of is known: the execution's end, every task's, and every log's."""
+    if job.execution is None or not job.execution.ended or not job.execution.detailed:
+        return False
+    if job.open_task_arns():
+        return False
+    return all(job.receipt(task, container) for task in job.tasks for container in task.containers)
+
+
+def _once_claimed(job: Record, at: Moment, what: str, *work: Action) -> Iterator[Action]:
+    claim = job.claim(what)
+    if _holds(job, at, what):
+        yield from work
+    elif claim is None or claim.at + claim.seconds < at.now:
+        yield Claim(job.job_id, what)
+
+
+def _holds(job: Record, at: Moment, what: str) -> bool:
+    claim = job.claim(what)
+    return claim is not None and claim.owner == at.me

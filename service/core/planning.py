@@ -1,0 +1,273 @@
+"""What the next stage is, given what the last ones did.
+
+A plan depends on nothing but its input: the stages were frozen at admission, and the time is the state machine's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from schemas.fargate import next_fargate_size
+from schemas.plan import Attempt, Config, Decision, LambdaResult, NextStage, Outcome, PlanRequest, Stage
+from service.core import diagnosis
+from service.core.diagnosis import Ending, Remedy
+from service.core.overrides import around_token, environment
+
+JOB_TIMED_OUT = "Jobferry.JobTimedOut"
+STAGE_FAILED = "Jobferry.StageFailed"
+_LONGEST_ERROR = 256  # [botocore, SensitiveError]
+_LONGEST_CAUSE = 32_768  # [botocore, SensitiveCause]
+_FIRST_WAIT_SECONDS = 5
+_LONGEST_WAIT_SECONDS = 300
+_ON_DEMAND = "FARGATE"
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """How the attempt that just ended is judged."""
+
+    attempt: Attempt
+    remedy: Remedy
+    evidence: str
+
+
+def plan(request: PlanRequest, stages: Sequence[Stage]) -> LambdaResult:
+    """The next decision: run a stage, wait and run it again, succeed, or fail with error and cause."""
+    last = request.input.lambda_result
+    learned = _learn(request, stages)
+    attempts = (*last.attempts, learned.attempt) if learned else last.attempts
+    progress = _Progress(request, stages, attempts)
+    if learned is None or learned.attempt.passed:
+        return progress.go_on()
+    return progress.after_failure(learned)
+
+
+def _learn(request: PlanRequest, stages: Sequence[Stage]) -> _Learned | None:
+    """What the state that just ran says of its stage; None before the first."""
+    running = request.input.lambda_result.next_stage
+    if running is None:
+        return None
+    stage = stages[running.stage - 1]
+    if request.step == "handle_error_step":
+        return _judge_error(request, stage, running)
+    return _judge_result(request, stage, running)
+
+
+def _judge_error(request: PlanRequest, stage: Stage, running: NextStage) -> _Learned:
+    caught = request.input.error_result
+    error, cause = (caught.Error, caught.Cause) if caught else ("", "")
+    ending = diagnosis.ending_of_cause(error, cause, stage.container)
+    task = diagnosis.read_task_cause(cause)
+    # Step Functions fails the state when any container exits non-zero; only the job's own one decides.
+    passed = stage.integration == "sync" and error == "States.TaskFailed" and ended_well(ending)
+    return _judged(running, ending, passed=passed, task_arn=task.task_arn if task else None, error=error)
+
+
+def _judge_result(request: PlanRequest, stage: Stage, running: NextStage) -> _Learned:
+    result = request.input.stage_result or {}
+    if stage.integration == "callback":
+        return _judged(running, Ending(), passed=True, task_arn=None, error=None)
+    own = _own_container(result.get("containers"), stage.container)
+    ending = Ending(exit_code=own.get("ExitCode"), container_reason=own.get("Reason"))
+    return _judged(running, ending, passed=ended_well(ending), task_arn=result.get("task_arn"), error=None)
+
+
+def ended_well(ending: Ending) -> bool:
+    """Success is an explicit exit code 0; one that comes with an out-of-memory kill has been seen, and is none."""
+    return ending.exit_code == 0 and not (ending.container_reason or "").startswith("OutOfMemory")
+
+
+def _own_container(containers: object, own: str) -> dict[str, Any]:
+    known = containers if isinstance(containers, list) else []
+    return next((item for item in known if isinstance(item, dict) and item.get("Name") == own), {})
+
+
+def _judged(running: NextStage, ending: Ending, *, passed: bool, task_arn: str | None, error: str | None) -> _Learned:
+    found = None if passed else diagnosis.diagnose(ending)
+    return _Learned(
+        attempt=Attempt(
+            stage=running.stage,
+            attempt=running.attempt,
+            passed=passed,
+            task_arn=task_arn,
+            exit_code=ending.exit_code,
+            failure_class=found.failure_class if found else None,
+            error=None if passed else (error or None),
+        ),
+        remedy=found.remedy if found else "none",
+        evidence=found.evidence if found else "",
+    )
+
+
+@dataclass(frozen=True)
+class _Progress:
+    """How far the job has come, and what can follow."""
+
+    request: PlanRequest
+    stages: Sequence[Stage]
+    attempts: tuple[Attempt, ...]
+
+    def go_on(self) -> LambdaResult:
+        """The first attempt of the stage after those that passed, or the end."""
+        passed = sum(item.passed for item in self.attempts)
+        if passed == len(self.stages):
+            return self._result("succeed", outcome=self._outcome("", ""))
+        stage = self.stages[passed]
+        return self._run(_Launch(passed + 1, 1, stage.cpu, stage.memory, on_demand=False))
+
+    def after_failure(self, learned: _Learned) -> LambdaResult:
+        """The same stage once more, if its failure is one that another attempt can mend; else the end."""
+        launch = self._next_launch(learned)
+        if launch is None:
+            return self._fail(STAGE_FAILED, learned.evidence)
+        return self._run(launch, wait=_wait_seconds(learned.remedy, launch.attempt))
+
+    def _next_launch(self, learned: _Learned) -> _Launch | None:
+        number, attempt = learned.attempt.stage, learned.attempt.attempt
+        stage = self.stages[number - 1]
+        if self._tries(number, learned.attempt.failure_class) > _tries_allowed(stage, learned.remedy):
+            return None
+        running = self.request.input.lambda_result.next_stage
+        assert running is not None, "a failure is of a stage that ran"
+        cpu, memory = int(running.cpu), int(running.memory)
+        size = _bigger(stage, cpu, memory) if learned.remedy == "bigger" else (cpu, memory)
+        return (
+            _Launch(number, attempt + 1, *size, on_demand=_on_demand(stage, running, learned.remedy)) if size else None
+        )
+
+    def _tries(self, number: int, failure_class: str | None) -> int:
+        """How often this stage failed in this way, the last time included."""
+        return sum(item.stage == number and item.failure_class == failure_class for item in self.attempts)
+
+    def _run(self, launch: _Launch, wait: int = 0) -> LambdaResult:
+        left = self._seconds_left() - wait
+        if left < 1:
+            return self._fail(JOB_TIMED_OUT, f"the job's timeout of {self._config.timeout_seconds} seconds is over")
+        next_stage = _next_stage(self.request, self.stages[launch.stage - 1], launch, left)
+        return self._result("wait" if wait else "run", next_stage=next_stage, wait=wait)
+
+    def _seconds_left(self) -> float:
+        if self._config.timeout_seconds is None:
+            return float("inf")
+        return self._config.timeout_seconds - (_seconds(self.request.now) - _seconds(self.request.started_at))
+
+    def _fail(self, error: str, evidence: str) -> LambdaResult:
+        return self._result("fail", outcome=self._outcome(error, evidence))
+
+    def _outcome(self, error: str, evidence: str) -> Outcome:
+        told = [item.model_dump(exclude_none=True) for item in self.attempts]
+        cause = json.dumps({"evidence": evidence[:1024], "attempts": told}, separators=(",", ":")) if error else ""
+        while len(cause) > _LONGEST_CAUSE:  # The oldest attempts are the least needed: ECS events tell of them too.
+            told = told[len(told) // 2 :]
+            cause = json.dumps({"evidence": evidence[:1024], "attempts": told}, separators=(",", ":"))
+        return Outcome(error=error[:_LONGEST_ERROR], cause=cause, attempts=self.attempts)
+
+    def _result(
+        self, decision: Decision, *, next_stage: NextStage | None = None, wait: int = 0, outcome: Outcome | None = None
+    ) -> LambdaResult:
+        return LambdaResult(
+            total_stages_count=len(self.stages),
+            processed_stages_count=sum(item.passed for item in self.attempts),
+            decision=decision,
+            next_stage=next_stage,
+            wait_seconds=wait,
+            attempts=() if outcome else self.attempts,
+            outcome=outcome,
+            config=self._config,
+        )
+
+    @property
+    def _config(self) -> Config:
+        return self.request.input.lambda_result.config
+
+
+@dataclass(frozen=True)
+class _Launch:
+    """Which attempt of which stage is to run, and on what."""
+
+    stage: int
+    attempt: int
+    cpu: int
+    memory: int
+    on_demand: bool
+
+
+def _on_demand(stage: Stage, running: NextStage, remedy: Remedy) -> bool:
+    """Whether to leave the capacity providers after a Spot interruption, where the catalogue allows; never back."""
+    left_already = bool(stage.capacity_providers) and "capacity_provider" not in running.launch
+    return left_already or (remedy == "again_on_demand" and stage.on_demand_fallback)
+
+
+def _tries_allowed(stage: Stage, remedy: Remedy) -> int:
+    match remedy:
+        case "again" | "again_on_demand":
+            return stage.retries.transient
+        case "bigger":
+            return stage.retries.out_of_memory
+        case "application":
+            return stage.retries.application
+        case "none":
+            return 0
+
+
+def _bigger(stage: Stage, cpu: int, memory: int) -> tuple[int, int] | None:
+    """The next memory size under the catalogue's ceiling."""
+    if stage.on_fargate:
+        return next_fargate_size(cpu, memory, stage.max_memory)
+    return (cpu, min(2 * memory, stage.max_memory)) if memory < stage.max_memory else None
+
+
+def _wait_seconds(remedy: Remedy, attempt: int) -> int:
+    """A pause that doubles, for what mends itself with time; more memory helps at once."""
+    if remedy == "bigger":
+        return 0
+    return min(_FIRST_WAIT_SECONDS << min(attempt - 2, 10), _LONGEST_WAIT_SECONDS)
+
+
+def _next_stage(request: PlanRequest, stage: Stage, launch: _Launch, seconds_left: float) -> NextStage:
+    job = request.input
+    variables = environment(
+        stage,
+        launch.stage,
+        launch.attempt,
+        job.job_id,
+        request.execution_arn,
+        job.lambda_result.config.bucket,
+        job.input_file,
+        job.user,
+    )
+    before, after = around_token(variables) if stage.integration == "callback" else ("", "")
+    timeout = max(2, int(min(stage.timeout_seconds, seconds_left)))
+    by_provider = bool(stage.capacity_providers) and not launch.on_demand
+    return NextStage(
+        stage=launch.stage,
+        attempt=launch.attempt,
+        name=stage.name,
+        image=stage.image,
+        user=job.user,
+        launch=f"{stage.integration}{'_on_capacity_provider' if by_provider else ''}",
+        task_definition=stage.task_definition,
+        container=stage.container,
+        launch_type=_ON_DEMAND if launch.on_demand else stage.launch_type,
+        capacity_provider_strategy=tuple(
+            {"CapacityProvider": item.capacity_provider, "Weight": item.weight, "Base": item.base}
+            for item in stage.capacity_providers
+        ),
+        group=f"job:{job.job_id}",
+        command=stage.command,
+        environment=tuple(variables) if stage.integration == "sync" else (),
+        environment_before_token=before,
+        environment_after_token=after,
+        cpu=str(launch.cpu),
+        memory=str(launch.memory),
+        timeout_seconds=timeout,
+        heartbeat_seconds=min(stage.heartbeat_seconds, timeout - 1),  # Must be smaller than the timeout [ASL].
+    )
+
+
+def _seconds(iso: str) -> float:
+    return datetime.fromisoformat(iso).timestamp()

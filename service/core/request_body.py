@@ -1,0 +1,96 @@
+"""Reading a message body as JSON, with nothing taken on trust."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from schemas.notification import Problem
+
+# An SQS message is at most 1 MiB [botocore]; one that came through S3 is held to the same.
+MAX_BODY_BYTES = 1_048_576
+MAX_DEPTH = 32
+
+
+class BodyRefusedError(ValueError):
+    """The body is not a JSON object that we are willing to read."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+def read_object(body: str) -> dict[str, Any]:
+    """The JSON object in a body. Raises BodyRefusedError, which says what is wrong and what to do."""
+    value = read_json(body)
+    if not isinstance(value, dict):
+        _refuse(f"the body is {_kind(value)}, not a JSON object", "Send one JSON object: {...}.")
+    return value
+
+
+def read_json(body: str) -> Any:
+    """The JSON value in a body, refusing what parsers disagree on: duplicate keys, NaN, lone surrogates, deep nests."""
+    if not body.isascii():
+        _refuse_surrogates(body)
+    if len(body.encode()) > MAX_BODY_BYTES:
+        _refuse(f"the body is larger than {MAX_BODY_BYTES:,} bytes", "Keep large data in S3 and send its URI.")
+    if _depth(body) > MAX_DEPTH:
+        _refuse(f"the body nests deeper than {MAX_DEPTH} levels", "Flatten the request.")
+    try:
+        value = json.loads(body, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        _refuse(f"the body is not JSON: {error.msg} at {where}", "Send one JSON object, encoded as UTF-8.")
+    except ValueError as error:
+        if isinstance(error, BodyRefusedError):
+            raise
+        _refuse("the body has a number that is too long to read", "Send numbers of a usual size.")
+    if "\\u" in body:
+        _refuse_surrogates(json.dumps(value, ensure_ascii=False))
+    return value
+
+
+def canonical(value: Any) -> str:
+    """One text for equal JSON values, whatever their key order and spacing."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _depth(body: str) -> int:
+    """How deep brackets nest; those in strings count too, since a bomb is easily told from a request."""
+    depth = deepest = 0
+    for character in body:
+        if character in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "]}":
+            depth -= 1
+    return deepest
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            _refuse(f"the key {key[:64]!r} stands twice in one object", "Send each key once.", field=key[:64])
+        found[key] = value
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    _refuse(f"{name} is not JSON", "Send null or a number.")
+
+
+def _refuse_surrogates(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        _refuse("the body holds half a surrogate pair, which no UTF-8 can carry", "Send well-formed Unicode.")
+
+
+def _kind(value: object) -> str:
+    names = {list: "an array", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
+    return names.get(type(value), "null")
+
+
+def _refuse(message: str, remedy: str, *, field: str = "") -> NoReturn:
+    raise BodyRefusedError(Problem(field=field, message=message, remedy=remedy))

@@ -1,0 +1,148 @@
+"""Do what is owed. One match over the actions; each answers with the facts that doing it taught us."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from botocore.exceptions import ClientError
+
+from schemas.events import TaskDetail
+from schemas.notification import JobNotification, Link
+from service.archive import LogArchive
+from service.aws.executions import Executions
+from service.aws.objects import Objects
+from service.aws.tasks import Tasks
+from service.aws.topic import Topic
+from service.core.actions import (
+    Action,
+    Announce,
+    ArchiveLog,
+    AskExecution,
+    AskTask,
+    Claim,
+    GiveUpLog,
+    StartExecution,
+    StopTask,
+)
+from service.core.announce import Links, compose, iso, linked_objects
+from service.core.announce_text import subject
+from service.core.facts import Announced, Claimed, ExecutionChanged, Fact, LogArchived
+from service.core.hearing import Ignored, forgotten_task, hear_execution, hear_task
+from service.core.record import Record
+from service.core.size_limit import fitted
+
+STOP_REASON = "Jobferry: the job's execution has ended"
+
+
+class LogNotArchivedError(Exception):
+    """The record holds no such task or container to archive the log of."""
+
+
+@dataclass(frozen=True)
+class Performer:
+    """Turns actions into calls. `me` names the piece of work that a claim is made for."""
+
+    executions: Executions
+    tasks: Tasks
+    archive: LogArchive
+    objects: Objects
+    topic: Topic
+    link_seconds: int
+    claim_seconds: float
+
+    async def perform(self, action: Action, job: Record, me: str) -> tuple[Fact, ...]:
+        """Do one thing, and say what is known now."""
+        match action:
+            case StartExecution(job_id=job_id, execution_input=text):
+                return await self._start(job_id, text)
+            case AskExecution(job_id=job_id):
+                return await self._ask_execution(job_id, job)
+            case AskTask(job_id=job_id, task_arn=arn):
+                detail = await self.tasks.describe(arn)
+                return _heard(detail) if detail else (forgotten_task(job_id, arn, time.time()),)
+            case StopTask(task_arn=arn):
+                return await self._stop(arn)
+            case Claim(job_id=job_id, what=what):
+                return (Claimed(job_id=job_id, what=what, owner=me, at=time.time(), seconds=self.claim_seconds),)
+            case ArchiveLog(task_id=task_id, container=name):
+                return (await self._archive(job, task_id, name),)
+            case GiveUpLog(job_id=job_id, task_id=task_id, container=name):
+                why = "it could not be read from CloudWatch in time"
+                return (LogArchived(job_id=job_id, task_id=task_id, container=name, status="absent", why=why),)
+            case Announce():
+                return (await self._announce(job),)
+
+    async def _start(self, job_id: str, execution_input: str) -> tuple[Fact, ...]:
+        started = await self.executions.start(job_id, execution_input)
+        if started is None:
+            return await self._ask_execution(job_id, Record(job_id))
+        return (
+            ExecutionChanged(
+                job_id=job_id, arn=started.arn, status="STARTED", observed_via="request", started_at=started.at
+            ),
+        )
+
+    async def _ask_execution(self, job_id: str, job: Record) -> tuple[Fact, ...]:
+        detail = await self.executions.describe(job_id)
+        if detail is None:
+            return ()
+        # How we came to know of the end stays as it was: asking for the rest of an event is no sweep.
+        via = job.execution.observed_via if job.execution and job.execution.ended else "sweep"
+        heard = hear_execution(detail, self.executions.state_machine_arn, via, final=True)
+        return (heard,) if isinstance(heard, ExecutionChanged) else ()
+
+    async def _stop(self, arn: str) -> tuple[Fact, ...]:
+        try:
+            detail = await self.tasks.stop(arn, STOP_REASON)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "InvalidParameterException":
+                raise
+            return ()  # ECS does not know the task any more, so there is nothing to stop.
+        return _heard(detail) if detail else ()
+
+    async def _archive(self, job: Record, task_id: str, name: str) -> LogArchived:
+        task = next((item for item in job.tasks if item.task_id == task_id), None)
+        container = next((item for item in task.containers if item.name == name), None) if task else None
+        if task is None or container is None:
+            raise LogNotArchivedError(f"{task_id}/{name}")
+        return await self.archive.archive(task, container)
+
+    async def _announce(self, job: Record) -> Announced:
+        notification = fitted(compose(job, await self._links(job)))
+        await self.topic.publish(
+            notification_id=notification.id,
+            group=job.job_id.replace(":", "-"),
+            subject=subject(notification),
+            body=notification.model_dump_json(),
+            text=notification.text,
+            attributes=_attributes(notification),
+        )
+        return Announced(
+            job_id=job.job_id,
+            redrive_count=job.redrive_count,
+            status=notification.status,
+            notification_id=notification.id,
+            at=time.time(),
+        )
+
+    async def _links(self, job: Record) -> Links:
+        signed = {where: await self.objects.link(*where, self.link_seconds) for where in linked_objects(job)}
+        return Links(
+            {where: Link(url=link.url, expires_at=iso(link.expires_at) or "") for where, link in signed.items()}
+        )
+
+
+def _heard(detail: TaskDetail) -> tuple[Fact, ...]:
+    heard = hear_task(detail)
+    return (heard,) if not isinstance(heard, Ignored) else ()
+
+
+def _attributes(notification: JobNotification) -> dict[str, str]:
+    """What subscribers filter by [SNS filter policies]."""
+    return {
+        "status": notification.status,
+        "job_type": notification.job_type or "",
+        "tenant": notification.tenant or "",
+        "failure_class": notification.failure.failure_class if notification.failure else "",
+    }

@@ -1,0 +1,151 @@
+"""The composition root: opens the clients on one exit stack and wires everything. The only such place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession, get_session
+from aiolimiter import AsyncLimiter
+from pydantic import ValidationError
+
+from schemas.catalog import Catalog
+from service.archive import LogArchive
+from service.aws.container_logs import ContainerLogs
+from service.aws.executions import Executions
+from service.aws.jobs_table import JobsTable
+from service.aws.objects import Objects
+from service.aws.queue import Queue
+from service.aws.tasks import Tasks
+from service.aws.topic import Topic
+from service.core.admission import check_job_types
+from service.core.announce import split_s3_uri
+from service.core.owed import Patience
+from service.core.placeholders import UnknownPlaceholderError
+from service.perform import Performer
+from service.settings import Settings, SettingsError
+from service.settle import Settling
+
+_LARGEST_CATALOG_BYTES = 4 * 1024 * 1024
+# Building the user agent costs a fifth of a call; a constant one costs nothing.
+_USER_AGENT = "jobferry"
+_CLAIM_SECONDS_TO_ARCHIVE = 60.0
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """All that a worker works with."""
+
+    settings: Settings
+    catalog: Catalog
+    requests: Queue
+    events: Queue
+    table: JobsTable
+    objects: Objects
+    settling: Settling
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
+    """Everything opened and wired for as long as the context lasts."""
+    session = get_session()
+    async with AsyncExitStack() as stack:
+
+        async def client(service: str) -> Any:
+            return await stack.enter_async_context(session.create_client(service, config=_config(settings)))
+
+        objects = Objects(await client("s3"), await session.get_credentials())
+        sqs = await client("sqs")
+        table = JobsTable(
+            client=await client("dynamodb"),
+            name=settings.jobs_table,
+            silence_seconds=settings.silence_seconds,
+            grace_seconds=settings.task_grace_seconds,
+            retention_days=settings.retention_days,
+        )
+        performer = await _performer(settings, client, objects, _region(session))
+        patience = Patience(settings.task_grace_seconds, settings.log_deadline_seconds)
+        yield Runtime(
+            settings=settings,
+            catalog=await read_catalog(settings.catalog, objects),
+            requests=Queue(sqs, settings.request_queue_url, settings.visibility_seconds),
+            events=Queue(sqs, settings.event_queue_url, settings.visibility_seconds),
+            table=table,
+            objects=objects,
+            settling=Settling(table, performer, patience, time.time),
+        )
+
+
+async def _performer(settings: Settings, client: Any, objects: Objects, region: str) -> Performer:
+    tasks = Tasks(await client("ecs"))
+    starts = AsyncLimiter(settings.start_executions_per_second, 1)
+    reads = AsyncLimiter(settings.get_log_events_per_second, 1)
+    return Performer(
+        executions=Executions(await client("stepfunctions"), settings.state_machine_arn, starts),
+        tasks=tasks,
+        archive=LogArchive(
+            tasks=tasks,
+            logs=ContainerLogs(await client("logs"), reads),
+            objects=objects,
+            bucket=settings.log_bucket,
+            region=region,
+            quiet_seconds=settings.log_quiet_seconds,
+        ),
+        objects=objects,
+        topic=Topic(await client("sns"), settings.topic_arn),
+        link_seconds=settings.link_seconds,
+        claim_seconds=max(_CLAIM_SECONDS_TO_ARCHIVE, 3 * settings.log_quiet_seconds),
+    )
+
+
+def _config(settings: Settings) -> AioConfig:
+    """Retries of a call are botocore's business, and theirs alone; adaptive slows down when throttled."""
+    return AioConfig(
+        user_agent=_USER_AGENT,
+        retries={"mode": "adaptive", "max_attempts": 8},
+        connect_timeout=5,
+        read_timeout=settings.poll_seconds + 15,
+        max_pool_connections=max(50, settings.event_slots),
+        tcp_keepalive=True,
+        signature_version="v4",
+    )
+
+
+def _region(session: AioSession) -> str:
+    region = session.get_config_variable("region")
+    if not region:
+        raise SettingsError("AWS_REGION is missing. It is: the AWS region that the queues are in")
+    return str(region)
+
+
+async def read_catalog(where: str, objects: Objects) -> Catalog:
+    """The catalogue from a file or from S3. Raises SettingsError that names the field and what is wrong."""
+    location = split_s3_uri(where) if where.startswith("s3://") else None
+    try:
+        text = (
+            (await objects.get(*location, _LARGEST_CATALOG_BYTES)).decode()
+            if location
+            else Path(where).read_text(encoding="utf-8")  # noqa: ASYNC240  # once, at start, before anything runs
+        )
+    except OSError as error:
+        raise SettingsError(f"JOBFERRY_CATALOG cannot be read: {error}") from None
+    return parse_catalog(text, where)
+
+
+def parse_catalog(text: str, where: str) -> Catalog:
+    """The catalogue in a YAML or JSON text. Raises SettingsError that names the field and what is wrong."""
+    try:
+        catalog = Catalog.model_validate(yaml.safe_load(text), strict=False)
+        check_job_types(catalog)
+    except (yaml.YAMLError, UnknownPlaceholderError) as error:
+        raise SettingsError(f"The catalogue {where} cannot be used: {error}") from None
+    except ValidationError as error:
+        lines = (f"  {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise SettingsError(f"The catalogue {where} cannot be used:\n" + "\n".join(lines)) from None
+    return catalog

@@ -1,0 +1,87 @@
+"""The settings of the worker: read once from the environment, frozen, impossible combinations refused at start."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ENVIRONMENT_PREFIX = "JOBFERRY_"
+# ECS sends SIGKILL this long after SIGTERM: 30 s by default, 120 s at most on Fargate [botocore, stopTimeout].
+LONGEST_STOP_SECONDS = 120
+
+
+class SettingsError(Exception):
+    """The settings cannot work; each line of the message names one of them and the remedy."""
+
+
+class Settings(BaseSettings):
+    """What the worker must know. AWS's own variables (region, credentials, endpoint) are AWS's own business."""
+
+    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="ignore")
+
+    request_queue_url: str = Field(pattern=r"^https?://", description="SQS queue of job requests.")
+    event_queue_url: str = Field(pattern=r"^https?://", description="SQS queue that the EventBridge rules feed.")
+    state_machine_arn: str = Field(pattern=r"^arn:[^:]+:states:", description="The state machine that runs jobs.")
+    topic_arn: str = Field(pattern=r"^arn:[^:]+:sns:", description="SNS topic of notifications.")
+    log_bucket: str = Field(
+        min_length=3, max_length=63, description="S3 bucket of logs, stage outputs, rejected bodies."
+    )
+    jobs_table: str = Field(min_length=3, max_length=255, description="DynamoDB table of job records.")
+    catalog: str = Field(min_length=1, description="The catalogue: a file, or an s3:// URI.")
+
+    visibility_seconds: int = Field(
+        default=60, ge=2, le=43_200, description="A message's lease; renewed while we work."
+    )
+    poll_seconds: int = Field(default=20, ge=0, le=20, description="Long poll; SIGTERM waits for it to end.")
+    request_slots: int = Field(default=50, ge=1, le=1000, description="Requests worked on at once.")
+    event_slots: int = Field(default=200, ge=1, le=5000, description="Events worked on at once, log archives included.")
+    drain_seconds: int = Field(default=25, ge=1, description="From SIGTERM to the exit.")
+    stop_timeout_seconds: int = Field(default=30, ge=1, le=LONGEST_STOP_SECONDS, description="ECS's stopTimeout.")
+    start_executions_per_second: float = Field(
+        default=100, gt=0, description="StartExecution refills 150-300 a second."
+    )
+    get_log_events_per_second: float = Field(default=10, gt=0, description="The account's GetLogEvents quota is 10-30.")
+    log_quiet_seconds: float = Field(default=10, ge=0, description="A log is whole after this long without a new line.")
+    log_deadline_seconds: float = Field(default=900, ge=1, description="Then a receipt says that the log is missing.")
+    task_grace_seconds: float = Field(default=30, ge=0, description="From an execution's end until we ask ECS.")
+    silence_seconds: float = Field(
+        default=300, ge=1, description="An open job that is silent for so long is asked about."
+    )
+    sweep_seconds: float = Field(default=30, gt=0, description="Between two looks for silent jobs.")
+    sweep_per_second: float = Field(default=5, gt=0, description="DescribeExecution refills 10-15 a second.")
+    link_seconds: int = Field(default=604_800, ge=60, le=604_800, description="Life of a log link, at most 7 days.")
+    retention_days: int = Field(default=90, ge=1, description="How long the record of an announced job is kept.")
+
+    @model_validator(mode="after")
+    def _can_work(self) -> Self:
+        if self.drain_seconds >= self.stop_timeout_seconds:
+            raise ValueError(
+                f"JOBFERRY_DRAIN_SECONDS ({self.drain_seconds}) must be less than JOBFERRY_STOP_TIMEOUT_SECONDS "
+                f"({self.stop_timeout_seconds}), or ECS kills the worker while it drains"
+            )
+        if self.poll_seconds >= self.drain_seconds:
+            raise ValueError(
+                f"JOBFERRY_POLL_SECONDS ({self.poll_seconds}) must be less than JOBFERRY_DRAIN_SECONDS "
+                f"({self.drain_seconds}): a long poll is finished before the worker leaves"
+            )
+        return self
+
+
+def read_settings() -> Settings:
+    """The settings of this process. Raises SettingsError with one sentence per setting that is missing or wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(item) for item in error.errors(include_input=False))) from None
+
+
+def _sentence(item: object) -> str:
+    assert isinstance(item, dict)
+    name = ENVIRONMENT_PREFIX + "_".join(map(str, item["loc"])).upper()
+    if not item["loc"]:
+        return f"{item['msg'].removeprefix('Value error, ')}."
+    field = Settings.model_fields[str(item["loc"][0])]
+    problem = "is missing" if item["type"] == "missing" else f"cannot be used: {item['msg']}"
+    return f"{name} {problem}. It is: {field.description}"

@@ -1,0 +1,56 @@
+"""The heart: hear a fact, do what the job is owed by its record, until nothing more is."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from service.core.actions import Action
+from service.core.facts import Fact
+from service.core.owed import Moment, Patience, owed
+from service.core.record import Record
+
+
+class Jobs(Protocol):
+    """Where records are kept."""
+
+    async def merge(self, fact: Fact) -> Record:
+        """Hear a fact; answer with the whole record."""
+
+
+class Performs(Protocol):
+    """Who does what is owed."""
+
+    async def perform(self, action: Action, job: Record, me: str) -> tuple[Fact, ...]:
+        """Do one thing, and say what is known now."""
+
+
+@dataclass(frozen=True)
+class Settling:
+    """What it takes to settle a job. `now` answers in epoch seconds."""
+
+    jobs: Jobs
+    performer: Performs
+    patience: Patience
+    now: Callable[[], float]
+
+    async def settle(self, job: Record, me: str | None = None) -> Record:
+        """Do all that is owed to a job now, under one name for this piece of work.
+
+        An action is performed once a pass, so that asking in vain cannot go on for ever.
+        """
+        me = me or new_work()
+        done: set[Action] = set()
+        while actions := [action for action in owed(job, Moment(self.now(), me, self.patience)) if action not in done]:
+            for action in actions:
+                done.add(action)
+                for fact in await self.performer.perform(action, job, me):
+                    job = await self.jobs.merge(fact)
+        return job
+
+
+def new_work() -> str:
+    """A name for one piece of work, to claim things by: two workings of the same message must not share one."""
+    return uuid.uuid4().hex

@@ -1,0 +1,122 @@
+"""Take a slot, take messages, settle each, delete them in batches, drain. The same for every queue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from botocore.exceptions import BotoCoreError, ClientError
+
+from service.aws.queue import MAX_BATCH, Message, Queue
+from workers.guard import survived
+
+Handle = Callable[[Message], Awaitable[None]]
+log = structlog.stdlib.get_logger()
+
+_LINGER_SECONDS = 0.2
+_POLL_FAILED_SECONDS = 1.0
+_LONGEST_BACKOFF_SECONDS = 900
+
+
+@dataclass
+class Consumer:
+    """Works one queue until told to stop. Nothing is held that cannot be worked on: slots come before messages."""
+
+    name: str
+    queue: Queue
+    handle: Handle
+    slots: int
+    poll_seconds: int
+    stopping: asyncio.Event
+    _settled: asyncio.Queue[Message] = field(default_factory=asyncio.Queue)
+
+    async def run(self) -> None:
+        """Consume until `stopping` is set; then finish the poll, settle what was taken, and delete what is settled."""
+        free = asyncio.Semaphore(self.slots)
+        deleting = asyncio.create_task(self._delete_settled())
+        try:
+            async with asyncio.TaskGroup() as working:
+                while not self.stopping.is_set():
+                    await self._take(free, working)
+        finally:
+            await self._settled.join()
+            deleting.cancel()
+            with suppress(asyncio.CancelledError):
+                await deleting
+
+    async def _take(self, free: asyncio.Semaphore, working: asyncio.TaskGroup) -> None:
+        """One poll, for as many messages as there are slots."""
+        taken = await _acquire(free, MAX_BATCH)
+        messages = await self._poll(taken)
+        for _ in range(taken - len(messages)):
+            free.release()
+        for message in messages:
+            task = working.create_task(self._give_back(message) if self.stopping.is_set() else self._settle(message))
+            task.add_done_callback(lambda _: free.release())
+
+    async def _poll(self, at_most: int) -> tuple[Message, ...]:
+        try:
+            return await self.queue.receive(at_most, self.poll_seconds)
+        except (ClientError, BotoCoreError, OSError) as error:
+            log.warning("poll_failed", queue=self.name, error=type(error).__name__, why=str(error)[:200])
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), _POLL_FAILED_SECONDS)
+            return ()
+
+    async def _settle(self, message: Message) -> None:
+        with structlog.contextvars.bound_contextvars(message_id=message.message_id, queue=self.name):
+            if await survived(self._handle(message), "message_failed", receive_count=message.receive_count):
+                await self._settled.put(message)
+            else:
+                await self._retry_later(message)
+
+    async def _handle(self, message: Message) -> None:
+        async with self.queue.lease(message):
+            await self.handle(message)
+
+    async def _retry_later(self, message: Message) -> None:
+        """SQS delivers it again, later each time, and in the end to the dead-letter queue."""
+        await self._set_visibility(message, min(2**message.receive_count, _LONGEST_BACKOFF_SECONDS))
+
+    async def _give_back(self, message: Message) -> None:
+        await self._set_visibility(message, 0)
+
+    async def _set_visibility(self, message: Message, seconds: int) -> None:
+        # If this fails, the lease runs out and the message comes back all the same.
+        with suppress(ClientError, BotoCoreError, OSError):
+            await self.queue.set_visibility(message, seconds)
+
+    async def _delete_settled(self) -> None:
+        """Delete in batches of ten, lingering a little for a batch to fill. What is not deleted comes again."""
+        while True:
+            batch = [await self._settled.get()]
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0 if self.stopping.is_set() else _LINGER_SECONDS):
+                    while len(batch) < MAX_BATCH:
+                        batch.append(await self._settled.get())
+            await self._delete(batch)
+            for _ in batch:
+                self._settled.task_done()
+
+    async def _delete(self, batch: list[Message]) -> None:
+        try:
+            failed: Any = await self.queue.delete(batch)
+        except (ClientError, BotoCoreError, OSError) as error:
+            log.warning("delete_failed", queue=self.name, messages=len(batch), why=str(error)[:200])
+        else:
+            if failed:
+                log.warning("delete_failed", queue=self.name, messages=len(failed))
+
+
+async def _acquire(free: asyncio.Semaphore, at_most: int) -> int:
+    """Wait for one slot, and take what others are free without waiting."""
+    await free.acquire()
+    taken = 1
+    while taken < at_most and not free.locked():
+        await free.acquire()
+        taken += 1
+    return taken

@@ -1,0 +1,37 @@
+"""The way back: an EventBridge event becomes a fact about a job, or is none of ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from service.aws.queue import Message
+from service.core.hearing import Ignored, NotAnEventError, hear
+from service.core.record import Record
+from service.core.request_body import BodyRefusedError, read_json
+from service.settle import Jobs
+
+log = structlog.stdlib.get_logger()
+
+
+@dataclass(frozen=True)
+class Events:
+    """Reads the event queue."""
+
+    state_machine_arn: str
+    jobs: Jobs
+
+    async def hear(self, message: Message) -> Record | None:
+        """The record of the job that an event speaks of; None for what is nobody's."""
+        try:
+            fact = hear(read_json(message.body), self.state_machine_arn)
+        except (NotAnEventError, BodyRefusedError) as error:
+            log.warning("event_unreadable", why=str(error)[:200])
+            return None
+        if isinstance(fact, Ignored):
+            log.info("event_ignored", why=fact.why)
+            return None
+        job = await self.jobs.merge(fact)
+        log.info("event_heard", job_id=job.job_id, register=fact.register_name, rank=fact.rank)
+        return job

@@ -1,0 +1,27 @@
+"""The Lambda that decides the next stage: a thin skin over `service.core.planning`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+from pydantic import TypeAdapter
+
+from schemas.plan import Config, PlanRequest, Stage
+from service.core.planning import plan
+
+_STAGES = TypeAdapter(tuple[Stage, ...])
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """The plan for one step. Anything raised here fails the execution, and its announcement says so."""
+    request = PlanRequest.model_validate(event)
+    return plan(request, _stages_of(request.input.lambda_result.config)).model_dump(mode="json")
+
+
+def _stages_of(config: Config) -> tuple[Stage, ...]:
+    """The frozen stages: from the input, or from S3 where they were too large to travel."""
+    if config.stages_s3 is None:
+        return config.stages
+    answer = boto3.client("s3").get_object(Bucket=config.stages_s3.bucket, Key=config.stages_s3.key)
+    return _STAGES.validate_json(answer["Body"].read())

@@ -1,0 +1,144 @@
+"""The way in: a message becomes a job's first fact, or a rejection with every reason."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+
+from botocore.exceptions import ClientError
+
+from schemas.catalog import Catalog
+from schemas.notification import Problem
+from schemas.plan import Config, ExecutionInput, LambdaResult, S3Object
+from service.aws.objects import JSON, TEXT, Objects, ObjectTooLargeError
+from service.aws.queue import Message
+from service.core.admission import Admitted, Refused, admit, conflict
+from service.core.claim_check import Pointer, read_pointer
+from service.core.facts import Rejected, Requested, StageBrief
+from service.core.log_layout import rejected_key, stages_key
+from service.core.overrides import s3_uri
+from service.core.record import Record
+from service.core.request_body import MAX_BODY_BYTES
+from service.settle import Jobs
+
+# Of Step Functions' 262,144 bytes: the input is copied into every state's input, and into status events, which drop
+# it when it is more than 248 KB with escapes. So large stages go to S3 well before.
+LARGEST_TRAVELLING_BYTES = 32_768
+_POINTER_ANSWERS = {
+    "NoSuchKey": "there is no such object",
+    "NoSuchBucket": "there is no such bucket",
+    "AccessDenied": "Jobferry may not read it",
+    "403": "Jobferry may not read it",
+}
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Reads the request queue."""
+
+    catalog: Catalog
+    objects: Objects
+    bucket: str
+    jobs: Jobs
+
+    async def hear(self, message: Message) -> Record:
+        """Judge a request and remember the verdict; answers with the record of the job, or of the rejection."""
+        body = message.body
+        pointer = read_pointer(body)
+        if pointer is not None:
+            fetched = await self._fetch(pointer)
+            if isinstance(fetched, Refused):
+                return await self._reject(message, body, fetched)
+            body = fetched
+        verdict = admit(body, message.message_id, self.catalog)
+        if isinstance(verdict, Refused):
+            return await self._reject(message, body, verdict)
+        return await self._remember(message, body, verdict)
+
+    async def _remember(self, message: Message, body: str, admitted: Admitted) -> Record:
+        fact = await self._requested(message, admitted)
+        job = await self.jobs.merge(fact)
+        if job.request is None or job.request.digest == fact.digest:
+            return job
+        refused = Refused((conflict(fact.job_id),), fact.job_id, fact.tenant, fact.job_type)
+        return await self._reject(message, body, refused)
+
+    async def _requested(self, message: Message, admitted: Admitted) -> Requested:
+        request = admitted.request
+        return Requested(
+            job_id=admitted.job_id,
+            digest=admitted.digest,
+            message_id=message.message_id,
+            submitted_at=message.sent_at or time.time(),
+            tenant=request.tenant,
+            job_type=request.job_type,
+            user=request.user,
+            input_file=request.input_file,
+            labels=request.labels,
+            bucket=self.bucket,
+            execution_input=await self._execution_input(admitted),
+            stages=tuple(
+                StageBrief(name=item.name, image=item.image, container=item.container, integration=item.integration)
+                for item in admitted.stages
+            ),
+        )
+
+    async def _execution_input(self, admitted: Admitted) -> str:
+        """The input of the execution, always the same text for the same request; large stages travel by reference."""
+        text = _input_with(admitted, self._config(admitted))
+        if len(json.dumps(text)) <= LARGEST_TRAVELLING_BYTES:
+            return text
+        key = stages_key(admitted.job_id, admitted.digest)
+        stages = "[" + ",".join(stage.model_dump_json() for stage in admitted.stages) + "]"
+        await self.objects.put(self.bucket, key, stages.encode(), JSON)
+        reference = {"stages": (), "stages_s3": S3Object(bucket=self.bucket, key=key)}
+        return _input_with(admitted, self._config(admitted).model_copy(update=reference))
+
+    def _config(self, admitted: Admitted) -> Config:
+        timeout = admitted.request.timeout_seconds
+        return Config(bucket=self.bucket, timeout_seconds=timeout, stages=admitted.stages)
+
+    async def _reject(self, message: Message, body: str, refused: Refused) -> Record:
+        """Keep the body, then remember that it was refused: a body is never spoken of before it is safe."""
+        key = rejected_key(message.message_id)
+        await self.objects.put(self.bucket, key, body.encode(errors="surrogatepass"), TEXT)
+        return await self.jobs.merge(
+            Rejected(
+                job_id=f"rejected:{message.message_id}",
+                message_id=message.message_id,
+                submitted_at=message.sent_at or time.time(),
+                claimed_job_id=refused.job_id,
+                claimed_tenant=refused.tenant,
+                claimed_job_type=refused.job_type,
+                problems=refused.problems,
+                body_s3_uri=s3_uri(self.bucket, key),
+            )
+        )
+
+    async def _fetch(self, pointer: Pointer) -> str | Refused:
+        """The body that a pointer points to. What may pass is raised, so that the message is tried again."""
+        try:
+            return (await self.objects.get(pointer.bucket, pointer.key, MAX_BODY_BYTES)).decode()
+        except ObjectTooLargeError as error:
+            why = f"it is larger than {MAX_BODY_BYTES:,} bytes: {error}"
+        except UnicodeDecodeError:
+            why = "it is not UTF-8"
+        except ClientError as error:
+            why = _POINTER_ANSWERS.get(error.response.get("Error", {}).get("Code", ""), "")
+            if not why:
+                raise
+        problem = Problem(
+            field="",
+            message=f"the body is a pointer to s3://{pointer.bucket}/{pointer.key}, but {why}",
+            remedy="Send the request itself, or keep the object readable until the job has started.",
+        )
+        return Refused((problem,))
+
+
+def _input_with(admitted: Admitted, config: Config) -> str:
+    request = admitted.request
+    plan = LambdaResult(total_stages_count=len(admitted.stages), processed_stages_count=0, config=config)
+    return ExecutionInput(
+        job_id=admitted.job_id, input_file=request.input_file, user=request.user, lambda_result=plan
+    ).model_dump_json(exclude={"stage_result", "error_result"})
