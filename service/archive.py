@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from service.aws.container_logs import ContainerLogs, LogEvent
 from service.aws.objects import Objects
 from service.aws.tasks import LogConfiguration, Tasks
+from service.clock import Clock
 from service.core.facts import ContainerState, LogArchived, TaskChanged
 from service.core.log_layout import log_key, log_stream
 
@@ -53,6 +53,7 @@ class LogArchive:
     bucket: str
     region: str
     quiet_seconds: float
+    now: Clock
 
     async def archive(self, task: TaskChanged, container: ContainerState) -> LogArchived:
         """The receipt of a container's log, which is in S3 by then unless the receipt says why not."""
@@ -115,7 +116,7 @@ class LogArchive:
         """Delivery lags the stop; what never started has nothing to deliver."""
         if container.exit_code is None and task.started_at is None:
             return 0.0
-        return (task.stopped_at or time.time()) + self.quiet_seconds
+        return (task.stopped_at or self.now()) + self.quiet_seconds
 
     async def _pages(self, group: str, stream: str, quiet_until: float) -> AsyncIterator[tuple[LogEvent, ...]]:
         """Every page with lines, until the token repeats and it has been quiet for long enough."""
@@ -123,14 +124,14 @@ class LogArchive:
         while True:
             page = await self.logs.page(group, stream, token)
             if page is not None and page.events:
-                quiet_until = max(quiet_until, min(time.time(), page.events[-1].at) + self.quiet_seconds)
+                quiet_until = max(quiet_until, min(self.now(), page.events[-1].at) + self.quiet_seconds)
                 yield page.events
             if page is not None and page.next_token != token:
                 token = page.next_token
                 continue
-            if time.time() >= quiet_until:
+            if self.now() >= quiet_until:
                 return
-            await asyncio.sleep(max(0.05, min(_POLL_SECONDS, quiet_until - time.time())))
+            await asyncio.sleep(max(0.05, min(_POLL_SECONDS, quiet_until - self.now())))
 
 
 async def _lines(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
@@ -14,6 +13,7 @@ from service.aws.executions import Executions
 from service.aws.objects import Objects
 from service.aws.tasks import Tasks
 from service.aws.topic import Topic
+from service.clock import Clock
 from service.core.actions import (
     Action,
     Announce,
@@ -50,6 +50,7 @@ class Performer:
     topic: Topic
     link_seconds: int
     claim_seconds: float
+    now: Clock
 
     async def perform(self, action: Action, job: Record, me: str) -> tuple[Fact, ...]:
         """Do one thing, and say what is known now."""
@@ -60,11 +61,11 @@ class Performer:
                 return await self._ask_execution(job_id, job)
             case AskTask(job_id=job_id, task_arn=arn):
                 detail = await self.tasks.describe(arn)
-                return _heard(detail) if detail else (forgotten_task(job_id, arn, time.time()),)
+                return _heard(detail) if detail else (forgotten_task(job_id, arn, self.now()),)
             case StopTask(task_arn=arn):
                 return await self._stop(arn)
             case Claim(job_id=job_id, what=what):
-                return (Claimed(job_id=job_id, what=what, owner=me, at=time.time(), seconds=self.claim_seconds),)
+                return (Claimed(job_id=job_id, what=what, owner=me, at=self.now(), seconds=self.claim_seconds),)
             case ArchiveLog(task_id=task_id, container=name):
                 return (await self._archive(job, task_id, name),)
             case GiveUpLog(job_id=job_id, task_id=task_id, container=name):
@@ -123,7 +124,7 @@ class Performer:
             redrive_count=job.redrive_count,
             status=notification.status,
             notification_id=notification.id,
-            at=time.time(),
+            at=self.now(),
         )
 
     async def _links(self, job: Record) -> Links:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from service.aws.objects import Objects
 from service.aws.queue import Queue
 from service.aws.tasks import Tasks
 from service.aws.topic import Topic
+from service.clock import wall_clock
 from service.core.admission import check_job_types
 from service.core.announce import split_s3_uri
 from service.core.owed import Patience
@@ -68,6 +68,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             silence_seconds=settings.silence_seconds,
             grace_seconds=settings.task_grace_seconds,
             retention_days=settings.retention_days,
+            now=wall_clock,
         )
         performer = await _performer(settings, client, objects, _region(session))
         patience = Patience(settings.task_grace_seconds, settings.log_deadline_seconds)
@@ -78,7 +79,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             events=Queue(sqs, settings.event_queue_url, settings.visibility_seconds),
             table=table,
             objects=objects,
-            settling=Settling(table, performer, patience, time.time),
+            settling=Settling(table, performer, patience, wall_clock),
         )
 
 
@@ -96,11 +97,13 @@ async def _performer(settings: Settings, client: Any, objects: Objects, region: 
             bucket=settings.log_bucket,
             region=region,
             quiet_seconds=settings.log_quiet_seconds,
+            now=wall_clock,
         ),
         objects=objects,
         topic=Topic(await client("sns"), settings.topic_arn),
         link_seconds=settings.link_seconds,
         claim_seconds=max(_CLAIM_SECONDS_TO_ARCHIVE, 3 * settings.log_quiet_seconds),
+        now=wall_clock,
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from service.clock import Clock, new_work
 from service.core.actions import Action
 from service.core.facts import Fact
 from service.core.owed import Moment, Patience, owed
@@ -29,19 +29,20 @@ class Performs(Protocol):
 
 @dataclass(frozen=True)
 class Settling:
-    """What it takes to settle a job. `now` answers in epoch seconds."""
+    """What it takes to settle a job. `new_work` names a piece of work, to claim things by."""
 
     jobs: Jobs
     performer: Performs
     patience: Patience
-    now: Callable[[], float]
+    now: Clock
+    new_work: Callable[[], str] = new_work
 
     async def settle(self, job: Record, me: str | None = None) -> Record:
         """Do all that is owed to a job now, under one name for this piece of work.
 
         An action is performed once a pass, so that asking in vain cannot go on for ever.
         """
-        me = me or new_work()
+        me = me or self.new_work()
         done: set[Action] = set()
         while actions := [action for action in owed(job, Moment(self.now(), me, self.patience)) if action not in done]:
             for action in actions:
@@ -49,8 +50,3 @@ class Settling:
                 for fact in await self.performer.perform(action, job, me):
                     job = await self.jobs.merge(fact)
         return job
-
-
-def new_work() -> str:
-    """A name for one piece of work, to claim things by: two workings of the same message must not share one."""
-    return uuid.uuid4().hex

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
@@ -13,6 +12,7 @@ from schemas.notification import Problem
 from schemas.plan import Config, ExecutionInput, LambdaResult, S3Object
 from service.aws.objects import JSON, TEXT, Objects, ObjectTooLargeError
 from service.aws.queue import Message
+from service.clock import Clock
 from service.core.admission import Admitted, Refused, admit, conflict
 from service.core.claim_check import Pointer, read_pointer
 from service.core.facts import Rejected, Requested, StageBrief
@@ -41,6 +41,7 @@ class Requests:
     objects: Objects
     bucket: str
     jobs: Jobs
+    now: Clock
 
     async def hear(self, message: Message) -> Record:
         """Judge a request and remember the verdict; answers with the record of the job, or of the rejection."""
@@ -70,7 +71,7 @@ class Requests:
             job_id=admitted.job_id,
             digest=admitted.digest,
             message_id=message.message_id,
-            submitted_at=message.sent_at or time.time(),
+            submitted_at=message.sent_at or self.now(),
             tenant=request.tenant,
             job_type=request.job_type,
             user=request.user,
@@ -107,7 +108,7 @@ class Requests:
             Rejected(
                 job_id=f"rejected:{message.message_id}",
                 message_id=message.message_id,
-                submitted_at=message.sent_at or time.time(),
+                submitted_at=message.sent_at or self.now(),
                 claimed_job_id=refused.job_id,
                 claimed_tenant=refused.tenant,
                 claimed_job_type=refused.job_type,

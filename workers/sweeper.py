@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from service.aws.jobs_table import SHARDS, JobsTable
 from service.core.facts import Claimed
 from service.core.owed import SWEEP
-from service.settle import Settling, new_work
+from service.settle import Settling
 from workers.guard import survived
 
 log = structlog.stdlib.get_logger()
@@ -47,7 +46,7 @@ class Sweeper:
         """Take up every job that is due, and answer how many those were."""
         taken = 0
         for shard in range(SHARDS):
-            for job_id in await self.table.due(shard, time.time(), _JOBS_A_LOOK):
+            for job_id in await self.table.due(shard, self.settling.now(), _JOBS_A_LOOK):
                 if self.stopping.is_set():
                     return taken
                 async with self.pace:
@@ -55,8 +54,8 @@ class Sweeper:
         return taken
 
     async def _take_up(self, job_id: str) -> bool:
-        me = new_work()
-        claim = Claimed(job_id=job_id, what=SWEEP, owner=me, at=time.time(), seconds=self.claim_seconds)
+        me = self.settling.new_work()
+        claim = Claimed(job_id=job_id, what=SWEEP, owner=me, at=self.settling.now(), seconds=self.claim_seconds)
         job = await self.table.merge(claim)
         held = job.claim(SWEEP)
         if held is None or held.owner != me:

@@ -10,6 +10,7 @@ import structlog
 from aiolimiter import AsyncLimiter
 
 from service.aws.queue import Message, Queue
+from service.clock import wall_clock
 from service.core.record import Record
 from service.runtime import Runtime, open_runtime
 from service.settings import Settings
@@ -45,7 +46,7 @@ async def _until_stopped(runtime: Runtime, stopping: asyncio.Event) -> None:
 
 def _loops(runtime: Runtime, stopping: asyncio.Event) -> tuple[Coroutine[None, None, None], ...]:
     settings = runtime.settings
-    requests = Requests(runtime.catalog, runtime.objects, settings.log_bucket, runtime.table)
+    requests = Requests(runtime.catalog, runtime.objects, settings.log_bucket, runtime.table, wall_clock)
     events = Events(settings.state_machine_arn, runtime.table)
     return (
         _consumer(runtime, "requests", runtime.requests, requests.hear, settings.request_slots, stopping).run(),

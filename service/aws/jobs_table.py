@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from service.clock import Clock
 from service.core.facts import FACT, Announced, ExecutionChanged, Fact, LogArchived, Rejected, Requested, TaskChanged
 from service.core.record import Record
 
@@ -31,6 +31,7 @@ class JobsTable:
     silence_seconds: float
     grace_seconds: float
     retention_days: int
+    now: Clock
 
     async def merge(self, fact: Fact) -> Record:
         """Hear a fact and answer with the whole record, also where the record knew better.
@@ -71,7 +72,7 @@ class JobsTable:
 
     def _index(self, fact: Fact) -> _IndexChange:
         """How a fact moves its job in the sweeper's index."""
-        now = time.time()
+        now = self.now()
         soon, late = int(now + self.grace_seconds), int(now + self.silence_seconds)
         match fact:
             case Announced():

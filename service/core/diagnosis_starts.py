@@ -16,7 +16,7 @@ _UNREACHED = (
 _DENIED = r"denied|forbidden|unauthorized|not authorized|no basic auth|authorization failed|permissions? to pull"
 _THROTTLED = r"too ?many ?requests|rate limit|rate exceeded|throttl|request ?limit ?exceeded"
 _GONE = r"not ?found|can.t find|does ?n.t exist|does not exist|invalid (?:ssm )?parameters|no value"
-_PULL = r"CannotPull|has been retried|can ?.?no?.?t pull"
+_PULL = r"CannotPull|image manifest has been|(?:ref pull|inspect image) has been|can.{0,3}t pull the image"
 _SECRET = (
     r"unable to pull secrets|registry auth|retrieve (?:the )?secrets?|Fetching secret|Secrets? Manager"
     r"|Parameter Store|Secret does not exist"
@@ -64,7 +64,7 @@ _IMAGES = (
         "or VPC endpoints for ECR and S3) and the security group's port 443.",
     ),
     Row(
-        "image_denied", "likely", "none", said(_PULL, "access denied for .*does not exist or may require"),
+        "image_denied", "likely", "none", said(_PULL, "access denied.*does not exist or may require"),
         "{image} does not exist, or needs credentials: check its name in the task definition, then its credentials.",
     ),
     Row(
@@ -104,7 +104,8 @@ _PLACEMENT = (
         "The account's Fargate quota is used up: run fewer tasks at once, or raise the quota in Service Quotas.",
     ),
     Row(
-        "capacity", "certain", "again", said(r"(?-i:RESOURCE:[A-Z])|Capacity is unavailable|insufficient (?:\w+ )?(?:memory|cpu)"),
+        "capacity", "certain", "again",
+        said(r"(?-i:RESOURCE:[A-Z])|Capacity is unavailable|insufficient (?:\w+ )?(?:memory|cpu)"),
         "There was no room for the task; try later, add subnets in other zones, or let the cluster grow.",
     ),
     Row(
@@ -154,7 +155,7 @@ _CANNOT_START = (
     ),
     Row(
         "container_cannot_start", "certain", "none",
-        said(r"Cannot\w+Container|ContainerRuntime|DockerState|OCI runtime", r"no such file|not found in|stat /"),
+        said(r"Cannot\w+Container|ContainerRuntime|DockerState|OCI runtime", r"exec\W.*no such file|executable file|stat /"),
         "The program to run is not in the image: check the command, the entry point and the path.",
     ),
     Row(
@@ -180,7 +181,8 @@ _REFUSED = (
         "ECS may not assume {role}: check that it exists and trusts ecs-tasks.amazonaws.com.",
     ),
     Row(
-        "permission", "certain", "none", said(r"not authorized to perform|AccessDenied|UnauthorizedOp|States.Permissions"),
+        "permission", "certain", "none",
+        said(r"not authorized to perform|AccessDenied|UnauthorizedOp|States.Permissions"),
         "The state machine's role lacks a right: allow it {action} on what the message names.",
     ),
     Row(
@@ -226,6 +228,6 @@ _REFUSED = (
     ),
 )  # fmt: skip
 
-# What names a secret may also name a throttle, an interface or an image, so the order of the groups counts: secrets
-# before throttles (of RunTask), placement before the interface (RESOURCE:ENI), and what any reason may hold last.
-STARTS: tuple[Row, ...] = (*_SECRETS, *_PLACEMENT, *_NETWORK, *_IMAGES, *_CANNOT_START, *_REFUSED)
+# The order of the groups counts: a registry and a secret have throttles of their own, so they stand before RunTask's;
+# placement stands before the interface (RESOURCE:ENI); and what any message may hold, such as a denial, stands last.
+STARTS: tuple[Row, ...] = (*_IMAGES, *_SECRETS, *_PLACEMENT, *_NETWORK, *_CANNOT_START, *_REFUSED)

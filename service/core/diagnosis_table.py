@@ -203,7 +203,7 @@ _TIMEOUTS = (
         "The stage used up {timeout}: see in the log what it was doing, then raise timeout_seconds or speed it up.",
     ),
     Row(
-        "stopped_by_person", "likely", "none", any_of(stop_code("UserInitiated"), said(r"^Task stopped by user")),
+        "stopped_by_person", "likely", "none", any_of(stop_code("UserInitiated"), said(r"^Task stopped by")),
         "Somebody, or something with the right to, called StopTask: CloudTrail says who. Send it again if not meant.",
     ),
 )  # fmt: skip

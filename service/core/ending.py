@@ -215,13 +215,13 @@ def _mended(text: str) -> str:
 # A query string is dropped whole: which of its fields are secret differs by who signed it. The named fields catch
 # what is left of a URL whose beginning was cut off, and headers.
 _SECRETS = (
-    (re.compile(r"(://[^\s?\"'<>\\]+)\?[^\s\"'<>]*"), r"\1?[redacted]"),
-    (re.compile(r"(://)[^\s/@:]+:[^\s/@]+@"), r"\1[redacted]@"),
+    (re.compile(r"(://[^\s?\"'<>\\]{1,1024})\?[^\s\"'<>]*"), r"\1?[redacted]"),
+    (re.compile(r"(://)[^\s/@:]{1,256}:[^\s/@]{1,1024}@"), r"\1[redacted]@"),
     (
         re.compile(
-            r"(X-Amz-(?:Signature|Security-Token|Credential)|Signature|AWSAccessKeyId|Key-Pair-Id|Authorization"
+            r"(X-Amz-(?:Signature|Security-Token|Credential)|Signature|AWSAccessKeyId|Key-Pair-Id"
             r"|aws_secret_access_key|aws_session_token)"
-            r"(\\*[\"']?\s*(?:=|:|%3D)\s*)[^\s&\"',;<>]+(?: [^\s&\"',;<>]{20,})?",
+            r"(\\*[\"']?\s*(?:=|:|%3D)\s*)[^\s&\"',;<>]+",
             re.IGNORECASE,
         ),
         r"\1\2[redacted]",
@@ -233,6 +233,7 @@ _SECRETS = (
         ),
         r"\1[redacted]",
     ),
+    (re.compile(r"\b(Bearer|Basic|AWS4-HMAC-SHA256)(\s+)[^\s\"',]{20,}", re.IGNORECASE), r"\1\2[redacted]"),
     (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), "[redacted]"),
     # A token of Step Functions: several hundred characters of base64, that begin with a length of four bytes.
     (re.compile(r"AAAA[A-Za-z0-9+/=_-]{60,}|[A-Za-z0-9+=_-]{120,}"), "[redacted]"),
