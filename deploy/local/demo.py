@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -196,8 +197,8 @@ def _tell(outcome: Outcome, console: Console) -> None:
 
 
 def _table(outcomes: list[Outcome]) -> Table:
-    table = Table(title="Jobferry's demo", title_justify="left", title_style="bold")
-    for name in ("Job", "Status", "Exit codes", "Log lines", "Seconds", "Checks"):
+    table = Table(title="Jobferry's demo", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("Job", "Status", "Exit", "Log lines", "Seconds", "Checks"):
         table.add_column(name, justify="right" if name in {"Log lines", "Seconds"} else "left")
     for outcome in outcomes:
         table.add_row(*_row(outcome))

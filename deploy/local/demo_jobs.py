@@ -57,7 +57,7 @@ def _check_article(told: JobNotification, logs: Logs) -> Iterator[Check]:
 
 def _pictures() -> DemoJob:
     request = {"job_id": "pictures", "job_type": "thumbnails", "input_file": INPUT_KEY, "parameters": {"width": 240}}
-    return DemoJob("Thumbnails, then a contact sheet", json.dumps(request), "SUCCEEDED", _check_pictures, "pictures")
+    return DemoJob("Thumbnails, contact sheet", json.dumps(request), "SUCCEEDED", _check_pictures, "pictures")
 
 
 def _check_pictures(told: JobNotification, logs: Logs) -> Iterator[Check]:
@@ -86,7 +86,7 @@ def _check_failing(told: JobNotification, _: Logs) -> Iterator[Check]:
 def _reporting() -> DemoJob:
     stages = [{"image": "reporter", "command": ["report", "--seconds", "1"]}]
     body = json.dumps({"job_id": "reporting", "user": "ifgeek", "stages": stages})
-    return DemoJob("A container that reports back by itself", body, "SUCCEEDED", _check_reporting, "reporting")
+    return DemoJob("A container that reports back", body, "SUCCEEDED", _check_reporting, "reporting")
 
 
 def _check_reporting(told: JobNotification, logs: Logs) -> Iterator[Check]:
