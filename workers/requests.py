@@ -80,7 +80,14 @@ class Requests:
             bucket=self.bucket,
             execution_input=await self._execution_input(admitted),
             stages=tuple(
-                StageBrief(name=item.name, image=item.image, container=item.container, integration=item.integration)
+                StageBrief(
+                    name=item.name,
+                    image=item.image,
+                    container=item.container,
+                    integration=item.integration,
+                    timeout_seconds=item.timeout_seconds,
+                    heartbeat_seconds=item.heartbeat_seconds if item.integration == "callback" else None,
+                )
                 for item in admitted.stages
             ),
         )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,10 +18,16 @@ from schemas.notification import Problem
 from schemas.plan import Stage
 from service.core.overrides import MAX_OVERRIDES_CHARACTERS, longest_overrides
 from service.core.placeholders import UnknownPlaceholderError, fill
-from service.core.request_body import BodyRefusedError, canonical, read_object
+from service.core.request_body import BodyRefusedError, canonical, printable, read_object
 
 RESERVED_NAMES = ("AWS_*", "ECS_*", "JOBFERRY_*", "TASK_TOKEN")
 DEFAULT_HEARTBEAT_SECONDS = 60
+# A rejection is kept in one DynamoDB item and told in one SNS message, so neither its reasons nor their words are endless.
+MAX_PROBLEMS = 50
+_LONGEST_PATH = 200
+_LONGEST_MESSAGE = 300
+_LONGEST_REMEDY = 500
+_LONGEST_NAME = 64
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,7 @@ def admit(body: str, message_id: str, catalog: Catalog) -> Admitted | Refused:
     try:
         request = JobRequest.model_validate_json(canonical(raw))
     except ValidationError as error:
-        return _refused(raw, _problems_of(error))
+        return _refused(raw, (*_problems_of(error), *_problems_with_names(raw, catalog)))
     job_id = request.job_id or message_id
     stages, problems = _resolve(request, catalog, job_id)
     if problems:
@@ -71,11 +79,40 @@ def conflict(job_id: str) -> Problem:
 
 def _refused(raw: dict[str, Any], problems: Iterable[Problem]) -> Refused:
     return Refused(
-        problems=tuple(problems),
+        problems=_told(problems),
         job_id=_readable(raw, "job_id"),
         tenant=_readable(raw, "tenant"),
         job_type=_readable(raw, "job_type"),
     )
+
+
+def _told(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The problems as they may be told: not too many, not too long, and printable whatever the producer wrote."""
+    first = list(islice(problems, MAX_PROBLEMS + 1))
+    told = [
+        Problem(
+            field=printable(item.field, _LONGEST_PATH),
+            message=printable(item.message, _LONGEST_MESSAGE),
+            remedy=printable(item.remedy, _LONGEST_REMEDY),
+        )
+        for item in first[:MAX_PROBLEMS]
+    ]
+    if len(first) > MAX_PROBLEMS:
+        told.append(Problem(field="", message="there is more that is wrong", remedy="Mend these and send it again."))
+    return tuple(told)
+
+
+def _problems_with_names(raw: dict[str, Any], catalog: Catalog) -> Iterator[Problem]:
+    """What the catalogue says against the parts that can be read, of a request that as a whole cannot be."""
+    stages = raw.get("stages")
+    for number, item in enumerate(stages if isinstance(stages, list) else []):
+        name = item.get("image") if isinstance(item, dict) else None
+        image = catalog.images.get(name) if isinstance(name, str) else None
+        if isinstance(name, str) and image is None:
+            yield _unknown(f"stages.{number}.image", "image", name[:64], catalog.images)
+        elif image is not None:
+            with suppress(ValidationError):
+                yield from _forbidden(StageRequest.model_validate_json(canonical(item)), image, f"stages.{number}")
 
 
 def _readable(raw: dict[str, Any], name: str) -> str | None:
@@ -118,7 +155,7 @@ def _parameters(request: JobRequest, job_type: JobType) -> tuple[dict[str, str],
         value = request.parameters.get(name, parameter.default)
         if value is None:
             problems.append(Problem(field=f"parameters.{name}", message="it is missing", remedy="Give it a value."))
-        elif parameter.choices and value not in parameter.choices:
+        elif not parameter.allows(value):
             remedy = _choices("Use one of", map(str, parameter.choices))
             problems.append(Problem(field=f"parameters.{name}", message=f"{value!r} is not allowed", remedy=remedy))
         else:
@@ -248,22 +285,21 @@ _REMEDIES = {
     "too_long": "Give fewer.",
     "value_error": "See the README for what a request holds.",
 }
-_LONGEST_MESSAGE = 300
 
 
-def _problems_of(error: ValidationError) -> list[Problem]:
+def _problems_of(error: ValidationError) -> Iterable[Problem]:
     """Pydantic's errors as problems; a union's branches are one field, so each field and message is told once."""
     problems = {
         (path := _path(item["loc"])) + item["msg"]: Problem(
             field=path,
-            message=item["msg"].removeprefix("Value error, ")[:_LONGEST_MESSAGE],
+            message=item["msg"].removeprefix("Value error, "),
             remedy=_REMEDIES.get(item["type"], "Give a value of the type that the JSON Schema names."),
         )
         for item in error.errors(include_url=False, include_input=False, include_context=False)
     }
-    return list(problems.values())[:50]
+    return problems.values()
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    """A field's path for a person; a name that the producer chose is quoted so far as it is printable and short."""
-    return ".".join(part if str(part).isprintable() else ascii(part) for part in (str(p)[:64] for p in location))
+    """A field's path for a person, with the names that the producer chose made printable and short."""
+    return ".".join(printable(str(part), _LONGEST_NAME) for part in location)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from service.core.request_body import BodyRefusedError, read_json
@@ -10,6 +11,8 @@ from service.core.request_body import BodyRefusedError, read_json
 _CLASSES = frozenset(
     {"software.amazon.payloadoffloading.PayloadS3Pointer", "com.amazon.sqs.javamessaging.MessageS3Pointer"}
 )
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_LONGEST_KEY_BYTES = 1024  # [S3 object keys]
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Pointer:
 
 
 def read_pointer(body: str) -> Pointer | None:
-    """The pointer in a message body; None for any other body."""
+    """The pointer in a message body; None for any other body, one to what no bucket or key can be called included."""
     if not body.lstrip().startswith("["):
         return None
     try:
@@ -30,6 +33,10 @@ def read_pointer(body: str) -> Pointer | None:
         return None
     match value:
         case [str(name), {"s3BucketName": str(bucket), "s3Key": str(key)}] if name in _CLASSES:
-            return Pointer(bucket, key)
+            return Pointer(bucket, key) if _BUCKET.fullmatch(bucket) and _may_be_a_key(key) else None
         case _:
             return None
+
+
+def _may_be_a_key(text: str) -> bool:
+    return text.isprintable() and 0 < len(text.encode()) <= _LONGEST_KEY_BYTES

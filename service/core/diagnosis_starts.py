@@ -133,6 +133,7 @@ _NETWORK = (
 )  # fmt: skip
 
 # [ECS guide stopped-task-error-codes; agent errors.go; using_awslogs; CannotCreateContainerError devmapper page]
+_RUNTIME = r"Cannot(?:Start|Create|Inspect|Describe)\w*Container|ContainerRuntime|DockerState|OCI runtime"
 _CANNOT_START = (
     Row(
         "container_cannot_start", "likely", "again",
@@ -155,17 +156,17 @@ _CANNOT_START = (
     ),
     Row(
         "container_cannot_start", "certain", "none",
-        said(r"Cannot\w+Container|ContainerRuntime|DockerState|OCI runtime", r"exec\W.*no such file|executable file|stat /"),
+        said(_RUNTIME, r"exec\W.*no such file|executable file|stat /"),
         "The program to run is not in the image: check the command, the entry point and the path.",
     ),
     Row(
         "container_cannot_start", "certain", "none",
-        said(r"Cannot\w+Container|ContainerRuntime|DockerState|OCI runtime", r"permission denied|exec format"),
+        said(_RUNTIME, r"permission denied|exec format"),
         "The program to run is not executable here: check its mode bits and the CPU architecture it was built for.",
     ),
     Row(
         "container_cannot_start", "likely", "again",
-        said(r"Cannot(?:Start|Create|Inspect|Describe)\w*Container|ContainerRuntime|DockerState|OCI runtime"),
+        said(_RUNTIME),
         "The container runtime could not start the container: check the options in the task definition if it repeats.",
     ),
     Row(

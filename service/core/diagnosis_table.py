@@ -154,7 +154,8 @@ _OTHER_CONTAINERS = (
         "The job's own container exited 0 before the rest of the task had started; look at the sidecar named here.",
     ),
     Row(
-        "sidecar_failed", "likely", "none", when(succeeded, failed_with(r"States\.TaskFailed")),
+        "sidecar_failed", "likely", "none",
+        when(lambda ending: succeeded(ending) and not ending.callback, failed_with(r"States\.TaskFailed")),
         "The job's own container exited 0, yet the state failed: most likely because of a sidecar; look at the task.",
     ),
     Row(
@@ -218,6 +219,11 @@ _REPORTED = (
     Row(
         "callback_failure", "certain", "application", when(reported_back, failed_with(r"")),
         "The container reported this failure itself, as {error}: its own documentation and log say what it means.",
+    ),
+    Row(
+        "callback_failure", "likely", "application",
+        when(lambda ending: ending.callback, failed_with(r"States\.TaskFailed$")),
+        "The container reported a failure without a name: give SendTaskFailure an error and a cause, and see its log.",
     ),
     Row(
         "planner_failed", "guess", "none", when(is_ours_to_name, failed_with(_PYTHON_EXCEPTION)),

@@ -55,6 +55,8 @@ class StageBrief(BaseModel):
     image: str
     container: str
     integration: Literal["sync", "callback"] = "sync"
+    timeout_seconds: int | None = None
+    heartbeat_seconds: int | None = None
 
 
 class Requested(_Fact):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 
 from schemas.notification import FailureCard
-from service.core.diagnosis import Ending, diagnose, redact, retryable
-from service.core.facts import ExecutionChanged
+from service.core.diagnosis import Ending, diagnose, ending_of_task, redact, retryable
+from service.core.facts import ExecutionChanged, TaskChanged
 from service.core.record import Record
 from service.core.story import AttemptStory, StageStory
 
@@ -18,7 +19,7 @@ def failure_card(record: Record, execution: ExecutionChanged, stages: Iterable[S
     """The card of a job that did not succeed."""
     failed = next((story for story in stages if story.attempts and not story.passed), None)
     last = failed.attempts[-1] if failed else None
-    ending = _ending(execution, last)
+    ending = _ending(execution, failed)
     found = diagnose(ending)
     return FailureCard(
         failure_class=found.failure_class,
@@ -33,23 +34,25 @@ def failure_card(record: Record, execution: ExecutionChanged, stages: Iterable[S
     )
 
 
-def _ending(execution: ExecutionChanged, last: AttemptStory | None) -> Ending:
+def _ending(execution: ExecutionChanged, failed: StageStory | None) -> Ending:
+    last = failed.attempts[-1] if failed else None
     error, cause = _error_of(execution, last)
-    if last is None or last.task is None:
-        return Ending(error=error, cause=cause, exit_code=last.exit_code if last else None)
-    task, own = last.task, last.own
-    return Ending(
-        stop_code=task.stop_code,
-        stopped_reason=task.stopped_reason,
+    if failed is None or last is None:
+        return Ending(error=error, cause=cause)
+    brief, task = failed.brief, last.task
+    known = ending_of_task(task, last.own_container, error, cause) if task else Ending(error=error, cause=cause)
+    return replace(
+        known,
         exit_code=last.exit_code,
-        container_reason=own.reason if own else None,
-        other_reasons=tuple(item.reason for item in task.containers if item is not own and item.reason),
-        launch_type=task.launch_type,
-        capacity_provider=task.capacity_provider,
-        started=task.started_at is not None,
-        error=error,
-        cause=cause,
+        callback=brief.integration == "callback",
+        timeout_seconds=brief.timeout_seconds,
+        heartbeat_seconds=brief.heartbeat_seconds,
+        duration_seconds=_ran_for(task),
     )
+
+
+def _ran_for(task: TaskChanged | None) -> float | None:
+    return task.stopped_at - task.started_at if task and task.stopped_at and task.started_at else None
 
 
 def _error_of(execution: ExecutionChanged, last: AttemptStory | None) -> tuple[str | None, str | None]:

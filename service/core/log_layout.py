@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
-_LONGEST_SEGMENT = 200
+_LONGEST_SEGMENT = 255  # As long as a container's name may be, so that two never share a key.
 
 
 def safe_segment(text: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -60,7 +60,13 @@ def _learn(request: PlanRequest, stages: Sequence[Stage]) -> _Learned | None:
 def _judge_error(request: PlanRequest, stage: Stage, running: NextStage) -> _Learned:
     caught = request.input.error_result
     error, cause = (caught.Error, caught.Cause) if caught else ("", "")
-    ending = diagnosis.ending_of_cause(error, cause, stage.container)
+    ending = replace(
+        diagnosis.ending_of_cause(error, cause, stage.container),
+        callback=stage.integration == "callback",
+        timeout_seconds=running.timeout_seconds,
+        heartbeat_seconds=running.heartbeat_seconds if stage.integration == "callback" else None,
+        memory=int(running.memory),
+    )
     task = diagnosis.read_task_cause(cause)
     # Step Functions fails the state when any container exits non-zero; only the job's own one decides.
     passed = stage.integration == "sync" and error == "States.TaskFailed" and ended_well(ending)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from typing import Any, NoReturn
 
 from schemas.notification import Problem
@@ -10,6 +12,12 @@ from schemas.notification import Problem
 # An SQS message is at most 1 MiB [botocore]; one that came through S3 is held to the same.
 MAX_BODY_BYTES = 1_048_576
 MAX_DEPTH = 32
+# Far more than any request needs, and few enough that judging the worst of bodies takes well under a second or two.
+MAX_VALUES = 30_000
+# Unterminated strings count as strings, so that no text makes this search go over it twice.
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
+_LONGEST_SHOWN = 64
 
 
 class BodyRefusedError(ValueError):
@@ -34,10 +42,11 @@ def read_json(body: str) -> Any:
         _refuse_surrogates(body)
     if len(body.encode()) > MAX_BODY_BYTES:
         _refuse(f"the body is larger than {MAX_BODY_BYTES:,} bytes", "Keep large data in S3 and send its URI.")
-    if _depth(body) > MAX_DEPTH:
-        _refuse(f"the body nests deeper than {MAX_DEPTH} levels", "Flatten the request.")
+    _refuse_bombs(_STRING.sub("", body))
     try:
-        value = json.loads(body, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        value = json.loads(
+            body, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite_number
+        )
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         _refuse(f"the body is not JSON: {error.msg} at {where}", "Send one JSON object, encoded as UTF-8.")
@@ -55,15 +64,26 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _depth(body: str) -> int:
-    """How deep brackets nest; those in strings count too, since a bomb is easily told from a request."""
+def printable(text: str, at_most: int) -> str:
+    """A text that somebody else chose, safe for a log line or an e-mail: escaped where it is not printable, and cut."""
+    shown = text[:at_most]
+    shown = shown if shown.isprintable() else ascii(shown)[1:-1]
+    return shown if len(text) <= at_most and len(shown) <= at_most else f"{shown[:at_most]}..."
+
+
+def _refuse_bombs(structure: str) -> None:
+    """Refuse what would take long to judge, by the body's text without its strings."""
+    if structure.count(",") >= MAX_VALUES:
+        _refuse(f"the body holds more than {MAX_VALUES:,} values", "Split the job, or keep its data in S3.")
+    if _depth(structure) > MAX_DEPTH:
+        _refuse(f"the body nests deeper than {MAX_DEPTH} levels", "Flatten the request.")
+
+
+def _depth(structure: str) -> int:
     depth = deepest = 0
-    for character in body:
-        if character in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "]}":
-            depth -= 1
+    for bracket in _BRACKET.findall(structure):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
     return deepest
 
 
@@ -71,13 +91,21 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            _refuse(f"the key {key[:64]!r} stands twice in one object", "Send each key once.", field=key[:64])
+            shown = printable(key, _LONGEST_SHOWN)
+            _refuse(f"the key {shown} stands twice in one object", "Send each key once.", field=shown)
         found[key] = value
     return found
 
 
 def _refuse_constant(name: str) -> NoReturn:
     _refuse(f"{name} is not JSON", "Send null or a number.")
+
+
+def _finite_number(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        _refuse("the body has a number that is too large to hold", "Send numbers of a usual size.")
+    return number
 
 
 def _refuse_surrogates(text: str) -> None:

@@ -260,6 +260,13 @@ SHAPES: tuple[tuple[str, Ending, str, str, str], ...] = (
                  "unexpected status code https://registry-1.docker.io/v2/acme/thumbs/manifests/sha256:1f: 429 Too "
                  "Many Requests - Server message: toomanyrequests: You have reached your pull rate limit."),
      "image_rate_limited", "certain", "again"),
+    ("a registry's rate, in RunTask's words",
+     not_started("CannotPullContainerError: Error response from daemon: toomanyrequests: Rate exceeded"),
+     "image_rate_limited", "certain", "again"),
+    ("Docker Hub denies or does not know, on Fargate",
+     not_started(f"{PULL} docker.io/acme/thumbs:v9: pull access denied, repository does not exist or may require "
+                 "authorization: server message: insufficient_scope: authorization failed"),
+     "image_denied", "likely", "none"),
     ("registry not reached",
      not_started(f'{PULL} docker.io/acme/thumbs:v9: failed to do request: Head "https://registry-1.docker.io/v2/acme/'
                  'thumbs/manifests/v9": dial tcp 203.0.113.7:443: i/o timeout'),
@@ -284,6 +291,10 @@ SHAPES: tuple[tuple[str, Ending, str, str, str], ...] = (
     ("not executable",
      not_started('CannotStartContainerError: OCI runtime create failed: exec: "/run.sh": permission denied: unknown'),
      "container_cannot_start", "certain", "none"),
+    ("no such device",
+     not_started("CannotStartContainerError: Error response from daemon: error gathering device information while "
+                 'adding custom device "/dev/dri/renderD130": no such file or directory'),
+     "container_cannot_start", "likely", "again"),
     ("cannot create",
      not_started("CannotCreateContainerError: failed to copy file info: failed to chown: operation not permitted"),
      "container_cannot_start", "likely", "again"),
@@ -293,6 +304,10 @@ SHAPES: tuple[tuple[str, Ending, str, str, str], ...] = (
      not_started("CannotStartContainerError: Error response from daemon: failed to initialize logging driver: failed "
                  "to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist."),
      "container_cannot_start", "certain", "none"),
+    ("no right to the log group",
+     not_started("ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: "
+                 "failed to create Cloudwatch log group: AccessDeniedException: User: x is not authorized to perform: "
+                 "logs:CreateLogGroup on resource: y"), "container_cannot_start", "certain", "none"),
     ("no way to the log group",
      not_started("ResourceInitializationError: failed to validate logger args: There is a connection issue between "
                  "the task and Amazon CloudWatch. Check your network configuration. : signal: killed"),
@@ -384,6 +399,8 @@ SHAPES: tuple[tuple[str, Ending, str, str, str], ...] = (
     ("container reported, then exited", exits(1, error="BadInput", cause="page 3 is not an image"),
      "callback_failure", "certain", "application"),
     ("container most likely reported", refused("BadInput", "page 3"), "callback_failure", "likely", "application"),
+    ("container reported without a name", exits(0, error="States.TaskFailed", callback=True),
+     "callback_failure", "likely", "application"),
     ("container quotes AWS", Ending(error="S3Failed", cause="AccessDenied: Rate exceeded", callback=True),
      "callback_failure", "certain", "application"),
     # Exit codes.
@@ -663,6 +680,7 @@ SIGNED = [
     '{{"Name":"TASK_TOKEN","Value":"{}"}}',
     '{{\\"Name\\":\\"TASK_TOKEN\\",\\"Value\\":\\"{}\\"}}',
     "TASK_TOKEN={}",
+    "Authorization: Bearer {}",
     "taskToken: {}",
     "https://user:{}@registry.example/v2",
 ]
@@ -688,7 +706,8 @@ def test_a_task_token_without_its_name_is_known_by_its_shape() -> None:
 def test_what_helps_is_left() -> None:
     """ARNs, images, digests and plain URLs stay: they are what a person must look at."""
     text = (
-        f"{PULL} {ECR}@sha256:{'1f' * 32}: arn:aws:iam::111122223333:role/service-role/jobferry-execution "
+        f"{PULL} {ECR}@sha256:{'1f' * 32}: may require authorization: server message: "
+        "Basic authentication arn:aws:iam::111122223333:role/service-role/jobferry-execution "
         "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html"
     )
     assert redact(text) == text
