@@ -6,9 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from schemas.base import Contract, EnvironmentName, Name, ProcessText
+from schemas.base import Contract, Name, ProcessText
 from schemas.fargate import fits_fargate
-from schemas.job import MAX_STAGES, ParameterValue, Seconds
+from schemas.job import MAX_STAGES, Command, ParameterValue, Seconds, Variables
 
 # A family, or a family with its revision [RegisterTaskDefinition].
 TaskDefinition = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,255}(:[0-9]+)?$")]
@@ -85,8 +85,8 @@ class StageTemplate(Contract):
 
     image: Name
     name: Name | None = None
-    command: tuple[ProcessText, ...] = ()
-    environment: dict[EnvironmentName, ProcessText] = Field(default_factory=dict)
+    command: Command = ()
+    environment: Variables = Field(default_factory=dict)
     timeout_seconds: Seconds | None = None
 
 
@@ -95,6 +95,16 @@ class Parameter(Contract):
 
     default: ParameterValue | None = None
     choices: tuple[ParameterValue, ...] = ()
+
+    @model_validator(mode="after")
+    def _default_is_a_choice(self) -> Self:
+        if self.default is not None and not self.allows(self.default):
+            raise ValueError(f"default: {self.default!r} is not among the choices")
+        return self
+
+    def allows(self, value: ParameterValue) -> bool:
+        """Whether the value may be given. `true` is not 1 here, though Python takes them for equal."""
+        return not self.choices or (type(value), value) in [(type(choice), choice) for choice in self.choices]
 
 
 class JobType(Contract):

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, TypeAdapter
 from schemas.base import FromAws
 
 MILLISECONDS_FROM = 100_000_000_000  # As seconds this is the year 5138; every later number is in milliseconds.
+_LARGEST_COUNT = 2**31 - 1
 
 
 def _epoch_seconds(value: object) -> object:
@@ -21,14 +22,18 @@ def _epoch_seconds(value: object) -> object:
     match value:
         case bool():
             return None
-        case int() | float():
-            return value / 1000 if value >= MILLISECONDS_FROM else float(value)
-        case str() if value.strip():
+        case int() | float() if value < 1000 * MILLISECONDS_FROM:
+            return _since_the_epoch(value if value < MILLISECONDS_FROM else value / 1000)
+        case str():
             return _from_iso(value)
         case datetime():
-            return value.timestamp()
+            return _since_the_epoch(value.timestamp())
         case _:
             return None
+
+
+def _since_the_epoch(seconds: float) -> float | None:
+    return float(seconds) if 0 <= seconds < MILLISECONDS_FROM else None
 
 
 def _from_iso(text: str) -> float | None:
@@ -36,7 +41,7 @@ def _from_iso(text: str) -> float | None:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    return _since_the_epoch(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())
 
 
 Moment = Annotated[float | None, BeforeValidator(_epoch_seconds)]
@@ -51,10 +56,31 @@ Text = Annotated[str | None, BeforeValidator(_text_or_none)]
 """A string; None where AWS gave something else: a status that we cannot read must not stop an event."""
 
 
+def _whole_number_or_none(value: object) -> object:
+    """Of numbers only whole ones: `true` is not 1, and least of all is `false` an exit code 0."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST_COUNT
+    return value if is_whole else None
+
+
+WholeNumber = Annotated[int | None, BeforeValidator(_whole_number_or_none)]
+"""A whole number; None where AWS gave something else."""
+
+Count = Annotated[int, BeforeValidator(lambda value: max(0, _whole_number_or_none(value) or 0))]
+"""How often something happened; 0 where AWS did not say."""
+
+
+def _objects(value: object) -> object:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _object_or_none(value: object) -> object:
+    return value if isinstance(value, dict) else None
+
+
 class PayloadDetails(FromAws):
     """Whether the input or output is in the event; left out above 248 KB of escaped text."""
 
-    included: bool = True
+    included: Annotated[bool, BeforeValidator(lambda value: value is not False)] = True
 
 
 class ExecutionDetail(FromAws):
@@ -67,8 +93,8 @@ class ExecutionDetail(FromAws):
     startDate: Moment = None
     stopDate: Moment = None
     output: Text = None
-    outputDetails: PayloadDetails | None = None
-    redriveCount: int | None = None
+    outputDetails: Annotated[PayloadDetails | None, BeforeValidator(_object_or_none)] = None
+    redriveCount: Count = 0
     error: Text = None
     cause: Text = None
 
@@ -84,20 +110,20 @@ class ContainerOverride(FromAws):
     """What RunTask told one container."""
 
     name: Text = None
-    environment: list[KeyValue] | None = None
+    environment: Annotated[tuple[KeyValue, ...], BeforeValidator(_objects)] = ()
 
 
 class TaskOverrides(FromAws):
     """What RunTask told the task."""
 
-    containerOverrides: list[ContainerOverride] | None = None
+    containerOverrides: Annotated[tuple[ContainerOverride, ...], BeforeValidator(_objects)] = ()
 
 
 class Container(FromAws):
     """One container of a task, in no fixed order; there may be some that nobody asked for (GuardDuty's)."""
 
     name: Text = None
-    exitCode: int | None = None
+    exitCode: WholeNumber = None
     reason: Text = None
     lastStatus: Text = None
     runtimeId: Text = None
@@ -112,7 +138,7 @@ class TaskDetail(FromAws):
     group: Text = None
     lastStatus: str
     desiredStatus: Text = None
-    version: int = 0
+    version: Count = 0
     stopCode: Text = None
     stoppedReason: Text = None
     launchType: Text = None
@@ -125,8 +151,8 @@ class TaskDetail(FromAws):
     startedAt: Moment = None
     stoppedAt: Moment = None
     executionStoppedAt: Moment = None
-    containers: list[Container] | None = None
-    overrides: TaskOverrides | None = None
+    containers: Annotated[tuple[Container, ...], BeforeValidator(_objects)] = ()
+    overrides: Annotated[TaskOverrides | None, BeforeValidator(_object_or_none)] = None
 
 
 class _Envelope(FromAws):
@@ -158,7 +184,7 @@ EVENT: TypeAdapter[ExecutionEvent | TaskEvent] = TypeAdapter(
 
 def is_ours_by_type(body: dict[str, Any]) -> bool:
     """Whether this is one of the two kinds of event that we read at all."""
-    return (body.get("source"), body.get("detail-type")) in {
+    return (body.get("source"), body.get("detail-type")) in (
         ("aws.states", "Step Functions Execution Status Change"),
         ("aws.ecs", "ECS Task State Change"),
-    }
+    )

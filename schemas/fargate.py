@@ -25,11 +25,12 @@ def next_fargate_size(cpu: int, memory: int, ceiling: int) -> tuple[int, int] | 
 
     Falls back to the largest size under the ceiling that is still bigger, and to None where there is none.
     """
-    wanted = min(2 * memory, ceiling)
-    sizes = [
+    bigger = [
         (units, mib)
         for units, memories in FARGATE_SIZES.items()
         for mib in memories
-        if units >= cpu and wanted <= mib <= ceiling and mib > memory
+        if units >= cpu and memory < mib <= ceiling
     ]
-    return min(sizes, default=None)
+    twice = [size for size in bigger if size[1] >= 2 * memory]
+    largest = max((mib for _, mib in bigger), default=0)
+    return min(twice or [size for size in bigger if size[1] == largest], default=None)

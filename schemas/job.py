@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from schemas.base import PRINTABLE_PATTERN, Contract, EnvironmentName, JobId, Name, ProcessText
 
@@ -18,18 +18,33 @@ Seconds = Annotated[int, Field(ge=1, le=ONE_YEAR_SECONDS)]
 ParameterValue = ProcessText | int | float | bool
 
 
+Command = Annotated[tuple[ProcessText, ...], Field(max_length=256)]
+Variables = Annotated[dict[EnvironmentName, ProcessText], Field(max_length=128)]
+
+
 class StageRequest(Contract):
     """One stage that a producer spells out: which image runs, and what it is told."""
 
     image: Name = Field(description="An image of the catalogue.")
     name: Name | None = Field(default=None, description="A name for people; the image's name if left out.")
-    command: tuple[ProcessText, ...] = Field(
-        default=(), max_length=256, description="The container's command; left out, the image's own command runs."
-    )
-    environment: dict[EnvironmentName, ProcessText] = Field(
-        default_factory=dict, max_length=128, description="Variables for the container, of the names the image allows."
+    command: Command = Field(default=(), description="The container's command; left out, the image's own command runs.")
+    environment: Variables = Field(
+        default_factory=dict, description="Variables for the container, of the names the image allows."
     )
     timeout_seconds: Seconds | None = Field(default=None, description="At most the image's own timeout.")
+
+
+# The two rules of `_says_what_to_run`, for those who check a request before they send it.
+_WHAT_TO_RUN: dict[str, JsonValue] = {
+    "anyOf": [
+        {"required": ["job_type"], "properties": {"job_type": {"type": "string"}}},
+        {"required": ["stages"], "properties": {"stages": {"minItems": 1}}},
+    ],
+    "not": {
+        "required": ["stages", "parameters"],
+        "properties": {"stages": {"minItems": 1}, "parameters": {"minProperties": 1}},
+    },
+}
 
 
 class JobRequest(Contract):
@@ -37,6 +52,8 @@ class JobRequest(Contract):
 
     With both, the given stages run and the job type is only a label for subscribers to filter by.
     """
+
+    model_config = ConfigDict(json_schema_extra=_WHAT_TO_RUN)
 
     job_id: JobId | None = Field(
         default=None,

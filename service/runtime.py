@@ -18,6 +18,7 @@ from schemas.catalog import Catalog
 from service.archive import LogArchive
 from service.aws.container_logs import ContainerLogs
 from service.aws.executions import Executions
+from service.aws.failures import Failures
 from service.aws.jobs_table import JobsTable
 from service.aws.objects import Objects
 from service.aws.queue import Queue
@@ -48,6 +49,8 @@ class Runtime:
     events: Queue
     table: JobsTable
     objects: Objects
+    failures: Failures
+    starts: AsyncLimiter
     settling: Settling
 
 
@@ -70,7 +73,10 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             retention_days=settings.retention_days,
             now=wall_clock,
         )
-        performer = await _performer(settings, client, objects, _region(session))
+        # A bucket that holds so many calls and refills at a rate, as Step Functions' own does.
+        bucket, refill = settings.start_execution_bucket, settings.start_execution_refill
+        starts = AsyncLimiter(bucket, bucket / refill)
+        performer = await _performer(settings, client, objects, _region(session), starts)
         patience = Patience(settings.task_grace_seconds, settings.log_deadline_seconds)
         yield Runtime(
             settings=settings,
@@ -79,13 +85,14 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             events=Queue(sqs, settings.event_queue_url, settings.visibility_seconds),
             table=table,
             objects=objects,
+            failures=Failures(table.client, table.name, wall_clock),
+            starts=starts,
             settling=Settling(table, performer, patience, wall_clock),
         )
 
 
-async def _performer(settings: Settings, client: Any, objects: Objects, region: str) -> Performer:
+async def _performer(settings: Settings, client: Any, objects: Objects, region: str, starts: AsyncLimiter) -> Performer:
     tasks = Tasks(await client("ecs"))
-    starts = AsyncLimiter(settings.start_executions_per_second, 1)
     reads = AsyncLimiter(settings.get_log_events_per_second, 1)
     return Performer(
         executions=Executions(await client("stepfunctions"), settings.state_machine_arn, starts),

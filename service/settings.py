@@ -19,7 +19,7 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """What the worker must know. AWS's own variables (region, credentials, endpoint) are AWS's own business."""
 
-    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="ignore", allow_inf_nan=False)
 
     request_queue_url: str = Field(pattern=r"^https?://", description="SQS queue of job requests.")
     event_queue_url: str = Field(pattern=r"^https?://", description="SQS queue that the EventBridge rules feed.")
@@ -39,9 +39,8 @@ class Settings(BaseSettings):
     event_slots: int = Field(default=200, ge=1, le=5000, description="Events worked on at once, log archives included.")
     drain_seconds: int = Field(default=25, ge=1, description="From SIGTERM to the exit.")
     stop_timeout_seconds: int = Field(default=30, ge=1, le=LONGEST_STOP_SECONDS, description="ECS's stopTimeout.")
-    start_executions_per_second: float = Field(
-        default=100, gt=0, description="StartExecution refills 150-300 a second."
-    )
+    start_execution_bucket: float = Field(default=800, ge=1, description="StartExecution calls in a burst; 800-1,300.")
+    start_execution_refill: float = Field(default=150, gt=0, description="StartExecution calls a second; 150-300.")
     get_log_events_per_second: float = Field(default=10, gt=0, description="The account's GetLogEvents quota is 10-30.")
     log_quiet_seconds: float = Field(default=10, ge=0, description="A log is whole after this long without a new line.")
     log_deadline_seconds: float = Field(default=900, ge=1, description="Then a receipt says that the log is missing.")
@@ -52,6 +51,7 @@ class Settings(BaseSettings):
     sweep_seconds: float = Field(default=30, gt=0, description="Between two looks for silent jobs.")
     sweep_per_second: float = Field(default=5, gt=0, description="DescribeExecution refills 10-15 a second.")
     link_seconds: int = Field(default=604_800, ge=60, le=604_800, description="Life of a log link, at most 7 days.")
+    health_port: int = Field(default=0, ge=0, le=65_535, description="Port of GET /live and /ready; 0 for none.")
     retention_days: int = Field(default=90, ge=1, description="How long the record of an announced job is kept.")
 
     @model_validator(mode="after")
@@ -65,6 +65,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"JOBFERRY_POLL_SECONDS ({self.poll_seconds}) must be less than JOBFERRY_DRAIN_SECONDS "
                 f"({self.drain_seconds}): a long poll is finished before the worker leaves"
+            )
+        if self.log_quiet_seconds >= self.log_deadline_seconds:
+            raise ValueError(
+                f"JOBFERRY_LOG_QUIET_SECONDS ({self.log_quiet_seconds:g}) must be less than "
+                f"JOBFERRY_LOG_DEADLINE_SECONDS ({self.log_deadline_seconds:g}), or every log is given up as it is read"
             )
         return self
 

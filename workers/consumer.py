@@ -12,9 +12,13 @@ import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 
 from service.aws.queue import MAX_BATCH, Message, Queue
-from workers.guard import survived
+from service.clock import wall_clock
+from workers.guard import failure_of
+from workers.pulse import Pulse
 
 Handle = Callable[[Message], Awaitable[None]]
+Gate = Callable[[], Awaitable[None]]
+NoteFailure = Callable[[Message, Exception], Awaitable[None]]
 log = structlog.stdlib.get_logger()
 
 _LINGER_SECONDS = 0.2
@@ -22,9 +26,21 @@ _POLL_FAILED_SECONDS = 1.0
 _LONGEST_BACKOFF_SECONDS = 900
 
 
+async def _always_open() -> None:
+    """The gate of a queue whose work has no rate to keep within."""
+
+
+async def _not_noted(_message: Message, _error: Exception) -> None:
+    """For a queue whose failures are only logged."""
+
+
 @dataclass
 class Consumer:
-    """Works one queue until told to stop. Nothing is held that cannot be worked on: slots come before messages."""
+    """Works one queue until told to stop. Nothing is held that cannot be worked on: slots come before messages.
+
+    `gate` is passed before each poll: closed, nothing more is taken. `note_failure` keeps why a message failed, for
+    whoever finds it in the dead-letter queue.
+    """
 
     name: str
     queue: Queue
@@ -32,10 +48,14 @@ class Consumer:
     slots: int
     poll_seconds: int
     stopping: asyncio.Event
+    pulse: Pulse = field(default_factory=lambda: Pulse(wall_clock))
+    gate: Gate = _always_open
+    note_failure: NoteFailure = _not_noted
     _settled: asyncio.Queue[Message] = field(default_factory=asyncio.Queue)
 
     async def run(self) -> None:
         """Consume until `stopping` is set; then finish the poll, settle what was taken, and delete what is settled."""
+        self.pulse.expects(self.name)
         free = asyncio.Semaphore(self.slots)
         deleting = asyncio.create_task(self._delete_settled())
         try:
@@ -50,8 +70,9 @@ class Consumer:
 
     async def _take(self, free: asyncio.Semaphore, working: asyncio.TaskGroup) -> None:
         """One poll, for as many messages as there are slots."""
+        await self.gate()
         taken = await _acquire(free, MAX_BATCH)
-        messages = await self._poll(taken)
+        messages = () if self.stopping.is_set() else await self._poll(taken)
         for _ in range(taken - len(messages)):
             free.release()
         for message in messages:
@@ -60,19 +81,34 @@ class Consumer:
 
     async def _poll(self, at_most: int) -> tuple[Message, ...]:
         try:
-            return await self.queue.receive(at_most, self.poll_seconds)
+            messages = await self.queue.receive(at_most, self.poll_seconds)
         except (ClientError, BotoCoreError, OSError) as error:
             log.warning("poll_failed", queue=self.name, error=type(error).__name__, why=str(error)[:200])
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), _POLL_FAILED_SECONDS)
             return ()
+        self.pulse.polled(self.name)
+        return messages
 
     async def _settle(self, message: Message) -> None:
-        with structlog.contextvars.bound_contextvars(message_id=message.message_id, queue=self.name):
-            if await survived(self._handle(message), "message_failed", receive_count=message.receive_count):
-                await self._settled.put(message)
-            else:
-                await self._retry_later(message)
+        self.pulse.took()
+        try:
+            with structlog.contextvars.bound_contextvars(message_id=message.message_id, queue=self.name):
+                await self._handle_or_retry(message)
+        except asyncio.CancelledError:
+            # The drain's deadline: another worker may have it at once.
+            await self._give_back(message)
+            raise
+        finally:
+            self.pulse.let_go()
+
+    async def _handle_or_retry(self, message: Message) -> None:
+        error = await failure_of(self._handle(message), "message_failed", receive_count=message.receive_count)
+        if error is None:
+            await self._settled.put(message)
+        else:
+            await self.note_failure(message, error)
+            await self._retry_later(message)
 
     async def _handle(self, message: Message) -> None:
         async with self.queue.lease(message):

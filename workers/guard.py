@@ -9,11 +9,11 @@ import structlog
 log = structlog.stdlib.get_logger()
 
 
-async def survived(work: Awaitable[object], event: str, **context: object) -> bool:
-    """Do one piece of work; whatever goes wrong with it is logged, and must not touch its neighbours."""
+async def failure_of(work: Awaitable[object], event: str, **context: object) -> Exception | None:
+    """Do one piece of work; whatever goes wrong with it is logged and answered, and must not touch its neighbours."""
     try:
         await work
-    except Exception:
+    except Exception as error:
         log.exception(event, **context)
-        return False
-    return True
+        return error
+    return None

@@ -14,7 +14,7 @@ from service.aws.jobs_table import SHARDS, JobsTable
 from service.core.facts import Claimed
 from service.core.owed import SWEEP
 from service.settle import Settling
-from workers.guard import survived
+from workers.guard import failure_of
 
 log = structlog.stdlib.get_logger()
 
@@ -61,4 +61,4 @@ class Sweeper:
         if held is None or held.owner != me:
             return False
         log.info("job_swept", job_id=job_id, status=job.execution.status if job.execution else None)
-        return await survived(self.settling.settle(job, me), "sweep_failed", job_id=job_id)
+        return await failure_of(self.settling.settle(job, me), "sweep_failed", job_id=job_id) is None

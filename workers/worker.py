@@ -1,25 +1,34 @@
-"""The worker: two consumers and a sweeper over one runtime, until SIGTERM."""
+"""The worker: two consumers, a sweeper and what keeps them company, over one runtime, until SIGTERM."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
 
 import structlog
 from aiolimiter import AsyncLimiter
+from botocore.exceptions import BotoCoreError, ClientError
 
 from service.aws.queue import Message, Queue
 from service.clock import wall_clock
 from service.core.record import Record
 from service.runtime import Runtime, open_runtime
 from service.settings import Settings
-from workers.consumer import Consumer, Handle
+from workers.consumer import Consumer, Gate, Handle, NoteFailure
 from workers.events import Events
+from workers.health import health_page
+from workers.protection import Protection
+from workers.pulse import Pulse
 from workers.requests import Requests
 from workers.sweeper import Sweeper
 
 log = structlog.stdlib.get_logger()
+
+_GATE_SECONDS = 0.1
 
 
 async def run_worker(settings: Settings) -> None:
@@ -27,58 +36,95 @@ async def run_worker(settings: Settings) -> None:
     stopping = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stopping.set)
-    async with open_runtime(settings) as runtime:
+    pulse = Pulse(wall_clock)
+    async with open_runtime(settings) as runtime, health_page(pulse, settings.health_port):
         log.info("worker_started", images=len(runtime.catalog.images), job_types=len(runtime.catalog.job_types))
-        await _until_stopped(runtime, stopping)
+        await _until_stopped(_Worker(runtime, pulse, stopping))
     log.info("worker_stopped")
 
 
-async def _until_stopped(runtime: Runtime, stopping: asyncio.Event) -> None:
+async def _until_stopped(worker: _Worker) -> None:
     async with asyncio.TaskGroup() as loops:
-        work = [loops.create_task(loop) for loop in _loops(runtime, stopping)]
-        await stopping.wait()
+        work = [loops.create_task(loop) for loop in worker.loops()]
+        await worker.stopping.wait()
         log.info("draining")
-        _, late = await asyncio.wait(work, timeout=runtime.settings.drain_seconds)
+        _, late = await asyncio.wait(work, timeout=worker.runtime.settings.drain_seconds)
         for loop in late:
             # What is cut off here was not deleted, so SQS delivers it to another worker.
             loop.cancel()
 
 
-def _loops(runtime: Runtime, stopping: asyncio.Event) -> tuple[Coroutine[None, None, None], ...]:
-    settings = runtime.settings
-    requests = Requests(runtime.catalog, runtime.objects, settings.log_bucket, runtime.table, wall_clock)
-    events = Events(settings.state_machine_arn, runtime.table)
-    return (
-        _consumer(runtime, "requests", runtime.requests, requests.hear, settings.request_slots, stopping).run(),
-        _consumer(runtime, "events", runtime.events, events.hear, settings.event_slots, stopping).run(),
-        Sweeper(
-            table=runtime.table,
-            settling=runtime.settling,
+@dataclass(frozen=True)
+class _Worker:
+    """The loops of a worker, and what they share."""
+
+    runtime: Runtime
+    pulse: Pulse
+    stopping: asyncio.Event
+
+    def loops(self) -> tuple[Coroutine[None, None, None], ...]:
+        """Everything that runs until told to stop."""
+        settings, table = self.runtime.settings, self.runtime.table
+        requests = Requests(self.runtime.catalog, self.runtime.objects, settings.log_bucket, table, wall_clock)
+        events = Events(settings.state_machine_arn, table)
+        return (
+            self._consumer("requests", self.runtime.requests, requests.hear, settings.request_slots, self._starts_left),
+            self._consumer("events", self.runtime.events, events.hear, settings.event_slots, _always_open),
+            self._sweeper().run(),
+            Protection(os.environ.get("ECS_AGENT_URI"), self.pulse, self.stopping).run(),
+        )
+
+    def _consumer(self, name: str, queue: Queue, hear: _Hear, slots: int, gate: Gate) -> Coroutine[None, None, None]:
+        return Consumer(
+            name=name,
+            queue=queue,
+            handle=self._handle(hear),
+            slots=slots,
+            poll_seconds=self.runtime.settings.poll_seconds,
+            stopping=self.stopping,
+            pulse=self.pulse,
+            gate=gate,
+            note_failure=self._note_failure(name),
+        ).run()
+
+    def _handle(self, hear: _Hear) -> Handle:
+        """Learn what a message says, then do what its job is now owed."""
+
+        async def handle(message: Message) -> None:
+            job = await hear(message)
+            if job is not None:
+                await self.runtime.settling.settle(job)
+
+        return handle
+
+    async def _starts_left(self) -> None:
+        """Wait while StartExecution's bucket is empty: what cannot be started is better left in the queue."""
+        while not (self.stopping.is_set() or self.runtime.starts.has_capacity()):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), _GATE_SECONDS)
+
+    def _note_failure(self, queue: str) -> NoteFailure:
+        async def note(message: Message, error: Exception) -> None:
+            # It is in the log already; that it cannot be noted must not keep the message from being tried again.
+            with suppress(ClientError, BotoCoreError, OSError):
+                await self.runtime.failures.note(message.message_id, queue, error)
+
+        return note
+
+    def _sweeper(self) -> Sweeper:
+        settings = self.runtime.settings
+        return Sweeper(
+            table=self.runtime.table,
+            settling=self.runtime.settling,
             pace=AsyncLimiter(settings.sweep_per_second, 1),
             every_seconds=settings.sweep_seconds,
             claim_seconds=settings.sweep_seconds,
-            stopping=stopping,
-        ).run(),
-    )
+            stopping=self.stopping,
+        )
 
 
-def _consumer(
-    runtime: Runtime,
-    name: str,
-    queue: Queue,
-    hear: Callable[[Message], Awaitable[Record | None]],
-    slots: int,
-    stopping: asyncio.Event,
-) -> Consumer:
-    return Consumer(name, queue, _handle(runtime, hear), slots, runtime.settings.poll_seconds, stopping)
+_Hear = Callable[[Message], Awaitable[Record | None]]
 
 
-def _handle(runtime: Runtime, hear: Callable[[Message], Awaitable[Record | None]]) -> Handle:
-    """Learn what a message says, then do what its job is now owed."""
-
-    async def handle(message: Message) -> None:
-        job = await hear(message)
-        if job is not None:
-            await runtime.settling.settle(job)
-
-    return handle
+async def _always_open() -> None:
+    """Events have no rate to keep within: what they cause is paced where it is done."""

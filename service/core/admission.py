@@ -22,7 +22,7 @@ from service.core.request_body import BodyRefusedError, canonical, printable, re
 
 RESERVED_NAMES = ("AWS_*", "ECS_*", "JOBFERRY_*", "TASK_TOKEN")
 DEFAULT_HEARTBEAT_SECONDS = 60
-# A rejection is kept in one DynamoDB item and told in one SNS message, so neither its reasons nor their words are endless.
+# A rejection is kept in one DynamoDB item and told in one SNS message: neither its reasons nor their words are endless.
 MAX_PROBLEMS = 50
 _LONGEST_PATH = 200
 _LONGEST_MESSAGE = 300

@@ -80,8 +80,13 @@ def _failure(card: FailureCard) -> Iterator[str]:
     yield f"  What to do: {card.next_action}"
     if card.log_tail:
         yield "  Its last words:"
-        yield from (f"    | {line}" for line in card.log_tail)
+        yield from (f"    | {_on_one_line(line)}" for line in card.log_tail)
     yield ""
+
+
+def _on_one_line(text: str) -> str:
+    """A container's own line: what would break the line, or steer a terminal, becomes a space."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _stages(stages: tuple[StageReport, ...]) -> Iterator[str]:
@@ -109,5 +114,6 @@ def _log(log: LogReceipt) -> Iterator[str]:
         yield f"  log of {log.container}: {log.status.replace('_', ' ')}{f' ({log.why})' if log.why else ''}"
         return
     note = f", {log.status.replace('_', ' ')}: {log.why}" if log.why else ""
-    yield f"  log of {log.container} ({log.lines:,} line{'' if log.lines == 1 else 's'}{note}), opens until {log.link.expires_at}:"
+    lines = f"{log.lines:,} line{'' if log.lines == 1 else 's'}"
+    yield f"  log of {log.container} ({lines}{note}), opens until {log.link.expires_at}:"
     yield f"    {log.link.url}"

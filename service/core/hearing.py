@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from schemas.base import JOB_ID_PATTERN
 from schemas.events import EVENT, ExecutionDetail, ExecutionEvent, TaskDetail, is_ours_by_type
 from schemas.plan import Attempt
+from service.core.ending import redact
 from service.core.facts import ContainerState, ExecutionChanged, ObservedVia, TaskChanged
 
 _JOB_ID = re.compile(JOB_ID_PATTERN)
@@ -19,6 +20,7 @@ GROUP_PREFIX = "job:"
 # A record is one DynamoDB item of at most 400 KB, so a task's part is kept under 1 KB; AWS cuts reasons at 1,024
 # characters itself, and their beginnings are what tells.
 _LONGEST_REASON = 400
+_LONGEST_ERROR = 256  # [botocore, SensitiveError]
 _LONGEST_CAUSE = 4096
 # Of a task that ECS has forgotten: higher than any version that it counted.
 FORGOTTEN_VERSION = 2**31
@@ -40,11 +42,11 @@ def hear(body: Any, state_machine_arn: str) -> ExecutionChanged | TaskChanged | 
     if not isinstance(body, dict):
         raise NotAnEventError("the message is not a JSON object")
     if not is_ours_by_type(body):
-        return Ignored(f"not an event that we read: {str(body.get('detail-type'))[:100]}")
+        return Ignored(f"not an event that we read: {str(body.get('detail-type'))[:100]!a}")
     try:
         event = EVENT.validate_python(body)
     except ValidationError as error:
-        fields = ", ".join(".".join(map(str, item["loc"])) for item in error.errors()[:5])
+        fields = ", ".join(".".join(map(str, item["loc"])) for item in error.errors(include_input=False)[:5])
         raise NotAnEventError(f"the event cannot be read: {fields}") from None
     if isinstance(event, ExecutionEvent):
         return hear_execution(event.detail, state_machine_arn, "event")
@@ -55,22 +57,22 @@ def hear_execution(
     detail: ExecutionDetail, state_machine_arn: str, via: ObservedVia, *, final: bool = False
 ) -> ExecutionChanged | Ignored:
     """What an execution's status says. `final`: there is no more to know of it than this, so do not ask again."""
-    if detail.stateMachineArn is not None and detail.stateMachineArn != state_machine_arn:
+    machine, _, name = detail.executionArn.replace(":execution:", ":stateMachine:").rpartition(":")
+    if (detail.stateMachineArn or machine) != state_machine_arn:
         return Ignored("another state machine's execution")
-    name = detail.executionArn.rsplit(":", 1)[-1]
-    if not _JOB_ID.match(name):
+    if not _JOB_ID.fullmatch(name):
         return Ignored("an execution that no request of ours can have named")
     return ExecutionChanged(
         job_id=name,
         arn=detail.executionArn,
         status=detail.status,
-        redrive_count=detail.redriveCount or 0,
+        redrive_count=detail.redriveCount,
         observed_via=via,
         detailed=final or _says_all(detail),
         started_at=detail.startDate,
         stopped_at=detail.stopDate,
-        error=detail.error,
-        cause=(detail.cause or "")[:_LONGEST_CAUSE] or None,
+        error=(detail.error or "")[:_LONGEST_ERROR] or None,
+        cause=_brief(detail.cause),
         attempts=_attempts(detail),
     )
 
@@ -78,12 +80,14 @@ def hear_execution(
 def _says_all(detail: ExecutionDetail) -> bool:
     """Whether an event has all that DescribeExecution could add.
 
-    A large output is left out of it, and whether a failure's error and cause are in it has changed over the years.
+    A large output is left out of it, as null, as "" or altogether; and whether a failure's error and cause are in it
+    has changed over the years.
     A machine-level timeout has neither anywhere [LocalStack test_global_timeout]; an abort need not have them.
     """
     match detail.status:
         case "SUCCEEDED":
-            return detail.output is not None
+            left_out = detail.outputDetails is not None and not detail.outputDetails.included
+            return bool(detail.output) and not left_out
         case "FAILED":
             return detail.error is not None and detail.cause is not None
         case _:
@@ -102,6 +106,19 @@ def _attempts(detail: ExecutionDetail) -> tuple[Attempt, ...]:
     return tuple(found)
 
 
+def _brief(cause: str | None) -> str | None:
+    """The cause without its secrets, and without the attempts, which are held beside it: what is left is not cut."""
+    told = _json_object(cause)
+    if "attempts" in told:
+        cause = json.dumps({key: told[key] for key in told if key != "attempts"}, ensure_ascii=False)
+    return redact(cause or "")[:_LONGEST_CAUSE] or None
+
+
+def _reason(text: str | None) -> str | None:
+    """The beginning of a reason, without the signatures of the URLs that ECS quotes in it."""
+    return redact(text or "")[:_LONGEST_REASON] or None
+
+
 def _json_object(text: str | None) -> dict[str, Any]:
     try:
         value = json.loads(text or "")
@@ -114,7 +131,7 @@ def hear_task(detail: TaskDetail) -> TaskChanged | Ignored:
     """What a task's state says about the job in whose group it runs."""
     group = detail.group or ""
     job_id = group.removeprefix(GROUP_PREFIX)
-    if not group.startswith(GROUP_PREFIX) or not _JOB_ID.match(job_id):
+    if not group.startswith(GROUP_PREFIX) or not _JOB_ID.fullmatch(job_id):
         return Ignored("a task of no job of ours")
     told = _environment(detail)
     return TaskChanged(
@@ -126,7 +143,7 @@ def hear_task(detail: TaskDetail) -> TaskChanged | Ignored:
         attempt=_number(told.get("JOBFERRY_ATTEMPT")),
         task_definition_arn=detail.taskDefinitionArn,
         stop_code=detail.stopCode,
-        stopped_reason=(detail.stoppedReason or "")[:_LONGEST_REASON] or None,
+        stopped_reason=_reason(detail.stoppedReason),
         launch_type=detail.launchType,
         capacity_provider=detail.capacityProviderName,
         cpu=detail.cpu,
@@ -135,27 +152,31 @@ def hear_task(detail: TaskDetail) -> TaskChanged | Ignored:
         pull_started_at=detail.pullStartedAt,
         pull_stopped_at=detail.pullStoppedAt,
         started_at=detail.startedAt,
-        stopped_at=detail.stoppedAt,
+        stopped_at=detail.stoppedAt or detail.executionStoppedAt,
         containers=_containers(detail),
     )
 
 
-def forgotten_task(job_id: str, arn: str, now: float) -> TaskChanged:
-    """What to hold of a task that ECS no longer describes: stopped tasks are kept for an hour or so."""
-    return TaskChanged(
-        job_id=job_id,
-        arn=arn,
-        version=FORGOTTEN_VERSION,
-        last_status="STOPPED",
-        stopped_reason="ECS no longer describes this task; how it ended was not observed",
-        stopped_at=now,
+def forgotten_task(job_id: str, arn: str, now: float, held: TaskChanged | None = None) -> TaskChanged:
+    """What to hold of a task that ECS no longer describes: stopped tasks are kept for an hour or so.
+
+    What was `held` of it before stays: its containers' logs outlive it by far.
+    """
+    known = held or TaskChanged(job_id=job_id, arn=arn, version=0, last_status="")
+    return known.model_copy(
+        update={
+            "version": FORGOTTEN_VERSION,
+            "last_status": "STOPPED",
+            "stopped_reason": "ECS no longer describes this task; how it ended was not observed",
+            "stopped_at": now,
+        }
     )
 
 
 def _environment(detail: TaskDetail) -> dict[str, str]:
     """The variables that RunTask gave, the task token left out: it must not reach a record."""
-    overrides = (detail.overrides.containerOverrides if detail.overrides else None) or []
-    pairs = [pair for override in overrides for pair in override.environment or []]
+    overrides = detail.overrides.containerOverrides if detail.overrides else ()
+    pairs = [pair for override in overrides for pair in override.environment]
     return {pair.name: pair.value for pair in pairs if pair.name and pair.value and pair.name.startswith("JOBFERRY_")}
 
 
@@ -168,9 +189,9 @@ def _containers(detail: TaskDetail) -> tuple[ContainerState, ...]:
         ContainerState(
             name=item.name,
             exit_code=item.exitCode,
-            reason=(item.reason or "")[:_LONGEST_REASON] or None,
+            reason=_reason(item.reason),
             runtime_id=item.runtimeId,
         )
-        for item in detail.containers or []
+        for item in detail.containers
         if item.name
     )

@@ -5,11 +5,13 @@
 | requested, never started                                     | StartExecution          |
 | ended, but its output or its error is not known              | AskExecution            |
 | we are sweeping, and it has not ended                        | AskExecution            |
+| ended, and a task was started since: a redrive, not heard of | AskExecution            |
 | a task is open: we are sweeping, or the grace time is over   | AskTask                 |
-| a task still runs after the execution's end and grace time   | StopTask                |
+| ... ended, the grace time is over, and it is not stopping    | StopTask                |
 | a task stopped, a log not archived                           | Claim, then ArchiveLog  |
 | ... for longer than the deadline                             | GiveUpLog               |
 | ended, every known task settled, not announced               | Claim, then Announce    |
+| ... but the task of a stage that reported back is not known  | that, after grace time  |
 | rejected, not announced                                      | Claim, then Announce    |
 
 What another holds a claim on is not owed by us; if they die, the claim expires and the sweeper finds it owed again.
@@ -31,10 +33,11 @@ from service.core.actions import (
     StartExecution,
     StopTask,
 )
-from service.core.facts import ContainerState, TaskChanged
+from service.core.facts import ContainerState, ExecutionChanged, TaskChanged
 from service.core.record import Record
 
 SWEEP = "sweep"
+_STOPPING = frozenset({"DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED"})
 
 
 @dataclass(frozen=True)
@@ -72,19 +75,31 @@ def _questions(job: Record, at: Moment) -> Iterator[Action]:
     if job.execution is None:
         return
     sweeping = _holds(job, at, SWEEP)
-    if not job.execution.detailed or (sweeping and not job.execution.ended):
+    left_behind = [task for task in job.tasks if task.last_status not in _STOPPING]
+    redriven = [task for task in left_behind if _started_since(job.execution, task, at)]
+    if not job.execution.detailed or redriven or (sweeping and not job.execution.ended):
         yield AskExecution(job.job_id)
     overdue = _grace_is_over(job, at)
     for arn in job.open_task_arns():
         if overdue or sweeping:
             yield AskTask(job.job_id, arn)
     if overdue:
-        yield from (StopTask(job.job_id, task.arn) for task in job.tasks if task.last_status == "RUNNING")
+        yield from (StopTask(job.job_id, task.arn) for task in left_behind if task not in redriven)
+
+
+def _started_since(execution: ExecutionChanged, task: TaskChanged, at: Moment) -> bool:
+    """Whether a task can only be of a redrive that we have not heard of: nobody else starts tasks so late."""
+    return execution.ended and (task.created_at or 0) > _ended_at(execution) + at.patience.task_grace
 
 
 def _grace_is_over(job: Record, at: Moment) -> bool:
     execution = job.execution
-    return bool(execution and execution.ended and at.now >= (execution.stopped_at or at.now) + at.patience.task_grace)
+    return bool(execution and execution.ended and at.now >= _ended_at(execution) + at.patience.task_grace)
+
+
+def _ended_at(execution: ExecutionChanged) -> float:
+    """When an ended execution ended; where AWS did not say, long ago: nothing is waited for that has no time."""
+    return execution.stopped_at or execution.started_at or 0
 
 
 def _logs(job: Record, at: Moment) -> Iterator[Action]:
@@ -95,15 +110,23 @@ def _logs(job: Record, at: Moment) -> Iterator[Action]:
 
 
 def _log_work(job: Record, at: Moment, task: TaskChanged, missing: list[ContainerState]) -> Iterator[Action]:
-    if at.now > (task.stopped_at or at.now) + at.patience.log_deadline:
+    if at.now > _stopped_at(job, task, at) + at.patience.log_deadline:
         yield from (GiveUpLog(job.job_id, task.task_id, container.name) for container in missing)
     else:
         work = [ArchiveLog(job.job_id, task.task_id, container.name) for container in missing]
         yield from _once_claimed(job, at, f"archive#{task.task_id}", *work)
 
 
+def _stopped_at(job: Record, task: TaskChanged, at: Moment) -> float:
+    """When a task stopped; where ECS did not say, when the execution ended."""
+    ended = job.execution.stopped_at if job.execution and job.execution.ended else None
+    return task.stopped_at or ended or at.now
+
+
 def _announcement(job: Record, at: Moment) -> Iterator[Action]:
-    if job.announced is None and (job.rejection is not None or is_settled(job)):
+    if job.announced is not None or (_awaits_its_reporter(job) and not _grace_is_over(job, at)):
+        return
+    if job.rejection is not None or is_settled(job):
         work = Announce(job.job_id, job.redrive_count)
         yield from _once_claimed(job, at, f"announce#{job.redrive_count}", work)
 
@@ -115,6 +138,13 @@ def is_settled(job: Record) -> bool:
     if job.open_task_arns():
         return False
     return all(job.receipt(task, container) for task in job.tasks for container in task.containers)
+
+
+def _awaits_its_reporter(job: Record) -> bool:
+    """Whether a container reported back so soon that ECS has not told of its task yet, nor of its exit code."""
+    told = job.execution.attempts if job.execution else ()
+    heard_of = {(task.stage, task.attempt) for task in job.tasks}
+    return any(item.passed and not item.task_arn and (item.stage, item.attempt) not in heard_of for item in told)
 
 
 def _once_claimed(job: Record, at: Moment, what: str, *work: Action) -> Iterator[Action]:

@@ -23,7 +23,8 @@ _LONGEST_ERROR = 256  # [botocore, SensitiveError]
 _LONGEST_CAUSE = 32_768  # [botocore, SensitiveCause]
 _FIRST_WAIT_SECONDS = 5
 _LONGEST_WAIT_SECONDS = 300
-_ON_DEMAND = "FARGATE"
+# What a stage fails with when its own timeout, or the job's, is over [LocalStack timeouts, heartbeats].
+_TIMEOUTS = frozenset({"States.Timeout", "States.HeartbeatTimeout"})
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,13 @@ def _judge_result(request: PlanRequest, stage: Stage, running: NextStage) -> _Le
     if stage.integration == "callback":
         return _judged(running, Ending(), passed=True, task_arn=None, error=None)
     own = _own_container(result.get("containers"), stage.container)
-    ending = Ending(exit_code=own.get("ExitCode"), container_reason=own.get("Reason"))
+    ending = Ending(exit_code=_exit_code(own.get("ExitCode")), container_reason=own.get("Reason"))
     return _judged(running, ending, passed=ended_well(ending), task_arn=result.get("task_arn"), error=None)
+
+
+def _exit_code(value: object) -> int | None:
+    """An explicit exit code; `false` is none, though Python takes it for 0."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def ended_well(ending: Ending) -> bool:
@@ -128,6 +134,8 @@ class _Progress:
     def after_failure(self, learned: _Learned) -> LambdaResult:
         """The same stage once more, if its failure is one that another attempt can mend; else the end."""
         launch = self._next_launch(learned)
+        if launch is None and learned.attempt.error in _TIMEOUTS and self._seconds_left() < 1:
+            return self._time_is_over()
         if launch is None:
             return self._fail(STAGE_FAILED, learned.evidence)
         return self._run(launch, wait=_wait_seconds(learned.remedy, launch.attempt))
@@ -152,7 +160,7 @@ class _Progress:
     def _run(self, launch: _Launch, wait: int = 0) -> LambdaResult:
         left = self._seconds_left() - wait
         if left < 1:
-            return self._fail(JOB_TIMED_OUT, f"the job's timeout of {self._config.timeout_seconds} seconds is over")
+            return self._time_is_over()
         next_stage = _next_stage(self.request, self.stages[launch.stage - 1], launch, left)
         return self._result("wait" if wait else "run", next_stage=next_stage, wait=wait)
 
@@ -161,6 +169,9 @@ class _Progress:
             return float("inf")
         return self._config.timeout_seconds - (_seconds(self.request.now) - _seconds(self.request.started_at))
 
+    def _time_is_over(self) -> LambdaResult:
+        return self._fail(JOB_TIMED_OUT, f"the job's timeout of {self._config.timeout_seconds} seconds is over")
+
     def _fail(self, error: str, evidence: str) -> LambdaResult:
         return self._result("fail", outcome=self._outcome(error, evidence))
 
@@ -168,7 +179,7 @@ class _Progress:
         told = [item.model_dump(exclude_none=True) for item in self.attempts]
         cause = json.dumps({"evidence": evidence[:1024], "attempts": told}, separators=(",", ":")) if error else ""
         while len(cause) > _LONGEST_CAUSE:  # The oldest attempts are the least needed: ECS events tell of them too.
-            told = told[len(told) // 2 :]
+            told = told[len(told) // 2 + 1 :]
             cause = json.dumps({"evidence": evidence[:1024], "attempts": told}, separators=(",", ":"))
         return Outcome(error=error[:_LONGEST_ERROR], cause=cause, attempts=self.attempts)
 
@@ -258,7 +269,7 @@ def _next_stage(request: PlanRequest, stage: Stage, launch: _Launch, seconds_lef
         launch=f"{stage.integration}{'_on_capacity_provider' if by_provider else ''}",
         task_definition=stage.task_definition,
         container=stage.container,
-        launch_type=_ON_DEMAND if launch.on_demand else stage.launch_type,
+        launch_type=stage.launch_type,
         capacity_provider_strategy=tuple(
             {"CapacityProvider": item.capacity_provider, "Weight": item.weight, "Base": item.base}
             for item in stage.capacity_providers

@@ -44,9 +44,7 @@ def read_json(body: str) -> Any:
         _refuse(f"the body is larger than {MAX_BODY_BYTES:,} bytes", "Keep large data in S3 and send its URI.")
     _refuse_bombs(_STRING.sub("", body))
     try:
-        value = json.loads(
-            body, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite_number
-        )
+        value = json.loads(body, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite_number)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         _refuse(f"the body is not JSON: {error.msg} at {where}", "Send one JSON object, encoded as UTF-8.")

@@ -11,6 +11,7 @@ from service.core.announce_text import as_text
 # 262,144 bytes with the attributes counted [botocore, Publish]; the attributes and their names are well under this.
 _ATTRIBUTES_BYTES = 2_048
 LONGEST_MESSAGE_BYTES = 262_144 - _ATTRIBUTES_BYTES
+_FEW_PROBLEMS = 10
 
 _Step = Callable[[JobNotification], JobNotification]
 
@@ -52,6 +53,13 @@ def _without_any_stage(notification: JobNotification) -> JobNotification:
     return notification.model_copy(update={"stages": ()})
 
 
+def _without_further_problems(notification: JobNotification) -> JobNotification:
+    if notification.rejection is None:
+        return notification
+    first = notification.rejection.model_copy(update={"problems": notification.rejection.problems[:_FEW_PROBLEMS]})
+    return notification.model_copy(update={"rejection": first})
+
+
 # In this order: what can be found again by its S3 key first, the failed stage last.
 _STEPS: tuple[tuple[str, _Step], ...] = (
     ("links to the logs of stages that passed", _without_links_of_passed),
@@ -59,6 +67,7 @@ _STEPS: tuple[tuple[str, _Step], ...] = (
     ("containers of stages that passed", _without_containers_of_passed),
     ("stages that passed or did not run", _without_passed_stages),
     ("all stages", _without_any_stage),
+    (f"reasons after the first {_FEW_PROBLEMS}", _without_further_problems),
 )
 
 
