@@ -6,6 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from service import dead_letters_cli
+from service.settings import SettingsError, read_settings
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status says whether it went well."""
@@ -20,10 +23,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from deploy.local.serve import serve
 
             return serve(options.port)
-        case _:
+        case "demo":
             from deploy.local.demo import demo
 
             return demo(as_json=options.json)
+        case _:
+            return _with_settings(options)
+
+
+def _with_settings(options: argparse.Namespace) -> int:
+    """Run a command that looks at a deployment, by the same variables as the worker's."""
+    try:
+        settings = read_settings()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return dead_letters_cli.run(options, settings)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -34,6 +49,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     local.add_argument("--port", type=int, default=4566, help="port on 127.0.0.1; 0 takes a free one (default: 4566)")
     demo = commands.add_parser("demo", help="run real jobs end to end on this machine, and check what comes of them")
     demo.add_argument("--json", action="store_true", help="print the notifications as JSON lines on standard output")
+    dead_letters_cli.add_arguments(commands.add_parser("dlq", help="look into the dead-letter queues"))
     return parser.parse_args(arguments)
 
 

@@ -1,4 +1,4 @@
-"""The time and names for pieces of work, handed in from the composition root so that a simulator can hand in its own."""
+"""The time, and names for pieces of work: handed in by the composition root, or by a simulator."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ import yaml
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
 from aiolimiter import AsyncLimiter
+from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
 from schemas.catalog import Catalog
@@ -20,7 +21,7 @@ from service.aws.container_logs import ContainerLogs
 from service.aws.executions import Executions
 from service.aws.failures import Failures
 from service.aws.jobs_table import JobsTable
-from service.aws.objects import Objects
+from service.aws.objects import Objects, ObjectTooLargeError
 from service.aws.queue import Queue
 from service.aws.tasks import Tasks
 from service.aws.topic import Topic
@@ -138,13 +139,14 @@ async def read_catalog(where: str, objects: Objects) -> Catalog:
     """The catalogue from a file or from S3. Raises SettingsError that names the field and what is wrong."""
     location = split_s3_uri(where) if where.startswith("s3://") else None
     try:
-        text = (
-            (await objects.get(*location, _LARGEST_CATALOG_BYTES)).decode()
+        body = (
+            await objects.get(*location, _LARGEST_CATALOG_BYTES)
             if location
-            else Path(where).read_text(encoding="utf-8")  # noqa: ASYNC240  # once, at start, before anything runs
+            else Path(where).read_bytes()  # noqa: ASYNC240  # once, at start, before anything runs
         )
-    except OSError as error:
-        raise SettingsError(f"JOBFERRY_CATALOG cannot be read: {error}") from None
+        text = body.decode()
+    except (OSError, UnicodeDecodeError, ObjectTooLargeError, ClientError, BotoCoreError) as error:
+        raise SettingsError(f"JOBFERRY_CATALOG cannot be read: {where}: {error}") from None
     return parse_catalog(text, where)
 
 

@@ -79,10 +79,11 @@ class JobsTable:
                 return _IndexChange(closes=True, expires_at=int(now + self.retention_days * _DAY_SECONDS))
             case Requested() | Rejected():
                 return _IndexChange(due_at=soon, opens=True)
+            case ExecutionChanged(redrive_count=count, ended=ended) if count:
+                # The announcement of what was redriven closed it, and the event of the redrive itself may be lost.
+                return _IndexChange(due_at=soon if ended else late, opens=True)
             case ExecutionChanged(ended=True) | LogArchived() | TaskChanged(stopped=True):
                 return _IndexChange(due_at=soon)
-            case ExecutionChanged(redrive_count=count) if count:
-                return _IndexChange(due_at=late, opens=True)
             case _:
                 return _IndexChange(due_at=late)
 

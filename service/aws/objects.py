@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -60,8 +61,10 @@ class Objects:
         where = {"Bucket": bucket, "Key": key, "UploadId": upload["UploadId"]}
         try:
             done = [await self._part(where, 1, first)]
+            del first  # Each part is let go before the next one is gathered.
             async for part in parts:
                 done.append(await self._part(where, len(done) + 1, part))
+                del part
             await self.client.complete_multipart_upload(**where, MultipartUpload={"Parts": done})  # type: ignore[arg-type]  # a dict of three strings
         except BaseException:
             # Also when cancelled: what is not aborted is kept, and billed, unseen.
@@ -94,11 +97,13 @@ class Objects:
 
 async def _in_parts(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The chunks joined into parts of PART_BYTES; the last may be smaller."""
-    held = bytearray()
+    part = io.BytesIO()
     async for chunk in chunks:
-        held += chunk
-        while len(held) >= PART_BYTES:
-            yield bytes(held[:PART_BYTES])
-            del held[:PART_BYTES]
-    if held:
-        yield bytes(held)
+        rest = memoryview(chunk)
+        while rest:
+            rest = rest[part.write(rest[: PART_BYTES - part.tell()]) :]
+            if part.tell() == PART_BYTES:
+                yield part.getvalue()
+                part = io.BytesIO()
+    if part.tell():
+        yield part.getvalue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -10,11 +11,17 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from schemas.base import JOB_ID_PATTERN
+
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
 
 MAX_BATCH = 10  # [botocore, ReceiveMessage and DeleteMessageBatch]
 MAX_VISIBILITY_SECONDS = 43_200
+# Carries a message's first id through a replay from a dead-letter queue: SQS gives the copy a new one, but it is the
+# same message, and a request without an id of its own must stay the same job.
+ORIGINAL_ID = "JobferryOriginalMessageId"
+_MESSAGE_ID = re.compile(JOB_ID_PATTERN)
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class Queue:
             WaitTimeSeconds=wait_seconds,
             VisibilityTimeout=self.visibility_seconds,
             MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
-            MessageAttributeNames=["ExtendedPayloadSize", "SQSLargePayloadSize"],
+            MessageAttributeNames=[ORIGINAL_ID, "ExtendedPayloadSize", "SQSLargePayloadSize"],
         )
         # An empty answer has no Messages key at all [LocalStack snapshot].
         return tuple(_message(item) for item in answer.get("Messages", []))
@@ -89,11 +96,13 @@ def _message(item: Mapping[str, object]) -> Message:
     system = item.get("Attributes") or {}
     custom = item.get("MessageAttributes") or {}
     assert isinstance(system, dict) and isinstance(custom, dict)
+    attributes = {name: str(value.get("StringValue", "")) for name, value in custom.items()}
+    original_id = attributes.get(ORIGINAL_ID, "")
     return Message(
-        message_id=str(item["MessageId"]),
+        message_id=original_id if _MESSAGE_ID.match(original_id) else str(item["MessageId"]),
         body=str(item.get("Body", "")),
         receipt_handle=str(item["ReceiptHandle"]),
         receive_count=int(system.get("ApproximateReceiveCount", 1)),
         sent_at=int(system.get("SentTimestamp", 0)) / 1000,
-        attributes={name: str(value.get("StringValue", "")) for name, value in custom.items()},
+        attributes=attributes,
     )
