@@ -121,16 +121,20 @@ class LogArchive:
     async def _pages(self, group: str, stream: str, quiet_until: float) -> AsyncIterator[tuple[LogEvent, ...]]:
         """Every page with lines, until the token repeats and it has been quiet for long enough."""
         token: str | None = None
+        was_at_end = False
         while True:
             page = await self.logs.page(group, stream, token)
             if page is not None and page.events:
-                quiet_until = max(quiet_until, min(self.now(), page.events[-1].at) + self.quiet_seconds)
+                # What comes once the end was reached is late, whatever its own time says, and more may follow it.
+                heard_at = self.now() if was_at_end else min(self.now(), page.events[-1].at)
+                quiet_until = max(quiet_until, heard_at + self.quiet_seconds)
                 yield page.events
             if page is not None and page.next_token != token:
                 token = page.next_token
                 continue
             if self.now() >= quiet_until:
                 return
+            was_at_end = True
             await asyncio.sleep(max(0.05, min(_POLL_SECONDS, quiet_until - self.now())))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -19,6 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from workers.__main__ import main as worker
 
             return worker()
+        case "health":
+            from workers.health import ask
+
+            return ask(options.port)
         case "local":
             from deploy.local.serve import serve
 
@@ -45,6 +50,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="jobferry", description="An event-driven job queue on AWS.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("worker", help="run the worker; its settings are the JOBFERRY_* variables")
+    health = commands.add_parser("health", help="ask the worker on this machine whether it is ready")
+    port = os.environ.get("JOBFERRY_HEALTH_PORT", "8080")
+    health.add_argument("--port", type=int, default=port, help="its JOBFERRY_HEALTH_PORT (default: %(default)s)")
     local = commands.add_parser("local", help="run the whole system on this machine until Ctrl-C")
     local.add_argument("--port", type=int, default=4566, help="port on 127.0.0.1; 0 takes a free one (default: 4566)")
     demo = commands.add_parser("demo", help="run real jobs end to end on this machine, and check what comes of them")

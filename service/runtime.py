@@ -37,7 +37,6 @@ from service.settle import Settling
 _LARGEST_CATALOG_BYTES = 4 * 1024 * 1024
 # Building the user agent costs a fifth of a call; a constant one costs nothing.
 _USER_AGENT = "jobferry"
-_CLAIM_SECONDS_TO_ARCHIVE = 60.0
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ async def _performer(settings: Settings, client: Any, objects: Objects, region: 
         objects=objects,
         topic=Topic(await client("sns"), settings.topic_arn),
         link_seconds=settings.link_seconds,
-        claim_seconds=max(_CLAIM_SECONDS_TO_ARCHIVE, 3 * settings.log_quiet_seconds),
+        claim_seconds=max(settings.claim_seconds, 3 * settings.log_quiet_seconds),
         now=wall_clock,
     )
 

@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     silence_seconds: float = Field(
         default=300, ge=1, description="An open job that is silent for so long is asked about."
     )
+    claim_seconds: float = Field(
+        default=60, gt=0, description="From a worker's death at an archive or announcement until another takes it up."
+    )
     sweep_seconds: float = Field(default=30, gt=0, description="Between two looks for silent jobs.")
     sweep_per_second: float = Field(default=5, gt=0, description="DescribeExecution refills 10-15 a second.")
     link_seconds: int = Field(default=604_800, ge=60, le=604_800, description="Life of a log link, at most 7 days.")

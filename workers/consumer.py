@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
@@ -134,18 +133,14 @@ class Consumer:
                 async with asyncio.timeout(0 if self.stopping.is_set() else _LINGER_SECONDS):
                     while len(batch) < MAX_BATCH:
                         batch.append(await self._settled.get())
-            await self._delete(batch)
+            await failure_of(self._delete(batch), "delete_failed", queue=self.name, messages=len(batch))
             for _ in batch:
                 self._settled.task_done()
 
     async def _delete(self, batch: list[Message]) -> None:
-        try:
-            failed: Any = await self.queue.delete(batch)
-        except (ClientError, BotoCoreError, OSError) as error:
-            log.warning("delete_failed", queue=self.name, messages=len(batch), why=str(error)[:200])
-        else:
-            if failed:
-                log.warning("delete_failed", queue=self.name, messages=len(failed))
+        failed = await self.queue.delete(batch)
+        if failed:
+            log.warning("delete_failed", queue=self.name, messages=len(failed))
 
 
 async def _acquire(free: asyncio.Semaphore, at_most: int) -> int:

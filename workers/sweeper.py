@@ -60,5 +60,8 @@ class Sweeper:
         held = job.claim(SWEEP)
         if held is None or held.owner != me:
             return False
+        if job.announced is not None:
+            await self.table.close(job)
+            return False
         log.info("job_swept", job_id=job_id, status=job.execution.status if job.execution else None)
         return await failure_of(self.settling.settle(job, me), "sweep_failed", job_id=job_id) is None

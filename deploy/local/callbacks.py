@@ -1,14 +1,12 @@
 """Task tokens: states that wait for SendTaskSuccess, SendTaskFailure and heartbeats.
 
 Gaps in ministack 1.5.33: heartbeats reset nothing; an expired token, and one that was answered already, are unknown
-rather than timed out; a token is far shorter than AWS's, so an override that would be too long there fits here.
+rather than timed out.
 """
 
 from __future__ import annotations
 
-import base64
 import json
-import os
 import threading
 import time
 from collections import OrderedDict
@@ -25,7 +23,6 @@ from deploy.local.task_states import CURRENT_ATTEMPT, WAIT_FOR_TOKEN, Attempt
 Json = Any
 Response = tuple[int, dict[str, str], bytes]
 
-TOKEN_BYTES = 510  # 680 characters in base64, about what AWS's tokens have
 CLOSED_KEPT = 10_000
 LONGEST_OUTPUT = 262_144  # bytes (botocore, SensitiveData)
 
@@ -46,8 +43,6 @@ class Waiting:
 def install() -> None:
     """Put our tokens in the place of the emulator's."""
     tokens = TaskTokens()
-    # Not a part that ministack has: task_states asks for it where ministack makes a bare UUID.
-    sfn._new_task_token = new_token
     tokens.plain = {
         name: replace(sfn, name, replacement)
         for name, replacement in (
@@ -57,11 +52,6 @@ def install() -> None:
         )
     }
     replace(sfn, "_invoke_with_callback", tokens.call_and_wait)
-
-
-def new_token() -> str:
-    """A task token, as long and as awkward as AWS's."""
-    return base64.b64encode(os.urandom(TOKEN_BYTES)).decode()
 
 
 class TaskTokens:

@@ -91,8 +91,10 @@ class Container:
         """Drop the container's files; it must have exited."""
         shutil.rmtree(self._directory, ignore_errors=True)
 
-    def supervise(self, reaper: Reaper, settle_output: Callable[[], None], on_exit: Callable[[Container], None]) -> None:
-        """Wait for the container's end, take its offspring with it, then tell `on_exit`. Runs on a thread of its own."""
+    def supervise(
+        self, reaper: Reaper, settle_output: Callable[[], None], on_exit: Callable[[Container], None]
+    ) -> None:
+        """Wait for the end, take the offspring along, then tell `on_exit`. Runs on a thread of its own."""
         watch = self._watch_memory()
         status = self._process.wait()
         self._kill_group()

@@ -46,9 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     scratch = Path(tempfile.mkdtemp(prefix="jobferry-local-"))
     port = listener.getsockname()[1]
-    environment.enter(
-        environment.isolated(os.environ, port=port, scratch=scratch, log_level=options.log_level)
-    )
+    environment.enter(environment.isolated(os.environ, port=port, scratch=scratch, log_level=options.log_level))
     reaper = Reaper(scratch)
     try:
         run(listener, load_images(options.images), scratch, reaper, until_stdin_closes=options.until_stdin_closes)
@@ -82,13 +80,12 @@ def listen(port: int) -> socket.socket:
         listener.listen(1024)
     except OSError as error:
         listener.close()
-        raise PortTaken(f"Port {port} of {HOST} cannot be used ({error.strerror}): choose another with --port.") from error
+        message = f"Port {port} of {HOST} cannot be used ({error.strerror}): choose another with --port."
+        raise PortTaken(message) from error
     return listener
 
 
-def run(
-    listener: socket.socket, images: Images, scratch: Path, reaper: Reaper, *, until_stdin_closes: bool
-) -> None:
+def run(listener: socket.socket, images: Images, scratch: Path, reaper: Reaper, *, until_stdin_closes: bool) -> None:
     """Serve until told to end, then end everything that was started."""
     # Not at the top: importing ministack reads the environment that main has only just set.
     from ministack.app import app

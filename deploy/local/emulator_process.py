@@ -15,7 +15,9 @@ from typing import Self
 
 PROJECT = Path(__file__).resolve().parents[2]
 HEALTH = "/_ministack/health"
-REGION = "us-east-1"
+# Version 1 of the AWS CLI takes no endpoint for SQS from the environment in any region that it has an old host name
+# for, us-east-1 among them [awscli/customizations/overridesslcommonname.py]; in this one it does.
+REGION = "eu-central-2"
 
 
 class EmulatorFailed(RuntimeError):
@@ -75,7 +77,12 @@ class EmulatorProcess:
         """
         deadline = time.monotonic() + self._ready_within
         self._process = subprocess.Popen(
-            self._command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=None, env=_child_environment()
+            self._command(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=_child_environment(),
+            # Ctrl-C reaches the terminal's whole group; the emulator is to end after those who use it.
+            start_new_session=True,
         )
         try:
             self.port = self._announced_port(deadline)

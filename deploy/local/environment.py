@@ -7,7 +7,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV", "PYTHONPATH")
+# PYTHONPATH is not among them: a Lambda function has what is in its package, not what lies beside it here.
+KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV")
 OFF = ("SFTP_ENABLED", "IOT_MTLS_ENABLED", "PERSIST_STATE", "S3_PERSIST", "AUTH", "USE_SSL", "LAMBDA_STRICT")
 
 
@@ -21,12 +22,13 @@ def isolated(inherited: Mapping[str, str], *, port: int, scratch: Path, log_leve
     return {
         "PATH": os.defpath,
         **kept,
-        **{name: "0" for name in OFF},
+        **dict.fromkeys(OFF, "0"),
         "BIND_HOST": "127.0.0.1",
         "MINISTACK_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "LOG_LEVEL": log_level,
         "LAMBDA_EXECUTOR": "local",
+        # Else ministack would look for a daemon at start, and reap the containers of others there.
         "DOCKER_HOST": f"unix://{scratch}/there-is-no-docker.sock",
         "HOME": str(scratch),
         "TMPDIR": str(scratch),

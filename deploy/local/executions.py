@@ -103,6 +103,7 @@ class Executions:
             return
         run = Run(execution, json.loads(machine["definition"]), (get_account_id(), get_region()))
         run.input = json.loads(execution["input"])
+        execution["events"][0]["previousEventId"] = 0
         self._runs[arn] = run
         self._follow(run, machine)
 
@@ -166,22 +167,17 @@ class Executions:
         return response
 
     def _resume(self, ended: Run) -> Run:
-        # A new run: a thread of the ended one that still winds down must go on finding that it is over.
         execution = ended.execution
-        previous = sfn._executions.get(execution["executionArn"])
-        ended.execution = {**execution}
+        # A thread of the ended run that still winds down must go on finding that it is over.
+        ended.execution = dict(execution)
         number = execution.get("redriveCount", 0) + 1
-        execution.update(
-            status="RUNNING", stopDate=None, error=None, cause=None, output=None, redriveCount=number,
-            redriveDate=now_iso(),
-        )  # fmt: skip
-        resumed = Run(previous, ended.definition, ended.scope)
+        execution.update(status="RUNNING", stopDate=None, error=None, cause=None, output=None)
+        execution.update(redriveCount=number, redriveDate=now_iso())
+        sfn._add_event(execution, "ExecutionRedriven", {"executionRedrivenEventDetails": {"redriveCount": number}})
+        sfn._emit_execution_status_event(execution)
+        resumed = Run(execution, ended.definition, ended.scope)
         resumed.state, resumed.input = ended.state, ended.input
         self._runs[execution["executionArn"]] = resumed
-        sfn._add_event(
-            execution, "ExecutionRedriven", {"executionRedrivenEventDetails": {"redriveCount": number}}
-        )
-        sfn._emit_execution_status_event(execution)
         return resumed
 
 
@@ -213,9 +209,7 @@ def refuse_start(request: Mapping[str, Any]) -> Response | None:
 def answer_again(execution: Mapping[str, Any], given: str) -> Response:
     """The answer to a second StartExecution with the same name."""
     if execution["status"] == "RUNNING" and execution["input"] == given:
-        same: Response = json_response(
-            {"executionArn": execution["executionArn"], "startDate": execution["startDate"]}
-        )
+        same: Response = json_response({"executionArn": execution["executionArn"], "startDate": execution["startDate"]})
         return same
     return refused("ExecutionAlreadyExists", f"Execution Already Exists: '{execution['executionArn']}'")
 
@@ -234,32 +228,31 @@ def does_not_exist(arn: Any) -> Response:
 def succeed(run: Run, output: Any) -> None:
     """End a run that came to its end."""
     text = compact(output)
-    members = {"output": text, "stopDate": now_iso()}
-    conclude(run, "SUCCEEDED", members, "ExecutionSucceeded", {"executionSucceededEventDetails": {"output": text}})
+    told = {"output": text}
+    conclude(run, "SUCCEEDED", told, "ExecutionSucceeded", {"executionSucceededEventDetails": told})
 
 
 def fail(run: Run, error: str | None, cause: str | None) -> None:
     """End a run that failed, with the error and cause cut to what Step Functions keeps."""
     told = error_and_cause(error, cause)
-    members = {**told, "output": None, "stopDate": now_iso()}
-    conclude(run, "FAILED", members, "ExecutionFailed", {"executionFailedEventDetails": told})
+    conclude(run, "FAILED", told, "ExecutionFailed", {"executionFailedEventDetails": told})
 
 
 def abort(run: Run, error: str | None, cause: str | None) -> None:
     """End a run because somebody asked for it."""
     told = error_and_cause(error, cause)
-    conclude(run, "ABORTED", {**told, "stopDate": now_iso()}, "ExecutionAborted", {"executionAbortedEventDetails": told})
+    conclude(run, "ABORTED", told, "ExecutionAborted", {"executionAbortedEventDetails": told})
 
 
 def time_out(run: Run) -> None:
     """End a run that took longer than its machine allows; AWS gives neither error nor cause for that."""
     with request_scope(*run.scope):
-        conclude(run, "TIMED_OUT", {"stopDate": now_iso()}, "ExecutionTimedOut", {"executionTimedOutEventDetails": {}})
+        conclude(run, "TIMED_OUT", {}, "ExecutionTimedOut", {"executionTimedOutEventDetails": {}})
 
 
 def conclude(run: Run, status: str, members: Mapping[str, Any], event: str, details: Mapping[str, Any]) -> None:
     """Reach an end, record it and announce it; nothing when the run had ended before."""
-    if run.end(status, members):
+    if run.end(status, {**members, "stopDate": now_iso()}):
         execution_events.record_last(run.execution, event, details)
         sfn._emit_execution_status_event(run.execution)
 

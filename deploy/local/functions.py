@@ -1,8 +1,8 @@
 """Lambda functions in local processes, few enough for this machine and truthful about their errors.
 
-Gaps in ministack 1.5.33: every concurrent invocation starts a Python process of its own, so a burst of 300 takes minutes
-on two cores; every invocation that prints nothing waits 50 ms for output; every function that raises fails as
-`Runtime.HandlerError`, so no ErrorEquals can name the exception; every cold start imports botocore.
+Gaps in ministack 1.5.33: every concurrent invocation starts a Python process of its own, so that a burst of 300 takes
+minutes on two cores; every invocation that prints nothing waits 50 ms for output; every function that raises fails as
+`Runtime.HandlerError`, so that no ErrorEquals can name the exception; every cold start imports botocore.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -99,21 +100,24 @@ class Pool:
     def __init__(self, acquire: Callable[..., Any], release: Callable[..., Any]) -> None:
         self._acquire = acquire
         self._release = release
-        self._freed = threading.Condition()
+        self._freed: defaultdict[str, threading.Condition] = defaultdict(threading.Condition)
 
     def acquire(self, name: str, config: Mapping[str, Any], code: bytes, qualifier: str = "$LATEST") -> Any:
         """A free environment of a function, or a new one where it has few or all of them stay busy."""
         patience = time.monotonic() + WAIT_FOR_A_FREE_ONE
-        with self._freed:
+        freed = self._freed[name]
+        with freed:
             while not self._may_take(name, config, qualifier) and (left := patience - time.monotonic()) > 0:
-                self._freed.wait(left)
+                freed.wait(left)
             return self._acquire(name, config, code, qualifier=qualifier)
 
     def release(self, worker: Any) -> None:
         """Take an environment back."""
         self._release(worker)
-        with self._freed:
-            self._freed.notify()
+        # A worker that failed was dropped already, and nobody can say any more whose it was.
+        for name in [worker.func_name] if worker is not None else list(self._freed):
+            with self._freed[name]:
+                self._freed[name].notify()
 
     def _may_take(self, name: str, config: Mapping[str, Any], qualifier: str) -> bool:
         workers = lambda_runtime._workers.get(lambda_runtime._worker_key(name, config, qualifier), [])

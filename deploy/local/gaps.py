@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import deque
 from pathlib import Path
 from typing import Any
 
 from ministack import app
+from ministack.services import eventbridge
 
 from deploy.local import callbacks, executions, functions, run_task, states_language, task_events, task_states
 from deploy.local.container_start import ContainerStarter, Machine, search_path
@@ -26,8 +28,8 @@ def install(images: Images, *, port: int, scratch: Path, reaper: Reaper) -> Task
         PinMoved: another ministack is installed, or it lost a part that a fill replaces.
     """
     require_pin()
-    replace(app, "_docker_socket_present", no_docker_socket)
     replace(app, "_collect_scripts", no_scripts)
+    replace(eventbridge, "_events_log_list", no_event_log)
     machine = Machine(
         scratch=scratch,
         endpoint_url=f"http://127.0.0.1:{port}",
@@ -46,11 +48,11 @@ def install(images: Images, *, port: int, scratch: Path, reaper: Reaper) -> Task
     return tasks
 
 
-def no_docker_socket() -> bool:
-    """Gap: ministack looks for a Docker daemon at start and reaps containers there, also those of others."""
-    return False
-
-
 def no_scripts(*_: Any) -> list[str]:
     """Gap: ministack runs whatever lies in /docker-entrypoint-initaws.d and /etc/localstack/init at start."""
     return []
+
+
+def no_event_log() -> deque[Any]:
+    """Gap: ministack keeps every event that was ever published, and reads none of them again."""
+    return deque(maxlen=0)

@@ -17,8 +17,8 @@ from ministack.services import stepfunctions as sfn
 from deploy.local.pinned import replace
 from deploy.local.runs import ExecutionOver
 from deploy.local.states_language import compact
-from deploy.local.task_states import CURRENT_ATTEMPT, TIMEOUT, Attempt
-from deploy.local.tasks import STOPPED_BY_USER, Response, Tasks
+from deploy.local.task_states import CURRENT_ATTEMPT, Attempt
+from deploy.local.tasks import STOPPED_BY_USER, Tasks
 
 Json = Any
 Record = dict[str, Any]
@@ -27,7 +27,16 @@ RUN_TASK = "arn:aws:states:::ecs:runTask"
 STARTED_BY = "AWS Step Functions"  # recorded, on .sync only
 LONGEST_CAUSE = 32_768  # characters (botocore)
 TIMES = frozenset(
-    "connectivityAt createdAt executionStoppedAt pullStartedAt pullStoppedAt startedAt stoppedAt stoppingAt".split()
+    {
+        "connectivityAt",
+        "createdAt",
+        "executionStoppedAt",
+        "pullStartedAt",
+        "pullStoppedAt",
+        "startedAt",
+        "stoppedAt",
+        "stoppingAt",
+    }
 )
 
 
@@ -83,7 +92,7 @@ class RunTask:
         ended = [ecs._tasks[arn] for arn in arns]
         for task in ended:
             require_success(task)
-        return as_sdk(ecs._sanitize(ended[0]))
+        return shown(ended[0])
 
 
 def has_stopped(arn: str) -> bool:
@@ -99,7 +108,7 @@ def require_success(task: Mapping[str, Any]) -> None:
     """
     codes = [container.get("exitCode") for container in task["containers"]]
     if task.get("stopCode") == "TaskFailedToStart" or any(code != 0 for code in codes):
-        raise sfn._ExecutionError("States.TaskFailed", compact(as_sdk(ecs._sanitize(task)))[:LONGEST_CAUSE])
+        raise sfn._ExecutionError("States.TaskFailed", compact(shown(task))[:LONGEST_CAUSE])
 
 
 def refused(status: int, answer: Mapping[str, Any]) -> Exception:
@@ -111,6 +120,14 @@ def refused(status: int, answer: Mapping[str, Any]) -> Exception:
     )
     error: Exception = sfn._ExecutionError(f"ECS.{code}", cause)
     return error
+
+
+def shown(task: Mapping[str, Any]) -> Record:
+    """A task as Step Functions shows it, without the health that its recordings do not have."""
+    containers = [{key: value for key, value in each.items() if key != "healthStatus"} for each in task["containers"]]
+    told = {key: value for key, value in task.items() if key != "healthStatus"} | {"containers": containers}
+    record: Record = as_sdk(ecs._sanitize(told))
+    return record
 
 
 def as_sdk(value: Json, member: str = "") -> Json:
@@ -134,6 +151,3 @@ def http_metadata() -> Record:
         },
         "SdkResponseMetadata": {"RequestId": request_id},
     }
-
-
-__all__ = ["TIMEOUT", "Response", "RunTask", "install"]

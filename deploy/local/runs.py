@@ -15,7 +15,7 @@ Record = dict[str, Any]
 
 
 class ExecutionOver(SystemExit):
-    """The execution ended while one of its states was still busy. A SystemExit, so that a branch's thread ends mutely."""
+    """The execution ended while one of its states was busy. A SystemExit, so that a branch's thread ends mutely."""
 
 
 class Run:

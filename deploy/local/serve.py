@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from types import FrameType
 
+from deploy.local.emulator_process import EmulatorFailed
 from deploy.local.local_run import LocalRun, local_run
+from deploy.local.stack import StackFailedError
 
 FOLDER = Path(".jobferry")
 DEFAULT_PORT = 4566
@@ -24,6 +27,14 @@ def serve(port: int) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, tell)
+    try:
+        return _serve(port, told)
+    except (EmulatorFailed, StackFailedError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _serve(port: int, told: threading.Event) -> int:
     with local_run(port) as run, run.worker() as worker:
         env_file = run.write_env_file(FOLDER)
         print(_where(run, env_file), flush=True)

@@ -54,7 +54,8 @@ def deploy(session: boto3.Session) -> Stack:
     """Package and deploy the template. Raises StackFailedError with CloudFormation's own reasons."""
     keys = {LAMBDA_ZIP: "plan_next_step.zip", STATE_MACHINE: STATE_MACHINE}
     s3 = session.client("s3")
-    s3.create_bucket(Bucket=ARTIFACTS_BUCKET)
+    region: Any = session.region_name
+    s3.create_bucket(Bucket=ARTIFACTS_BUCKET, CreateBucketConfiguration={"LocationConstraint": region})
     s3.put_object(Bucket=ARTIFACTS_BUCKET, Key=keys[LAMBDA_ZIP], Body=build_lambda_zip(PROJECT))
     s3.put_object(
         Bucket=ARTIFACTS_BUCKET, Key=keys[STATE_MACHINE], Body=(PROJECT / "deploy" / STATE_MACHINE).read_bytes()

@@ -1,8 +1,8 @@
 """JSONPath, intrinsic functions and error matching where ministack is more lenient than Step Functions.
 
 Gaps in ministack 1.5.33: a path that leads nowhere gives null where AWS fails the execution with States.Runtime;
-`IsPresent` takes a null for absent; six `...Path` comparisons are missing; `States.Format` writes True and None; a failing
-intrinsic ends as States.Runtime; `States.ALL` catches what AWS says nothing catches.
+`IsPresent` takes a null for absent; some `...Path` comparisons are missing; `States.Format` writes True and None; a
+failing intrinsic ends as States.Runtime; `States.ALL` catches what AWS says nothing catches.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class PathNotFound(sfn._ExecutionError):  # type: ignore[misc]
 
     def __init__(self, path: str, data: Json, field: str | None = None) -> None:
         where = f" specified for the field '{field}'" if field else ""
-        super().__init__(RUNTIME_ERROR, f"The JSONPath '{path}'{where} could not be found in the input '{compact(data)}'")
+        cause = f"The JSONPath '{path}'{where} could not be found in the input '{compact(data)}'"
+        super().__init__(RUNTIME_ERROR, cause)
 
 
 def install() -> None:
@@ -104,9 +105,7 @@ def resolve_template(template: Json, data: Json, context: Mapping[str, Any] | No
         return template
     return {
         key.removesuffix(".$"): (
-            resolve_field(key, value, data, context)
-            if key.endswith(".$")
-            else resolve_template(value, data, context)
+            resolve_field(key, value, data, context) if key.endswith(".$") else resolve_template(value, data, context)
         )
         for key, value in template.items()
     }
@@ -140,7 +139,7 @@ def choice_rules(plain: Callable[..., bool]) -> Callable[..., bool]:
 
     def evaluate(rule: Mapping[str, Any], data: Json, ctx: Mapping[str, Any] | None = None) -> bool:
         if "IsPresent" in rule:
-            return is_present(rule["Variable"], data, ctx) == rule["IsPresent"]
+            return is_present(rule["Variable"], data, ctx) is bool(rule["IsPresent"])
         return plain(without_path(rule, data, ctx), data, ctx)
 
     return evaluate

@@ -133,9 +133,7 @@ def attach_interface(task: Record) -> None:
         interface.update(type="eni", status="ATTACHED")
         interface["details"].append({"name": "privateIPv4Address", "value": LOCAL_ADDRESS})
         for container in task["containers"]:
-            container["networkInterfaces"] = [
-                {"attachmentId": interface["id"], "privateIpv4Address": LOCAL_ADDRESS}
-            ]
+            container["networkInterfaces"] = [{"attachmentId": interface["id"], "privateIpv4Address": LOCAL_ADDRESS}]
 
 
 def detach_interface(task: Record) -> None:

@@ -209,18 +209,15 @@ def tell_service_running(task: Record) -> None:
     service = service_key(task)
     if service is not None:
         cluster = service.partition("/")[0]
-        ecs._schedule_service_deployment_completion(
-            cluster, service, get_account_id(), get_region(), healthy_task=task
-        )
+        ecs._schedule_service_deployment_completion(cluster, service, get_account_id(), get_region(), healthy_task=task)
 
 
 def tell_service_stopped(task: Record) -> None:
-    """Let the cluster and the service scheduler count a stopped task and replace it, though not at once if it failed."""
-    cluster = ecs._cluster_name_from_arn(task["clusterArn"])
-    ecs._recount_cluster(cluster)
+    """Let the service scheduler replace a stopped task of its, though not at once if it failed."""
     service = service_key(task)
     if service is None:
         return
+    cluster = ecs._cluster_name_from_arn(task["clusterArn"])
     ecs._refresh_service_state(cluster, task["group"])
     if task["stopCode"] == "UserInitiated":
         ecs._reconcile_service_tasks(cluster, service)

@@ -1,17 +1,19 @@
 """Task states: attempts, their deadlines and heartbeats, retries and catchers, and the events of all these.
 
 Gaps in ministack 1.5.33: HeartbeatSeconds and every `...Path` of a deadline are ignored; a timeout has a cause and is
-recorded as TaskFailed; every retry has the same task token; the history names resources as no AWS history does; nothing
-notices that the execution has ended.
+recorded as TaskFailed; every retry has the same task token, far shorter than AWS's, so that an override too long there
+fits here; the history names resources as no AWS history does; nothing notices that the execution has ended.
 """
 
 from __future__ import annotations
 
+import base64
 import math
+import os
 import random
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +31,7 @@ Record = dict[str, Any]
 WAIT_FOR_TOKEN = ".waitForTaskToken"
 TIMEOUT = "States.Timeout"
 LONGEST_CAUSE = 32_768
+TOKEN_BYTES = 510  # 680 characters in base64, about what AWS's tokens have
 
 
 def install() -> None:
@@ -114,7 +117,7 @@ def attempt(state: Mapping[str, Any], given: Json, run: Run, context: Record) ->
     """Try once."""
     resource = resource_of(state["Resource"])
     if resource.action.endswith(WAIT_FOR_TOKEN):
-        context["Task"] = {"Token": sfn._new_task_token()}
+        context["Task"] = {"Token": new_token()}
     arguments = arguments_of(state, given, context)
     one = Attempt(run, resource, seconds(state, "Timeout", given, context), seconds(state, "Heartbeat", given, context))
     record_scheduled(one, arguments)
@@ -125,6 +128,11 @@ def attempt(state: Mapping[str, Any], given: Json, run: Run, context: Record) ->
         raise
     one.record("TaskSucceeded", "taskSucceededEventDetails", {"output": compact(result)})
     return output_of(state, given, result, context), sfn._next_or_end(state)
+
+
+def new_token() -> str:
+    """A task token, as long and as awkward as AWS's."""
+    return base64.b64encode(os.urandom(TOKEN_BYTES)).decode()
 
 
 def perform(one: Attempt, arguments: Json, context: Record) -> Json:
@@ -143,24 +151,13 @@ def perform(one: Attempt, arguments: Json, context: Record) -> Json:
 
 def perform_aside(one: Attempt, arguments: Json) -> Json:
     """Call a resource that answers by itself on a thread of its own, so that it can be given up."""
-    outcome: list[Callable[[], Json]] = []
-
-    def call() -> None:
-        try:
-            result = sfn._invoke_resource(one.resource.arn, arguments)
-            outcome.append(lambda: result)
-        except sfn._ExecutionError as error:
-            outcome.append(lambda error=error: raise_(error))
-        one.run.notify()
-
-    threading.Thread(target=copy_context().run, args=(call,), daemon=True).start()
-    one.wait_until(lambda: bool(outcome))
-    return outcome[0]()
-
-
-def raise_(error: Exception) -> None:
-    """Raise, where an expression is wanted."""
-    raise error
+    with_scope = copy_context().run
+    aside = ThreadPoolExecutor(max_workers=1)
+    answer = aside.submit(with_scope, sfn._invoke_resource, one.resource.arn, arguments)
+    aside.shutdown(wait=False)
+    answer.add_done_callback(lambda _: one.run.notify())
+    one.wait_until(answer.done)
+    return answer.result()
 
 
 def record_scheduled(one: Attempt, arguments: Json) -> None:
@@ -216,7 +213,8 @@ def seconds(state: Mapping[str, Any], kind: str, given: Json, context: Record) -
     """
     field_name = f"{kind}Seconds"
     if f"{field_name}Path" in state:
-        value = seconds_at(state[f"{field_name}Path"], field_name, sfn._apply_input_path(state, given, context), context)
+        data = sfn._apply_input_path(state, given, context)
+        value = seconds_at(state[f"{field_name}Path"], field_name, data, context)
     elif isinstance(state.get(field_name), str):
         value = sfn._jsonata_state_field(state, field_name, "number", given, context)
     else:
@@ -231,7 +229,8 @@ def seconds_at(path: str, field_name: str, data: Json, context: Record) -> float
     except PathNotFound as missing:
         raise PathNotFound(path, data, f"{field_name}Path") from missing
     if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-        raise sfn._ExecutionError("States.Runtime", f"The {field_name}Path parameter must be a positive integer: {value}")
+        cause = f"The {field_name}Path parameter must lead to a positive integer, not to {compact(value)}"
+        raise sfn._ExecutionError("States.Runtime", cause)
     return value
 
 

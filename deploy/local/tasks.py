@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any
 
-from ministack.core.responses import error_response_json, json_response, request_scope
+from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, request_scope
 from ministack.services import ecs
 
 from deploy.local import task_events
@@ -51,6 +51,9 @@ class Tasks:
         self._watchers: dict[str, Callable[[], None]] = {}
         self._stopped: deque[tuple[str, str, str]] = deque()
         self._plain_run_task: Callable[[Mapping[str, Any]], Response] = ecs._run_task
+        self._plain_reset: Callable[[], None] = ecs.reset
+        self._plain_describe_clusters: Callable[[Mapping[str, Any]], Response] = ecs._describe_clusters
+        self._recount: Callable[[str], None] = ecs._recount_cluster
         self._lock = threading.Lock()
 
     def install(self) -> None:
@@ -61,12 +64,14 @@ class Tasks:
         replace(ecs, "_stop_task", self.stop_task)
         replace(ecs, "_maybe_mark_stopped", leave_to_the_task)
         replace(ecs, "_supports_image_resolution", no_image_digests)
-        ecs._ACTION_MAP.update(RunTask=self.run_task, StopTask=self.stop_task)
-        self._clear_records = replace(ecs, "reset", self.reset)
+        self._recount = replace(ecs, "_recount_cluster", count_when_asked)
+        self._plain_describe_clusters = replace(ecs, "_describe_clusters", self.describe_clusters)
+        ecs._ACTION_MAP.update(RunTask=self.run_task, StopTask=self.stop_task, DescribeClusters=self.describe_clusters)
+        self._plain_reset = replace(ecs, "reset", self.reset)
 
     def run_task(self, request: Mapping[str, Any]) -> Response:
         """ECS RunTask."""
-        refusal = refuse(request)
+        refusal = refuse(request) or find_no_room(request)
         if refusal is not None:
             return refusal
         # The tasks' threads wait for this lock, so the answer shows them as they were before they began.
@@ -92,6 +97,12 @@ class Tasks:
             shown = ecs._sanitize(task)
         result: Response = json_response({"task": shown})
         return result
+
+    def describe_clusters(self, request: Mapping[str, Any]) -> Response:
+        """ECS DescribeClusters, which is when a cluster's tasks are counted."""
+        for cluster in request.get("clusters", ["default"]):
+            self._recount(ecs._resolve_cluster_name(cluster))
+        return self._plain_describe_clusters(request)
 
     def ask_stop(self, arn: str, reason: str) -> None:
         """Begin a task's end; a task that has ended is left alone."""
@@ -132,7 +143,7 @@ class Tasks:
     def reset(self) -> None:
         """Forget every task and kill its containers, as the emulator's own reset does with Docker's."""
         self.close()
-        self._clear_records()
+        self._plain_reset()
 
     def _tell(self, arn: str) -> None:
         with self._lock:
@@ -146,12 +157,13 @@ class Tasks:
             if len(self._stopped) > STOPPED_TASKS_KEPT:
                 ecs._tasks.pop_scoped(*self._stopped.popleft(), None)
 
-    def _clear_records(self) -> None:
-        """Replaced by the emulator's own reset when installed."""
-
 
 def leave_to_the_task(*_: Any) -> None:
     """A task's own thread knows when it stopped; nobody has to look."""
+
+
+def count_when_asked(_cluster: str) -> None:
+    """To walk all tasks at every change of one made each job dearer than the one before."""
 
 
 def no_image_digests(*_: Any) -> bool:
@@ -182,6 +194,17 @@ def refuse(request: Mapping[str, Any]) -> Response | None:
     if not definition:
         return None
     return _refuse_overrides(request, definition) or _refuse_network(request, definition)
+
+
+def find_no_room(request: Mapping[str, Any]) -> Response | None:
+    """RunTask's answer when it is granted and no instance fits: this machine has no attribute to be a member of."""
+    constraints = request.get("placementConstraints") or []
+    if not any(constraint.get("type") == "memberOf" for constraint in constraints):
+        return None
+    instance = f"arn:aws:ecs:{get_region()}:{get_account_id()}:container-instance/this-machine"
+    failure = {"arn": instance, "reason": "MemberOf placement constraint unsatisfied."}
+    answer: Response = json_response({"tasks": [], "failures": [failure]})
+    return answer
 
 
 def _refuse_overrides(request: Mapping[str, Any], definition: Mapping[str, Any]) -> Response | None:

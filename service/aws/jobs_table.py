@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -70,13 +71,35 @@ class JobsTable:
         )
         return tuple(item["job_id"]["S"] for item in answer.get("Items", []))
 
+    async def close(self, job: Record) -> None:
+        """Take an announced job out of the sweeper's index: news of what was announced already had put it back there.
+
+        Does nothing where the job was redriven since this record was read.
+        """
+        values = {
+            ":expires": {"N": str(self._expires_at())},
+            ":rank": {"N": str(job.execution.rank if job.execution else 0)},
+        }
+        with suppress(self.client.exceptions.ConditionalCheckFailedException):
+            await self.client.update_item(
+                TableName=self.name,
+                Key={"job_id": {"S": job.job_id}},
+                UpdateExpression="SET expires_at = :expires REMOVE open_shard, due_at",
+                ConditionExpression="#execution.#rank = :rank",
+                ExpressionAttributeNames={"#execution": f"{_REGISTER}execution", "#rank": "rank"},
+                ExpressionAttributeValues=values,
+            )
+
+    def _expires_at(self) -> int:
+        return int(self.now() + self.retention_days * _DAY_SECONDS)
+
     def _index(self, fact: Fact) -> _IndexChange:
         """How a fact moves its job in the sweeper's index."""
         now = self.now()
         soon, late = int(now + self.grace_seconds), int(now + self.silence_seconds)
         match fact:
             case Announced():
-                return _IndexChange(closes=True, expires_at=int(now + self.retention_days * _DAY_SECONDS))
+                return _IndexChange(closes=True, expires_at=self._expires_at())
             case Requested() | Rejected():
                 return _IndexChange(due_at=soon, opens=True)
             case ExecutionChanged(redrive_count=count, ended=ended) if count:

@@ -54,7 +54,7 @@ def split_s3_uri(uri: str | None) -> S3Location | None:
 def compose(record: Record, links: Links) -> JobNotification:
     """The notification of a record whose outcome is settled, or of a rejected request."""
     if record.rejection is not None:
-        draft = _of_rejection(record.rejection, links)
+        draft = _of_rejection(record, record.rejection, links)
     else:
         assert record.request is not None, "a job is known by its request"
         draft = _of_job(record, record.request, links)
@@ -67,10 +67,10 @@ def notification_id(record: Record) -> str:
     return f"{subject}:{record.redrive_count}:{status_of(record)}"
 
 
-def _of_rejection(rejection: Rejected, links: Links) -> JobNotification:
+def _of_rejection(record: Record, rejection: Rejected, links: Links) -> JobNotification:
     kept = split_s3_uri(rejection.body_s3_uri)
     return JobNotification(
-        id=f"{rejection.message_id}:0:REJECTED",
+        id=notification_id(record),
         status="REJECTED",
         job_id=rejection.claimed_job_id,
         job_type=rejection.claimed_job_type,

@@ -43,7 +43,11 @@ class Cloud:
     def define_task(self, *containers: Record, **members: Any) -> str:
         """Register a task definition and give its ARN."""
         answer = self.ecs.register_task_definition(
-            family=f"family-{uuid4().hex[:8]}", containerDefinitions=list(containers), cpu="256", memory="512", **members
+            family=f"family-{uuid4().hex[:8]}",
+            containerDefinitions=list(containers),
+            cpu="256",
+            memory="512",
+            **members,
         )
         return str(answer["taskDefinition"]["taskDefinitionArn"])
 
@@ -66,12 +70,15 @@ class Cloud:
         return self.await_task(self.run_task(self.define_task(*containers), **members))
 
     def lines(self, task_arn: str, container: str = "main") -> list[Record]:
-        """Every event of a container's log stream."""
+        """Every event of a container's log stream; none while there is no stream."""
         stream = f"job/{container}/{task_arn.rpartition('/')[2]}"
         request: Record = {"logGroupName": LOG_GROUP, "logStreamName": stream, "startFromHead": True}
         found: list[Record] = []
         while True:
-            page = self.logs.get_log_events(**request)
+            try:
+                page = self.logs.get_log_events(**request)
+            except self.logs.exceptions.ResourceNotFoundException:
+                return []
             found += page["events"]
             if page["nextForwardToken"] == request.get("nextToken"):
                 return found

@@ -15,10 +15,20 @@ IMAGES = Path(__file__).with_name("images.yaml")
 
 
 @pytest.fixture(scope="session")
-def emulator() -> Iterator[EmulatorProcess]:
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the emulator keeps its scratch directory."""
+    return tmp_path_factory.mktemp("emulator")
+
+
+@pytest.fixture(scope="session")
+def emulator(temporary: Path) -> Iterator[EmulatorProcess]:
     """A running emulator."""
-    with EmulatorProcess(images=IMAGES) as process:
-        yield process
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("TMPDIR", str(temporary))
+        process = EmulatorProcess(images=IMAGES)
+        process.start()
+    yield process
+    process.stop()
 
 
 @pytest.fixture(scope="session")

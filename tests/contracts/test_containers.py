@@ -57,7 +57,8 @@ def test_an_unknown_image_cannot_be_pulled(cloud: Cloud) -> None:
     """An image that no catalogue has fails the start, with no exit code at all."""
     task = cloud.stop_reason(container("true", image="registry.example/nobody/nothing:1"))
     assert task["stopCode"] == "TaskFailedToStart"
-    assert task["stoppedReason"].startswith("CannotPullContainerError: pull image manifest has been retried 1 time(s): ")
+    reason = "CannotPullContainerError: pull image manifest has been retried 1 time(s): "
+    assert task["stoppedReason"].startswith(reason)
     assert "registry.example/nobody/nothing:1: not found" in task["stoppedReason"]
     assert "exitCode" not in task["containers"][0]
 
@@ -73,7 +74,8 @@ def test_a_missing_log_group_fails_the_start(cloud: Cloud) -> None:
 
 def test_a_stop_is_sigterm_first(cloud: Cloud) -> None:
     """A container that heeds SIGTERM ends with what it chooses to."""
-    arn = cloud.run_task(cloud.define_task(shell("trap 'echo bye; exit 7' TERM; echo up; while :; do sleep 0.05; done")))
+    heeds = "trap 'echo bye; exit 7' TERM; echo up; while :; do sleep 0.05; done"
+    arn = cloud.run_task(cloud.define_task(shell(heeds)))
     wait_for(lambda: cloud.lines(arn) or None)
     asked = cloud.ecs.stop_task(cluster=CLUSTER, task=arn, reason="enough")["task"]
     assert (asked["lastStatus"], asked["desiredStatus"]) == ("RUNNING", "STOPPED")
@@ -81,7 +83,8 @@ def test_a_stop_is_sigterm_first(cloud: Cloud) -> None:
     assert exit_codes(task) == {"main": 7}
     assert (task["stopCode"], task["stoppedReason"]) == ("UserInitiated", "enough")
     # The signal goes to the whole group, so the shell may also report that its sleep was terminated.
-    assert [line["message"] for line in cloud.lines(arn)][:: len(cloud.lines(arn)) - 1] == ["up", "bye"]
+    said = [line["message"] for line in cloud.lines(arn)]
+    assert (said[0], said[-1]) == ("up", "bye")
 
 
 def test_a_stop_is_sigkill_after_the_stop_timeout(cloud: Cloud) -> None:
@@ -149,18 +152,20 @@ def test_an_override_replaces_the_command_and_adds_to_the_environment(cloud: Clo
     assert [line["message"] for line in cloud.lines(arn)] == ["1 3"]
 
 
-def test_an_entry_point_comes_before_the_command(cloud: Cloud) -> None:
+@pytest.mark.parametrize(
+    ("definition", "said"),
+    [
+        (container(image="tests/greeter:5"), "from-image default"),
+        (container("given", image="tests/greeter:5"), "from-image given"),
+        (container(image="tests/greeter:5", entryPoint=["echo", "own"]), "own"),
+        (container("given", image="tests/greeter:5", entryPoint=["echo", "own"]), "own given"),
+    ],
+)
+def test_an_entry_point_comes_before_the_command(cloud: Cloud, definition: Record, said: str) -> None:
     """The definition's entryPoint replaces the image's and its default command, as in Docker."""
-    arn = cloud.run_task(
-        cloud.define_task(
-            container(image="tests/greeter:5"),
-            container("given", name="b", image="tests/greeter:5"),
-            container(name="c", image="tests/greeter:5", entryPoint=["echo", "own"]),
-        )
-    )
+    arn = cloud.run_task(cloud.define_task(definition))
     cloud.await_task(arn)
-    told = {name: [line["message"] for line in cloud.lines(arn, name)] for name in ("main", "b", "c")}
-    assert told == {"main": ["from-image default"], "b": ["from-image given"], "c": ["own"]}
+    assert [line["message"] for line in cloud.lines(arn)] == [said]
 
 
 def test_a_container_sees_no_environment_but_its_own(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,21 +206,54 @@ def test_a_container_over_its_memory_is_killed(cloud: Cloud) -> None:
     assert exit_codes(task) == {"main": 137}
     assert task["containers"][0]["reason"] == "OutOfMemoryError: Container killed due to memory usage"
     assert task["stopCode"] == "EssentialContainerExited"
-    modest = cloud.stop_reason(container("-c", "import os; os.kill(os.getpid(), 9)", image="tests/limited:v1", memory=100))
+    killed = "import os; os.kill(os.getpid(), 9)"
+    modest = cloud.stop_reason(container("-c", killed, image="tests/limited:v1", memory=100))
     assert exit_codes(modest) == {"main": 137}
     assert "reason" not in modest["containers"][0]
+
+
+def test_a_cluster_counts_its_tasks(cloud: Cloud) -> None:
+    """DescribeClusters tells how many tasks run."""
+    cloud.ecs.create_cluster(clusterName="counted")
+    definition = cloud.define_task(container("sleep", "60"))
+
+    def running() -> int:
+        return int(cloud.ecs.describe_clusters(clusters=["counted"])["clusters"][0]["runningTasksCount"])
+
+    tasks = cloud.ecs.run_task(cluster="counted", taskDefinition=definition, count=2)["tasks"]
+    wait_for(lambda: running() == 2 or None)
+    for task in tasks:
+        cloud.ecs.stop_task(cluster="counted", task=task["taskArn"])
+    wait_for(lambda: running() == 0 or None)
+
+
+def test_a_service_keeps_its_tasks_up(cloud: Cloud) -> None:
+    """A service starts as many tasks as it should, replaces what is stopped, and scales to none."""
+    definition = cloud.define_task(container("sleep", "600"))
+    cloud.ecs.create_service(cluster=CLUSTER, serviceName="worker", taskDefinition=definition, desiredCount=2)
+
+    def tasks() -> set[str]:
+        return set(cloud.ecs.list_tasks(cluster=CLUSTER, serviceName="worker")["taskArns"])
+
+    first = wait_for(lambda: tasks() if len(tasks()) == 2 else None)
+    stopped = next(iter(first))
+    cloud.ecs.stop_task(cluster=CLUSTER, task=stopped)
+    wait_for(lambda: (len(tasks() - {stopped}) == 2 and stopped not in tasks()) or None)
+    cloud.ecs.update_service(cluster=CLUSTER, service="worker", desiredCount=0)
+    wait_for(lambda: not tasks() or None)
 
 
 def test_run_task_refuses_what_ecs_refuses(cloud: Cloud) -> None:
     """Unknown clusters, definitions and containers, and overrides that are too long, are errors of RunTask itself."""
     definition = cloud.define_task(container("true"))
     awsvpc = cloud.define_task(container("true"), networkMode="awsvpc", requiresCompatibilities=["FARGATE"])
+    unknown = {"name": "x"}
     long = {"name": "main", "environment": [{"name": "A", "value": "x" * 8200}]}
     cases: list[tuple[str, Record]] = [
         ("ClusterNotFoundException", {"cluster": "nowhere", "taskDefinition": definition}),
         ("ClientException", {"taskDefinition": "nothing:1"}),
         ("InvalidParameterException", {"taskDefinition": definition, "overrides": {"containerOverrides": [long]}}),
-        ("InvalidParameterException", {"taskDefinition": definition, "overrides": {"containerOverrides": [{"name": "x"}]}}),
+        ("InvalidParameterException", {"taskDefinition": definition, "overrides": {"containerOverrides": [unknown]}}),
         ("InvalidParameterException", {"taskDefinition": definition, "count": 11}),
         ("InvalidParameterException", {"taskDefinition": awsvpc, "launchType": "FARGATE"}),
     ]

@@ -1,0 +1,178 @@
+"""One drill: jobs are sent, faults injected and workers killed, until nothing more can come; then AWS is asked."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deploy.local.local_run import LocalRun, local_run
+from deploy.local.subscriber import Subscriber
+from tests.chaos.bus import Bus
+from tests.chaos.faults import Faults, TokenBucket
+from tests.chaos.fleet import Fleet
+from tests.chaos.killer import Killer, strikes
+from tests.chaos.links import broken_links
+from tests.chaos.plan import CLAIM_SECONDS, Plan
+from tests.chaos.proxy import Proxy
+from tests.chaos.truth import Asking
+from tests.chaos.verdict import Sent, Told, Verdict, judge
+from tests.chaos.witness import Witness
+from tests.chaos.workload import Errand, errands
+
+_LOOK_SECONDS = 0.5
+_IDLE_LOOKS = 5
+_ROUND_SECONDS = 0.02
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of a drill."""
+
+    plan: Plan
+    verdict: Verdict
+    deaths: Mapping[str, int]
+    faults: Mapping[str, int]
+    calls: int
+    seconds: float
+    logs: Path
+
+    @property
+    def passed(self) -> bool:
+        """Whether every promise was kept, and every worker that was told to leave left in good order."""
+        return self.verdict.holds and not self.deaths.get("late") and not self.deaths.get("crashed")
+
+
+@dataclass
+class _Drill:
+    """What there is while it goes on."""
+
+    plan: Plan
+    asking: Asking
+    proxy: Proxy
+    bus: Bus
+    fleet: Fleet
+    subscriber: Subscriber
+    requests: deque[tuple[float, Errand]]
+    started: float = field(default_factory=time.monotonic)
+    sent: list[Sent] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
+    idle_looks: int = 0
+    look_at: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    @property
+    def is_over(self) -> bool:
+        return self.seconds > self.plan.seconds or self.idle_looks >= _IDLE_LOOKS
+
+    def round(self) -> None:
+        """Do all that is due by now."""
+        self.send()
+        self.strike()
+        self.fleet.keep_up()
+        self.receive()
+        if self.seconds >= self.look_at:
+            self.look_at = self.seconds + _LOOK_SECONDS
+            self.abort()
+            self.idle_looks = self.idle_looks + 1 if self.is_idle() else 0
+
+    def send(self) -> None:
+        while self.requests and self.requests[0][0] <= self.seconds:
+            _, errand = self.requests.popleft()
+            answer = self.subscriber.client.send_message(
+                QueueUrl=self.asking.run.stack.outputs["RequestQueueUrl"], MessageBody=errand.body
+            )
+            self.sent.append(Sent(answer["MessageId"], errand, self.seconds))
+
+    def strike(self) -> None:
+        for strike in self.proxy.killer.due(self.seconds):
+            name = self.fleet.strike_any(strike.signal)
+            if name:
+                self.proxy.witness.saw_die(name)
+        if self.seconds > self.plan.storm_seconds:
+            self.calm()
+
+    def calm(self) -> None:
+        """The storm is over: what is still open has the rest of the time to end."""
+        self.proxy.faults.raging = self.bus.raging = False
+        self.proxy.killer.rest()
+
+    def receive(self) -> None:
+        for received in self.subscriber.receive(wait_seconds=0):
+            at = self.seconds
+            self.told.append(Told(received.notification, at, tuple(broken_links(received.notification))))
+
+    def abort(self) -> None:
+        """Stop the executions that are to be stopped, once they run."""
+        wanted = {item.errand.job_id for item in self.sent if item.errand.aborted}
+        for name in wanted & self.asking.running() if wanted else ():
+            self.asking.stop(str(name))
+
+    def is_idle(self) -> bool:
+        """Whether nothing more can come: no message anywhere, no record open, nothing that runs."""
+        if self.requests or self.bus.holding or self.asking.queued() or self.asking.depth(self.bus.url):
+            return False
+        return not self.asking.open_records() and not self.asking.running()
+
+
+def drill(plan: Plan, progress: Progress = lambda _: None) -> Report:
+    """Run one drill."""
+    logs = Path(tempfile.mkdtemp(prefix="jobferry-chaos-"))
+    with local_run() as run, _opened(plan, run, logs) as going:
+        while not going.is_over:
+            going.round()
+            progress(_progress(going))
+            time.sleep(_ROUND_SECONDS)
+        going.calm()
+        seconds = going.seconds
+        going.fleet.stop()
+        going.receive()
+        verdict = judge(going.sent, going.told, going.asking.truth(), going.proxy.witness.excused)
+        faults = Counter({str(kind): number for kind, number in going.proxy.met.items()}) + going.bus.met
+        return Report(plan, verdict, going.fleet.deaths, faults, going.proxy.calls, seconds, logs)
+
+
+@contextmanager
+def _opened(plan: Plan, run: LocalRun, logs: Path) -> Iterator[_Drill]:
+    """Everything that a drill needs, in the order in which it depends on each other."""
+    subscriber = Subscriber.to(run.session, run.stack.outputs["TopicArn"], name="chaos-subscriber")
+    environment = dict(run.environment) | plan.settings
+    fleet = Fleet(environment, plan.worker_module, plan.workers, logs, random.Random(f"{plan.seed}:fleet"))
+    witness = Witness(CLAIM_SECONDS)
+
+    def strike(name: str, what: Any) -> str | None:
+        witness.saw_die(name)
+        return fleet.strike(name, what)
+
+    proxy = Proxy(
+        upstream=run.endpoint_url,
+        faults=Faults(plan.seed, plan.fault_rates),
+        starts=TokenBucket(plan.start_bucket, plan.start_refill, time.monotonic),
+        killer=Killer(deque(strikes(plan.seed, plan.kills_per_minute, plan.storm_seconds))),
+        strike=strike,
+        witness=witness,
+    )
+    with proxy, Bus(run, plan.bus, plan.seed) as bus:
+        environment["AWS_ENDPOINT_URL"] = proxy.endpoint_url
+        requests = sorted(
+            ((at, item) for item in errands(plan) for at in item.at),
+            key=lambda due: due[0],
+        )
+        yield _Drill(plan, Asking(run), proxy, bus, fleet, subscriber, deque(requests))
+
+
+def _progress(going: _Drill) -> str:
+    deaths = sum(going.fleet.deaths.values())
+    faults = going.proxy.met.total() + going.bus.met.total()
+    return f"{going.seconds:5.1f} s  {len(going.sent)} sent  {len(going.told)} told  {faults} faults  {deaths} deaths"

@@ -1,0 +1,110 @@
+"""The worker processes: started, killed, and replaced as ECS replaces them."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from deploy.local.stack import PROJECT
+
+# A worker leaves within its drain, JOBFERRY_DRAIN_SECONDS; the rest is this busy machine's.
+_LEAVES_WITHIN_SECONDS = 20.0
+
+
+@dataclass
+class Worker:
+    """One process; its name is the access key that it signs with, by which the proxy knows it."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    told: signal.Signals | None = None
+    told_at: float = 0.0
+
+    def tell(self, what: signal.Signals) -> None:
+        """Send a signal, and remember that we did."""
+        self.told, self.told_at = what, time.monotonic()
+        self.process.send_signal(what)
+
+
+@dataclass
+class Fleet:
+    """So many workers at any time. `deaths` counts how they ended, by signal, or as `crashed` and `late`."""
+
+    environment: Mapping[str, str]
+    module: str
+    size: int
+    logs: Path
+    dice: random.Random
+    deaths: Counter[str] = field(default_factory=Counter)
+    _workers: dict[str, Worker] = field(default_factory=dict)
+    _numbers: count[int] = field(default_factory=lambda: count(1))
+
+    def keep_up(self) -> None:
+        """Bury the dead, and start one for each that is gone or was told to go."""
+        for worker in list(self._workers.values()):
+            self._look_at(worker)
+        while sum(worker.told is None for worker in self._workers.values()) < self.size:
+            self._start()
+
+    def strike_any(self, what: signal.Signals) -> str | None:
+        """Send a signal to one of those that were not told to go yet; answers with its name."""
+        alive = [name for name, worker in self._workers.items() if worker.told is None]
+        return self.strike(self.dice.choice(alive), what) if alive else None
+
+    def strike(self, name: str, what: signal.Signals) -> str | None:
+        """Send a signal to a worker; answers with its name if it was alive and is now counted."""
+        worker = self._workers.get(name)
+        if worker is None or worker.told is not None:
+            return None
+        worker.tell(what)
+        self.deaths[what.name] += 1
+        return name
+
+    def stop(self) -> None:
+        """End the drill for all of them, as an ECS service that is scaled to nothing."""
+        for worker in self._workers.values():
+            if worker.told is None:
+                worker.tell(signal.SIGTERM)
+        while self._workers:
+            for worker in list(self._workers.values()):
+                self._look_at(worker)
+            time.sleep(0.02)
+
+    def _start(self) -> None:
+        name = f"worker{next(self._numbers)}"
+        with (self.logs / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "deploy.local.tethered", self.module],
+                env={**os.environ, **self.environment, "AWS_ACCESS_KEY_ID": name},
+                cwd=PROJECT,
+                stdin=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._workers[name] = Worker(name, process)
+
+    def _look_at(self, worker: Worker) -> None:
+        code = worker.process.poll()
+        if code is None:
+            self._hurry(worker)
+            return
+        if (worker.told is None) or (worker.told is signal.SIGTERM and code != 0):
+            self.deaths["crashed"] += worker.told is None or code != -signal.SIGKILL
+        if worker.process.stdin:
+            worker.process.stdin.close()
+        del self._workers[worker.name]
+
+    def _hurry(self, worker: Worker) -> None:
+        """ECS kills what has not left by its stopTimeout."""
+        if worker.told is signal.SIGTERM and time.monotonic() - worker.told_at > _LEAVES_WITHIN_SECONDS:
+            self.deaths["late"] += 1
+            worker.tell(signal.SIGKILL)

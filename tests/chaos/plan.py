@@ -1,0 +1,56 @@
+"""What a drill does: how many jobs, how much of which trouble, and the settings that make waiting short."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from deploy.local.local_run import QUICK
+from tests.chaos.faults import FAULT_RATES, Fault
+
+# What takes minutes in earnest takes seconds here, so that a drill sees leases, claims and silences run out.
+CLAIM_SECONDS = 5
+WORKER_SETTINGS: Mapping[str, str] = {
+    **QUICK,
+    "JOBFERRY_VISIBILITY_SECONDS": "5",
+    "JOBFERRY_CLAIM_SECONDS": str(CLAIM_SECONDS),
+    "JOBFERRY_LOG_QUIET_SECONDS": "0.3",
+    "JOBFERRY_TASK_GRACE_SECONDS": "2",
+    "JOBFERRY_SILENCE_SECONDS": "4",
+    "JOBFERRY_SWEEP_SECONDS": "1",
+    "JOBFERRY_SWEEP_PER_SECOND": "50",
+}
+
+
+@dataclass(frozen=True)
+class BusRates:
+    """What becomes of EventBridge's events: shares of all that are lost, delivered twice, or held back for a while."""
+
+    lose_executions: float = 0.2
+    lose_tasks: float = 0.1
+    duplicate: float = 0.2
+    hold_back: float = 0.3
+    longest_seconds: float = 4.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One drill. `seconds` bounds it: whatever is open by then is stuck. The trouble ends at `storm` of that time."""
+
+    jobs: int = 200
+    workers: int = 3
+    seed: int = 1
+    seconds: float = 180
+    storm: float = 0.6
+    jobs_per_second: float = 10
+    kills_per_minute: float = 20
+    fault_rates: Mapping[Fault, float] = field(default_factory=lambda: dict(FAULT_RATES))
+    bus: BusRates = BusRates()
+    start_bucket: float = 20
+    start_refill: float = 10
+    settings: Mapping[str, str] = field(default_factory=lambda: dict(WORKER_SETTINGS))
+    worker_module: str = "workers"
+
+    @property
+    def storm_seconds(self) -> float:
+        return self.seconds * self.storm

@@ -1,0 +1,133 @@
+"""What AWS itself says of every job, asked straight: its executions, its tasks, its queues, its records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deploy.local.local_run import LocalRun
+
+_TASKS_A_CALL = 100
+_COUNTS = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+Codes = dict[tuple[int, int], int | None]
+"""Exit codes of a job's own containers, by stage and attempt."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One execution, as Step Functions tells it."""
+
+    name: str
+    status: str
+    user: str
+    job_id: str
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Everything at the end of a drill. `open_records`: jobs that the sweeper still looks after."""
+
+    executions: tuple[Execution, ...]
+    codes: Mapping[str, Codes]
+    tasks_twice: int
+    open_records: frozenset[str]
+    queued: int
+    dead_lettered: int
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Asks the embedded AWS, past the proxy."""
+
+    run: LocalRun
+
+    def truth(self) -> Truth:
+        """How everything is now."""
+        tasks = list(self._tasks())
+        return Truth(
+            executions=tuple(self._executions()),
+            codes=_codes_of(tasks),
+            tasks_twice=len(tasks) - len({_place(task) for task in tasks}),
+            open_records=self.open_records(),
+            queued=self.queued(),
+            dead_lettered=self._messages("RequestDeadLetterQueueUrl") + self._messages("EventDeadLetterQueueUrl"),
+        )
+
+    def queued(self) -> int:
+        """Messages that a worker has yet to take or to delete."""
+        return self._messages("RequestQueueUrl") + self._messages("EventQueueUrl")
+
+    def running(self) -> set[str]:
+        """The names of the executions that run."""
+        return {item["name"] for item in self._listed(statusFilter="RUNNING")}
+
+    def stop(self, name: str) -> None:
+        """Stop an execution, as an operator does."""
+        machine = self.run.stack.outputs["StateMachineArn"]
+        arn = f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
+        self._client("stepfunctions").stop_execution(executionArn=arn, cause="the drill stops it")
+
+    def open_records(self) -> frozenset[str]:
+        """The jobs that are in the sweeper's index."""
+        pages = self._client("dynamodb").get_paginator("scan")
+        found = pages.paginate(
+            TableName=self.run.stack.outputs["JobsTableName"],
+            FilterExpression="attribute_exists(open_shard)",
+            ProjectionExpression="job_id",
+        )
+        return frozenset(item["job_id"]["S"].removeprefix("rejected:") for page in found for item in page["Items"])
+
+    def depth(self, url: str) -> int:
+        """How many messages a queue has, in flight and delayed included."""
+        answer = self._client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))
+        return sum(int(answer["Attributes"][name]) for name in _COUNTS)
+
+    def _messages(self, output: str) -> int:
+        return self.depth(self.run.stack.outputs[output])
+
+    def _client(self, service: str) -> Any:
+        return self.run.session.client(service)  # type: ignore[call-overload]  # any of them
+
+    def _listed(self, **members: str) -> Iterator[dict[str, Any]]:
+        pages = self._client("stepfunctions").get_paginator("list_executions")
+        for page in pages.paginate(stateMachineArn=self.run.stack.outputs["StateMachineArn"], **members):
+            yield from page["executions"]
+
+    def _executions(self) -> Iterator[Execution]:
+        states = self._client("stepfunctions")
+        for item in self._listed():
+            given = json.loads(states.describe_execution(executionArn=item["executionArn"])["input"])
+            yield Execution(item["name"], item["status"], given.get("user") or "", given["job_id"])
+
+    def _tasks(self) -> Iterator[dict[str, Any]]:
+        ecs, cluster = self._client("ecs"), self.run.stack.outputs["ClusterName"]
+        pages = ecs.get_paginator("list_tasks")
+        arns = [
+            arn
+            for status in ("RUNNING", "STOPPED")
+            for page in pages.paginate(cluster=cluster, desiredStatus=status)
+            for arn in page["taskArns"]
+        ]
+        for start in range(0, len(arns), _TASKS_A_CALL):
+            yield from ecs.describe_tasks(cluster=cluster, tasks=arns[start : start + _TASKS_A_CALL])["tasks"]
+
+
+def _codes_of(tasks: list[dict[str, Any]]) -> dict[str, Codes]:
+    codes: dict[str, Codes] = {}
+    for task in tasks:
+        job_id, stage, attempt = _place(task)
+        codes.setdefault(job_id, {})[stage, attempt] = task["containers"][0].get("exitCode")
+    return codes
+
+
+def _place(task: dict[str, Any]) -> tuple[str, int, int]:
+    """Whose task it is: job, stage, attempt. The task definitions of the drill have one container each."""
+    overrides = task["overrides"]["containerOverrides"]
+    told = {pair["name"]: pair["value"] for item in overrides for pair in item.get("environment", [])}
+    return told["JOBFERRY_JOB_ID"], int(told["JOBFERRY_STAGE"]), int(told["JOBFERRY_ATTEMPT"])

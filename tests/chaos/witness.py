@@ -1,0 +1,59 @@
+"""What the proxy saw of each announcement: whether a second copy of it can be excused.
+
+Between SNS's answer and our note of it lies the one window in which a crash makes a second copy. So a job is excused
+if trouble met its claim, its publication or its note; if its worker died between the first and the last of them; or if
+they took longer than the claim holds. Two copies of any other announcement mean that two workers were at it at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tests.chaos.calls import Call, form_of
+
+_REGISTER = "r#"
+_CLAIM = "claim#announce#"
+_NOTE = "announced#"
+
+
+@dataclass
+class Witness:
+    """Told of every call by the proxy, in its thread; asked at the end."""
+
+    claim_seconds: float
+    excused: set[str] = field(default_factory=set)
+    _claimed: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def saw(self, call: Call, began: float, ended: float, *, troubled: bool) -> None:
+        """A call of a worker, and whether any fault met it."""
+        for step, subject in _steps(call):
+            if troubled:
+                self.excused.add(subject)
+            self._follow(step, subject, call.caller, began, ended)
+
+    def saw_die(self, caller: str) -> None:
+        """A worker died: what it had claimed and not noted yet may be announced by another, too."""
+        self.excused.update(subject for name, subject in self._claimed if name == caller)
+
+    def _follow(self, step: str, subject: str, caller: str, began: float, ended: float) -> None:
+        claimed_at = self._claimed.get((caller, subject), began)
+        if ended - claimed_at >= self.claim_seconds:
+            self.excused.add(subject)
+        if step == _CLAIM:
+            self._claimed[caller, subject] = began
+        elif step == _NOTE:
+            self._claimed.pop((caller, subject), None)
+
+
+def _steps(call: Call) -> Iterator[tuple[str, str]]:
+    """The steps of an announcement that a call makes, and of whose: as notification ids begin."""
+    if call.operation == "Publish":
+        message = json.loads(form_of(call.body)["Message"])
+        yield "publish", json.loads(message["default"])["id"].rsplit(":", 2)[0]
+    elif call.operation == "UpdateItem":
+        register = call.request["ExpressionAttributeNames"]["#register"].removeprefix(_REGISTER)
+        step = next((step for step in (_CLAIM, _NOTE) if register.startswith(step)), None)
+        if step:
+            yield step, call.request["Key"]["job_id"]["S"].removeprefix("rejected:")

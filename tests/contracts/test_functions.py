@@ -1,0 +1,117 @@
+"""Lambda functions: their surroundings, their errors, and many at once."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from .cloud import Cloud, Record
+
+
+def invoke(cloud: Cloud, function: str, event: Any = None) -> Any:
+    """Invoke a function and wait for what it returns."""
+    answer = cloud.lambdas.invoke(FunctionName=function, Payload=json.dumps(event))
+    return json.load(answer["Payload"])
+
+
+def call(function: str, **members: Any) -> Record:
+    """A state that calls a function with the state's input."""
+    parameters = {"FunctionName": function, "Payload.$": "$"}
+    resource = "arn:aws:states:::lambda:invoke"
+    return {"Type": "Task", "Resource": resource, "Parameters": parameters, "End": True, **members}
+
+
+def test_a_function_s_surroundings(cloud: Cloud) -> None:
+    """Its own variables, the emulator's endpoint, and nothing of ours."""
+    code = "import os\ndef handler(event, context):\n    return dict(os.environ)\n"
+    function = cloud.define_function(code, Environment={"Variables": {"CATALOG": "here"}})
+    seen = invoke(cloud, function)
+    assert seen["CATALOG"] == "here"
+    assert seen["AWS_ENDPOINT_URL"] == cloud.emulator.endpoint_url
+    assert seen["AWS_LAMBDA_FUNCTION_NAME"] in function
+    assert not {"PYTEST_CURRENT_TEST", "PYTHONPATH", "AWS_PROFILE"} & set(seen)
+
+
+def test_a_function_reaches_the_emulator(cloud: Cloud) -> None:
+    """boto3 in a function needs no configuration."""
+    code = (
+        "import boto3\ndef handler(event, context):\n    return boto3.client('sts').get_caller_identity()['Account']\n"
+    )
+    assert invoke(cloud, cloud.define_function(code, Timeout=20)) == "000000000000"
+
+
+def test_an_exception_is_named(cloud: Cloud) -> None:
+    """The error of a function that raises is the exception's name, its cause AWS's JSON."""
+    code = (
+        "class PlanInvalid(Exception):\n"
+        "    pass\n"
+        "def handler(event, context):\n"
+        "    print('told')\n"
+        "    raise PlanInvalid('no stages')\n"
+    )
+    ended = cloud.result({"Call": call(cloud.define_function(code))})
+    assert (ended["status"], ended["error"]) == ("FAILED", "PlanInvalid")
+    cause = json.loads(ended["cause"])
+    assert (cause["errorMessage"], cause["errorType"]) == ("no stages", "PlanInvalid")
+    assert "raise PlanInvalid" in "".join(cause["stackTrace"])
+
+
+def test_an_exception_can_be_retried(cloud: Cloud) -> None:
+    """A retrier calls again, and the count is seen."""
+    code = (
+        "def handler(event, context):\n"
+        "    if event['tries'] < 2:\n"
+        "        raise OSError('not yet')\n"
+        "    return event['tries']\n"
+    )
+    state = call(
+        cloud.define_function(code),
+        Retry=[{"ErrorEquals": ["OSError"], "IntervalSeconds": 1, "MaxAttempts": 3, "BackoffRate": 1}],
+    )
+    state["Parameters"]["Payload"] = {"tries.$": "$$.State.RetryCount"}
+    del state["Parameters"]["Payload.$"]
+    assert cloud.output({"Call": state})["Payload"] == 2
+
+
+def test_output_is_logged(cloud: Cloud) -> None:
+    """What a function prints reaches its log group."""
+    function = cloud.define_function("def handler(event, context):\n    print('told you')\n")
+    invoke(cloud, function)
+    name = function.rpartition(":")[2]
+    group = f"/aws/lambda/{name}"
+    streams = cloud.logs.describe_log_streams(logGroupName=group)["logStreams"]
+    events = cloud.logs.get_log_events(logGroupName=group, logStreamName=streams[0]["logStreamName"])["events"]
+    assert "told you" in [event["message"].strip() for event in events]
+
+
+def test_a_warm_call_takes_milliseconds(cloud: Cloud) -> None:
+    """A function that prints nothing is not waited for."""
+    function = cloud.define_function("def handler(event, context):\n    return event\n")
+    invoke(cloud, function)
+    began = time.monotonic()
+    for number in range(10):
+        assert invoke(cloud, function, number) == number
+    assert (time.monotonic() - began) / 10 < 0.05
+
+
+def test_many_at_once(cloud: Cloud) -> None:
+    """A burst is answered in seconds, by few processes."""
+    code = "import os\ndef handler(event, context):\n    return [event, os.getpid()]\n"
+    function = cloud.define_function(code)
+    began = time.monotonic()
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda number: invoke(cloud, function, number), range(100)))
+    assert [answer[0] for answer in answers] == list(range(100))
+    assert len({answer[1] for answer in answers}) <= 8
+    assert time.monotonic() - began < 15
+
+
+def test_slow_functions_run_side_by_side(cloud: Cloud) -> None:
+    """A function that waits is given more environments."""
+    function = cloud.define_function("import time\ndef handler(event, context):\n    time.sleep(3)\n", Timeout=10)
+    began = time.monotonic()
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(lambda number: invoke(cloud, function, number), range(12)))
+    assert time.monotonic() - began < 8

@@ -1,0 +1,185 @@
+"""DynamoDB by moto, the table built from the template: merging a fact is one conditional write."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from schemas.notification import Problem
+from service.aws.jobs_table import JobsTable, record_of, shard_of
+from service.core import record as pure
+from service.core.facts import Fact, LogArchived, Rejected
+from service.core.record import Record
+
+from .jobs import (
+    GRACE,
+    RETENTION_DAYS,
+    SILENCE,
+    Time,
+    announced,
+    claimed,
+    execution,
+    item,
+    open_jobs,
+    requested,
+    task,
+)
+
+async def test_the_first_request_with_an_id_is_the_job(table: JobsTable) -> None:
+    """The second writer is answered with what the first one wrote."""
+    first, second = requested(digest="d1"), requested(digest="d2")
+    assert (await table.merge(first)).request == first
+    assert (await table.merge(second)).request == first
+    assert (await table.read("job")).request == first
+
+
+async def test_of_two_facts_the_higher_rank_wins_and_both_writers_see_it(table: JobsTable) -> None:
+    """Also the writer whose fact knew less is answered with the whole record."""
+    await table.merge(requested())
+    newer = await table.merge(task(5, "STOPPED"))
+    older = await table.merge(task(3))
+    assert newer == older == await table.read("job")
+    assert [(each.version, each.last_status) for each in older.tasks] == [(5, "STOPPED")]
+    assert older.request == requested()
+
+
+async def test_a_fact_heard_twice_changes_nothing(table: JobsTable, time: Time) -> None:
+    """A duplicated event does not even move the job in the sweeper's index."""
+    await table.merge(requested())
+    once = await table.merge(task(3))
+    before = await item(table)
+    time.seconds += 1000
+    assert await table.merge(task(3)) == once
+    assert await item(table) == before
+
+
+async def test_a_fact_about_an_unknown_job_leaves_nothing_behind(table: JobsTable) -> None:
+    """Another's execution may have a name like ours: nothing grows of it, and nothing fails."""
+    for fact in (task(3), execution("SUCCEEDED"), claimed("me", 1.0), announced()):
+        assert await table.merge(fact) == Record("job")
+    assert await item(table) == {}
+
+
+async def test_a_rejection_needs_no_job(table: JobsTable) -> None:
+    """It is a record of its own."""
+    problem = Problem(field="", message="not JSON", remedy="send JSON")
+    rejection = Rejected(job_id="rejected:m1", message_id="m1", submitted_at=1.0, problems=(problem,))
+    assert (await table.merge(rejection)).rejection == rejection
+    assert (await table.read("rejected:m1")).rejection == rejection
+
+
+async def test_a_claim_holds_until_it_expires(table: JobsTable) -> None:
+    """A lock is whoever's comes first, and the next one's only after its time."""
+    await table.merge(requested())
+    owners = []
+    for owner, at in (("first", 100.0), ("second", 101.0), ("third", 159.9), ("fourth", 160.1)):
+        claim = (await table.merge(claimed(owner, at))).claim("announce#0")
+        owners.append(claim.owner if claim else None)
+    assert owners == ["first", "first", "first", "fourth"]
+
+
+async def test_unknown_attributes_are_no_registers(table: JobsTable) -> None:
+    """The index and what a later version may add do not disturb reading."""
+    assert record_of("job", {"job_id": {"S": "job"}, "due_at": {"N": "1"}, "novelty": {"S": "x"}}) == Record("job")
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_the_table_merges_as_the_pure_core_does(table: JobsTable, seed: int) -> None:
+    """Any order, any repetition: the record in DynamoDB is the one that the definition gives."""
+    chance = random.Random(seed)
+    facts: list[Fact] = [task(version, "STOPPED" if version > 4 else "RUNNING") for version in range(1, 7)]
+    facts += [execution(status, redrive) for status in ("RUNNING", "FAILED", "SUCCEEDED") for redrive in (0, 1)]
+    facts += [announced(0), announced(1), claimed("a", 10.0), claimed("b", 20.0), claimed("c", 75.0)]
+    facts += [
+        LogArchived(job_id="job", task_id="t", container="main", status=status)
+        for status in ("absent", "possibly_lossy", "complete")
+    ]
+    told = [requested(), *chance.choices(facts, k=25), requested(digest="d2")]
+    merged = [await table.merge(fact) for fact in told]
+    expected = Record("job")
+    for fact, answer in zip(told, merged, strict=True):
+        expected = pure.merge(expected, fact)
+        assert answer == expected
+    assert await table.read("job") == expected
+
+
+async def test_a_new_job_is_open_and_due_after_the_grace_time(table: JobsTable, time: Time) -> None:
+    """If we die before it is started, the sweeper finds it soon."""
+    await table.merge(requested())
+    assert await open_jobs(table, time() + GRACE) == set()
+    assert await open_jobs(table, time() + GRACE + 1) == {"job"}
+
+
+@pytest.mark.parametrize(
+    ("fact", "patience"),
+    [
+        (execution("RUNNING"), SILENCE),
+        (task(3), SILENCE),
+        (execution("FAILED"), GRACE),
+        (task(4, "STOPPED"), GRACE),
+        (LogArchived(job_id="job", task_id="t", container="main", status="complete"), GRACE),
+    ],
+    ids=lambda value: value.register_name if not isinstance(value, int) else str(value),
+)
+async def test_news_put_off_the_sweep(table: JobsTable, time: Time, fact: Fact, patience: int) -> None:
+    """A job that runs may be silent for long, one that nears its end only for the grace time."""
+    await table.merge(requested())
+    time.seconds += 10
+    await table.merge(fact)
+    assert await open_jobs(table, time() + patience) == set()
+    assert await open_jobs(table, time() + patience + 1) == {"job"}
+
+
+async def test_an_announced_job_is_closed_and_expires(table: JobsTable, time: Time) -> None:
+    """The sweeper sees it no more; DynamoDB deletes it after the retention."""
+    await table.merge(requested())
+    await table.merge(announced())
+    assert await open_jobs(table, time() + 10 * SILENCE) == set()
+    left = await item(table)
+    assert left.keys() == {"job_id", "expires_at"}
+    assert int(left["expires_at"]) == int(time()) + RETENTION_DAYS * 86_400
+
+
+async def test_a_late_fact_does_not_reopen_an_announced_job(table: JobsTable, time: Time) -> None:
+    """What comes after the announcement is remembered, and nobody sweeps for it."""
+    await table.merge(requested())
+    await table.merge(announced())
+    await table.merge(task(9, "STOPPED"))
+    assert await open_jobs(table, time() + 10 * SILENCE) == set()
+    assert "expires_at" in await item(table)
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED"])
+async def test_a_redriven_job_is_open_again(table: JobsTable, time: Time, status: str) -> None:
+    """Its first announcement closed it; the redrive's news open it, even where its RUNNING event was lost."""
+    await table.merge(requested())
+    await table.merge(execution("FAILED"))
+    await table.merge(announced(0))
+    await table.merge(execution(status, redrive=1))
+    assert await open_jobs(table, time() + SILENCE + 1) == {"job"}
+    assert "expires_at" not in await item(table)
+
+
+async def test_the_most_silent_come_first_and_no_more_than_asked_for(table: JobsTable, time: Time) -> None:
+    """A look at a shard is bounded."""
+    same_shard = [job_id for job_id in map(str, range(200)) if shard_of(job_id) == 3][:5]
+    for job_id in same_shard:
+        await table.merge(requested(job_id))
+        time.seconds += 1
+    at = time() + GRACE + 1
+    assert await table.due(3, at, 100) == tuple(same_shard)
+    assert await table.due(3, at, 2) == tuple(same_shard[:2])
+
+
+async def test_shards_are_the_sweepers(table: JobsTable) -> None:
+    """Every job lies in a shard that a sweep looks at."""
+    assert {shard_of(str(number)) for number in range(1000)} == set(range(8))
+
+
+async def test_a_refused_write_is_no_answer(table: JobsTable) -> None:
+    """Only a failed condition is knowledge; a missing table is an error that SQS is to retry."""
+    missing = replace(table, name="no-such-table")
+    with pytest.raises(table.client.exceptions.ResourceNotFoundException):
+        await missing.merge(requested())

@@ -1,0 +1,243 @@
+"""The log archive on scripted logs: the archived lines are the emitted lines, and the receipt tells the truth."""
+
+from __future__ import annotations
+
+import hashlib
+import tracemalloc
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+from aiolimiter import AsyncLimiter
+
+from service import archive as module
+from service.archive import LogArchive
+from service.aws.container_logs import ContainerLogs
+from service.aws.objects import Objects
+from service.aws.tasks import LogConfiguration, Tasks
+from service.clock import wall_clock
+from service.core.facts import ContainerState, LogArchived, TaskChanged
+
+from .scripted_logs import KeptObjects, ScriptedLogs, lines
+
+DEFINITION = "arn:aws:ecs:us-east-1:123456789012:task-definition/jobferry-image-1:3"
+BLOCKING = LogConfiguration("awslogs", "/jobs", "jobs", "us-east-1", "blocking")
+KEY = "jobs/job/logs/1-1/main-0123.log"
+QUIET_SECONDS = 0.5
+
+
+@pytest.fixture(autouse=True)
+def _polls_are_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten looks fit into the quiet time."""
+    monkeypatch.setattr(module, "_POLL_SECONDS", 0.05)
+
+
+def stopped_task(*, ago: float = 0.0, started: bool = True, exit_code: int | None = 0, reason: str = "") -> TaskChanged:
+    """A task that stopped so many seconds ago."""
+    now = wall_clock()
+    main = ContainerState(name="main", exit_code=exit_code, reason=reason or None, runtime_id="docker-id")
+    return TaskChanged(
+        job_id="job",
+        arn="arn:aws:ecs:us-east-1:123456789012:task/jobferry/0123",
+        version=5,
+        last_status="STOPPED",
+        stage=1,
+        attempt=1,
+        task_definition_arn=DEFINITION,
+        started_at=now - ago - 10 if started else None,
+        stopped_at=now - ago,
+        containers=(main,),
+    )
+
+
+def archive_of(
+    logs: ScriptedLogs, objects: KeptObjects, configuration: LogConfiguration | None = BLOCKING
+) -> LogArchive:
+    """An archive that reads these logs, of a container that logs so."""
+    known = {"main": configuration} if configuration else {}
+    return LogArchive(
+        tasks=Tasks(cast(Any, None), {DEFINITION: known}),
+        logs=ContainerLogs(cast(Any, logs), AsyncLimiter(100_000, 1)),
+        objects=Objects(cast(Any, objects), None),
+        bucket="logs",
+        region="us-east-1",
+        quiet_seconds=QUIET_SECONDS,
+        now=wall_clock,
+    )
+
+
+async def archived(logs: ScriptedLogs, task: TaskChanged | None = None) -> tuple[LogArchived, str]:
+    """The receipt of a task's only container, and what is in S3 then."""
+    objects = KeptObjects()
+    task = task or stopped_task()
+    receipt = await archive_of(logs, objects).archive(task, task.containers[0])
+    return receipt, objects.bodies.get(KEY, b"").decode()
+
+
+PAGES = {
+    "one page": (lines("one", "two"),),
+    "two pages": (lines("one"), lines("two")),
+    "an empty page first": ([], lines("one"), lines("two")),
+    "empty pages between": (lines("one"), [], [], lines("two")),
+    "a stream that is late": (ScriptedLogs.missing, ScriptedLogs.missing, lines("one", "two")),
+    "a repeated token first": (ScriptedLogs.same, lines("one", "two")),
+    "lines after a repeated token": (lines("one"), ScriptedLogs.same, ScriptedLogs.same, lines("two")),
+    "empty for a while": ([], ScriptedLogs.same, ScriptedLogs.same, lines("one", "two")),
+}
+
+
+@pytest.mark.parametrize("script", PAGES.values(), ids=PAGES)
+async def test_the_archived_lines_are_the_emitted_lines(script: tuple[Any, ...]) -> None:
+    """However CloudWatch hands them out, and however late it has them: none is missing, none is doubled."""
+    receipt, text = await archived(ScriptedLogs(*script))
+    assert text == "one\ntwo\n"
+    assert (receipt.status, receipt.why, receipt.lines, receipt.bytes) == ("complete", None, 2, 8)
+    assert receipt.sha256 == hashlib.sha256(b"one\ntwo\n").hexdigest()
+    assert (receipt.s3_bucket, receipt.s3_key) == ("logs", KEY)
+
+
+async def test_lines_that_come_late_put_the_end_off() -> None:
+    """While lines still come, there has been no quiet: the archive waits for as long again."""
+    pause = [ScriptedLogs.same] * 7  # each a look, so most of the quiet time
+    script = ScriptedLogs(lines("1"), *pause, lines("2"), *pause, lines("3"), *pause, lines("4"))
+    _, text = await archived(script)
+    assert text == "1\n2\n3\n4\n"
+
+
+async def test_the_stream_is_read_from_its_head_and_each_token_is_sent_on() -> None:
+    """Left out, startFromHead reads from the tail."""
+    logs = ScriptedLogs(lines("one"), lines("two"))
+    await archived(logs)
+    assert {(each["logGroupName"], each["logStreamName"]) for each in logs.asked} == {("/jobs", "jobs/main/0123")}
+    assert all(each["startFromHead"] for each in logs.asked)
+    assert [each.get("nextToken") for each in logs.asked][:3] == [None, "f/1", "f/2"]
+
+
+async def test_a_log_whose_task_stopped_long_ago_is_read_without_waiting() -> None:
+    """Its events were late, not its lines."""
+    logs = ScriptedLogs(lines("one"))
+    _, text = await archived(logs, stopped_task(ago=3600))
+    assert text == "one\n"
+    assert len(logs.asked) == 2
+
+
+async def test_first_and_last_line_tell_the_times() -> None:
+    """In epoch seconds."""
+    receipt, _ = await archived(ScriptedLogs(lines("a", at=1_700_000_000), lines("b", at=1_700_000_060)))
+    assert (receipt.first_at, receipt.last_at) == (1_700_000_000, 1_700_000_060)
+
+
+async def test_lines_are_kept_as_they_are() -> None:
+    """Any Unicode, a message of several lines, one that ends in a line end of its own, half a surrogate pair."""
+    messages = ("grüße 日本語", "two\nlines", "ends\n", "tab\tand \x1b[31mred", "half \ud800")
+    objects = KeptObjects()
+    task = stopped_task()
+    receipt = await archive_of(ScriptedLogs(lines(*messages)), objects).archive(task, task.containers[0])
+    assert objects.bodies[KEY].decode() == "grüße 日本語\ntwo\nlines\nends\ntab\tand \x1b[31mred\nhalf ?\n"
+    assert receipt.sha256 == objects.sha256(KEY)
+
+
+async def test_a_container_that_never_started_has_no_log_and_is_not_waited_for() -> None:
+    """The receipt says why it never started."""
+    task = stopped_task(started=False, exit_code=None, reason="CannotPullContainerError: no such image")
+    logs = ScriptedLogs(ScriptedLogs.missing)
+    receipt, _ = await archived(logs, task)
+    assert receipt.status == "absent"
+    assert receipt.why == "the container never started: CannotPullContainerError: no such image"
+    assert len(logs.asked) == 1
+
+
+async def test_a_silent_container_has_a_receipt_that_says_so() -> None:
+    """Nothing is put in S3 for it."""
+    receipt, text = await archived(ScriptedLogs([]))
+    assert (receipt.status, receipt.why, receipt.s3_key, text) == ("absent", "the container wrote nothing", None, "")
+
+
+UNREADABLE = {
+    "no driver": (LogConfiguration(), "no log driver"),
+    "another driver": (LogConfiguration("splunk"), "the log driver is splunk"),
+    "unknown container": (None, "no log driver"),
+    "another region": (replace(BLOCKING, region="eu-west-1"), "another region: eu-west-1, group /jobs"),
+}
+
+
+@pytest.mark.parametrize(("configuration", "why"), UNREADABLE.values(), ids=UNREADABLE)
+async def test_a_log_that_is_elsewhere_is_not_looked_for(configuration: LogConfiguration | None, why: str) -> None:
+    """The receipt says where it went, at once."""
+    logs, task = ScriptedLogs(), stopped_task()
+    receipt = await archive_of(logs, KeptObjects(), configuration).archive(task, task.containers[0])
+    assert receipt.status == "absent"
+    assert why in str(receipt.why)
+    assert logs.asked == []
+
+
+async def test_a_forgotten_tasks_container_has_no_log_to_find() -> None:
+    """ECS no longer says what its task definition was."""
+    task = stopped_task().model_copy(update={"task_definition_arn": None})
+    receipt = await archive_of(ScriptedLogs(), KeptObjects()).archive(task, task.containers[0])
+    assert receipt.status == "absent"
+
+
+async def test_without_a_prefix_the_stream_is_the_docker_id() -> None:
+    """On EC2 only [using_awslogs]."""
+    logs, task = ScriptedLogs(lines("one")), stopped_task()
+    archive = archive_of(logs, KeptObjects(), replace(BLOCKING, stream_prefix=None))
+    receipt = await archive.archive(task, task.containers[0])
+    assert (receipt.status, receipt.log_stream) == ("complete", "docker-id")
+    nameless = task.containers[0].model_copy(update={"runtime_id": None})
+    assert "no prefix" in str((await archive.archive(task, nameless)).why)
+
+
+LOSSY = {
+    "set so": (replace(BLOCKING, mode="non-blocking", buffer="4m"), "mode is non-blocking", "buffer of 4m"),
+    "by default": (replace(BLOCKING, mode=None), "unset, so non-blocking", "buffer of 10m"),
+}
+
+
+@pytest.mark.parametrize(("configuration", "mode", "buffer"), LOSSY.values(), ids=LOSSY)
+async def test_a_log_that_may_have_dropped_lines_is_not_called_complete(
+    configuration: LogConfiguration, mode: str, buffer: str
+) -> None:
+    """Non-blocking is the default since 2025-06-25 [botocore, LogConfiguration]."""
+    task = stopped_task()
+    receipt = await archive_of(ScriptedLogs(lines("x")), KeptObjects(), configuration).archive(task, task.containers[0])
+    assert receipt.status == "possibly_lossy"
+    assert mode in str(receipt.why) and buffer in str(receipt.why)
+    assert receipt.lines == 1
+
+
+@pytest.mark.parametrize(("exit_code", "told"), [(0, 0), (1, 10), (None, 10)])
+async def test_the_tail_is_told_of_what_failed_only(exit_code: int | None, told: int) -> None:
+    """Ten lines of at most 200 characters: the record of a job is one small item."""
+    messages = [f"{number} " + "x" * 500 for number in range(30)]
+    receipt, _ = await archived(ScriptedLogs(lines(*messages)), stopped_task(exit_code=exit_code))
+    assert [line[:2] for line in receipt.tail] == [f"{number}" for number in range(20, 30)][:told]
+    assert all(len(line) == 200 for line in receipt.tail)
+
+
+async def test_a_broken_upload_is_no_receipt() -> None:
+    """The message is tried again instead."""
+
+    class Refusing(KeptObjects):
+        async def put_object(self, **_: object) -> None:
+            raise OSError("connection reset")
+
+    task = stopped_task(ago=60)
+    with pytest.raises(OSError, match="connection reset"):
+        await archive_of(ScriptedLogs(lines("x")), Refusing()).archive(task, task.containers[0])
+
+
+async def test_the_memory_does_not_grow_with_the_log() -> None:
+    """200 MB of lines pass through a page and an upload's part."""
+    page_count, page_lines, line = 200, 512, "x" * 2047
+    pages = [lambda: lines(*(line for _ in range(page_lines)))] * page_count
+    objects, task = KeptObjects(whole=False), stopped_task(ago=60)
+    archive = archive_of(ScriptedLogs(*pages), objects)
+    tracemalloc.start()
+    receipt = await archive.archive(task, task.containers[0])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (receipt.lines, receipt.bytes) == (page_count * page_lines, page_count * page_lines * 2048)
+    assert objects.sizes[KEY] == receipt.bytes > 200_000_000
+    assert receipt.sha256 == objects.sha256(KEY)
+    assert peak < 48 * 1024 * 1024

@@ -1,0 +1,125 @@
+"""The sweeper over a table by moto: who is taken up, and by whom."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+import pytest
+from aiolimiter import AsyncLimiter
+
+from service.aws.jobs_table import JobsTable
+from service.core.owed import SWEEP
+from service.core.record import Record
+from service.settle import Settling
+from workers.sweeper import Sweeper
+
+from .connecting import answering, refusal
+from .jobs import GRACE, SILENCE, Time, announced, execution, item, open_jobs, requested
+from .waiting import eventually
+
+
+@dataclass
+class Settled:
+    """A settling that only notes whom it was asked to settle."""
+
+    now: Time
+    jobs: list[str] = field(default_factory=list)
+    failing: bool = False
+
+    def new_work(self) -> str:
+        """A name for a piece of work."""
+        return f"work-{len(self.jobs)}-{id(self)}"
+
+    async def settle(self, job: Record, me: str) -> Record:
+        """Note the job, whose sweep must be claimed by us."""
+        claim = job.claim(SWEEP)
+        assert claim is not None and claim.owner == me
+        self.jobs.append(job.job_id)
+        if self.failing:
+            raise ZeroDivisionError
+        return job
+
+
+@pytest.fixture
+def sweeper(table: JobsTable, time: Time) -> Sweeper:
+    """A sweeper without a pace to feel."""
+    settling = cast(Settling, Settled(time))
+    return Sweeper(table, settling, AsyncLimiter(10_000, 1), 30, 30, asyncio.Event())
+
+
+def settled(sweeper: Sweeper) -> list[str]:
+    """The jobs that a sweeper settled."""
+    return cast(Settled, sweeper.settling).jobs
+
+
+async def test_only_silent_jobs_are_swept(sweeper: Sweeper, time: Time) -> None:
+    """One that was heard of is left alone until it has been silent for too long."""
+    await sweeper.table.merge(requested())
+    assert await sweeper.sweep() == 0
+    time.seconds += GRACE + 1
+    assert await sweeper.sweep() == 1
+    assert settled(sweeper) == ["job"]
+
+
+async def test_of_two_sweepers_one_takes_a_job(sweeper: Sweeper, time: Time) -> None:
+    """They share the work by claiming; who comes second passes by."""
+    other = replace(sweeper, settling=cast(Settling, Settled(time)))
+    await sweeper.table.merge(requested())
+    time.seconds += GRACE + 1
+    await asyncio.gather(sweeper.sweep(), other.sweep())
+    assert len(settled(sweeper)) + len(settled(other)) == 1
+
+
+async def test_a_swept_job_is_left_alone_for_a_while(sweeper: Sweeper, time: Time) -> None:
+    """The claim itself is news, so the job is not asked about at every sweep."""
+    await sweeper.table.merge(requested())
+    time.seconds += GRACE + 1
+    await sweeper.sweep()
+    time.seconds += SILENCE - 1
+    assert await sweeper.sweep() == 0
+    time.seconds += 2
+    assert await sweeper.sweep() == 1
+
+
+async def test_a_job_that_cannot_be_settled_does_not_stop_the_sweep(sweeper: Sweeper, time: Time) -> None:
+    """Its neighbours are swept all the same."""
+    cast(Settled, sweeper.settling).failing = True
+    await sweeper.table.merge(requested("job"))
+    await sweeper.table.merge(requested("other"))
+    time.seconds += GRACE + 1
+    assert await sweeper.sweep() == 0
+    assert sorted(settled(sweeper)) == ["job", "other"]
+
+
+async def test_an_announced_job_that_late_news_opened_is_closed_again(sweeper: Sweeper, time: Time) -> None:
+    """The event of a redrive's end may come after a sweep has seen and announced that end."""
+    await sweeper.table.merge(requested())
+    await sweeper.table.merge(execution("FAILED", redrive=1, via="sweep"))
+    await sweeper.table.merge(announced(1))
+    await sweeper.table.merge(execution("FAILED", redrive=1, via="event"))
+    time.seconds += SILENCE + 1
+    assert await sweeper.sweep() == 0
+    assert await open_jobs(sweeper.table, time() + 10 * SILENCE) == set()
+    assert "expires_at" in await item(sweeper.table)
+
+
+async def test_a_job_redriven_in_the_meantime_is_not_closed(sweeper: Sweeper, time: Time) -> None:
+    """What was read before the redrive must not close what the redrive opened."""
+    await sweeper.table.merge(requested())
+    await sweeper.table.merge(execution("FAILED", redrive=1))
+    read = await sweeper.table.merge(announced(1))
+    await sweeper.table.merge(execution("RUNNING", redrive=2))
+    await sweeper.table.close(read)
+    assert await open_jobs(sweeper.table, time() + SILENCE + 1) == {"job"}
+
+
+async def test_a_sweep_that_fails_is_tried_again(sweeper: Sweeper) -> None:
+    """The jobs are still there; and a stop ends the waiting at once."""
+    quick = replace(sweeper, every_seconds=0.0)
+    with answering(sweeper.table.client, "Query", refusal("ThrottlingException"), refusal("InternalServerError")) as asked:
+        running = asyncio.create_task(quick.run())
+        await eventually(lambda: len(asked) > 3)
+        sweeper.stopping.set()
+        await asyncio.wait_for(running, 5)

@@ -1,0 +1,96 @@
+"""ECS by moto: ask how a task is, stop it, and where its containers log to."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.aws.tasks import LogConfiguration, Tasks, cluster_of
+
+from .connecting import ACCOUNT, REGION, Connect, answering
+
+TASK = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task"
+MAIN = {
+    "name": "main",
+    "image": "busybox",
+    "memory": 64,
+    "logConfiguration": {
+        "logDriver": "awslogs",
+        "options": {
+            "awslogs-group": "/jobs",
+            "awslogs-region": REGION,
+            "awslogs-stream-prefix": "jobs",
+            "mode": "non-blocking",
+            "max-buffer-size": "4m",
+        },
+    },
+}
+SIDECAR = {"name": "sidecar", "image": "busybox", "memory": 64}
+
+
+@pytest.fixture
+async def tasks(connect: Connect) -> Tasks:
+    """ECS."""
+    return Tasks(await connect("ecs"))
+
+
+async def defined(tasks: Tasks, family: str) -> str:
+    """A task definition of two containers, of which one logs."""
+    answer = await tasks.client.register_task_definition(family=family, containerDefinitions=[MAIN, SIDECAR])  # type: ignore[list-item]
+    return answer["taskDefinition"]["taskDefinitionArn"]
+
+
+async def test_a_running_task_is_described(tasks: Tasks, connect: Connect, name: str) -> None:
+    """In the shape that its events have."""
+    await tasks.client.create_cluster(clusterName=name)
+    ec2 = await connect("ec2")
+    subnets = (await ec2.describe_subnets())["Subnets"]
+    network = {"awsvpcConfiguration": {"subnets": [subnets[0]["SubnetId"]]}}
+    started = await tasks.client.run_task(
+        cluster=name,
+        taskDefinition=await defined(tasks, name),
+        launchType="FARGATE",
+        group="job:thumbs-42",
+        networkConfiguration=network,  # type: ignore[arg-type]
+    )
+    arn = started["tasks"][0]["taskArn"]
+    detail = await tasks.describe(arn)
+    assert detail is not None
+    assert (detail.taskArn, detail.taskDefinitionArn) == (arn, started["tasks"][0]["taskDefinitionArn"])
+    stopped = await tasks.stop(arn, "enough")
+    assert stopped is not None
+    assert stopped.desiredStatus == "STOPPED" if hasattr(stopped, "desiredStatus") else stopped.lastStatus
+
+
+async def test_a_forgotten_task_is_none(tasks: Tasks, name: str) -> None:
+    """ECS keeps a stopped task for about an hour, then answers with a failure MISSING."""
+    arn = f"{TASK}/{name}/0123456789abcdef"
+    missing = {"tasks": [], "failures": [{"arn": arn, "reason": "MISSING"}]}
+    with answering(tasks.client, "DescribeTasks", missing) as asked:
+        assert await tasks.describe(arn) is None
+    assert asked == [{"cluster": name, "tasks": [arn]}]
+
+
+async def test_log_configurations_are_by_container(tasks: Tasks, name: str) -> None:
+    """A container without one has no driver: nobody keeps its output."""
+    found = await tasks.log_configurations(await defined(tasks, name))
+    assert found == {
+        "main": LogConfiguration("awslogs", "/jobs", "jobs", REGION, "non-blocking", "4m"),
+        "sidecar": LogConfiguration(),
+    }
+
+
+async def test_a_task_definition_is_read_once(tasks: Tasks, name: str) -> None:
+    """A revision never changes, so a thousand tasks of it cost one call."""
+    arn = await defined(tasks, name)
+    first = await tasks.log_configurations(arn)
+    with answering(tasks.client, "DescribeTaskDefinition") as asked:
+        assert await tasks.log_configurations(arn) is first
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("arn", "cluster"), [(f"{TASK}/jobferry/0123", "jobferry"), (f"{TASK}/0123", "default")], ids=["new form", "old form"]
+)
+def test_a_tasks_cluster_is_in_its_arn(arn: str, cluster: str) -> None:
+    """The old form names none: it is the default one."""
+    assert cluster_of(arn) == cluster

@@ -1,0 +1,171 @@
+"""DynamoDB's expressions, as far as they are used: conditions with AND, OR and comparisons; SET and REMOVE.
+
+Compiled once each: the same few texts come again and again. An expression that is not understood is an error here,
+so that the fake never agrees to what it did not read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+Item = Mapping[str, Any]
+_TOKEN = re.compile(r"\s*(<=|>=|[()=<>,]|[#:]?[A-Za-z_][\w.#]*)")
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "=": lambda left, right: left == right,
+    "<": lambda left, right: left < right,
+    "<=": lambda left, right: left <= right,
+    ">": lambda left, right: left > right,
+    ">=": lambda left, right: left >= right,
+}
+
+
+class NotUnderstoodError(Exception):
+    """The expression says something that this fake does not know."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What an expression is evaluated against."""
+
+    item: Item
+    names: Mapping[str, str]
+    values: Mapping[str, Any]
+
+
+Condition = Callable[[Given], bool]
+
+
+def holds(expression: str, given: Given) -> bool:
+    """Whether a condition holds."""
+    return _compiled(expression)(given)
+
+
+def updated(expression: str, given: Given) -> dict[str, Any]:
+    """The item after an update."""
+    item = dict(given.item)
+    for verb, path, value in _assignments(expression):
+        name = given.names.get(path, path)
+        if verb == "SET":
+            item[name] = given.values[value]
+        else:
+            item.pop(name, None)
+    return item
+
+
+@cache
+def _assignments(expression: str) -> tuple[tuple[str, str, str], ...]:
+    found = []
+    for clause in re.split(r"\s+(?=REMOVE\b)|(?<=REMOVE)\s+(?=SET\b)", expression):
+        verb, _, rest = clause.strip().partition(" ")
+        if verb not in {"SET", "REMOVE"}:
+            raise NotUnderstoodError(expression)
+        for part in rest.split(","):
+            path, _, value = (side.strip() for side in part.partition("="))
+            if "(" in part or (verb == "SET") != value.startswith(":"):
+                raise NotUnderstoodError(expression)
+            found.append((verb, path, value))
+    return tuple(found)
+
+
+@cache
+def _compiled(expression: str) -> Condition:
+    tokens = _TOKEN.findall(expression)
+    if "".join(tokens) != re.sub(r"\s+", "", expression):
+        raise NotUnderstoodError(expression)
+    parser = _Parser(tokens)
+    condition = parser.either()
+    if parser.left():
+        raise NotUnderstoodError(expression)
+    return condition
+
+
+class _Parser:
+    """Reads a condition by recursive descent: OR binds weaker than AND, AND weaker than NOT."""
+
+    def __init__(self, tokens: list[str]) -> None:
+        self._tokens = tokens
+        self._at = 0
+
+    def left(self) -> bool:
+        return self._at < len(self._tokens)
+
+    def either(self) -> Condition:
+        parts = [self.both()]
+        while self._skip("OR"):
+            parts.append(self.both())
+        return parts[0] if len(parts) == 1 else lambda given: any(part(given) for part in parts)
+
+    def both(self) -> Condition:
+        parts = [self.one()]
+        while self._skip("AND"):
+            parts.append(self.one())
+        return parts[0] if len(parts) == 1 else lambda given: all(part(given) for part in parts)
+
+    def one(self) -> Condition:
+        if self._skip("NOT"):
+            inner = self.one()
+            return lambda given: not inner(given)
+        if self._skip("("):
+            inner = self.either()
+            self._expect(")")
+            return inner
+        word = self._next()
+        if word in {"attribute_exists", "attribute_not_exists"}:
+            return self._existence(wanted=word == "attribute_exists")
+        return self._comparison(word)
+
+    def _existence(self, *, wanted: bool) -> Condition:
+        self._expect("(")
+        path = self._next()
+        self._expect(")")
+        return lambda given: (_look_up(path, given) is not None) == wanted
+
+    def _comparison(self, left: str) -> Condition:
+        operator, right = self._next(), self._next()
+        if operator not in _COMPARE:
+            raise NotUnderstoodError(operator)
+        compare = _COMPARE[operator]
+
+        def condition(given: Given) -> bool:
+            found = _plain(_look_up(left, given)), _plain(_look_up(right, given))
+            # A comparison with what is not there is false; so is one of unlike types.
+            return None not in found and type(found[0]) is type(found[1]) and compare(*found)
+
+        return condition
+
+    def _next(self) -> str:
+        if not self.left():
+            raise NotUnderstoodError("it ends too soon")
+        self._at += 1
+        return self._tokens[self._at - 1]
+
+    def _skip(self, token: str) -> bool:
+        if self.left() and self._tokens[self._at] == token:
+            self._at += 1
+            return True
+        return False
+
+    def _expect(self, token: str) -> None:
+        if not self._skip(token):
+            raise NotUnderstoodError(f"{token} is missing")
+
+
+def _look_up(path: str, given: Given) -> Any:
+    """The typed value of a placeholder, or of an attribute and what is in it; None where there is none."""
+    if path.startswith(":"):
+        return given.values[path]
+    found: Any = {"M": given.item}
+    for part in path.split("."):
+        found = found.get("M", {}).get(given.names.get(part, part)) if isinstance(found, dict) else None
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if not value:
+        return None
+    [(kind, content)] = value.items()
+    return float(content) if kind == "N" else content

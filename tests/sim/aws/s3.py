@@ -1,0 +1,59 @@
+"""S3: objects, whole or not at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.sim.aws.errors import refusal
+from tests.sim.aws.sqs import Calls
+
+
+class SimBucket:
+    """All objects, by bucket and key."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str], bytes] = {}
+
+    def get(self, bucket: str, key: str) -> bytes:
+        """An object's content. Raises NoSuchKey where there is none."""
+        if (bucket, key) not in self.objects:
+            raise refusal("NoSuchKey")
+        return self.objects[bucket, key]
+
+
+class _Body:
+    """The stream that GetObject answers with."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    async def __aenter__(self) -> _Body:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+    async def read(self, amount: int | None = None) -> bytes:
+        return self._content[:amount]
+
+
+class S3Client:
+    """The calls of aiobotocore's S3 client."""
+
+    def __init__(self, calls: Calls, bucket: SimBucket) -> None:
+        self._calls = calls
+        self._bucket = bucket
+
+    async def put_object(self, *, Bucket: str, Key: str, Body: bytes, **_: Any) -> Any:
+        def effect() -> None:
+            self._bucket.objects[Bucket, Key] = bytes(Body)
+
+        await self._calls.call("s3.PutObject", effect, about=Key)
+        return {}
+
+    async def get_object(self, *, Bucket: str, Key: str) -> Any:
+        content = await self._calls.call("s3.GetObject", lambda: self._bucket.get(Bucket, Key), about=Key)
+        return {"Body": _Body(content), "ContentLength": len(content)}
+
+    async def generate_presigned_url(self, operation: str, *, Params: Any, ExpiresIn: int) -> str:
+        return f"https://s3.sim/{Params['Bucket']}/{Params['Key']}?X-Amz-Expires={ExpiresIn}"

@@ -1,0 +1,160 @@
+"""An event loop on virtual time: nobody waits, and one seed is one exact order of things."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import heapq
+from collections import deque
+from collections.abc import Callable, Coroutine
+from itertools import count
+from random import Random
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_MOST_STEPS_AT_ONE_MOMENT = 200_000
+
+
+class StuckError(Exception):
+    """The simulation can go no further: nothing is left to wait for, or time stands still."""
+
+
+class Process:
+    """Something that can be killed: what runs in its context is never stepped again, not even its `finally`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.alive = True
+        self.stalled_until = 0.0
+        self.sqs_faults = 0
+        self.told_to_stop_at: float | None = None
+        self.context = contextvars.copy_context()
+        self.context.run(PROCESS.set, self)
+
+
+PROCESS: contextvars.ContextVar[Process | None] = contextvars.ContextVar("process", default=None)
+# In which AWS itself runs: it survives every worker.
+WORLD = contextvars.Context()
+
+
+class _Task(asyncio.Task[T]):
+    """A task whose hash is its number: sets of tasks are iterated in an order that does not depend on addresses."""
+
+    def __init__(self, coro: Any, number: int, **given: Any) -> None:
+        self._number = number
+        super().__init__(coro, **given)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
+class VirtualLoop(asyncio.BaseEventLoop):
+    """Runs what is ready, in an order that `chance` decides, and moves its clock when nothing is."""
+
+    def __init__(self, chance: Random | None = None) -> None:
+        super().__init__()
+        self.steps = 0
+        self._chance = chance
+        self._moment = 0.0
+        self._steps_at_this_moment = 0
+        self._soon: deque[asyncio.Handle] = deque()
+        self._later: list[tuple[float, int, asyncio.Handle]] = []
+        self._numbers = count()
+        self._graveyard: list[asyncio.Task[Any]] = []
+
+    def time(self) -> float:
+        return self._moment
+
+    def call_soon(self, callback: Any, *args: Any, context: contextvars.Context | None = None) -> asyncio.Handle:
+        handle = asyncio.Handle(callback, args, self, context)
+        self._soon.append(handle)
+        return handle
+
+    call_soon_threadsafe = call_soon
+
+    def call_at(
+        self, when: float, callback: Any, *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        heapq.heappush(self._later, (when, next(self._numbers), handle))
+        return handle
+
+    def call_later(
+        self, delay: float, callback: Any, *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self._moment + delay, callback, *args, context=context)
+
+    def create_task(
+        self,
+        coro: Any,
+        *,
+        name: str | None = None,
+        context: contextvars.Context | None = None,
+        **_: Any,
+    ) -> asyncio.Task[Any]:
+        return _Task(coro, next(self._numbers), loop=self, name=name or "task", context=context)
+
+    def in_world(self, coro: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run a piece of AWS, which no worker's death ends."""
+        return self.create_task(coro, context=WORLD.copy())
+
+    async def pause(self, seconds: float) -> None:
+        """Let virtual time pass."""
+        waiter = self.create_future()
+        self.call_at(self._moment + seconds, _wake, waiter)
+        await waiter
+
+    def kill(self, process: Process) -> None:
+        """End a process as `kill -9` does: its tasks stand still for good."""
+        process.alive = False
+        for task in asyncio.all_tasks(self):
+            # Kept until the end, since a coroutine that is collected runs its `finally` blocks.
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # asyncio's own switch, not in typeshed
+            self._graveyard.append(task)
+
+    def _run_once(self) -> None:
+        if not self._soon:
+            self._advance()
+        while self._soon and not self._stopping:  # type: ignore[attr-defined]  # BaseEventLoop's own flag
+            self._step()
+
+    def _advance(self) -> None:
+        if not self._later:
+            raise StuckError("nothing is left to wait for")
+        self._moment = max(self._moment, self._later[0][0])
+        self._steps_at_this_moment = 0
+        while self._later and self._later[0][0] <= self._moment:
+            self._soon.append(heapq.heappop(self._later)[2])
+
+    def _step(self) -> None:
+        soon = self._soon
+        if self._chance is not None and len(soon) > 1:
+            soon.rotate(-int(self._chance.random() * len(soon)))
+        handle = soon.popleft()
+        if handle._cancelled:
+            return
+        process = handle._context.get(PROCESS)
+        if process is not None and not self._may_run(process, handle):
+            return
+        self.steps += 1
+        self._steps_at_this_moment += 1
+        if self._steps_at_this_moment > _MOST_STEPS_AT_ONE_MOMENT:
+            raise StuckError(f"time stands still at {self._moment:.3f} s")
+        handle._run()
+
+    def _may_run(self, process: Process, handle: asyncio.Handle) -> bool:
+        if process.stalled_until > self._moment and process.alive:
+            heapq.heappush(self._later, (process.stalled_until, next(self._numbers), handle))
+            return False
+        return process.alive
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+def world_call_at(loop: asyncio.AbstractEventLoop, when: float, callback: Callable[..., object], *args: Any) -> None:
+    """Call back at a moment on AWS's behalf, whoever caused it and whether or not they still live."""
+    loop.call_at(max(when, loop.time()), callback, *args, context=WORLD)

@@ -1,0 +1,124 @@
+"""The way between a worker and AWS: latency, faults, the SDK's retries, and death in between.
+
+A call's effect and its answer are two moments, and each of them may be the last of a worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
+
+from tests.sim.faults import Fault, Faults
+from tests.sim.loop import PROCESS, Process, VirtualLoop
+from tests.sim.trace import Trace
+
+_ENDPOINT = "https://aws.sim"
+_LONGEST_BACKOFF_SECONDS = 20.0
+Effect = Callable[[], Any]
+
+
+class Network:
+    """Carries calls to their effects and answers back."""
+
+    def __init__(self, loop: VirtualLoop, chance: Random, faults: Faults, trace: Trace) -> None:
+        self.on_fault: Callable[[Process, str], None] = lambda process, operation: None
+        self.on_kill: Callable[[Process], None] = lambda process: None
+        self.calls = 0
+        self._loop = loop
+        self._chance = chance
+        self._faults = faults
+        self._trace = trace
+
+    async def call(self, operation: str, effect: Effect, about: object = "") -> Any:
+        """One call of the SDK: an attempt, and further ones where the last one failed in a way that may pass."""
+        self.calls += 1
+        process = PROCESS.get()
+        attempt = 1
+        while True:
+            try:
+                return await self._attempt(operation, effect, process, about)
+            except (ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError) as error:
+                if attempt >= self._faults.sdk_attempts or not getattr(error, "sim_may_pass", False):
+                    raise
+            await self._loop.pause(self._chance.random() * min(2**attempt, _LONGEST_BACKOFF_SECONDS))
+            attempt += 1
+
+    async def _attempt(self, operation: str, effect: Effect, process: Process | None, about: object) -> Any:
+        await self._loop.pause(self._latency())
+        fault = self._faults.draw(self._loop.time(), of_a_worker=process is not None)
+        if fault is not None:
+            await self._before(fault, operation, process, about)
+        answer = await self._effect(operation, effect, process, about)
+        if fault is not None:
+            await self._after(fault, operation, process, about)
+        await self._loop.pause(self._latency())
+        return answer
+
+    async def _effect(self, operation: str, effect: Effect, process: Process | None, about: object) -> Any:
+        try:
+            answer = effect()
+        except ClientError as error:
+            self._say(process, operation, about, f"-> {error.response['Error']['Code']}")
+            await self._loop.pause(self._latency())
+            raise
+        if isinstance(answer, asyncio.Future):
+            answer = await answer
+        self._say(process, operation, about)
+        return answer
+
+    def _latency(self) -> float:
+        """Mostly some ten milliseconds, at times a second."""
+        draw = self._chance.random()
+        return 0.002 + draw * 0.05 if draw < 0.95 else draw
+
+    async def _before(self, fault: Fault, operation: str, process: Process | None, about: object) -> None:
+        self._say(process, operation, about, f"!! {fault}")
+        if process is not None:
+            self.on_fault(process, operation)
+        match fault:
+            case Fault.THROTTLED:
+                raise passing(ClientError({"Error": {"Code": "ThrottlingException", "Message": "Rate"}}, operation))
+            case Fault.SERVER_ERROR:
+                raise passing(ClientError({"Error": {"Code": "InternalServerError", "Message": "500"}}, operation))
+            case Fault.RESET:
+                raise passing(EndpointConnectionError(endpoint_url=_ENDPOINT))
+            case Fault.SLOW:
+                await self._loop.pause(5 + self._chance.random() * 25)
+            case Fault.KILLED_BEFORE if process is not None:
+                await self.die(process)
+            case Fault.STALLED if process is not None:
+                process.stalled_until = self._loop.time() + self._chance.random() * 30
+                await self._loop.pause(0)
+
+    async def _after(self, fault: Fault, operation: str, process: Process | None, about: object) -> None:
+        match fault:
+            case Fault.SERVER_ERROR_LATE:
+                raise passing(ClientError({"Error": {"Code": "InternalServerError", "Message": "500"}}, operation))
+            case Fault.ANSWER_LOST if self._chance.random() < 0.5:
+                raise passing(ConnectionClosedError(endpoint_url=_ENDPOINT))
+            case Fault.ANSWER_LOST:
+                await self._loop.pause(35)
+                raise passing(ReadTimeoutError(endpoint_url=_ENDPOINT))
+            case Fault.KILLED_AFTER if process is not None:
+                await self.die(process)
+
+    async def die(self, process: Process) -> None:
+        """Kill the process that this runs in; nothing of it goes on."""
+        self._trace.say(process.name, "KILLED")
+        self._loop.kill(process)
+        self.on_kill(process)
+        await self._loop.create_future()
+
+    def _say(self, process: Process | None, operation: str, about: object, outcome: str = "") -> None:
+        if self._trace.on:
+            self._trace.say(process.name if process else "aws", operation, about, outcome)
+
+
+def passing(error: Any) -> Any:
+    """Mark an error as one that the SDK tries again."""
+    error.sim_may_pass = True
+    return error

@@ -1,0 +1,340 @@
+"""A request and the catalogue give a job, or every reason why not."""
+
+from __future__ import annotations
+
+import json
+import time
+from bisect import bisect_left
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.notification import Problem
+from service.core.admission import MAX_PROBLEMS, Admitted, Refused, admit, check_job_types, conflict
+from service.core.overrides import MAX_OVERRIDES_CHARACTERS
+from service.core.placeholders import UnknownPlaceholderError
+from tests.unit.builders import MESSAGE, admitted, body, catalog, reasons, refused
+
+ECHO = {"image": "echo", "command": ["echo", "hi"]}
+
+
+def stage(**fields: Any) -> dict[str, Any]:
+    """A stage of the image that may echo."""
+    return {**ECHO, **fields}
+
+
+def test_a_request_that_is_in_order_becomes_a_job() -> None:
+    """All that the request says is in the job, and the image's own limits with it."""
+    job = admitted(
+        body(
+            job_id="thumbs-42",
+            tenant="web",
+            user="ifgeek",
+            input_file="input/uploads/example.jpg",
+            labels={"team": "pictures"},
+            stages=[stage(environment={"MODE": "fast", "OPT_SIZE": ""}), {"image": "reporter"}],
+        )
+    )
+    first, second = job.stages
+    assert job.job_id == "thumbs-42"
+    assert (first.name, first.command, first.environment) == ("echo", ("echo", "hi"), {"MODE": "fast", "OPT_SIZE": ""})
+    assert (first.integration, first.timeout_seconds, first.memory, first.max_memory) == ("sync", 600, 512, 512)
+    assert (second.integration, second.heartbeat_seconds, second.timeout_seconds) == ("callback", 60, 3600)
+
+
+def test_a_request_without_an_id_has_its_messages_id() -> None:
+    """So a redelivery is the same job."""
+    assert admitted(body()).job_id == MESSAGE
+    assert admitted(body(job_id=None)).job_id == MESSAGE
+
+
+@pytest.mark.parametrize("job_id", ["a", "A-z_0", "-", "_", "0" * 64])
+def test_job_ids_that_may_be(job_id: str) -> None:
+    """Letters, digits, hyphens and underscores, up to 64 of them."""
+    assert admitted(body(job_id=job_id)).job_id == job_id
+
+
+@pytest.mark.parametrize(
+    "job_id",
+    ["", "0" * 65, "a b", "a.b", "a/b", "a:b", "../x", "a\n", "\na", "ü", "\uff11", "a\x00", "$(rm)", 7, True, 1.5, [], {}],
+)
+def test_job_ids_that_may_not_be(job_id: object) -> None:
+    """Anything else is refused by name, and is not repeated as the job's id."""
+    refusal = refused(body(job_id=job_id))
+    assert {problem.field for problem in refusal.problems} == {"job_id"}
+    assert refusal.job_id is None
+
+
+def test_the_same_request_written_differently_is_the_same_request() -> None:
+    """The digest is of what was said, not of how it was written; anything said differently is another request."""
+    one = '{"job_id": "a", "stages": [{"image": "echo", "command": ["echo"]}]}'
+    same = '{"stages":[{"command":["\\u0065cho"],"image":"echo"}],"job_id":"a"}'
+    other = '{"job_id": "a", "stages": [{"image": "echo", "command": ["echo", ""]}]}'
+    assert admitted(one) == admitted(same)
+    assert admitted(one).digest != admitted(other).digest
+
+
+REFUSED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
+    "nothing to run": ({"stages": []}, {"": "says nothing to run"}),
+    "an unknown field": ({"job_type": "greet", "priority": 1}, {"priority": "not permitted"}),
+    "an unknown job type": ({"job_type": "gret"}, {"job_type": "no job type is named 'gret'"}),
+    "an unknown image": ({"stages": [{"image": "nope"}]}, {"stages.0.image": "no image is named 'nope'"}),
+    "no image": ({"stages": [{}]}, {"stages.0.image": "required"}),
+    "a stage that is null": ({"stages": [None]}, {"stages.0": "should be an object"}),
+    "stages in an object": ({"stages": {}}, {"stages": "valid array"}),
+    "a hundred and one stages": ({"stages": [ECHO] * 101}, {"stages": "at most 100"}),
+    "another command": ({"stages": [stage(command=["rm", "-rf", "/"])]}, {"stages.0.command": "may not be told"}),
+    "a command to an image that takes none": (
+        {"stages": [{"image": "reporter", "command": ["x"]}]},
+        {"stages.0.command": "may not be told"},
+    ),
+    "a command in one string": ({"stages": [stage(command="echo hi")]}, {"stages.0.command": "valid array"}),
+    "a number in a command": ({"stages": [stage(command=["echo", 1])]}, {"stages.0.command.1": "valid string"}),
+    "NUL in a command": ({"stages": [stage(command=["echo", "a\x00b"])]}, {"stages.0.command.1": "match pattern"}),
+    "NUL in a variable": ({"stages": [stage(environment={"MODE": "\x00"})]}, {"stages.0.environment.MODE": "pattern"}),
+    "a variable that the image does not take": (
+        {"stages": [stage(environment={"PATH": "/"})]},
+        {"stages.0.environment.PATH": "may not be given"},
+    ),
+    "a variable's name with a space": (
+        {"stages": [stage(environment={"A B": "1"})]},
+        {"stages.0.environment.A B.[key]": "match pattern"},
+    ),
+    "a number in a variable": ({"stages": [stage(environment={"MODE": 1})]}, {"stages.0.environment.MODE": "string"}),
+    "a timeout longer than the image's": (
+        {"stages": [stage(timeout_seconds=601)]},
+        {"stages.0.timeout_seconds": "more than echo may take"},
+    ),
+    "a timeout of nothing": ({"job_type": "greet", "timeout_seconds": 0}, {"timeout_seconds": "greater than"}),
+    "a timeout beyond a year": ({"job_type": "greet", "timeout_seconds": 10**4000}, {"timeout_seconds": "less than"}),
+    "a timeout in a string": ({"job_type": "greet", "timeout_seconds": "60"}, {"timeout_seconds": "valid integer"}),
+    "a timeout that is true": ({"job_type": "greet", "timeout_seconds": True}, {"timeout_seconds": "valid integer"}),
+    "a missing parameter": ({"job_type": "greet"}, {"parameters.who": "missing"}),
+    "an unknown parameter": (
+        {"job_type": "greet", "parameters": {"who": "x", "whom": "y"}},
+        {"parameters.whom": "no such parameter"},
+    ),
+    "a parameter outside its choices": (
+        {"job_type": "greet", "parameters": {"who": "x", "loud": "very"}},
+        {"parameters.loud": "'very' is not allowed"},
+    ),
+    "1 where true may be chosen": (
+        {"job_type": "greet", "parameters": {"who": "x", "loud": 1}},
+        {"parameters.loud": "1 is not allowed"},
+    ),
+    "parameters beside stages": (
+        {"stages": [ECHO], "parameters": {"who": "x"}},
+        {"": "with stages of your own, leave them out"},
+    ),
+    "a user with a line break": ({"job_type": "greet", "user": "a\nSubject: b"}, {"user": "match pattern"}),
+    "an input file with a control character": ({"job_type": "greet", "input_file": "\x1b[2J"}, {"input_file": "pat"}),
+    "a label with a line separator": ({"job_type": "greet", "labels": {"a": "\u2028"}}, {"labels.a": "match pattern"}),
+    "a label that is null": ({"job_type": "greet", "labels": {"a": None}}, {"labels.a": "valid string"}),
+    "a tenant that is null": ({"job_type": "greet", "tenant": None}, {"tenant": "valid string"}),
+}
+
+
+@pytest.mark.parametrize(("fields", "why"), REFUSED.values(), ids=REFUSED)
+def test_what_is_refused(fields: dict[str, Any], why: dict[str, str]) -> None:
+    """Each fault is told by the path of its field, with words that say what it is."""
+    told = reasons(json.dumps(fields))
+    assert told.keys() == why.keys()
+    for field, words in why.items():
+        assert words in told[field]
+
+
+@pytest.mark.parametrize(
+    "name", ["AWS_REGION", "ECS_CLUSTER", "JOBFERRY_JOB_ID", "TASK_TOKEN", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"]
+)
+def test_reserved_names_are_refused_even_where_the_image_takes_any(name: str) -> None:
+    """A catalogue that allows everything does not allow a producer to pose as AWS or as Jobferry."""
+    open_to_all = catalog(images={"open": {"task_definition": "o", "container": "c", "environment": ["*"]}})
+    told = reasons(body(stages=[{"image": "open", "environment": {name: "x", "OTHER": "y"}}]), open_to_all)
+    assert told == {f"stages.0.environment.{name}": "the name is reserved for Jobferry and AWS"}
+
+
+def test_every_reason_is_told_at_once() -> None:
+    """A producer mends a request once, not once a fault."""
+    told = reasons(
+        body(
+            stages=[
+                {"image": "nope"},
+                stage(command=["rm"], environment={"PATH": "", "AWS_REGION": ""}, timeout_seconds=9999),
+            ]
+        )
+    )
+    assert set(told) == {
+        "stages.0.image",
+        "stages.1.command",
+        "stages.1.environment.AWS_REGION",
+        "stages.1.environment.PATH",
+        "stages.1.timeout_seconds",
+    }
+
+
+def test_faults_of_form_do_not_hide_faults_of_substance() -> None:
+    """A request that cannot be read as a whole is judged as far as it can be read."""
+    told = reasons(body(nonsense=1, stages=[{"image": "nope"}, stage(command=["rm"])]))
+    assert set(told) == {"nonsense", "stages.0.image", "stages.1.command"}
+
+
+def test_every_reason_has_a_remedy() -> None:
+    """No refusal leaves its reader without a next step."""
+    for fields, _ in REFUSED.values():
+        assert all(problem.remedy.endswith(".") for problem in refused(json.dumps(fields)).problems)
+
+
+def test_a_refusal_repeats_what_it_can_be_known_by() -> None:
+    """The names that are in order are told again, so that subscribers can filter; those that are not are left out."""
+    refusal = refused(body(job_id="a b", tenant="web", job_type="nope", labels=7))
+    assert (refusal.job_id, refusal.tenant, refusal.job_type) == (None, "web", "nope")
+    refusal = refused(body(job_id="a", tenant=["web"], stages=[]))
+    assert (refusal.job_id, refusal.tenant, refusal.job_type) == ("a", None, None)
+
+
+def test_a_body_that_is_no_request_has_no_names() -> None:
+    """What cannot be read names nobody."""
+    assert refused("[]") == Refused(refused("[]").problems)
+
+
+COMMANDS = {
+    "as it is": ([["echo", "hi"]], ["echo", "hi"], True),
+    "an argument more": ([["echo", "hi"]], ["echo", "hi", "x"], False),
+    "an argument less": ([["echo", "hi"]], ["echo"], False),
+    "another case": ([["echo"]], ["Echo"], False),
+    "a wildcard": ([["echo", "--size=*"]], ["echo", "--size=10"], True),
+    "a wildcard spans no arguments": ([["echo", "*"]], ["echo", "a", "b"], False),
+    "a wildcard spans lines": ([["sh", "-c", "*"]], ["sh", "-c", "a\nb"], True),
+    "a wildcard does not let the end be anything": ([["echo", "*.jpg"]], ["echo", "a.jpg\n"], False),
+    "any further arguments": ([["echo", "**"]], ["echo", "a", "b"], True),
+    "no further arguments": ([["echo", "**"]], ["echo"], True),
+    "less than stands before the rest": ([["echo", "-n", "**"]], ["echo"], False),
+    "anything at all": ([["**"]], ["rm", "-rf"], True),
+    "two stars inside": ([["**", "x"]], ["a", "b", "x"], False),
+    "the second that is allowed": ([["a"], ["b"]], ["b"], True),
+}
+
+
+@pytest.mark.parametrize(("allowed", "command", "fits"), COMMANDS.values(), ids=COMMANDS)
+def test_which_commands_the_catalogue_allows(allowed: list[list[str]], command: list[str], fits: bool) -> None:
+    """Commands are compared argument by argument: no argument can pose as two."""
+    known = catalog(images={"i": {"task_definition": "i", "container": "i", "commands": allowed}})
+    assert isinstance(admit(body(stages=[{"image": "i", "command": command}]), MESSAGE, known), Admitted) is fits
+
+
+def test_a_job_type_gives_the_stages_and_the_parameters_fill_them() -> None:
+    """A producer need not know images and commands; booleans are written as JSON writes them."""
+    job = admitted(body(job_type="greet", parameters={"who": "world", "loud": True}))
+    assert job.stages[0].command == ("echo", "hello world", "true")
+    assert admitted(body(job_type="greet", parameters={"who": 1.5})).stages[0].command == ("echo", "hello 1.5", "false")
+
+
+def test_a_value_is_never_read_as_a_template() -> None:
+    """Braces in a value are a producer's text, whatever they look like."""
+    job = admitted(body(job_type="greet", parameters={"who": "{loud} {{who}} {"}))
+    assert job.stages[0].command[1] == "hello {loud} {{who}} {"
+
+
+def test_with_stages_of_its_own_a_job_type_is_only_a_label() -> None:
+    """Subscribers may filter by a job type that the catalogue does not know."""
+    assert admitted(body(job_type="experiment", stages=[ECHO])).request.job_type == "experiment"
+
+
+def test_filled_stages_are_judged_like_any_others() -> None:
+    """A parameter cannot smuggle in a command that the image may not be told."""
+    known = catalog(
+        images={"sh": {"task_definition": "s", "container": "c", "commands": [["cat", "*.txt"]]}},
+        job_types={"show": {"parameters": {"file": {}}, "stages": [{"image": "sh", "command": ["cat", "{file}"]}]}},
+    )
+    assert admitted(body(job_type="show", parameters={"file": "a.txt"}), known)
+    assert reasons(body(job_type="show", parameters={"file": "/etc/passwd"}), known).keys() == {"parameters.command"}
+
+
+def test_overrides_are_measured_as_AWS_counts_them() -> None:
+    """What fits is admitted up to the last character, and what does not is refused before it could fail the job."""
+
+    def admits(length: int) -> bool:
+        return isinstance(admit(body(stages=[stage(command=["echo", "x" * length])]), MESSAGE, catalog()), Admitted)
+
+    longest = bisect_left(range(MAX_OVERRIDES_CHARACTERS), True, key=lambda length: not admits(length)) - 1
+    assert admits(longest)
+    assert not admits(longest + 1)
+    assert 6_000 < longest < MAX_OVERRIDES_CHARACTERS
+    assert "8,192" in reasons(body(stages=[stage(command=["echo", "x" * 8192])]))["stages.0"]
+
+
+def test_characters_that_JSON_escapes_count_as_what_they_become() -> None:
+    """Eight hundred emoji are nearly ten thousand characters of overrides."""
+    assert "stages.0" in reasons(body(stages=[stage(command=["echo", "🚢" * 800])]))
+
+
+def test_reasons_are_neither_endless_nor_in_the_producers_own_words() -> None:
+    """The worst of requests makes a rejection that one item and one message hold, and a terminal survives."""
+    hostile = "\x1b[2J\r\n" + "Z" * 5000
+    worst = body(
+        stages=[{"image": "echo", "environment": {f"V{n}_{i}": "x" for i in range(100)}} for n in range(100)],
+        **{hostile: 1},
+    )
+    refusal = refused(worst)
+    assert len(refusal.problems) == MAX_PROBLEMS + 1
+    assert sum(len(problem.model_dump_json()) for problem in refusal.problems) < 60_000
+    assert all(text.isprintable() for problem in refusal.problems for text in problem.model_dump().values())
+
+
+def test_a_value_of_a_megabyte_is_not_repeated() -> None:
+    """A parameter outside its choices is shown by its beginning."""
+    told = reasons(body(job_type="greet", parameters={"who": "x", "loud": "v" * 1_000_000}))
+    assert len(told["parameters.loud"]) < 400
+
+
+def test_the_worst_of_bodies_is_judged_quickly() -> None:
+    """One producer's rubbish does not hold up the others."""
+    worst = [
+        json.dumps({f"k{n}": n for n in range(60_000)}),
+        json.dumps({"stages": [{"x": 1}] * 80_000}),
+        json.dumps({"stages": [{"image": "echo", "command": [1] * 290}] * 100}),
+        json.dumps({"stages": [{f"k{n}": 1 for n in range(290)}] * 100}),
+    ]
+    for text in worst:
+        started = time.process_time()
+        assert isinstance(admit(text, MESSAGE, catalog()), Refused)
+        assert time.process_time() - started < 5
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = ["job_id", "job_type", "tenant", "input_file", "user", "parameters", "timeout_seconds", "labels", "stages"]
+STAGES = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("image", "name", "command", "environment", "timeout_seconds"), VALUES)
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=4), st.lists(STAGES, max_size=2) | VALUES)
+def test_odd_types_anywhere_are_judged(fields: dict[str, Any], stages: object) -> None:
+    """Whatever a body holds, there is a verdict, and a refusal can be written down and says why."""
+    verdict = admit(json.dumps({"stages": stages, **fields}), MESSAGE, catalog())
+    if isinstance(verdict, Refused):
+        assert verdict.problems
+        assert all(Problem.model_validate_json(problem.model_dump_json()) == problem for problem in verdict.problems)
+
+
+def test_a_conflict_names_the_id_and_what_to_do() -> None:
+    """The second request with an id learns that the id is taken."""
+    problem = conflict("thumbs-42")
+    assert problem.field == "job_id"
+    assert "thumbs-42" in problem.message
+    assert "new id" in problem.remedy
+
+
+def test_a_job_type_that_names_a_parameter_it_does_not_take_is_found_at_the_start() -> None:
+    """A template's fault is the catalogue's, not the producer's."""
+    check_job_types(catalog())
+    wrong = catalog(job_types={"odd": {"stages": [{"image": "echo", "command": ["echo", "{size}"]}]}})
+    with pytest.raises(UnknownPlaceholderError, match=r"job_types\.odd: '\{size\}'"):
+        check_job_types(wrong)

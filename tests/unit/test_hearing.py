@@ -1,0 +1,393 @@
+"""What AWS's events say of a job: facts, or nothing; never a crash."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.events import ExecutionDetail, TaskDetail
+from service.core.facts import FACT, ExecutionChanged, TaskChanged
+from service.core.hearing import (
+    FORGOTTEN_VERSION,
+    Ignored,
+    NotAnEventError,
+    forgotten_task,
+    hear,
+    hear_execution,
+)
+from service.core.record import Record, merge_all
+from tests.unit.builders import (
+    JOB,
+    MACHINE,
+    NOW,
+    attempt,
+    container,
+    execution_arn,
+    execution_event,
+    running,
+    task,
+    task_arn,
+    task_event,
+)
+
+TELLING = json.dumps({"attempts": [attempt().model_dump()]})
+
+
+def heard_execution(status: str = "RUNNING", **detail: Any) -> ExecutionChanged:
+    """The fact that an execution event says; the test fails where it says none."""
+    fact = hear(execution_event(status, **detail), MACHINE)
+    assert isinstance(fact, ExecutionChanged), fact
+    return fact
+
+
+def heard_task(last_status: str = "STOPPED", /, **detail: Any) -> TaskChanged:
+    """The fact that a task event says; the test fails where it says none."""
+    fact = hear(task_event(last_status, **detail), MACHINE)
+    assert isinstance(fact, TaskChanged), fact
+    return fact
+
+
+def without(event: dict[str, Any], *names: str) -> dict[str, Any]:
+    """An event whose detail lacks these keys."""
+    return {**event, "detail": {key: value for key, value in event["detail"].items() if key not in names}}
+
+
+def test_an_execution_that_ended_well() -> None:
+    """Milliseconds become seconds, and the attempts come out of the output."""
+    fact = heard_execution("SUCCEEDED", output=TELLING, outputDetails={"included": True}, redriveCount=2)
+    assert (fact.job_id, fact.arn, fact.status, fact.redrive_count) == (JOB, execution_arn(), "SUCCEEDED", 2)
+    assert (fact.started_at, fact.stopped_at, fact.observed_via) == (NOW, NOW + 60, "event")
+    assert fact.attempts == (attempt(),)
+    assert fact.ended
+    assert fact.detailed
+
+
+def test_an_execution_that_failed() -> None:
+    """The attempts come out of the cause; the evidence stays in it, whole, however many attempts there were."""
+    told = [attempt(number, passed=False, error="States.TaskFailed").model_dump() for number in range(1, 101)]
+    cause = json.dumps({"evidence": "exit code 1 " + "ü" * 300, "attempts": told})
+    fact = heard_execution("FAILED", error="Jobferry.StageFailed", cause=cause)
+    assert len(fact.attempts) == 100
+    assert fact.detailed
+    assert json.loads(fact.cause or "") == {"evidence": "exit code 1 " + "ü" * 300}
+
+
+@pytest.mark.parametrize(
+    "left_out",
+    [
+        {"output": None},
+        {"output": ""},
+        {"output": None, "outputDetails": {"included": False}},
+        {"output": "", "outputDetails": {"included": False}},
+        {"output": "{}", "outputDetails": {"included": False}},
+    ],
+)
+def test_an_output_that_was_left_out_is_asked_for(left_out: dict[str, Any]) -> None:
+    """AWS drops a large output as null, as an empty text or altogether: none of them is a job without stages."""
+    assert not heard_execution("SUCCEEDED", **left_out).detailed
+
+
+def test_an_output_key_that_is_missing_is_asked_for() -> None:
+    """A status event without any output key says less than Step Functions can."""
+    fact = hear(without(execution_event("SUCCEEDED"), "output", "outputDetails"), MACHINE)
+    assert isinstance(fact, ExecutionChanged)
+    assert not fact.detailed
+
+
+@pytest.mark.parametrize(
+    ("detail", "detailed"),
+    [
+        ({"error": None, "cause": None}, False),
+        ({"error": "States.Runtime", "cause": None}, False),
+        ({"error": "States.Runtime", "cause": "why"}, True),
+    ],
+)
+def test_a_failure_without_its_error_is_asked_about(detail: dict[str, Any], detailed: bool) -> None:
+    """Older events have neither error nor cause."""
+    assert heard_execution("FAILED", **detail).detailed is detailed
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE", "SOMETHING_NEW"])
+def test_nothing_more_is_asked_of_other_statuses(status: str) -> None:
+    """They have no output, and a timeout has no error anywhere."""
+    assert heard_execution(status).detailed
+
+
+def test_an_answer_of_Step_Functions_is_final() -> None:
+    """What DescribeExecution does not say, nobody says: it is not asked again."""
+    detail = ExecutionDetail.model_validate({"executionArn": execution_arn(), "status": "FAILED"})
+    fact = hear_execution(detail, MACHINE, "sweep", final=True)
+    assert isinstance(fact, ExecutionChanged)
+    assert fact.detailed
+
+
+@pytest.mark.parametrize("status", ["PENDING_REDRIVE", "SOMETHING_NEW", "succeeded"])
+def test_statuses_that_we_do_not_know_are_not_ends(status: str) -> None:
+    """An open set of statuses: an unknown one is held, and asked about later."""
+    assert not heard_execution(status).ended
+
+
+def test_events_of_older_years_lack_half_the_keys() -> None:
+    """Captures of 2022 have no redrive count, no versions, no error and no cause."""
+    old = without(
+        execution_event("FAILED"),
+        *("redriveCount", "redriveDate", "redriveStatus", "redriveStatusReason"),
+        *("stateMachineVersionArn", "stateMachineAliasArn", "error", "cause"),
+    )
+    fact = hear(old, MACHINE)
+    assert isinstance(fact, ExecutionChanged)
+    assert (fact.redrive_count, fact.error, fact.detailed) == (0, None, False)
+
+
+NOT_OURS = {
+    "another state machine's": execution_event(stateMachineArn=MACHINE + "-test"),
+    "another account's": execution_event(stateMachineArn=MACHINE.replace("123456789012", "999999999999")),
+    "another machine's, without its ARN": execution_event(
+        stateMachineArn=None, executionArn=execution_arn().replace("jobferry", "other")
+    ),
+    "an execution started by hand": execution_event(executionArn=execution_arn("über job")),
+    "an execution with a name too long": execution_event(executionArn=execution_arn("x" * 80)),
+    "a line break after the name": execution_event(executionArn=execution_arn() + "\n"),
+    "no ARN at all": execution_event(executionArn=""),
+    "a service's task": task_event(group="service:web"),
+    "a family's task": task_event(group="family:echo"),
+    "a task without a group": without(task_event(), "group"),
+    "a group of nobody": task_event(group="job:"),
+    "a group that is no job id": task_event(group="job:../../x"),
+    "a group with a line break": task_event(group=f"job:{JOB}\n"),
+    "a group that is no string": task_event(group=["job:x"]),
+    "a container instance": {**task_event(), "detail-type": "ECS Container Instance State Change"},
+    "a deployment": {**task_event(), "detail-type": "ECS Deployment State Change", "detail": {"eventType": "INFO"}},
+    "another service's": {**task_event(), "source": "aws.ec2"},
+    "a source that is a list": {**task_event(), "source": ["aws.ecs"]},
+    "a kind that is an object": {**task_event(), "detail-type": {}},
+    "an input transformer's": {"detailType": "ECS Task State Change", "source": "aws.ecs"},
+    "S3's test event": {"Service": "Amazon S3", "Event": "s3:TestEvent"},
+    "nothing": {},
+}
+
+
+@pytest.mark.parametrize("event", NOT_OURS.values(), ids=NOT_OURS)
+def test_what_is_none_of_ours_is_ignored(event: dict[str, Any]) -> None:
+    """It is let go with a reason that a log line can hold."""
+    heard = hear(event, MACHINE)
+    assert isinstance(heard, Ignored)
+    assert heard.why.isprintable()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        [],
+        "text",
+        7,
+        {**execution_event(), "detail": None},
+        {**task_event(), "detail": []},
+        without(execution_event(), "status"),
+        without(execution_event(), "executionArn"),
+        without(task_event(), "taskArn"),
+        without(task_event(), "lastStatus"),
+        execution_event(executionArn=None),
+        {**execution_event(), "detail": {"executionArn": execution_arn(), "status": 7}},
+    ],
+)
+def test_what_cannot_be_read_is_said_so(event: object) -> None:
+    """Without an ARN or a status there is no fact; the reason names the fields and repeats no content."""
+    with pytest.raises(NotAnEventError) as refusal:
+        hear(event, MACHINE)
+    assert "secret" not in str(refusal.value)
+
+
+def test_a_task_that_stopped() -> None:
+    """Everything that a notification tells of a task, and which stage and attempt it was."""
+    fact = heard_task()
+    assert (fact.job_id, fact.task_id, fact.version, fact.stopped) == (JOB, "t1", 5, True)
+    assert (fact.stage, fact.attempt) == (1, 2)
+    assert (fact.stop_code, fact.launch_type, fact.cpu, fact.memory) == (
+        "EssentialContainerExited",
+        "FARGATE",
+        "256",
+        "512",
+    )
+    assert (fact.created_at, fact.pull_started_at, fact.started_at) == (NOW + 1.1, NOW + 3, NOW + 6.123)
+    assert (fact.pull_stopped_at, fact.stopped_at) == (NOW + 5.07, NOW + 50.61)
+    agent, main = fact.containers
+    assert (agent.name, agent.exit_code, agent.reason) == (
+        "aws-guardduty-agent-x",
+        None,
+        "CannotPullContainerError: denied",
+    )
+    assert (main.name, main.exit_code, main.runtime_id) == ("main", 0, "t1-265927825")
+
+
+def test_a_task_token_never_reaches_a_fact() -> None:
+    """It stands in the overrides of every event, and a reason may quote a signed URL."""
+    signed = "CannotPullContainerError: https://x.s3.amazonaws.com/l?X-Amz-Signature=0123456789abcdef: denied"
+    fact = heard_task(stoppedReason=signed, containers=[{"name": "main", "reason": signed}])
+    text = fact.model_dump_json()
+    assert "secret" not in text
+    assert "0123456789abcdef" not in text
+    assert "CannotPullContainerError" in text
+    token = "AAAAKgAAAAIAAAAAAAAAA" + "k" * 200
+    assert "kkkk" not in heard_execution("FAILED", error="x", cause=f"Lambda failed: {token}").model_dump_json()
+
+
+@pytest.mark.parametrize("arn", [task_arn(), task_arn().replace("task/jobs/", "task/")])
+def test_ARNs_of_the_old_and_the_new_form_name_the_same_task(arn: str) -> None:
+    """The last segment is the task's id in both."""
+    assert heard_task(taskArn=arn).register_name == "task#t1"
+
+
+@pytest.mark.parametrize(
+    "status",
+    ["PROVISIONING", "PENDING", "ACTIVATING", "RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING", "BRAND_NEW"],
+)
+def test_only_STOPPED_is_the_end_of_a_task(status: str) -> None:
+    """DEPROVISIONING already carries exit codes, and is not yet the end."""
+    assert not heard_task(status).stopped
+
+
+EXIT_CODES: list[tuple[object, int | None]] = [
+    (0, 0),
+    (137, 137),
+    (-1073741510, -1073741510),
+    (None, None),
+    (False, None),
+    (True, None),
+    ("0", None),
+    ("", None),
+    (0.5, None),
+    ([], None),
+    (10**400, None),
+]
+
+
+@pytest.mark.parametrize(("value", "code"), EXIT_CODES)
+def test_an_exit_code_is_explicit_or_unknown(value: object, code: int | None) -> None:
+    """Nothing that merely looks like 0 is taken for success."""
+    fact = heard_task(containers=[{"name": "main", "exitCode": value}])
+    assert fact.containers[0].exit_code == code
+
+
+def test_a_container_may_lack_its_exit_code() -> None:
+    """After a failed image pull there is none."""
+    assert heard_task(containers=[{"name": "main"}]).containers == (container(exit_code=None),)
+
+
+MOMENTS: list[tuple[object, float | None]] = [
+    ("2022-08-08T05:07:00.61Z", 1659935220.61),
+    ("2022-08-08T05:07:00.6Z", 1659935220.6),
+    ("2022-08-08T05:07:00.617Z", 1659935220.617),
+    ("2022-08-08T05:07:00.617123456Z", 1659935220.617123),
+    ("2022-08-08T05:07:00Z", 1659935220.0),
+    ("2022-08-08T07:07:00+02:00", 1659935220.0),
+    ("2022-08-08T05:07:00", 1659935220.0),
+    (1659935220, 1659935220.0),
+    (1659935220.61, 1659935220.61),
+    (1659935220610, 1659935220.61),
+    (datetime(2022, 8, 8, 5, 7, tzinfo=UTC), 1659935220.0),
+    (0, 0.0),
+    (None, None),
+    ("", None),
+    ("yesterday", None),
+    (True, None),
+    (-1, None),
+    (10**18, None),
+    (10**400, None),
+    (float("inf"), None),
+    (float("nan"), None),
+    ({}, None),
+    ("0001-01-01T00:00:00+14:00", None),
+    ("9999-12-31T23:59:59Z", None),
+]
+
+
+@pytest.mark.parametrize(("value", "seconds"), MOMENTS, ids=[str(value)[:40] for value, _ in MOMENTS])
+def test_times_come_in_all_shapes(value: object, seconds: float | None) -> None:
+    """ISO with any number of digits, seconds, milliseconds; what is no time is none, and is never a reason to fail."""
+    assert TaskDetail.model_validate({"taskArn": "a", "lastStatus": "x", "startedAt": value}).startedAt == seconds
+
+
+@pytest.mark.parametrize("name", sorted(task_event()["detail"].keys() - {"taskArn", "lastStatus", "group"}))
+@pytest.mark.parametrize("value", [None, [], {}, "", 7, True, [None, 7, {}]], ids=str)
+def test_no_field_of_a_task_stops_its_event(name: str, value: object) -> None:
+    """Any field that is not needed to know the task may be anything."""
+    assert heard_task(**{name: value}).task_id == "t1"
+
+
+@pytest.mark.parametrize("name", sorted(execution_event()["detail"].keys() - {"executionArn", "status"}))
+@pytest.mark.parametrize("value", [None, [], {}, "", 7, True, [None, 7, {}]], ids=str)
+def test_no_field_of_an_execution_stops_its_event(name: str, value: object) -> None:
+    """Any field that is not needed to know the execution may be anything."""
+    heard = hear(execution_event("FAILED", **{name: value}), MACHINE)
+    assert isinstance(heard, ExecutionChanged)
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_no_event_crashes_the_hearing(data: st.DataObject) -> None:
+    """Whatever is put anywhere into an event, there is a fact, or nothing, or a refusal; and a fact can be kept."""
+    event = deepcopy(data.draw(st.sampled_from([execution_event("SUCCEEDED", output=TELLING), task_event()])))
+    _put_somewhere(event, data)
+    try:
+        heard = hear(event, MACHINE)
+    except NotAnEventError:
+        return
+    if not isinstance(heard, Ignored):
+        assert FACT.validate_json(heard.model_dump_json()) == heard
+        assert abs(heard.rank) < 2**53
+
+
+def _put_somewhere(value: Any, data: st.DataObject) -> None:
+    """Put an odd value at a place of the event that the test draws."""
+    keys = list(value) if isinstance(value, dict) else list(range(len(value)))
+    key = data.draw(st.sampled_from(keys))
+    inner = value[key]
+    if isinstance(inner, dict | list) and inner and data.draw(st.booleans()):
+        _put_somewhere(inner, data)
+    else:
+        value[key] = data.draw(ODD)
+
+
+@pytest.mark.parametrize("output", ["", "null", "[]", "7", "{", "[" * 100_000, '{"attempts": 7}', '{"attempts": [7]}'])
+def test_an_output_that_nobody_expects_tells_of_no_attempts(output: str) -> None:
+    """A state machine that was changed by hand does not stop its events."""
+    assert heard_execution("SUCCEEDED", output=output).attempts == ()
+
+
+def test_a_record_of_long_texts_stays_small() -> None:
+    """A task's part of a record is a kilobyte or two, whatever ECS wrote."""
+    words = "so many words " * 1000
+    assert len(heard_task(stoppedReason=words, containers=[{"name": "main", "reason": words}]).model_dump_json()) < 2500
+    assert len(heard_execution("FAILED", error=words, cause=words).model_dump_json()) < 5500
+
+
+def test_a_task_that_ECS_forgot_keeps_what_was_known_of_it() -> None:
+    """Its logs outlive it, so its containers must not be forgotten with it; its exit code stays unknown."""
+    held = running()
+    gone = forgotten_task(JOB, task_arn(), NOW + 9000, held)
+    assert gone.stopped
+    assert (gone.stage, gone.containers, gone.stopped_at) == (1, held.containers, NOW + 9000)
+    assert gone.containers[0].exit_code is None
+    assert merge_all(Record(JOB), (held, gone)).tasks == (gone,)
+
+
+def test_a_forgotten_task_that_was_never_heard_of_is_over() -> None:
+    """Nothing waits for it, and no event counts as high as that."""
+    gone = forgotten_task(JOB, task_arn(), NOW)
+    assert (gone.stopped, gone.containers, gone.version) == (True, (), FORGOTTEN_VERSION)
+    assert gone.rank > task(version=10**6).rank

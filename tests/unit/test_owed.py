@@ -1,0 +1,281 @@
+"""What is owed to a job, cell by cell of the table."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.core.actions import (
+    Action,
+    Announce,
+    ArchiveLog,
+    AskExecution,
+    AskTask,
+    Claim,
+    GiveUpLog,
+    StartExecution,
+    StopTask,
+)
+from service.core.facts import Fact
+from service.core.owed import SWEEP, Moment, Patience, is_settled, owed
+from service.core.record import Record, merge_all
+from tests.unit.builders import (
+    JOB,
+    MESSAGE,
+    NOW,
+    announced,
+    attempt,
+    claim,
+    container,
+    execution,
+    receipt,
+    record,
+    rejected,
+    requested,
+    running,
+    succeeded,
+    task,
+    task_arn,
+)
+from tests.unit.test_record import FACTS
+
+ME = "me"
+PATIENCE = Patience(task_grace=30, log_deadline=900)
+END = NOW + 60  # When the builders' executions end.
+
+
+def due(*facts: Fact, at: float = END, who: str = ME) -> list[Action]:
+    """What is owed to a job of which these facts were heard."""
+    return list(owed(record(*facts), Moment(at, who, PATIENCE)))
+
+
+def my(what: str, at: float = END, job_id: str = JOB) -> Fact:
+    """My claim, made a moment ago."""
+    return claim(what, ME, at, job_id=job_id)
+
+
+def theirs(what: str, at: float = END, job_id: str = JOB) -> Fact:
+    """Another's claim."""
+    return claim(what, "them", at, job_id=job_id)
+
+
+OUTCOME = execution(attempts=(attempt(),))
+ANNOUNCE = Announce(JOB, 0)
+START = StartExecution(JOB, "{}")
+ASK = AskExecution(JOB)
+ASK_T1 = AskTask(JOB, task_arn())
+STOP_T1 = StopTask(JOB, task_arn())
+ARCHIVE = ArchiveLog(JOB, "t1", "main")
+
+TABLE: dict[str, tuple[list[Action], list[Action]]] = {
+    "nothing is known": (due(task()), []),
+    "an execution that nobody requested": (due(OUTCOME, task()), []),
+    # Requested, never started.
+    "requested": (due(requested()), [START]),
+    "requested, and a task was heard of before the start": (due(requested(), running()), [START]),
+    "started": (due(requested(), execution("STARTED")), []),
+    "running": (due(requested(), execution("RUNNING"), running()), []),
+    "a status that we do not know": (due(requested(), execution("PENDING_REDRIVE"), running()), []),
+    # Ended, but its output or its error is not known.
+    "succeeded, the output was left out": (due(requested(), execution(detailed=False)), [ASK]),
+    "failed, the error was left out": (due(requested(), execution("FAILED", detailed=False)), [ASK]),
+    "an incomplete end, and a task that stopped": (
+        due(requested(), execution("FAILED", detailed=False), task(), receipt()),
+        [ASK],
+    ),
+    # We are sweeping, and it has not ended.
+    "swept while it runs": (due(requested(), execution("RUNNING"), my(SWEEP)), [ASK]),
+    "swept by others": (due(requested(), execution("RUNNING"), theirs(SWEEP)), []),
+    "swept while a task runs": (due(requested(), execution("RUNNING"), running(), my(SWEEP)), [ASK, ASK_T1]),
+    "swept before it was started": (due(requested(), my(SWEEP)), [START]),
+    "swept after its end": (due(requested(), OUTCOME, running(), my(SWEEP)), [ASK_T1]),
+    # Ended, and a task was started since: a redrive that we have not heard of.
+    "a task of a redrive": (
+        due(requested(), OUTCOME, task(), receipt(), running("t2", created_at=END + 31), at=END + 40),
+        [ASK, AskTask(JOB, task_arn("t2"))],
+    ),
+    "a task of the end's own moment": (
+        due(requested(), OUTCOME, running(created_at=END + 29), at=END + 40),
+        [ASK_T1, STOP_T1],
+    ),
+    # A task is open: we are sweeping, or the grace time is over.
+    "a task is open, within the grace time": (due(requested(), OUTCOME, running(), at=END + 29.9), []),
+    "a task is open, after it": (due(requested(), OUTCOME, running(), at=END + 30), [ASK_T1, STOP_T1]),
+    "a task was only named, within the grace time": (due(requested(), OUTCOME, at=END), []),
+    "a task was only named, after it": (due(requested(), OUTCOME, at=END + 30), [ASK_T1]),
+    "an end without a time, and a task is open": (
+        due(requested(), execution(stopped_at=None, attempts=(attempt(),)), running(), at=END),
+        [ASK_T1, STOP_T1],
+    ),
+    # A task still runs after the execution's end and grace time.
+    "a task waits for capacity": (
+        due(requested(), OUTCOME, running(last_status="PROVISIONING"), at=END + 30),
+        [ASK_T1, STOP_T1],
+    ),
+    "a task is stopping already": (due(requested(), OUTCOME, running(last_status="STOPPING"), at=END + 30), [ASK_T1]),
+    "a task ends while the job goes on": (due(requested(), execution("RUNNING"), running(), at=END + 9999), []),
+    # A task stopped, a log not archived.
+    "a log is not archived": (due(requested(), execution("RUNNING"), task()), [Claim(JOB, "archive#t1")]),
+    "a log that I archive": (due(requested(), execution("RUNNING"), task(), my("archive#t1")), [ARCHIVE]),
+    "a log that others archive": (due(requested(), execution("RUNNING"), task(), theirs("archive#t1")), []),
+    "a log that others should have archived": (
+        due(requested(), execution("RUNNING"), task(), theirs("archive#t1", NOW), at=NOW + 61),
+        [Claim(JOB, "archive#t1")],
+    ),
+    "only the logs that are missing": (
+        due(
+            requested(),
+            execution("RUNNING"),
+            task(containers=(container("sidecar"), container())),
+            receipt("t1", "sidecar"),
+            my("archive#t1"),
+        ),
+        [ARCHIVE],
+    ),
+    "a task that runs has no log to archive yet": (due(requested(), execution("RUNNING"), running()), []),
+    # ... for longer than the deadline.
+    "a log that nobody could archive": (
+        due(requested(), execution("RUNNING"), task(stopped_at=NOW), at=NOW + 901),
+        [GiveUpLog(JOB, "t1", "main")],
+    ),
+    "a log on its last second": (
+        due(requested(), execution("RUNNING"), task(stopped_at=NOW), at=NOW + 900),
+        [Claim(JOB, "archive#t1")],
+    ),
+    "a log of a task without times": (
+        due(requested(), OUTCOME, task(stopped_at=None), at=END + 901),
+        [GiveUpLog(JOB, "t1", "main")],
+    ),
+    "a log of a task without times, of a job that runs": (
+        due(requested(), execution("RUNNING"), task(stopped_at=None), at=END + 9999),
+        [Claim(JOB, "archive#t1")],
+    ),
+    # Ended, every known task settled, not announced.
+    "an outcome": (due(requested(), OUTCOME, task(), receipt()), [Claim(JOB, "announce#0")]),
+    "an outcome that I announce": (due(requested(), OUTCOME, task(), receipt(), my("announce#0")), [ANNOUNCE]),
+    "an outcome that others announce": (due(requested(), OUTCOME, task(), receipt(), theirs("announce#0")), []),
+    "an outcome that others should have announced": (
+        due(requested(), OUTCOME, task(), receipt(), theirs("announce#0"), at=END + 61),
+        [Claim(JOB, "announce#0")],
+    ),
+    "an outcome that was announced": (due(requested(), OUTCOME, task(), receipt(), announced()), []),
+    "announced, and swept again": (due(requested(), OUTCOME, task(), receipt(), announced(), my(SWEEP)), []),
+    "an outcome without any task": (due(requested(), execution("ABORTED")), [Claim(JOB, "announce#0")]),
+    "an outcome, a task open": (due(requested(), execution("FAILED"), running()), []),
+    "an outcome, and one of two attempts' logs": (
+        due(requested(), execution("FAILED", attempts=(attempt(), attempt(1, 2))), task(), receipt(), task("t1-2")),
+        [Claim(JOB, "archive#t1-2")],
+    ),
+    "a log with an absent receipt is settled": (
+        due(requested(), OUTCOME, task(), receipt(status="absent")),
+        [Claim(JOB, "announce#0")],
+    ),
+    "a redrive's outcome": (
+        due(
+            requested(),
+            execution("SUCCEEDED", redrive_count=1, attempts=(attempt(),)),
+            task(),
+            receipt(),
+            announced(0),
+            my("announce#1"),
+        ),
+        [Announce(JOB, 1)],
+    ),
+    "a redrive that runs": (due(requested(), execution("RUNNING", redrive_count=1), task(), receipt()), []),
+    # ... but the task of a stage that reported back is not known.
+    "a stage reported back before ECS told of its task": (
+        due(requested(integration="callback"), execution(attempts=(attempt(task_arn=None, exit_code=None),))),
+        [],
+    ),
+    "ECS never told of it": (
+        due(
+            requested(integration="callback"),
+            execution(attempts=(attempt(task_arn=None, exit_code=None),)),
+            at=END + 30,
+        ),
+        [Claim(JOB, "announce#0")],
+    ),
+    "ECS told of it": (
+        due(
+            requested(integration="callback"),
+            execution(attempts=(attempt(task_arn=None, exit_code=None),)),
+            task(),
+            receipt(),
+        ),
+        [Claim(JOB, "announce#0")],
+    ),
+    "an attempt that never had a task": (
+        due(requested(), execution("FAILED", attempts=(attempt(passed=False, task_arn=None),))),
+        [Claim(JOB, "announce#0")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("actual", "expected"), TABLE.values(), ids=TABLE)
+def test_the_table(actual: list[Action], expected: list[Action]) -> None:
+    """Each row of the policy, on both sides of its edge."""
+    assert actual == expected
+
+
+OF_REJECTION = f"rejected:{MESSAGE}"
+
+
+def test_a_rejection_is_announced_under_a_claim() -> None:
+    """Like any outcome, and nothing else is owed to it."""
+    assert due(rejected()) == [Claim(OF_REJECTION, "announce#0")]
+    assert due(rejected(), my("announce#0", job_id=OF_REJECTION)) == [Announce(OF_REJECTION, 0)]
+    assert due(rejected(), theirs("announce#0", job_id=OF_REJECTION)) == []
+    assert due(rejected(), announced(job_id=OF_REJECTION)) == []
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"])
+def test_every_end_is_announced(status: str) -> None:
+    """Whatever the end, somebody waits to hear of it."""
+    assert due(requested(), execution(status), task(), receipt(), my("announce#0")) == [ANNOUNCE]
+
+
+@pytest.mark.parametrize("status", ["STARTED", "RUNNING", "PENDING_REDRIVE", "SOMETHING_NEW"])
+def test_nothing_else_is_announced(status: str) -> None:
+    """However long it takes."""
+    job = (requested(), execution(status), task(), receipt(), my("announce#0"))
+    assert due(*job, at=NOW + 10**6) == []
+
+
+def test_settled_is_what_is_known_and_not_how_long_it_took() -> None:
+    """An end in all its detail, its tasks stopped, their logs in S3 or given up."""
+    assert is_settled(succeeded())
+    assert not is_settled(record(requested()))
+    assert not is_settled(record(requested(), execution("RUNNING"), task(), receipt()))
+    assert not is_settled(record(requested(), OUTCOME, task()))
+    assert not is_settled(record(requested(), OUTCOME))
+
+
+ANYTHING = st.one_of(
+    FACTS,
+    st.builds(claim, st.sampled_from([SWEEP, "announce#0", "announce#1", "archive#t1"]), st.sampled_from(["me", "b"])),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(ANYTHING, max_size=10), st.floats(NOW, NOW + 10_000))
+def test_no_record_is_owed_two_things_that_exclude_each_other(facts: list[Fact], now: float) -> None:
+    """Nothing is announced while anything else is owed, nor what was announced before; nothing is owed twice."""
+    job = merge_all(Record(JOB), facts)
+    actions = owed(job, Moment(now, ME, PATIENCE))
+    assert len(set(actions)) == len(actions)
+    assert all(action.job_id == JOB for action in actions)
+    if any(isinstance(action, Announce) for action in actions):
+        assert len(actions) == 1
+        assert job.announced is None
+    if any(isinstance(action, StartExecution) for action in actions):
+        assert job.execution is None
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(FACTS, max_size=10))
+def test_no_ended_job_waits_for_ever(facts: list[Fact]) -> None:
+    """A day after its end, a job that was not announced is owed something by whoever sweeps it."""
+    job = merge_all(Record(JOB), [requested(), *facts, claim(SWEEP, ME)])
+    if job.announced is None:
+        assert owed(job, Moment(NOW + 86_400, ME, PATIENCE))

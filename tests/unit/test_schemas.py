@@ -1,0 +1,300 @@
+"""The exported JSON Schemas are current, valid, and of one mind with the models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel, ValidationError
+
+from schemas.catalog import Catalog
+from schemas.export import EXPORTS, Export, main, outdated, write
+from schemas.job import JobRequest
+from schemas.notification import JobNotification
+from schemas.plan import Config, ExecutionInput, LambdaResult
+from service.core.announce import Links, compose
+from tests.unit.builders import (
+    JOB,
+    admitted,
+    attempt,
+    body,
+    catalog,
+    execution,
+    receipt,
+    record,
+    rejected,
+    requested,
+    task,
+)
+
+SHAPES = Path(__file__).with_name("notification_shapes.json")
+BY_MODEL = {item.model: item for item in EXPORTS}
+
+
+def validator(model: type[BaseModel]) -> Draft202012Validator:
+    """What another language makes of the exported file."""
+    return Draft202012Validator(json.loads(BY_MODEL[model].text()))
+
+
+def test_the_files_are_what_the_models_say() -> None:
+    """Else run `python -m schemas.export`."""
+    assert outdated() == []
+
+
+@pytest.mark.parametrize("item", EXPORTS, ids=lambda item: str(item.file))
+def test_each_is_a_valid_schema_with_an_address_of_its_own(item: Export) -> None:
+    """JSON Schema 2020-12, with an id, a title and a description."""
+    schema = json.loads(item.text())
+    Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["$id"].startswith("urn:jobferry:")
+    assert schema["title"].endswith("version 1")
+    assert schema["description"]
+
+
+def test_the_ids_and_files_differ() -> None:
+    """Nobody finds one contract under another's name."""
+    assert len({item.id for item in EXPORTS}) == len({item.file for item in EXPORTS}) == len(EXPORTS)
+
+
+def test_the_check_fails_on_a_file_that_differs(tmp_path: Path) -> None:
+    """A missing file, and one that was changed by hand."""
+    write(tmp_path)
+    assert outdated(tmp_path) == []
+    (tmp_path / "job.schema.json").write_text("{}")
+    (tmp_path / "catalog.schema.json").unlink()
+    assert outdated(tmp_path) == ["job.schema.json", "catalog.schema.json"]
+
+
+def test_the_check_as_a_command() -> None:
+    """It is silent and answers 0 while all is current."""
+    said: list[str] = []
+    assert main(["--check"], said.append) == 0
+    assert said == []
+
+
+ECHO = {"image": "echo"}
+
+REQUESTS: dict[str, Any] = {
+    "the least by stages": {"stages": [ECHO]},
+    "the least by job type": {"job_type": "greet"},
+    "everything": {
+        "job_id": "a-B_1",
+        "job_type": "greet",
+        "tenant": "web",
+        "input_file": "input/uploads/exämple.jpg",
+        "user": "ifgeek",
+        "stages": [{"image": "i", "name": "n", "command": ["a", ""], "environment": {"A": "1"}, "timeout_seconds": 1}],
+        "parameters": {},
+        "timeout_seconds": 3600,
+        "labels": {"team": "ü"},
+    },
+    "parameters of every type": {"job_type": "t", "parameters": {"a": "x", "b": 1, "c": 1.5, "d": True}},
+    "nulls where they may be": {
+        "job_type": "t",
+        "job_id": None,
+        "user": None,
+        "input_file": None,
+        "timeout_seconds": None,
+    },
+    "nothing": {},
+    "an empty list of stages": {"stages": []},
+    "an empty list of stages and a job type": {"stages": [], "job_type": "t"},
+    "a null job type": {"job_type": None},
+    "a null job type, and stages": {"job_type": None, "stages": [ECHO]},
+    "parameters beside stages": {"stages": [ECHO], "parameters": {"a": 1}},
+    "no parameters beside stages": {"stages": [ECHO], "parameters": {}},
+    "an unknown field": {"stages": [ECHO], "priority": 1},
+    "an unknown field of a stage": {"stages": [{**ECHO, "cpu": 1}]},
+    "a stage without an image": {"stages": [{}]},
+    "a job id with a space": {"job_type": "t", "job_id": "a b"},
+    "a job id too long": {"job_type": "t", "job_id": "a" * 65},
+    "a job id that is a number": {"job_type": "t", "job_id": 7},
+    "a null tenant": {"job_type": "t", "tenant": None},
+    "a command in one string": {"stages": [{**ECHO, "command": "echo"}]},
+    "a command of numbers": {"stages": [{**ECHO, "command": [1]}]},
+    "a command with NUL": {"stages": [{**ECHO, "command": ["\x00"]}]},
+    "a command with line breaks": {"stages": [{**ECHO, "command": ["sh", "-c", "a\nb\n"]}]},
+    "a command too long": {"stages": [{**ECHO, "command": ["x"] * 257}]},
+    "a variable's name with a hyphen": {"stages": [{**ECHO, "environment": {"A-B": "1"}}]},
+    "a variable that is a number": {"stages": [{**ECHO, "environment": {"A": 1}}]},
+    "a label's name with a space": {"job_type": "t", "labels": {"a b": "x"}},
+    "a label that is a number": {"job_type": "t", "labels": {"a": 1}},
+    "a label too long": {"job_type": "t", "labels": {"a": "x" * 257}},
+    "a label with a line separator": {"job_type": "t", "labels": {"a": "x\u2028y"}},
+    "too many labels": {"job_type": "t", "labels": {f"l{number}": "" for number in range(33)}},
+    "a user with an escape": {"job_type": "t", "user": "\x1b[2J"},
+    "an empty user": {"job_type": "t", "user": ""},
+    "a timeout of nothing": {"job_type": "t", "timeout_seconds": 0},
+    "a timeout beyond a year": {"job_type": "t", "timeout_seconds": 31_536_001},
+    "a timeout in a string": {"job_type": "t", "timeout_seconds": "60"},
+    "a timeout that is true": {"job_type": "t", "timeout_seconds": True},
+    "a parameter that is a list": {"job_type": "t", "parameters": {"a": []}},
+    "a parameter that is null": {"job_type": "t", "parameters": {"a": None}},
+    "a parameter's name with a slash": {"job_type": "t", "parameters": {"a/b": 1}},
+    "a hundred stages": {"stages": [ECHO] * 100},
+    "a hundred and one stages": {"stages": [ECHO] * 101},
+    "an array": [],
+    "a string": "{}",
+    "null": None,
+}
+
+
+def model_takes(model: type[BaseModel], value: object) -> bool:
+    """Whether the model accepts a JSON value."""
+    try:
+        model.model_validate_json(json.dumps(value))
+    except ValidationError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("value", REQUESTS.values(), ids=REQUESTS)
+def test_schema_and_model_judge_requests_alike(value: object) -> None:
+    """Who checks a request before sending it comes to the same verdict as we do."""
+    assert validator(JobRequest).is_valid(value) == model_takes(JobRequest, value)
+
+
+def test_both_verdicts_occur() -> None:
+    """The table above would prove little if all were refused."""
+    verdicts = [model_takes(JobRequest, value) for value in REQUESTS.values()]
+    assert verdicts.count(True) >= 8
+    assert verdicts.count(False) >= 25
+
+
+IMAGE = {"task_definition": "echo", "container": "main"}
+
+CATALOGS: dict[str, Any] = {
+    "the least": {"images": {"echo": IMAGE}},
+    "everything of an image": {
+        "version": 1,
+        "images": {
+            "echo": {
+                **IMAGE,
+                "integration": "callback",
+                "launch_type": "EC2",
+                "capacity_providers": [{"capacity_provider": "spot", "weight": 1, "base": 0}],
+                "on_demand_fallback": True,
+                "commands": [["echo", "**"]],
+                "environment": ["MODE"],
+                "cpu": 512,
+                "memory": 1024,
+                "max_memory": 2048,
+                "timeout_seconds": 60,
+                "heartbeat_seconds": 10,
+                "retries": {"transient": 1, "out_of_memory": 0, "application": 2},
+            }
+        },
+        "job_types": {
+            "greet": {
+                "stages": [{"image": "echo", "name": "n", "command": ["{who}"], "environment": {"A": "{who}"}}],
+                "parameters": {"who": {"default": "x", "choices": ["x", 1, True]}},
+            }
+        },
+    },
+    "no images": {"images": {}},
+    "nothing": {},
+    "another version": {"version": 2, "images": {"echo": IMAGE}},
+    "an image's name with a slash": {"images": {"a/b": IMAGE}},
+    "an image without a container": {"images": {"echo": {"task_definition": "echo"}}},
+    "an unknown integration": {"images": {"echo": {**IMAGE, "integration": "async"}}},
+    "too many retries": {"images": {"echo": {**IMAGE, "retries": {"transient": 21}}}},
+    "a job type without stages": {"images": {"echo": IMAGE}, "job_types": {"t": {"stages": []}}},
+    "a task definition's ARN": {"images": {"echo": {**IMAGE, "task_definition": "arn:aws:ecs:x"}}},
+}
+
+
+@pytest.mark.parametrize("value", CATALOGS.values(), ids=CATALOGS)
+def test_schema_and_model_judge_catalogues_alike(value: object) -> None:
+    """An editor that knows the schema says what the worker would say at its start."""
+    assert validator(Catalog).is_valid(value) == model_takes(Catalog, value)
+
+
+def notifications() -> Iterator[JobNotification]:
+    """One of each kind."""
+    yield compose(record(requested(), execution(attempts=(attempt(),)), task(), receipt()), Links())
+    yield compose(record(requested(stages=2), execution("FAILED", attempts=(attempt(passed=False),)), task()), Links())
+    yield compose(record(requested(), execution("ABORTED")), Links())
+    yield compose(record(rejected()), Links())
+
+
+def test_what_we_announce_is_what_the_schema_promises() -> None:
+    """Every field is there, null where it says nothing."""
+    for item in notifications():
+        assert list(validator(JobNotification).iter_errors(json.loads(item.model_dump_json()))) == []
+
+
+def test_a_subscriber_bears_fields_that_come_later() -> None:
+    """Fields may be added within a version, so the published schema does not refuse them; ours are still required."""
+    told = json.loads(next(notifications()).model_dump_json())
+    told["of_tomorrow"] = told["stages"][0]["of_tomorrow"] = 1
+    assert validator(JobNotification).is_valid(told)
+    del told["id"]
+    assert not validator(JobNotification).is_valid(told)
+
+
+def test_what_starts_an_execution_is_what_the_schema_promises() -> None:
+    """The input as the worker writes it."""
+    job = admitted(body())
+    result = LambdaResult(total_stages_count=1, processed_stages_count=0, config=Config(bucket="b", stages=job.stages))
+    text = ExecutionInput(job_id=JOB, lambda_result=result).model_dump_json(exclude={"stage_result", "error_result"})
+    assert list(validator(ExecutionInput).iter_errors(json.loads(text))) == []
+    assert not validator(ExecutionInput).is_valid({"job_id": JOB})
+
+
+# The shape of a notification: every field's path and type. What a version has promised is stored beside this file.
+
+
+def shape() -> dict[str, str]:
+    """Every field of a notification by its path, and its type as the schema has it, without words about it."""
+    schema = JobNotification.model_json_schema(mode="serialization")
+    return dict(sorted(_fields(schema, schema["$defs"], "")))
+
+
+def _fields(schema: dict[str, Any], known: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
+    for inner in [schema, schema.get("items", {}), *schema.get("anyOf", [])]:
+        if "$ref" in inner:
+            yield from _fields(known[inner["$ref"].rsplit("/", 1)[-1]], known, path)
+    for name, field in schema.get("properties", {}).items():
+        yield f"{path}{name}", _type(field)
+        yield from _fields(field, known, f"{path}{name}.")
+
+
+def _type(field: dict[str, Any]) -> str:
+    words = {key: value for key, value in field.items() if key not in {"title", "description", "default"}}
+    return json.dumps(words, sort_keys=True)
+
+
+def promised() -> dict[str, str]:
+    """What the present version has promised its readers."""
+    version = JobNotification.model_fields["schema_version"].default
+    found: dict[str, dict[str, str]] = json.loads(SHAPES.read_text())
+    return found[version]
+
+
+def test_no_field_of_a_version_is_taken_away_or_changed() -> None:
+    """Readers rely on it: such a change needs a new schema_version, with a shape of its own beside the old one."""
+    now = shape()
+    assert {path: now.get(path) for path in promised()} == promised()
+
+
+def test_a_field_that_was_added_is_promised_from_now_on() -> None:
+    """Add it to notification_shapes.json, under the present version."""
+    assert set(shape()) - set(promised()) == set()
+
+
+def test_the_shape_goes_down_to_the_last_field() -> None:
+    """A change deep inside is seen as well."""
+    assert {"id", "stages.attempts.containers.log.link.url", "failure.log_tail", "rejection.problems.remedy"} <= set(
+        shape()
+    )
+
+
+def test_the_builders_catalogue_is_a_catalogue() -> None:
+    """What the other tests rest on is a catalogue by the schema too."""
+    told = json.loads(catalog().model_dump_json())
+    assert list(validator(Catalog).iter_errors(told)) == []

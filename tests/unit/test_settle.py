@@ -1,0 +1,223 @@
+"""The heart: what is owed is done, and what is done is known, against a table in memory and a scripted performer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from service.core.actions import (
+    Action,
+    Announce,
+    ArchiveLog,
+    AskExecution,
+    AskTask,
+    Claim,
+    GiveUpLog,
+    StartExecution,
+    StopTask,
+)
+from service.core.facts import Claimed, Fact
+from service.core.owed import SWEEP, Patience
+from service.core.record import Record, merge
+from service.settle import Settling
+from tests.unit.builders import (
+    JOB,
+    NOW,
+    announced,
+    attempt,
+    claim,
+    container,
+    execution,
+    receipt,
+    requested,
+    running,
+    task,
+    task_arn,
+)
+
+
+@dataclass
+class InMemory:
+    """The jobs table, without DynamoDB."""
+
+    records: dict[str, Record] = field(default_factory=dict)
+
+    async def merge(self, fact: Fact) -> Record:
+        held = self.records.get(fact.job_id, Record(fact.job_id))
+        self.records[fact.job_id] = merge(held, fact)
+        return self.records[fact.job_id]
+
+    async def all_of(self, *facts: Fact) -> Record:
+        """The record after these facts."""
+        for fact in facts:
+            job = await self.merge(fact)
+        return job
+
+
+@dataclass
+class Scripted:
+    """Performs nothing, and answers each action with the facts that the script gives; claims are claimed."""
+
+    answers: dict[Action, tuple[Fact, ...]] = field(default_factory=dict)
+    done: list[Action] = field(default_factory=list)
+    fails: Callable[[Action], bool] = lambda action: False
+    now: float = NOW + 60
+
+    async def perform(self, action: Action, job: Record, me: str) -> tuple[Fact, ...]:
+        self.done.append(action)
+        if self.fails(action):
+            raise ConnectionError
+        if isinstance(action, Claim):
+            return (Claimed(job_id=action.job_id, what=action.what, owner=me, at=self.now, seconds=60),)
+        return self.answers.get(action, ())
+
+
+START = StartExecution(JOB, "{}")
+ASK = AskExecution(JOB)
+ANNOUNCE = Announce(JOB, 0)
+ARCHIVE = ArchiveLog(JOB, "t1", "main")
+OUTCOME = execution(attempts=(attempt(),))
+USUAL: dict[Action, tuple[Fact, ...]] = {
+    START: (execution("STARTED", observed_via="request"),),
+    ARCHIVE: (receipt(),),
+    ANNOUNCE: (announced(),),
+}
+
+
+def settling(jobs: InMemory, performer: Scripted) -> Settling:
+    """The heart, beating by the performer's clock."""
+    return Settling(jobs, performer, Patience(task_grace=30, log_deadline=900), lambda: performer.now)
+
+
+async def test_a_request_is_started_once() -> None:
+    """The answer is a fact, so the start is known and not repeated."""
+    jobs, performer = InMemory(), Scripted(USUAL)
+    job = await jobs.merge(requested())
+    for _ in range(3):
+        job = await settling(jobs, performer).settle(job)
+    assert performer.done == [START]
+
+
+async def test_an_end_is_archived_claimed_and_announced_in_one_go() -> None:
+    """Whatever the last event was that completes the record."""
+    jobs, performer = InMemory(), Scripted(USUAL)
+    job = await jobs.all_of(requested(), OUTCOME, task())
+    job = await settling(jobs, performer).settle(job)
+    assert performer.done == [Claim(JOB, "archive#t1"), ARCHIVE, Claim(JOB, "announce#0"), ANNOUNCE]
+    assert job.announced is not None
+    assert await settling(jobs, performer).settle(job) is job
+    assert performer.done[4:] == []
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+async def test_any_order_of_events_leads_to_one_announcement(reverse: bool) -> None:
+    """Each event is settled as it comes, as a worker does it."""
+    jobs, performer = InMemory(), Scripted(USUAL)
+    await jobs.merge(requested())
+    facts = [execution("STARTED"), running(), execution("RUNNING"), task(), OUTCOME]
+    for fact in reversed(facts) if reverse else facts:
+        for _ in range(2):
+            await settling(jobs, performer).settle(await jobs.merge(fact))
+    assert performer.done.count(ANNOUNCE) == 1
+    assert performer.done.count(ARCHIVE) == 1
+
+
+async def test_asking_in_vain_comes_to_an_end() -> None:
+    """Nobody answers anything, every action is tried once a pass, and the pass is over."""
+    jobs, performer = InMemory(), Scripted()
+    job = await jobs.all_of(requested(), execution("FAILED", detailed=False), running(), claim(SWEEP, "me"))
+    performer.now = NOW + 9999
+    await settling(jobs, performer).settle(job, "me")
+    assert performer.done == [ASK, AskTask(JOB, task_arn()), StopTask(JOB, task_arn())]
+
+
+async def test_answers_that_change_nothing_come_to_an_end() -> None:
+    """Step Functions goes on saying what we know already."""
+    still = execution("RUNNING", observed_via="sweep")
+    jobs, performer = InMemory(), Scripted({ASK: (still,)})
+    job = await jobs.all_of(requested(), still, claim(SWEEP, "me"))
+    await settling(jobs, performer).settle(job, "me")
+    assert performer.done == [ASK]
+
+
+async def test_a_sweep_finds_the_end_that_no_event_told() -> None:
+    """With every event lost, one pass asks, archives and announces."""
+    answers = {**USUAL, ASK: (OUTCOME,), AskTask(JOB, task_arn()): (task(),)}
+    jobs, performer = InMemory(), Scripted(answers)
+    job = await jobs.all_of(requested(), execution("STARTED"), claim(SWEEP, "me"))
+    job = await settling(jobs, performer).settle(job, "me")
+    assert performer.done[:2] == [ASK, AskTask(JOB, task_arn())]
+    assert performer.done[-1] == ANNOUNCE
+    assert job.announced is not None
+
+
+async def test_what_another_claimed_is_left_to_them() -> None:
+    """A claim that is lost ends the pass without the work."""
+    jobs, performer = InMemory(), Scripted(USUAL)
+    job = await jobs.all_of(requested(), OUTCOME, task(), receipt())
+    await jobs.merge(claim("announce#0", "them", NOW + 60))
+    job = await settling(jobs, performer).settle(job)
+    assert performer.done == [Claim(JOB, "announce#0")]
+    assert job.announced is None
+
+
+@pytest.mark.parametrize("crashing", [START, ARCHIVE, ANNOUNCE, Claim(JOB, "announce#0")], ids=str)
+async def test_after_a_crash_anywhere_the_next_pass_finishes(crashing: Action) -> None:
+    """Nothing is remembered outside the record, so nothing needs to be recovered."""
+    jobs, broken = InMemory(), Scripted(USUAL, fails=lambda action: action == crashing)
+    healthy = Scripted(USUAL)
+    for fact in (requested(), task(), OUTCOME):
+        try:
+            await settling(jobs, broken).settle(await jobs.merge(fact))
+        except ConnectionError:
+            healthy.now = broken.now + 61  # By then the claim of the one that crashed has run out.
+    job = await settling(jobs, healthy).settle(jobs.records[JOB])
+    assert job.announced is not None
+    together = [action for action in broken.done + healthy.done if action != crashing]
+    assert len([action for action in together if not isinstance(action, Claim)]) == len(
+        {action for action in together if not isinstance(action, Claim)}
+    )
+
+
+async def test_a_log_that_cannot_be_archived_holds_nothing_up_for_ever() -> None:
+    """After the deadline there is a receipt that says so, and the announcement goes out."""
+    given_up = receipt(status="absent", why="it could not be read in time")
+    jobs = InMemory()
+    performer = Scripted({**USUAL, GiveUpLog(JOB, "t1", "main"): (given_up,)}, fails=lambda action: action == ARCHIVE)
+    job = await jobs.all_of(requested(), OUTCOME, task())
+    with pytest.raises(ConnectionError):
+        await settling(jobs, performer).settle(job)
+    performer.now = NOW + 50 + 901
+    job = await settling(jobs, performer).settle(jobs.records[JOB])
+    assert job.announced is not None
+
+
+async def test_each_pass_works_under_a_name_of_its_own() -> None:
+    """Two workings of the same message must not share a claim."""
+    owners = set()
+    for _ in range(2):
+        jobs, performer = InMemory(), Scripted()
+        await settling(jobs, performer).settle(await jobs.all_of(requested(), OUTCOME, task()))
+        held = jobs.records[JOB].claim("archive#t1")
+        assert held is not None
+        owners.add(held.owner)
+    assert len(owners) == 2
+
+
+async def test_every_container_of_a_task_is_archived() -> None:
+    """Those that nobody asked for as well."""
+    both = {**USUAL, ArchiveLog(JOB, "t1", "agent"): (receipt("t1", "agent", status="absent"),)}
+    jobs, performer = InMemory(), Scripted(both)
+    job = await jobs.all_of(requested(), OUTCOME, task(containers=(container("agent", None), container())))
+    job = await settling(jobs, performer).settle(job)
+    assert job.announced is not None
+    assert performer.done.count(Claim(JOB, "archive#t1")) == 1
+
+
+async def test_nothing_is_owed_to_a_job_that_nobody_requested() -> None:
+    """An event of a stranger's execution does nothing."""
+    jobs, performer = InMemory(), Scripted(USUAL)
+    await settling(jobs, performer).settle(await jobs.merge(OUTCOME))
+    assert performer.done == []

@@ -1,0 +1,152 @@
+"""The template: what it promises, and what in the rest of the house it is tied to."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+from schemas.catalog import Image
+from schemas.job import MAX_STAGES, JobRequest
+from service.settings import ENVIRONMENT_PREFIX, Settings
+
+from .deployment import DEPLOY, Json, catalog, listed, properties, resolved, resources, role_statements, template
+
+CFN_LINT = "from cfnlint.runner import main; raise SystemExit(main())"
+MAX_TEMPLATE_BYTES, MAX_RESOURCES, MAX_PARAMETERS = 1_048_576, 500, 200  # [CloudFormation quotas]
+# What a common emulator of AWS refuses, so that it must sit behind a condition that is false there.
+NOT_EVERYWHERE = ("AWS::EC2::NatGateway", "AWS::EC2::EIP", "AWS::ApplicationAutoScaling::")
+
+
+def test_cfn_lint_finds_nothing() -> None:
+    """The template is what CloudFormation's own schemas say it should be."""
+    lint = subprocess.run(
+        [sys.executable, "-c", CFN_LINT, str(DEPLOY / "template.yaml")], capture_output=True, text=True, check=False
+    )
+    assert lint.returncode == 0, lint.stdout
+
+
+def test_the_template_is_within_cloudformations_limits() -> None:
+    """Size, resources and parameters stay below the quotas."""
+    assert (DEPLOY / "template.yaml").stat().st_size < MAX_TEMPLATE_BYTES
+    assert len(template()["Resources"]) < MAX_RESOURCES
+    assert len(template()["Parameters"]) < MAX_PARAMETERS
+
+
+def test_what_not_every_cloud_has_is_under_a_condition() -> None:
+    """The same file deploys where these types are refused."""
+    rare = [item for item in template()["Resources"].values() if item["Type"].startswith(NOT_EVERYWHERE)]
+    assert rare
+    assert all("Condition" in item for item in rare)
+
+
+def test_data_outlives_the_stack() -> None:
+    """Deleting the stack, or replacing a resource, leaves the logs and the records."""
+    for name in ("LogBucket", "JobsTable"):
+        assert template()["Resources"][name]["DeletionPolicy"].startswith("Retain")
+        assert template()["Resources"][name]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_a_dead_letter_outlives_its_source() -> None:
+    """A moved message keeps its age, so a dead-letter queue must keep messages for longer [SQS dead-letter queues]."""
+    for source in (properties("RequestQueue"), properties("EventQueue")):
+        [name, _] = source["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"]
+        assert properties(name)["MessageRetentionPeriod"] > source["MessageRetentionPeriod"]
+        assert source["VisibilityTimeout"] == Settings.model_fields["visibility_seconds"].default
+
+
+def test_every_rule_keeps_what_it_cannot_deliver() -> None:
+    """Targets have a dead-letter queue whose policy lets the rules in."""
+    for rule in resources("AWS::Events::Rule").values():
+        [target] = rule["Properties"]["Targets"]
+        assert target["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": ["UndeliveredEventQueue", "Arn"]}
+        assert target["RetryPolicy"]["MaximumRetryAttempts"] == 185
+    assert {"Ref": "UndeliveredEventQueue"} in properties("EventQueuePolicy")["Queues"]
+
+
+def test_the_logs_of_jobs_are_complete_by_choice() -> None:
+    """A job's container waits rather than drop a line; without a prefix its stream could not be found."""
+    for image in catalog().images.values():
+        for container in task_definition(image)["ContainerDefinitions"]:
+            options = container["LogConfiguration"]["Options"]
+            assert options["mode"] == "blocking"
+            assert options["awslogs-stream-prefix"]
+
+
+def task_definition(image: Image) -> Json:
+    """The task definition of a catalogued image."""
+    [found] = [
+        item["Properties"]
+        for item in resources("AWS::ECS::TaskDefinition").values()
+        if resolved(item["Properties"]["Family"]) == image.task_definition
+    ]
+    return dict(found)
+
+
+@pytest.mark.parametrize("name", catalog().images)
+def test_every_catalogued_image_has_its_task_definition(name: str) -> None:
+    """Family, container and size are those that the catalogue says."""
+    image = catalog().images[name]
+    definition = task_definition(image)
+    assert image.container in {container["Name"] for container in definition["ContainerDefinitions"]}
+    assert (int(definition["Cpu"]), int(definition["Memory"])) == (image.cpu, image.memory)
+    assert definition["NetworkMode"] == "awsvpc"
+
+
+def test_a_callback_image_may_report_back() -> None:
+    """The task role of each callback image holds the three calls that a token is for, and no other image's does."""
+    for image in catalog().images.values():
+        role = task_definition(image).get("TaskRoleArn", {"Fn::GetAtt": [None]})["Fn::GetAtt"][0]
+        actions = {action for name, item in role_statements() if name == role for action in listed(item["Action"])}
+        assert (image.integration == "callback") == (
+            {"states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat"} <= actions
+        )
+
+
+def test_the_state_machine_gets_every_substitution_it_names() -> None:
+    """No `${Name}` is left in the deployed definition."""
+    definition = (DEPLOY / "state_machine.asl.json").read_text()
+    for name in properties("StateMachine")["DefinitionSubstitutions"]:
+        assert "${" + name + "}" in definition
+        definition = definition.replace("${" + name + "}", "")
+    assert "${" not in definition
+
+
+def test_the_function_names_a_handler_that_exists() -> None:
+    """Lambda will find what the template calls."""
+    module, name = properties("PlanNextStep")["Handler"].rsplit(".", 1)
+    assert callable(getattr(import_module(module), name))
+
+
+def test_the_worker_is_given_the_settings_it_reads() -> None:
+    """Each variable is a setting, and each setting without a default is given."""
+    [container] = properties("WorkerTask")["ContainerDefinitions"]
+    given = {pair["Name"].removeprefix(ENVIRONMENT_PREFIX).lower() for pair in container["Environment"]}
+    needed = {name for name, field in Settings.model_fields.items() if field.is_required()}
+    assert needed <= given <= set(Settings.model_fields)
+
+
+def test_the_worker_has_time_to_drain() -> None:
+    """What the worker believes about ECS's patience is what ECS is told, and the drain ends before it."""
+    [container] = properties("WorkerTask")["ContainerDefinitions"]
+    values = {pair["Name"]: pair["Value"] for pair in container["Environment"]}
+    assert int(values["JOBFERRY_STOP_TIMEOUT_SECONDS"]) == container["StopTimeout"]
+    assert int(values["JOBFERRY_DRAIN_SECONDS"]) < container["StopTimeout"]
+
+
+def test_the_front_door_knows_every_field_of_a_request() -> None:
+    """What admission would take, the API lets through; what is no field at all it refuses at once."""
+    schema = properties("ApiJobRequest")["Schema"]
+    assert set(schema["properties"]) == set(JobRequest.model_fields)
+    assert schema["properties"]["stages"]["maxItems"] == MAX_STAGES
+
+
+def test_every_alarm_rings_somewhere_and_says_where_to_look() -> None:
+    """An alarm names its section of the runbook, and tells the alarm topic."""
+    alarms = resources("AWS::CloudWatch::Alarm")
+    assert alarms
+    for alarm in alarms.values():
+        assert "in deploy/RUNBOOK.md" in alarm["Properties"]["AlarmDescription"]
+        assert alarm["Properties"]["AlarmActions"] == [{"Ref": "AlarmTopic"}]
