@@ -39,11 +39,12 @@ async def run_worker(settings: Settings) -> None:
     pulse = Pulse(wall_clock)
     async with open_runtime(settings) as runtime, health_page(pulse, settings.health_port):
         log.info("worker_started", images=len(runtime.catalog.images), job_types=len(runtime.catalog.job_types))
-        await _until_stopped(_Worker(runtime, pulse, stopping))
+        await work_until_stopped(Worker(runtime, pulse, stopping))
     log.info("worker_stopped")
 
 
-async def _until_stopped(worker: _Worker) -> None:
+async def work_until_stopped(worker: Worker) -> None:
+    """Run the worker's loops until it is told to stop; then drain, and cut off what is late."""
     async with asyncio.TaskGroup() as loops:
         work = [loops.create_task(loop) for loop in worker.loops()]
         await worker.stopping.wait()
@@ -55,7 +56,7 @@ async def _until_stopped(worker: _Worker) -> None:
 
 
 @dataclass(frozen=True)
-class _Worker:
+class Worker:
     """The loops of a worker, and what they share."""
 
     runtime: Runtime
@@ -65,7 +66,8 @@ class _Worker:
     def loops(self) -> tuple[Coroutine[None, None, None], ...]:
         """Everything that runs until told to stop."""
         settings, table = self.runtime.settings, self.runtime.table
-        requests = Requests(self.runtime.catalog, self.runtime.objects, settings.log_bucket, table, wall_clock)
+        now = self.runtime.settling.now
+        requests = Requests(self.runtime.catalog, self.runtime.objects, settings.log_bucket, table, now)
         events = Events(settings.state_machine_arn, table)
         return (
             self._consumer("requests", self.runtime.requests, requests.hear, settings.request_slots, self._starts_left),

@@ -1,0 +1,1 @@
+"""What Jobferry costs, as ratios in one run. `make bench`."""
