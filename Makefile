@@ -1,6 +1,6 @@
 # Everything that a clone needs: `make demo` runs real jobs here, `make test` proves the promises.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench local lock schemas clean
+.PHONY: help setup demo simulate chaos test check bench local lock schemas clean
 
 # The first Python that is new enough; name another with `make PYTHON=...`.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -20,6 +20,12 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
+
+simulate: $(READY) ## Simulate thousands of seeded histories of faults, and check every promise
+	@$(BIN)/python -m tests.sim
+
+chaos: $(READY) ## Real workers on the local AWS, killed and lied to
+	@$(BIN)/python -m tests.chaos
 
 demo: $(READY) ## Run real jobs end to end on an embedded AWS
 	@$(BIN)/jobferry demo

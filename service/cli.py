@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from service import dead_letters_cli
+from service import dead_letters_cli, doctor_cli
 from service.settings import SettingsError, read_settings
 
 
@@ -33,17 +33,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             return demo(as_json=options.json)
         case _:
-            return _with_settings(options)
+            return _on_a_deployment(options)
 
 
-def _with_settings(options: argparse.Namespace) -> int:
-    """Run a command that looks at a deployment, by the same variables as the worker's."""
+def _on_a_deployment(options: argparse.Namespace) -> int:
+    """Run a command that looks at a deployment, by the same variables as the worker's; 2 if they name none."""
     try:
-        settings = read_settings()
+        match options.command:
+            case "doctor":
+                return doctor_cli.examine_all(options)
+            case "catalog":
+                return doctor_cli.examine_catalog(options)
+            case _:
+                return dead_letters_cli.run(options, read_settings())
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    return dead_letters_cli.run(options, settings)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -57,6 +62,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     local.add_argument("--port", type=int, default=4566, help="port on 127.0.0.1; 0 takes a free one (default: 4566)")
     demo = commands.add_parser("demo", help="run real jobs end to end on this machine, and check what comes of them")
     demo.add_argument("--json", action="store_true", help="print the notifications as JSON lines on standard output")
+    doctor_cli.add_doctor_arguments(
+        commands.add_parser("doctor", help="say what of a deployment is wrong, and the remedy")
+    )
+    doctor_cli.add_catalog_arguments(commands.add_parser("catalog", help="compare the catalogue with the account"))
     dead_letters_cli.add_arguments(commands.add_parser("dlq", help="look into the dead-letter queues"))
     return parser.parse_args(arguments)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from service.aws.objects import Objects, ObjectTooLargeError
 from service.aws.queue import Queue
 from service.aws.tasks import Tasks
 from service.aws.topic import Topic
-from service.clock import wall_clock
+from service.clock import Clock, new_work, wall_clock
 from service.core.admission import check_job_types
 from service.core.announce import split_s3_uri
 from service.core.owed import Patience
@@ -37,6 +38,9 @@ from service.settle import Settling
 _LARGEST_CATALOG_BYTES = 4 * 1024 * 1024
 # Building the user agent costs a fifth of a call; a constant one costs nothing.
 _USER_AGENT = "jobferry"
+
+OpenClient = Callable[[str], Awaitable[Any]]
+"""Opens a client of an AWS service, by the service's name."""
 
 
 @dataclass(frozen=True)
@@ -58,40 +62,58 @@ class Runtime:
 async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     """Everything opened and wired for as long as the context lasts."""
     session = get_session()
+    region = _region(session)
+    config = _config(settings, endpoint=os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"))
     async with AsyncExitStack() as stack:
 
         async def client(service: str) -> Any:
-            return await stack.enter_async_context(session.create_client(service, config=_config(settings)))
+            return await stack.enter_async_context(session.create_client(service, region_name=region, config=config))
 
         objects = Objects(await client("s3"), await session.get_credentials())
-        sqs = await client("sqs")
-        table = JobsTable(
-            client=await client("dynamodb"),
-            name=settings.jobs_table,
-            silence_seconds=settings.silence_seconds,
-            grace_seconds=settings.task_grace_seconds,
-            retention_days=settings.retention_days,
-            now=wall_clock,
-        )
-        # A bucket that holds so many calls and refills at a rate, as Step Functions' own does.
-        bucket, refill = settings.start_execution_bucket, settings.start_execution_refill
-        starts = AsyncLimiter(bucket, bucket / refill)
-        performer = await _performer(settings, client, objects, _region(session), starts)
-        patience = Patience(settings.task_grace_seconds, settings.log_deadline_seconds)
-        yield Runtime(
-            settings=settings,
-            catalog=await read_catalog(settings.catalog, objects),
-            requests=Queue(sqs, settings.request_queue_url, settings.visibility_seconds),
-            events=Queue(sqs, settings.event_queue_url, settings.visibility_seconds),
-            table=table,
-            objects=objects,
-            failures=Failures(table.client, table.name, wall_clock),
-            starts=starts,
-            settling=Settling(table, performer, patience, wall_clock),
-        )
+        catalog = await read_catalog(settings.catalog, objects)
+        yield await wire(settings, client, objects, catalog, region)
 
 
-async def _performer(settings: Settings, client: Any, objects: Objects, region: str, starts: AsyncLimiter) -> Performer:
+async def wire(
+    settings: Settings,
+    client: OpenClient,
+    objects: Objects,
+    catalog: Catalog,
+    region: str,
+    now: Clock = wall_clock,
+    name_work: Callable[[], str] = new_work,
+) -> Runtime:
+    """Everything wired, over clients of whatever AWS this is."""
+    sqs = await client("sqs")
+    table = JobsTable(
+        client=await client("dynamodb"),
+        name=settings.jobs_table,
+        silence_seconds=settings.silence_seconds,
+        grace_seconds=settings.task_grace_seconds,
+        retention_days=settings.retention_days,
+        now=now,
+    )
+    # A bucket that holds so many calls and refills at a rate, as Step Functions' own does.
+    bucket, refill = settings.start_execution_bucket, settings.start_execution_refill
+    starts = AsyncLimiter(bucket, bucket / refill)
+    performer = await _performer(settings, client, objects, region, starts, now)
+    patience = Patience(settings.task_grace_seconds, settings.log_deadline_seconds)
+    return Runtime(
+        settings=settings,
+        catalog=catalog,
+        requests=Queue(sqs, settings.request_queue_url, settings.visibility_seconds),
+        events=Queue(sqs, settings.event_queue_url, settings.visibility_seconds),
+        table=table,
+        objects=objects,
+        failures=Failures(table.client, table.name, now),
+        starts=starts,
+        settling=Settling(table, performer, patience, now, name_work),
+    )
+
+
+async def _performer(
+    settings: Settings, client: OpenClient, objects: Objects, region: str, starts: AsyncLimiter, now: Clock
+) -> Performer:
     tasks = Tasks(await client("ecs"))
     reads = AsyncLimiter(settings.get_log_events_per_second, 1)
     return Performer(
@@ -104,17 +126,17 @@ async def _performer(settings: Settings, client: Any, objects: Objects, region: 
             bucket=settings.log_bucket,
             region=region,
             quiet_seconds=settings.log_quiet_seconds,
-            now=wall_clock,
+            now=now,
         ),
         objects=objects,
         topic=Topic(await client("sns"), settings.topic_arn),
         link_seconds=settings.link_seconds,
         claim_seconds=max(settings.claim_seconds, 3 * settings.log_quiet_seconds),
-        now=wall_clock,
+        now=now,
     )
 
 
-def _config(settings: Settings) -> AioConfig:
+def _config(settings: Settings, endpoint: str | None) -> AioConfig:
     """Retries of a call are botocore's business, and theirs alone; adaptive slows down when throttled."""
     return AioConfig(
         user_agent=_USER_AGENT,
@@ -124,11 +146,15 @@ def _config(settings: Settings) -> AioConfig:
         max_pool_connections=max(50, settings.event_slots),
         tcp_keepalive=True,
         signature_version="v4",
+        # Links name the bucket's region: the global endpoint only redirects to a new bucket elsewhere, and the redirect
+        # breaks the signature. An endpoint of one's own need not know names of buckets as hosts.
+        s3={"addressing_style": "path" if endpoint else "virtual"},
     )
 
 
 def _region(session: AioSession) -> str:
-    region = session.get_config_variable("region")
+    # botocore reads AWS_DEFAULT_REGION; ECS and the other SDKs have AWS_REGION.
+    region = os.environ.get("AWS_REGION") or session.get_config_variable("region")
     if not region:
         raise SettingsError("AWS_REGION is missing. It is: the AWS region that the queues are in")
     return str(region)

@@ -23,6 +23,8 @@ log = structlog.stdlib.get_logger()
 _LINGER_SECONDS = 0.2
 _POLL_FAILED_SECONDS = 1.0
 _LONGEST_BACKOFF_SECONDS = 900
+# After the drain's deadline there is time for a call that succeeds, but not for one with all its retries.
+_FAREWELL_SECONDS = 2.0
 
 
 async def _always_open() -> None:
@@ -61,8 +63,11 @@ class Consumer:
             async with asyncio.TaskGroup() as working:
                 while not self.stopping.is_set():
                     await self._take(free, working)
-        finally:
             await self._settled.join()
+        except BaseException:
+            await _briefly(self._settled.join())
+            raise
+        finally:
             deleting.cancel()
             with suppress(asyncio.CancelledError):
                 await deleting
@@ -96,7 +101,7 @@ class Consumer:
                 await self._handle_or_retry(message)
         except asyncio.CancelledError:
             # The drain's deadline: another worker may have it at once.
-            await self._give_back(message)
+            await _briefly(self._give_back(message))
             raise
         finally:
             self.pulse.let_go()
@@ -141,6 +146,12 @@ class Consumer:
         failed = await self.queue.delete(batch)
         if failed:
             log.warning("delete_failed", queue=self.name, messages=len(failed))
+
+
+async def _briefly(work: Awaitable[object]) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_FAREWELL_SECONDS):
+            await work
 
 
 async def _acquire(free: asyncio.Semaphore, at_most: int) -> int:

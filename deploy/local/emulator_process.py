@@ -24,6 +24,10 @@ class EmulatorFailed(RuntimeError):
     """The emulator did not come up."""
 
 
+class EmulatorEnded(EmulatorFailed):
+    """The emulator ended before it came up; why, it has written to standard error itself."""
+
+
 class EmulatorProcess:
     """Starts the emulator, waits until it answers, and ends it again.
 
@@ -135,7 +139,7 @@ class EmulatorProcess:
             raise EmulatorFailed(f"The emulator did not come up within {self._ready_within:g} s.")
         line = output.readline().decode().strip()
         if not line:
-            raise EmulatorFailed(f"The emulator ended with status {self._started.wait()} before it came up.")
+            raise EmulatorEnded(f"The emulator ended with status {self._started.wait()} before it came up.")
         return int(line.rpartition(":")[2])
 
     def _await_health(self, deadline: float) -> None:

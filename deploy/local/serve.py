@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-from deploy.local.emulator_process import EmulatorFailed
+from deploy.local.emulator_process import EmulatorEnded, EmulatorFailed
 from deploy.local.local_run import LocalRun, local_run
 from deploy.local.stack import StackFailedError
 
@@ -29,6 +29,8 @@ def serve(port: int) -> int:
         signal.signal(number, tell)
     try:
         return _serve(port, told)
+    except EmulatorEnded:
+        return 1
     except (EmulatorFailed, StackFailedError) as error:
         print(error, file=sys.stderr)
         return 1

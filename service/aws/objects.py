@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from service.clock import Clock, wall_clock
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -37,6 +39,7 @@ class Objects:
 
     client: S3Client
     credentials: Any  # aiobotocore's credentials, whose expiry bounds every link's; it has no public type.
+    now: Clock = wall_clock
 
     async def put(self, bucket: str, key: str, body: bytes, content_type: str) -> None:
         """Write a small object."""
@@ -77,7 +80,7 @@ class Objects:
 
     async def link(self, bucket: str, key: str, seconds: int) -> SignedLink:
         """A presigned GET link. One signed by a role dies with the role's session, so its expiry says the sooner."""
-        wanted = datetime.now(UTC) + timedelta(seconds=seconds)
+        wanted = datetime.fromtimestamp(self.now() + seconds, UTC)
         credentials_end = await self._credentials_end()
         expires = min(wanted, credentials_end) if credentials_end else wanted
         url = await self.client.generate_presigned_url(

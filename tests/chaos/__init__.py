@@ -1,1 +1,1 @@
-"""Chaos: many jobs through several worker processes on the local AWS, which lies, stalls and breaks, while workers die."""
+"""Chaos: many jobs through several worker processes on the local AWS, which stalls and breaks, while workers die."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,13 +21,12 @@ _THROTTLES = {
     "sns": "Throttling",
     "s3": "SlowDown",
 }
-_CREDENTIAL = re.compile(r"Credential=([^/]+)/")
 LINK = "link"
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call: of which service, what, by whom (the access key of its signature), and with what."""
+    """One call: of which service, what, by which worker, and with what."""
 
     service: str
     operation: str
@@ -50,15 +48,13 @@ class Answer:
     body: bytes
 
 
-def read_call(method: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> Call:
-    """What a request asks. S3's operations go by their method; a presigned link is nobody's call."""
-    found = _CREDENTIAL.search(headers.get("Authorization", ""))
-    caller = found.group(1) if found else ""
+def read_call(caller: str, method: str, headers: Mapping[str, str], body: bytes) -> Call:
+    """What a request asks. S3's operations go by their method; a presigned link has no signature there."""
     target = headers.get("X-Amz-Target", "")
     if target:
         prefix, _, operation = target.partition(".")
         return Call(_SERVICES.get(prefix, prefix), operation, caller, body)
-    if "X-Amz-Signature" in query or not caller:
+    if "Authorization" not in headers:
         return Call("s3", LINK, caller, body)
     if headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
         return Call("sns", form_of(body).get("Action", ""), caller, body)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from deploy.local.local_run import LocalRun, local_run
 from deploy.local.subscriber import Subscriber
@@ -28,7 +27,7 @@ from tests.chaos.workload import Errand, errands
 
 _LOOK_SECONDS = 0.5
 _IDLE_LOOKS = 5
-_ROUND_SECONDS = 0.02
+_ROUND_SECONDS = 0.05
 
 Progress = Callable[[str], None]
 
@@ -140,35 +139,33 @@ def drill(plan: Plan, progress: Progress = lambda _: None) -> Report:
         going.receive()
         verdict = judge(going.sent, going.told, going.asking.truth(), going.proxy.witness.excused)
         faults = Counter({str(kind): number for kind, number in going.proxy.met.items()}) + going.bus.met
-        return Report(plan, verdict, going.fleet.deaths, faults, going.proxy.calls, seconds, logs)
+        return Report(plan, verdict, going.fleet.deaths, faults, going.proxy.calls.total(), seconds, logs)
 
 
 @contextmanager
 def _opened(plan: Plan, run: LocalRun, logs: Path) -> Iterator[_Drill]:
     """Everything that a drill needs, in the order in which it depends on each other."""
     subscriber = Subscriber.to(run.session, run.stack.outputs["TopicArn"], name="chaos-subscriber")
-    environment = dict(run.environment) | plan.settings
-    fleet = Fleet(environment, plan.worker_module, plan.workers, logs, random.Random(f"{plan.seed}:fleet"))
     witness = Witness(CLAIM_SECONDS)
-
-    def strike(name: str, what: Any) -> str | None:
-        witness.saw_die(name)
-        return fleet.strike(name, what)
-
     proxy = Proxy(
         upstream=run.endpoint_url,
         faults=Faults(plan.seed, plan.fault_rates),
         starts=TokenBucket(plan.start_bucket, plan.start_refill, time.monotonic),
         killer=Killer(deque(strikes(plan.seed, plan.kills_per_minute, plan.storm_seconds))),
-        strike=strike,
         witness=witness,
     )
+    fleet = Fleet(
+        environment={**run.environment, **plan.settings},
+        door_for=proxy.door_for,
+        calls=proxy.calls,
+        module=plan.worker_module,
+        size=plan.workers,
+        logs=logs,
+        dice=random.Random(f"{plan.seed}:fleet"),
+    )
+    proxy.strike = fleet.strike
+    requests = sorted(((at, item) for item in errands(plan) for at in item.at), key=lambda due: due[0])
     with proxy, Bus(run, plan.bus, plan.seed) as bus:
-        environment["AWS_ENDPOINT_URL"] = proxy.endpoint_url
-        requests = sorted(
-            ((at, item) for item in errands(plan) for at in item.at),
-            key=lambda due: due[0],
-        )
         yield _Drill(plan, Asking(run), proxy, bus, fleet, subscriber, deque(requests))
 
 

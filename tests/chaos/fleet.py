@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -22,7 +22,7 @@ _LEAVES_WITHIN_SECONDS = 20.0
 
 @dataclass
 class Worker:
-    """One process; its name is the access key that it signs with, by which the proxy knows it."""
+    """One process; the proxy knows it by its name."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -37,9 +37,14 @@ class Worker:
 
 @dataclass
 class Fleet:
-    """So many workers at any time. `deaths` counts how they ended, by signal, or as `crashed` and `late`."""
+    """So many workers at any time. `deaths` counts how they ended, by signal, or as `crashed` and `late`.
+
+    Only workers at work are struck, those that made a call: the death of one that still starts would prove nothing.
+    """
 
     environment: Mapping[str, str]
+    door_for: Callable[[str], str]
+    calls: Mapping[str, int]
     module: str
     size: int
     logs: Path
@@ -57,7 +62,7 @@ class Fleet:
 
     def strike_any(self, what: signal.Signals) -> str | None:
         """Send a signal to one of those that were not told to go yet; answers with its name."""
-        alive = [name for name, worker in self._workers.items() if worker.told is None]
+        alive = [name for name, worker in self._workers.items() if worker.told is None and self.calls.get(name)]
         return self.strike(self.dice.choice(alive), what) if alive else None
 
     def strike(self, name: str, what: signal.Signals) -> str | None:
@@ -84,7 +89,7 @@ class Fleet:
         with (self.logs / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "deploy.local.tethered", self.module],
-                env={**os.environ, **self.environment, "AWS_ACCESS_KEY_ID": name},
+                env={**os.environ, **self.environment, "AWS_ENDPOINT_URL": self.door_for(name)},
                 cwd=PROJECT,
                 stdin=subprocess.PIPE,
                 stderr=log,
@@ -97,8 +102,8 @@ class Fleet:
         if code is None:
             self._hurry(worker)
             return
-        if (worker.told is None) or (worker.told is signal.SIGTERM and code != 0):
-            self.deaths["crashed"] += worker.told is None or code != -signal.SIGKILL
+        if worker.told is None or (worker.told is signal.SIGTERM and code != 0):
+            self.deaths["crashed"] += 1
         if worker.process.stdin:
             worker.process.stdin.close()
         del self._workers[worker.name]

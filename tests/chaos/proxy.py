@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -27,7 +28,9 @@ from tests.chaos.witness import Witness
 HOST = "127.0.0.1"
 _LARGEST_BODY = 64 * 1024 * 1024
 # Of this connection only, or of a body that is sent anew in one piece.
-_NOT_PASSED_ON = frozenset({"connection", "expect", "keep-alive", "transfer-encoding", "content-length", "date", "server"})
+_NOT_PASSED_ON = frozenset(
+    {"connection", "expect", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
+)
 _NOT_ADDED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _RESET = struct.pack("ii", 1, 0)
 
@@ -36,6 +39,9 @@ _BEFORE: dict[Fault, Callable[[Call], Answer]] = {
     Fault.UNAVAILABLE: lambda call: failed(call, 503),
     Fault.THROTTLED: throttled,
 }
+
+Strikes = Callable[[str, signal.Signals], str | None]
+"""Sends a signal to a worker, by its name."""
 
 
 class ConnectionCutError(Exception):
@@ -50,20 +56,29 @@ class Proxy:
     faults: Faults
     starts: TokenBucket
     killer: Killer
-    strike: Callable[[str, signal.Signals], str | None]
     witness: Witness
+    strike: Strikes = lambda _name, _signal: None
     met: Counter[Fault] = field(default_factory=Counter)
-    calls: int = 0
-    port: int = 0
+    calls: Counter[str] = field(default_factory=Counter)
+    _doors: dict[int, str] = field(default_factory=dict)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     _ready: threading.Event = field(default_factory=threading.Event)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _thread: threading.Thread | None = None
+    _runner: web.AppRunner | None = None
     _session: aiohttp.ClientSession | None = None
 
-    @property
-    def endpoint_url(self) -> str:
-        return f"http://{HOST}:{self.port}"
+    def door_for(self, caller: str) -> str:
+        """The endpoint of one worker: each has a port of its own, by which its calls are known. It stays open."""
+        return asyncio.run_coroutine_threadsafe(self._open(caller), self._loop).result()
+
+    async def _open(self, caller: str) -> str:
+        assert self._runner is not None
+        listener = socket.create_server((HOST, 0))
+        await web.SockSite(self._runner, listener).start()
+        port = listener.getsockname()[1]
+        self._doors[port] = caller
+        return f"http://{HOST}:{port}"
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
@@ -86,22 +101,19 @@ class Proxy:
     async def _serve(self) -> None:
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_route("*", "/{path:.*}", self._handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, HOST, 0)
-        await site.start()
-        self.port = runner.addresses[0][1]
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
         connector = aiohttp.TCPConnector(limit=0)
         timeout = aiohttp.ClientTimeout(total=None)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
             self._session = session
             self._ready.set()
             await self._stop.wait()
-        await runner.cleanup()
+        await self._runner.cleanup()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        call = read_call(request.method, request.query, request.headers, await request.read())
-        self.calls += 1
+        call = read_call(self._caller(request), request.method, request.headers, await request.read())
+        self.calls[call.caller] += 1
         if call.operation == LINK:
             return _whole(await self._forward(request, call))
         began = time.monotonic()
@@ -116,13 +128,17 @@ class Proxy:
         except ConnectionCutError:
             return _cut(request)
         finally:
-            if call.caller:
-                self.witness.saw(call, began, time.monotonic(), troubled=troubled)
+            self.witness.saw(call, began, time.monotonic(), troubled=troubled)
+
+    def _caller(self, request: web.Request) -> str:
+        assert request.transport is not None
+        return self._doors[request.transport.get_extra_info("sockname")[1]]
 
     async def _die(self, request: web.Request, call: Call, strike: Strike) -> web.StreamResponse:
         """The caller is killed while it waits for this answer."""
         if strike.after:
             await self._forward(request, call)
+        self.witness.saw_die(call.caller)
         if self.strike(call.caller, strike.signal):
             self.met[Fault.KILLED_AFTER if strike.after else Fault.KILLED] += 1
         raise ConnectionCutError
@@ -196,8 +212,10 @@ async def _half(request: web.Request, answer: Answer) -> web.StreamResponse:
     """Half a body, and then nothing more."""
     response = web.StreamResponse(status=answer.status, headers=answer.headers)
     response.content_length = max(len(answer.body), 1)
-    await response.prepare(request)
-    await response.write(answer.body[: len(answer.body) // 2])
+    # A caller that died meanwhile does not hear of it.
+    with suppress(ConnectionResetError):
+        await response.prepare(request)
+        await response.write(answer.body[: len(answer.body) // 2])
     if request.transport is not None:
         request.transport.close()
     return response

@@ -38,7 +38,8 @@ def show(report: Report, console: Console) -> None:
 
 
 def _table(report: Report) -> Table:
-    table = Table(title=f"Chaos, seed {report.plan.seed}", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    title = f"Chaos, seed {report.plan.seed}"
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     table.add_column("What")
     table.add_column("Figure", justify="right")
     for name, value in _figures(report):

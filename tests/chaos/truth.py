@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from deploy.local.local_run import LocalRun
@@ -46,6 +46,7 @@ class Asking:
     """Asks the embedded AWS, past the proxy."""
 
     run: LocalRun
+    _clients: dict[str, Any] = field(default_factory=dict)
 
     def truth(self) -> Truth:
         """How everything is now."""
@@ -92,7 +93,9 @@ class Asking:
         return self.depth(self.run.stack.outputs[output])
 
     def _client(self, service: str) -> Any:
-        return self.run.session.client(service)  # type: ignore[call-overload]  # any of them
+        if service not in self._clients:
+            self._clients[service] = self.run.session.client(service)
+        return self._clients[service]
 
     def _listed(self, **members: str) -> Iterator[dict[str, Any]]:
         pages = self._client("stepfunctions").get_paginator("list_executions")

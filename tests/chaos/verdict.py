@@ -93,9 +93,7 @@ def judge(sent: Sequence[Sent], told: Sequence[Told], truth: Truth, excused: Set
         dead_lettered=truth.dead_lettered,
         executions_beyond=tuple(_beyond(dues, truth)),
         broken_links=tuple(f"{item.subject}: {link}" for item in told for link in item.broken),
-        seconds=tuple(
-            copies[0].at - dues[subject].sent_at for subject, copies in heard.items() if subject in dues
-        ),
+        seconds=tuple(copies[0].at - dues[subject].sent_at for subject, copies in heard.items() if subject in dues),
     )
 
 

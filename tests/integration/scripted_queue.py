@@ -25,6 +25,8 @@ class ScriptedSqs:
         self.poll_errors: deque[ClientError] = deque()
         self.delete_errors: deque[Exception] = deque()
         self.undeletable: set[str] = set()
+        self.answers = asyncio.Event()
+        self.answers.set()
         self._stir = asyncio.Event()
 
     def put(self, *bodies: str, receive_count: int = 1) -> None:
@@ -57,10 +59,12 @@ class ScriptedSqs:
 
     async def change_message_visibility(self, *, ReceiptHandle: str, VisibilityTimeout: int, **_: object) -> None:
         """Note it."""
+        await self.answers.wait()
         self.visibility.append((ReceiptHandle, VisibilityTimeout))
 
     async def delete_message_batch(self, *, Entries: list[dict[str, str]], **_: object) -> dict[str, Any]:
         """Note it."""
+        await self.answers.wait()
         if self.delete_errors:
             raise self.delete_errors.popleft()
         self.deleted.append([entry["ReceiptHandle"] for entry in Entries])

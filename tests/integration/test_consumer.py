@@ -273,3 +273,20 @@ async def test_a_fault_of_the_deleting_neither_stops_nor_hangs_the_consumer(sqs:
         await eventually(lambda: not sqs.delete_errors)
         sqs.put("b")
         await eventually(lambda: sqs.all_deleted == {"b"})
+
+
+async def test_an_outage_at_the_deadline_does_not_hold_the_worker_up(
+    sqs: ScriptedSqs, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call to a queue that does not answer is not waited for: what it was about comes again by itself."""
+    monkeypatch.setattr(module, "_FAREWELL_SECONDS", 0.05)
+    sqs.answers.clear()
+    work.hold("endless")
+    sqs.put("endless", "quick")
+    consumer = Consumer("events", queue_of(sqs), work, 10, poll_seconds=20, stopping=asyncio.Event())
+    running = asyncio.create_task(consumer.run())
+    await eventually(lambda: sorted(work.begun) == ["endless", "quick"] and work.at_once == 1)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(running, 5)
+    assert (sqs.deleted, sqs.visibility) == ([], [])

@@ -108,10 +108,17 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def kill(self, process: Process) -> None:
         """End a process as `kill -9` does: its tasks stand still for good."""
         process.alive = False
-        for task in asyncio.all_tasks(self):
-            # Kept until the end, since a coroutine that is collected runs its `finally` blocks.
+        # Kept until the end, since a coroutine that is collected runs its `finally` blocks.
+        self._graveyard.extend(asyncio.all_tasks(self))
+
+    def bury(self) -> None:
+        """End it all: nothing runs here any more, and nobody complains of it."""
+        for task in (*self._graveyard, *asyncio.all_tasks(self)):
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # asyncio's own switch, not in typeshed
-            self._graveyard.append(task)
+        self._graveyard.clear()
+        self._soon.clear()
+        self._later.clear()
+        self.close()
 
     def _run_once(self) -> None:
         if not self._soon:

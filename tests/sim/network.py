@@ -54,7 +54,7 @@ class Network:
             await self._before(fault, operation, process, about)
         answer = await self._effect(operation, effect, process, about)
         if fault is not None:
-            await self._after(fault, operation, process, about)
+            await self._after(fault, operation, process)
         await self._loop.pause(self._latency())
         return answer
 
@@ -94,7 +94,9 @@ class Network:
                 process.stalled_until = self._loop.time() + self._chance.random() * 30
                 await self._loop.pause(0)
 
-    async def _after(self, fault: Fault, operation: str, process: Process | None, about: object) -> None:
+    async def _after(self, fault: Fault, operation: str, process: Process | None) -> None:
+        if process is not None:
+            self.on_fault(process, operation)  # Once more: now the effect has happened.
         match fault:
             case Fault.SERVER_ERROR_LATE:
                 raise passing(ClientError({"Error": {"Code": "InternalServerError", "Message": "500"}}, operation))

@@ -58,7 +58,26 @@ def test_job_ids_that_may_be(job_id: str) -> None:
 
 @pytest.mark.parametrize(
     "job_id",
-    ["", "0" * 65, "a b", "a.b", "a/b", "a:b", "../x", "a\n", "\na", "ü", "\uff11", "a\x00", "$(rm)", 7, True, 1.5, [], {}],
+    [
+        "",
+        "0" * 65,
+        "a b",
+        "a.b",
+        "a/b",
+        "a:b",
+        "../x",
+        "a\n",
+        "\na",
+        "ü",
+        "\uff11",
+        "a\x00",
+        "$(rm)",
+        7,
+        True,
+        1.5,
+        [],
+        {},
+    ],
 )
 def test_job_ids_that_may_not_be(job_id: object) -> None:
     """Anything else is refused by name, and is not repeated as the job's id."""

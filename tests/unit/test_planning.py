@@ -1,148 +1,29 @@
-"""What the next stage is, played through with a state machine of a few lines."""
+"""What the next stage is, and when the job is over."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
-from schemas.plan import Attempt, Config, ErrorResult, ExecutionInput, LambdaResult, NextStage, PlanRequest, Stage
-from service.core.planning import JOB_TIMED_OUT, STAGE_FAILED, plan
-from tests.unit.builders import JOB, NOW, catalog, execution_arn, task_arn
-
-Step = Literal["plan_next_step", "handle_error_step", "finish_step"]
-
-
-@dataclass(frozen=True)
-class Ends:
-    """How one attempt ends: with the result of a state, or with an error that is caught; after so many seconds."""
-
-    result: dict[str, Any] | None = None
-    error: str = ""
-    cause: str = ""
-    takes: float = 10
-
-
-@dataclass
-class Machine:
-    """The state machine as far as planning sees it. `ran` holds every attempt that was launched."""
-
-    stages: Sequence[Stage]
-    timeout_seconds: int | None = None
-    now: float = NOW
-    ran: list[NextStage] = field(default_factory=list)
-    waited: list[int] = field(default_factory=list)
-
-    def run(self, *script: Ends) -> LambdaResult:
-        """Play the script to the end of the job; it must be just as long as the job."""
-        remaining = list(script)
-        plan_now = self._plan("plan_next_step", self._input(self._start()))
-        while plan_now.next_stage is not None:
-            self.now += plan_now.wait_seconds
-            self.waited.append(plan_now.wait_seconds)
-            self.ran.append(plan_now.next_stage)
-            ends = remaining.pop(0)
-            self.now += ends.takes
-            plan_now = self._after(plan_now, ends)
-        assert not remaining, "the job ended before the script"
-        return plan_now
-
-    def _after(self, before: LambdaResult, ends: Ends) -> LambdaResult:
-        if ends.error:
-            caught = ErrorResult(Error=ends.error, Cause=ends.cause)
-            return self._plan("handle_error_step", self._input(before, error_result=caught))
-        last = before.next_stage is not None and before.next_stage.stage == before.total_stages_count
-        step: Step = "finish_step" if last else "plan_next_step"
-        return self._plan(step, self._input(before, stage_result=ends.result))
-
-    def _plan(self, step: Step, told: ExecutionInput) -> LambdaResult:
-        request = PlanRequest(
-            step=step, execution_arn=execution_arn(), started_at=_iso(NOW), now=_iso(self.now), input=told
-        )
-        travelled = PlanRequest.model_validate_json(request.model_dump_json())
-        return plan(travelled, self.stages)
-
-    def _input(self, result: LambdaResult, **more: Any) -> ExecutionInput:
-        return ExecutionInput(job_id=JOB, input_file="in/a.jpg", user="ifgeek", lambda_result=result, **more)
-
-    def _start(self) -> LambdaResult:
-        config = Config(bucket="bucket", timeout_seconds=self.timeout_seconds, stages=tuple(self.stages))
-        return LambdaResult(total_stages_count=len(self.stages), processed_stages_count=0, config=config)
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def stage(**fields: Any) -> Stage:
-    """A sync stage on Fargate, changed in these fields."""
-    usual = {
-        "name": "echo",
-        "image": "echo",
-        "task_definition": "echo",
-        "container": "main",
-        "integration": "sync",
-        "launch_type": "FARGATE",
-        "on_fargate": True,
-        "command": ("echo", "hi"),
-        "environment": {"MODE": "fast"},
-        "cpu": 256,
-        "memory": 512,
-        "max_memory": 512,
-        "timeout_seconds": 600,
-        "heartbeat_seconds": 60,
-        "retries": {},
-    }
-    return Stage.model_validate({**usual, **fields})
-
-
-def containers(*codes: tuple[str, int | None], reason: str | None = None) -> list[dict[str, Any]]:
-    """Containers as Step Functions gives them; those without an exit code lack the key."""
-    told = [{"Name": name} | ({} if code is None else {"ExitCode": code}) for name, code in codes]
-    return [item | ({"Reason": reason} if reason and item["Name"] == "main" else {}) for item in told]
-
-
-def ok(*others: tuple[str, int | None]) -> Ends:
-    """The state succeeded: every container ended with 0."""
-    return Ends(result={"task_arn": task_arn(), "containers": containers(*others, ("main", 0))})
-
-
-def failed(
-    *codes: tuple[str, int | None],
-    reason: str | None = None,
-    stop_code: str = "EssentialContainerExited",
-    stopped_reason: str = "Essential container in task exited",
-) -> Ends:
-    """The state failed with the task as its cause."""
-    told = {
-        "TaskArn": task_arn(),
-        "StopCode": stop_code,
-        "StoppedReason": stopped_reason,
-        "LaunchType": "FARGATE",
-        "StartedAt": 1_700_000_000_000,
-        "Containers": containers(*codes, reason=reason),
-        "Overrides": {"ContainerOverrides": [{"Name": "main", "Environment": [{"Name": "MODE", "Value": "x" * 200}]}]},
-    }
-    return Ends(error="States.TaskFailed", cause=json.dumps(told))
-
-
-OUT_OF_MEMORY = failed(("main", 137), reason="OutOfMemoryError: Container killed due to memory usage")
-THROTTLED = Ends(error="ECS.AmazonECSException", cause="Rate exceeded (Error Code: ThrottlingException)", takes=1)
-SPOT = failed(("main", 137), stop_code="SpotInterruption", stopped_reason="Your Spot Task was interrupted.")
-EXIT_1 = failed(("main", 1))
-
-
-ONCE = stage(retries={"transient": 0, "out_of_memory": 0})
-
-
-def brief(plan_now: LambdaResult) -> list[tuple[int, int, bool, int | None]]:
-    """The attempts of an outcome, as stage, attempt, passed, exit code."""
-    assert plan_now.outcome is not None
-    return [(item.stage, item.attempt, item.passed, item.exit_code) for item in plan_now.outcome.attempts]
+from schemas.plan import Attempt, Config, NextStage, Stage
+from service.core.planning import JOB_TIMED_OUT, STAGE_FAILED
+from tests.unit.builders import JOB, catalog, task_arn
+from tests.unit.machine import (
+    EXIT_1,
+    ONCE,
+    OUT_OF_MEMORY,
+    SPOT,
+    THROTTLED,
+    Ends,
+    Machine,
+    brief,
+    containers,
+    failed,
+    ok,
+    stage,
+)
 
 
 def test_stages_run_one_after_the_other() -> None:
@@ -184,96 +65,6 @@ def test_an_exit_code_other_than_0_ends_the_job() -> None:
     cause = json.loads(end.outcome.cause)
     assert "1" in cause["evidence"]
     assert Attempt.model_validate(cause["attempts"][1]).exit_code == 1
-
-
-def test_an_exit_code_is_tried_again_where_the_catalogue_says_so() -> None:
-    """As often as it says, and no more."""
-    patient = stage(retries={"application": 2})
-    assert Machine([patient]).run(EXIT_1, EXIT_1, ok()).decision == "succeed"
-    assert Machine([patient]).run(EXIT_1, EXIT_1, EXIT_1).decision == "fail"
-
-
-def test_what_mends_itself_is_tried_again_after_a_doubling_pause() -> None:
-    """Throttles by default three times; then the job fails with the throttle as its evidence."""
-    machine = Machine([stage()])
-    end = machine.run(THROTTLED, THROTTLED, THROTTLED, THROTTLED)
-    assert machine.waited == [0, 5, 10, 20]
-    assert end.outcome is not None
-    assert "Rate exceeded" in json.loads(end.outcome.cause)["evidence"]
-    assert [item.attempt for item in end.outcome.attempts] == [1, 2, 3, 4]
-
-
-def test_no_pause_is_longer_than_five_minutes() -> None:
-    """Doubling stops there."""
-    machine = Machine([stage(retries={"transient": 20})])
-    machine.run(*[THROTTLED] * 20, ok())
-    assert max(machine.waited) == 300
-    assert machine.waited == sorted(machine.waited)
-
-
-def test_retries_are_counted_by_stage_and_by_what_went_wrong() -> None:
-    """A throttle does not use up the attempts after a Spot interruption, nor those of the next stage."""
-    machine = Machine([stage(retries={"transient": 1}), stage(retries={"transient": 1})])
-    end = machine.run(THROTTLED, SPOT, ok(), THROTTLED, ok())
-    assert end.decision == "succeed"
-    assert [(item.stage, item.attempt) for item in machine.ran] == [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2)]
-
-
-def test_out_of_memory_is_tried_at_once_with_the_next_size() -> None:
-    """Up the ladder to the catalogue's ceiling, and then it is over."""
-    machine = Machine([stage(max_memory=2048, retries={"out_of_memory": 5})])
-    end = machine.run(OUT_OF_MEMORY, OUT_OF_MEMORY, OUT_OF_MEMORY)
-    assert [(item.cpu, item.memory) for item in machine.ran] == [("256", "512"), ("256", "1024"), ("256", "2048")]
-    assert machine.waited == [0, 0, 0]
-    assert end.decision == "fail"
-
-
-def test_out_of_memory_is_tried_no_more_often_than_the_catalogue_says() -> None:
-    """Twice by default, however high the ceiling."""
-    machine = Machine([stage(max_memory=30_720)])
-    assert machine.run(OUT_OF_MEMORY, OUT_OF_MEMORY, OUT_OF_MEMORY).decision == "fail"
-    assert [item.memory for item in machine.ran] == ["512", "1024", "2048"]
-
-
-def test_a_throttle_on_the_way_up_does_not_lose_the_size() -> None:
-    """What was learnt of the memory stays with the stage; the next stage begins with its own."""
-    machine = Machine([stage(max_memory=2048), stage()])
-    machine.run(OUT_OF_MEMORY, THROTTLED, ok(), ok())
-    assert [item.memory for item in machine.ran] == ["512", "1024", "1024", "512"]
-
-
-def test_memory_on_EC2_is_doubled_up_to_the_ceiling() -> None:
-    """No fixed sizes there."""
-    machine = Machine([stage(on_fargate=False, launch_type="EC2", memory=600, max_memory=1000)])
-    machine.run(OUT_OF_MEMORY, OUT_OF_MEMORY)
-    assert [item.memory for item in machine.ran] == ["600", "1000"]
-
-
-SPOT_PROVIDERS = [{"capacity_provider": "FARGATE_SPOT", "weight": 1, "base": 0}]
-
-
-def test_after_a_Spot_interruption_the_stage_runs_on_demand_where_the_catalogue_allows() -> None:
-    """And does not go back to Spot for another reason."""
-    machine = Machine([stage(capacity_providers=SPOT_PROVIDERS, on_demand_fallback=True)])
-    machine.run(SPOT, THROTTLED, ok())
-    assert [item.launch for item in machine.ran] == ["sync_on_capacity_provider", "sync", "sync"]
-    assert machine.ran[0].capacity_provider_strategy == ({"CapacityProvider": "FARGATE_SPOT", "Weight": 1, "Base": 0},)
-
-
-def test_without_the_fallback_it_stays_on_Spot() -> None:
-    """Money is the catalogue's to spend."""
-    machine = Machine([stage(capacity_providers=SPOT_PROVIDERS)])
-    machine.run(SPOT, ok())
-    assert [item.launch for item in machine.ran] == ["sync_on_capacity_provider"] * 2
-
-
-def test_on_demand_is_the_images_own_launch_type() -> None:
-    """A group of EC2 Spot instances falls back to EC2, not to Fargate, whose sizes it may not fit."""
-    spot_group = [{"capacity_provider": "spot-group"}]
-    of_ec2 = stage(launch_type="EC2", on_fargate=False, capacity_providers=spot_group, on_demand_fallback=True)
-    machine = Machine([of_ec2])
-    machine.run(SPOT, ok())
-    assert (machine.ran[1].launch, machine.ran[1].launch_type) == ("sync", "EC2")
 
 
 def test_a_sidecar_that_is_killed_after_the_job_has_ended_well_fails_nothing() -> None:

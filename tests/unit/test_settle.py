@@ -116,8 +116,8 @@ async def test_any_order_of_events_leads_to_one_announcement(reverse: bool) -> N
     """Each event is settled as it comes, as a worker does it."""
     jobs, performer = InMemory(), Scripted(USUAL)
     await jobs.merge(requested())
-    facts = [execution("STARTED"), running(), execution("RUNNING"), task(), OUTCOME]
-    for fact in reversed(facts) if reverse else facts:
+    facts: list[Fact] = [execution("STARTED"), running(), execution("RUNNING"), task(), OUTCOME]
+    for fact in facts[::-1] if reverse else facts:
         for _ in range(2):
             await settling(jobs, performer).settle(await jobs.merge(fact))
     assert performer.done.count(ANNOUNCE) == 1

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from tests.sim.aws.errors import refusal
 from tests.sim.loop import PROCESS, Process, world_call_at
+from tests.sim.names import EPOCH
 
 # [botocore, ReceiveMessage]
 _MOST_MESSAGES = 10
@@ -87,11 +88,14 @@ class SimQueue:
         self._polls: list[_Poll] = []
         self._sent = 0
 
+    def next_id(self) -> str:
+        """The id that the next message will have."""
+        return f"{self.url.rsplit('/', 1)[-1]}-m{self._sent + 1}"
+
     def send(self, body: str, attributes: dict[str, Any] | None = None) -> str:
         """Put a message in; answers with its id."""
+        held = Held(self.next_id(), body, self._loop.time(), attributes or {})
         self._sent += 1
-        name = self.url.rsplit("/", 1)[-1]
-        held = Held(f"{name}-m{self._sent}", body, self._loop.time(), attributes or {})
         self.messages[held.message_id] = held
         self._visible.append(held)
         self._serve()
@@ -161,8 +165,8 @@ class SimQueue:
         held.lease += 1
         held.holder = poll.holder
         held.holder_faults = poll.holder.sqs_faults if poll.holder else 0
-        held.doubled = self._happens("message delivered twice", self._doubled)
-        if held.doubled:
+        if self._happens("message delivered twice", self._doubled):
+            held.doubled = True
             self._visible.append(held)
         else:
             self._hide(held, poll.visibility, held.lease)
@@ -259,7 +263,10 @@ def _as_received(held: Held) -> dict[str, Any]:
         "MessageId": held.message_id,
         "Body": held.body,
         "ReceiptHandle": f"{held.message_id}/{held.lease}",
-        "Attributes": {"ApproximateReceiveCount": str(held.receives), "SentTimestamp": str(int(held.sent_at * 1000))},
+        "Attributes": {
+            "ApproximateReceiveCount": str(held.receives),
+            "SentTimestamp": str(int((EPOCH + held.sent_at) * 1000)),
+        },
         "MessageAttributes": held.attributes,
     }
 

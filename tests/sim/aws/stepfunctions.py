@@ -127,6 +127,8 @@ class SimStepFunctions:
 
     def redrive(self, execution: Execution) -> None:
         """Run an execution that did not succeed again, from the state that it was in."""
+        if not execution.ended:
+            return
         self._faults.note("redrive")
         self._go(execution, Status(self._loop.time(), "RUNNING", execution.now.redrive_count + 1))
 
