@@ -113,6 +113,15 @@ class FailureCard(Told):
     retryable: bool = Field(description="Whether sending the same job again may help.")
 
 
+class Cost(Told):
+    """What the job's tasks held, and what that comes to by the prices in Jobferry's settings."""
+
+    vcpu_seconds: float
+    gb_seconds: float
+    estimate: float | None = Field(description="In the currency of the prices; null unless every task has a price.")
+    unpriced_tasks: int = 0
+
+
 class JobNotification(Told):
     """The outcome of a job, or of a request that was not admitted."""
 
@@ -138,6 +147,7 @@ class JobNotification(Told):
     failure: FailureCard | None = None
     rejection: Rejection | None = None
     stages: tuple[StageReport, ...] = ()
+    cost: Cost | None = None
     left_out: tuple[str, ...] = Field(default=(), description="What was left out to keep within SNS's size, in order.")
     text: str = Field(description="The same for a person, as e-mail subscribers get it.")
 

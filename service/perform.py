@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
 from schemas.events import TaskDetail
 from schemas.notification import JobNotification, Link
+from schemas.price import Price
 from service.archive import LogArchive
 from service.aws.executions import Executions
 from service.aws.objects import Objects
@@ -49,6 +51,7 @@ class Performer:
     objects: Objects
     topic: Topic
     link_seconds: int
+    prices: Mapping[str, Price]
     claim_seconds: float
     now: Clock
 
@@ -110,7 +113,7 @@ class Performer:
         return await self.archive.archive(task, container)
 
     async def _announce(self, job: Record) -> Announced:
-        notification = fitted(compose(job, await self._links(job)))
+        notification = fitted(compose(job, await self._links(job), self.prices))
         await self.topic.publish(
             notification_id=notification.id,
             group=job.job_id.replace(":", "-"),

@@ -131,6 +131,7 @@ async def _performer(
         objects=objects,
         topic=Topic(await client("sns"), settings.topic_arn),
         link_seconds=settings.link_seconds,
+        prices=settings.prices,
         claim_seconds=max(settings.claim_seconds, 3 * settings.log_quiet_seconds),
         now=now,
     )
@@ -162,17 +163,18 @@ def _region(session: AioSession) -> str:
 
 async def read_catalog(where: str, objects: Objects) -> Catalog:
     """The catalogue from a file or from S3. Raises SettingsError that names the field and what is wrong."""
-    location = split_s3_uri(where) if where.startswith("s3://") else None
     try:
-        body = (
-            await objects.get(*location, _LARGEST_CATALOG_BYTES)
-            if location
-            else Path(where).read_bytes()  # noqa: ASYNC240  # once, at start, before anything runs
-        )
-        text = body.decode()
+        text = (await _bytes_at(where, objects)).decode()
     except (OSError, UnicodeDecodeError, ObjectTooLargeError, ClientError, BotoCoreError) as error:
         raise SettingsError(f"JOBFERRY_CATALOG cannot be read: {where}: {error}") from None
     return parse_catalog(text, where)
+
+
+async def _bytes_at(where: str, objects: Objects) -> bytes:
+    location = split_s3_uri(where) if where.startswith("s3://") else None
+    if location:
+        return await objects.get(*location, _LARGEST_CATALOG_BYTES)
+    return Path(where).read_bytes()  # noqa: ASYNC240  # once, at start, before anything runs
 
 
 def parse_catalog(text: str, where: str) -> Catalog:

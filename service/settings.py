@@ -7,6 +7,8 @@ from typing import Self
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from schemas.price import Price
+
 ENVIRONMENT_PREFIX = "JOBFERRY_"
 # ECS sends SIGKILL this long after SIGTERM: 30 s by default, 120 s at most on Fargate [botocore, stopTimeout].
 LONGEST_STOP_SECONDS = 120
@@ -54,6 +56,11 @@ class Settings(BaseSettings):
     sweep_seconds: float = Field(default=30, gt=0, description="Between two looks for silent jobs.")
     sweep_per_second: float = Field(default=5, gt=0, description="DescribeExecution refills 10-15 a second.")
     link_seconds: int = Field(default=604_800, ge=60, le=604_800, description="Life of a log link, at most 7 days.")
+    prices: dict[str, Price] = Field(
+        default_factory=dict,
+        description='JSON by launch type or capacity provider, for the estimate of a job: {"FARGATE": '
+        '{"vcpu_hour": 0.05, "gb_hour": 0.005}}.',
+    )
     health_port: int = Field(default=0, ge=0, le=65_535, description="Port of GET /live and /ready; 0 for none.")
     retention_days: int = Field(default=90, ge=1, description="How long the record of an announced job is kept.")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from schemas.notification import AttemptReport, FailureCard, JobNotification, LogReceipt, Rejection, StageReport
+from schemas.notification import AttemptReport, Cost, FailureCard, JobNotification, LogReceipt, Rejection, StageReport
 
 _LONGEST_SUBJECT = 99  # SNS: less than 100 characters, ASCII, no line breaks [SNS Publish].
 
@@ -41,6 +41,8 @@ def _lines(told: JobNotification) -> Iterator[str]:
     if told.failure:
         yield from _failure(told.failure)
     yield from _stages(told.stages)
+    if told.cost:
+        yield _cost(told.cost)
     if told.execution_console_url:
         yield f"The execution: {told.execution_console_url}"
     yield f"Notification {told.id}"
@@ -56,6 +58,11 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _cost(cost: Cost) -> str:
+    held = f"It held {cost.vcpu_seconds:,.1f} vCPU-seconds and {cost.gb_seconds:,.1f} GB-seconds"
+    return f"{held}, about {cost.estimate:.4f} by your prices." if cost.estimate is not None else f"{held}."
 
 
 def _rejection(rejection: Rejection) -> Iterator[str]:

@@ -19,6 +19,8 @@ from service.core.overrides import around_token, environment
 
 JOB_TIMED_OUT = "Jobferry.JobTimedOut"
 STAGE_FAILED = "Jobferry.StageFailed"
+# Of a whole job: all are carried in the payload of 262,144 bytes, and make up to 30 of 25,000 history events each.
+MOST_ATTEMPTS = 600
 _LONGEST_ERROR = 256  # [botocore, SensitiveError]
 _LONGEST_CAUSE = 32_768  # [botocore, SensitiveCause]
 _FIRST_WAIT_SECONDS = 5
@@ -143,7 +145,8 @@ class _Progress:
     def _next_launch(self, learned: _Learned) -> _Launch | None:
         number, attempt = learned.attempt.stage, learned.attempt.attempt
         stage = self.stages[number - 1]
-        if self._tries(number, learned.attempt.failure_class) > _tries_allowed(stage, learned.remedy):
+        tries = self._tries(number, learned.attempt.failure_class)
+        if tries > _tries_allowed(stage, learned.remedy) or len(self.attempts) >= MOST_ATTEMPTS:
             return None
         running = self.request.input.lambda_result.next_stage
         assert running is not None, "a failure is of a stage that ran"
