@@ -56,9 +56,8 @@ class DeadLetters:
         seen: dict[str, DeadLetter] = {}
         try:
             while fresh := [item for item in self._receive(queue, url) if item.message_id not in seen]:
-                for letter in fresh:
-                    seen[letter.message_id] = letter
-                    yield letter
+                seen.update({letter.message_id: letter for letter in fresh})
+                yield from fresh
         finally:
             for letter in seen.values():
                 self._release(url, letter)

@@ -21,6 +21,7 @@ from service.core.actions import (
     Announce,
     ArchiveLog,
     AskExecution,
+    AskHistory,
     AskTask,
     Claim,
     GiveUpLog,
@@ -34,6 +35,8 @@ from service.core.hearing import Ignored, forgotten_task, hear_execution, hear_t
 from service.core.record import Record
 from service.core.size_limit import fitted
 
+# DescribeExecution is eventually consistent [botocore]; an hour is far beyond that.
+_LATEST_ANSWER_SECONDS = 3600
 STOP_REASON = "Jobferry: the job's execution has ended"
 
 
@@ -63,8 +66,9 @@ class Performer:
             case AskExecution(job_id=job_id):
                 return await self._ask_execution(job_id, job)
             case AskTask(job_id=job_id, task_arn=arn):
-                detail = await self.tasks.describe(arn)
-                return _heard(detail) if detail else (forgotten_task(job_id, arn, self.now()),)
+                return await self._ask_task(job_id, arn, job)
+            case AskHistory(job_id=job_id):
+                return await self._ask_history(job_id, job)
             case StopTask(task_arn=arn):
                 return await self._stop(arn)
             case Claim(job_id=job_id, what=what):
@@ -90,11 +94,32 @@ class Performer:
     async def _ask_execution(self, job_id: str, job: Record) -> tuple[Fact, ...]:
         detail = await self.executions.describe(job_id)
         if detail is None:
-            return ()
+            return self._gone(job)
         # How we came to know of the end stays as it was: asking for the rest of an event is no sweep.
         via = job.execution.observed_via if job.execution and job.execution.ended else "sweep"
         heard = hear_execution(detail, self.executions.state_machine_arn, via, final=True)
         return (heard,) if isinstance(heard, ExecutionChanged) else ()
+
+    def _gone(self, job: Record) -> tuple[Fact, ...]:
+        """An execution that Step Functions does not know: too new for its answers, which are late, or deleted."""
+        execution = job.execution
+        if execution is None or execution.ended or self.now() - (execution.started_at or 0) < _LATEST_ANSWER_SECONDS:
+            return ()
+        why = "Step Functions does not know this execution any more: was the state machine deleted?"
+        gone = {"status": "ABORTED", "observed_via": "sweep", "detailed": True, "stopped_at": self.now(), "cause": why}
+        return (execution.model_copy(update=gone),)
+
+    async def _ask_task(self, job_id: str, arn: str, job: Record) -> tuple[Fact, ...]:
+        detail = await self.tasks.describe(arn)
+        if detail is not None:
+            return _heard(detail)
+        held = next((task for task in job.tasks if task.arn == arn), None)
+        return (forgotten_task(job_id, arn, self.now(), held),)
+
+    async def _ask_history(self, job_id: str, job: Record) -> tuple[Fact, ...]:
+        known = {task.arn for task in job.tasks}
+        untold = [arn for arn in await self.executions.task_arns(job_id) if arn not in known]
+        return tuple([fact for arn in untold for fact in await self._ask_task(job_id, arn, job)])
 
     async def _stop(self, arn: str) -> tuple[Fact, ...]:
         try:

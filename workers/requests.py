@@ -29,8 +29,11 @@ _POINTER_ANSWERS = {
     "NoSuchKey": "there is no such object",
     "NoSuchBucket": "there is no such bucket",
     "AccessDenied": "Jobferry may not read it",
-    "403": "Jobferry may not read it",
 }
+# Ours to mend, or gone by the next try: not the producer's fault.
+_OUR_TROUBLE = frozenset(
+    {"ExpiredToken", "InvalidToken", "InvalidAccessKeyId", "RequestTimeTooSkewed", "RequestTimeout"}
+)
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,7 @@ class Requests:
         except UnicodeDecodeError:
             why = "it is not UTF-8"
         except ClientError as error:
-            why = _POINTER_ANSWERS.get(error.response.get("Error", {}).get("Code", ""), "")
+            why = _why_unreadable(error)
             if not why:
                 raise
         problem = Problem(
@@ -150,3 +153,12 @@ def _input_with(admitted: Admitted, config: Config) -> str:
     return ExecutionInput(
         job_id=admitted.job_id, input_file=request.input_file, user=request.user, lambda_result=plan
     ).model_dump_json(exclude={"stage_result", "error_result"})
+
+
+def _why_unreadable(error: ClientError) -> str:
+    """What S3 has against reading an object, if that will be so at the next try too; else nothing."""
+    code = error.response.get("Error", {}).get("Code", "")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+    if status >= 500 or status == 429 or code in _OUR_TROUBLE:
+        return ""
+    return _POINTER_ANSWERS.get(code, f"S3 answers {code}")

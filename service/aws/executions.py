@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from schemas.events import ExecutionDetail
+from service.core.hearing import submitted_task_arns
 
 if TYPE_CHECKING:
     from aiolimiter import AsyncLimiter
@@ -46,6 +47,21 @@ class Executions:
             except self.client.exceptions.ExecutionAlreadyExists:
                 return None
         return Started(arn=answer["executionArn"], at=answer["startDate"].timestamp())
+
+    async def task_arns(self, job_id: str) -> tuple[str, ...]:
+        """The ECS tasks that an execution started, by its history; none where there is no such execution."""
+        found: list[str] = []
+        more: Any = {}
+        while True:
+            try:
+                page = await self.client.get_execution_history(executionArn=self.arn_of(job_id), **more)
+            except self.client.exceptions.ExecutionDoesNotExist:
+                return ()
+            for event in page["events"]:
+                found.extend(submitted_task_arns(event.get("taskSubmittedEventDetails", {}).get("output", "")))
+            if "nextToken" not in page:
+                return tuple(found)
+            more = {"nextToken": page["nextToken"]}
 
     async def describe(self, job_id: str) -> ExecutionDetail | None:
         """How an execution is; None where there is none, or it is forgotten (90 days after its end)."""

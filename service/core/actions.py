@@ -29,6 +29,13 @@ class AskTask:
 
 
 @dataclass(frozen=True, slots=True)
+class AskHistory:
+    """Ask Step Functions which tasks it started, and ECS how those are that we have not heard of."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class StopTask:
     """Stop a task whose execution has ended: nobody waits for it any more."""
 
@@ -70,4 +77,4 @@ class Announce:
     redrive_count: int
 
 
-Action = StartExecution | AskExecution | AskTask | StopTask | Claim | ArchiveLog | GiveUpLog | Announce
+Action = StartExecution | AskExecution | AskTask | AskHistory | StopTask | Claim | ArchiveLog | GiveUpLog | Announce

@@ -291,7 +291,8 @@ _LITTLE_IS_KNOWN = (
         "The task ended before the job's container ran, and AWS does not say why: nothing was done, so send it again.",
     ),
     Row(
-        "lost", "guess", "again", when(lambda ending: ending.exit_code is None and was_a_task(ending), nothing_better),
+        "lost", "guess", "application",
+        when(lambda ending: ending.exit_code is None and was_a_task(ending), nothing_better),
         "It ran, and no exit code is known, so nobody can say that it succeeded: most likely its host was lost.",
     ),
     Row(

@@ -127,6 +127,13 @@ def _json_object(text: str | None) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def submitted_task_arns(output: str) -> tuple[str, ...]:
+    """The tasks in the RunTask answer that an execution's history holds [LocalStack test_ecs_task_service]."""
+    tasks = _json_object(output).get("Tasks")
+    arns = [item.get("TaskArn") for item in tasks if isinstance(item, dict)] if isinstance(tasks, list) else []
+    return tuple(arn for arn in arns if isinstance(arn, str))
+
+
 def hear_task(detail: TaskDetail) -> TaskChanged | Ignored:
     """What a task's state says about the job in whose group it runs."""
     group = detail.group or ""

@@ -8,10 +8,11 @@
 | ended, and a task was started since: a redrive, not heard of | AskExecution            |
 | a task is open: we are sweeping, or the grace time is over   | AskTask                 |
 | ... ended, the grace time is over, and it is not stopping    | StopTask                |
+| ... or there must be one that nobody told of                 | AskHistory              |
 | a task stopped, a log not archived                           | Claim, then ArchiveLog  |
 | ... for longer than the deadline                             | GiveUpLog               |
 | ended, every known task settled, not announced               | Claim, then Announce    |
-| ... but the task of a stage that reported back is not known  | that, after grace time  |
+| ... but there may be a task that nobody told of              | that, after grace time  |
 | rejected, not announced                                      | Claim, then Announce    |
 
 What another holds a claim on is not owed by us; if they die, the claim expires and the sweeper finds it owed again.
@@ -27,6 +28,7 @@ from service.core.actions import (
     Announce,
     ArchiveLog,
     AskExecution,
+    AskHistory,
     AskTask,
     Claim,
     GiveUpLog,
@@ -79,12 +81,13 @@ def _questions(job: Record, at: Moment) -> Iterator[Action]:
     redriven = [task for task in left_behind if _started_since(job.execution, task, at)]
     if not job.execution.detailed or redriven or (sweeping and not job.execution.ended):
         yield AskExecution(job.job_id)
-    overdue = _grace_is_over(job, at)
-    for arn in job.open_task_arns():
-        if overdue or sweeping:
-            yield AskTask(job.job_id, arn)
-    if overdue:
-        yield from (StopTask(job.job_id, task.arn) for task in left_behind if task not in redriven)
+    if sweeping or _ended_for(job, at.patience.task_grace, at):
+        yield from (AskTask(job.job_id, arn) for arn in job.open_task_arns())
+        if _may_have_untold_tasks(job):
+            yield AskHistory(job.job_id)
+    yield from (
+        StopTask(job.job_id, task.arn) for task in left_behind if task not in redriven and _is_late(job, task, at)
+    )
 
 
 def _started_since(execution: ExecutionChanged, task: TaskChanged, at: Moment) -> bool:
@@ -92,9 +95,17 @@ def _started_since(execution: ExecutionChanged, task: TaskChanged, at: Moment) -
     return execution.ended and (task.created_at or 0) > _ended_at(execution) + at.patience.task_grace
 
 
-def _grace_is_over(job: Record, at: Moment) -> bool:
+def _ended_for(job: Record, seconds: float, at: Moment) -> bool:
     execution = job.execution
-    return bool(execution and execution.ended and at.now >= _ended_at(execution) + at.patience.task_grace)
+    return bool(execution and execution.ended and at.now >= _ended_at(execution) + seconds)
+
+
+def _is_late(job: Record, task: TaskChanged, at: Moment) -> bool:
+    """Whether a task runs for too long after its execution's end; one that reported its success may tidy up."""
+    told = job.execution.attempts if job.execution else ()
+    by_token = {(item.stage, item.attempt) for item in told if item.passed and not item.task_arn}
+    reported = (task.stage, task.attempt) in by_token
+    return _ended_for(job, at.patience.log_deadline if reported else at.patience.task_grace, at)
 
 
 def _ended_at(execution: ExecutionChanged) -> float:
@@ -124,7 +135,7 @@ def _stopped_at(job: Record, task: TaskChanged, at: Moment) -> float:
 
 
 def _announcement(job: Record, at: Moment) -> Iterator[Action]:
-    if job.announced is not None or (_awaits_its_reporter(job) and not _grace_is_over(job, at)):
+    if job.announced is not None or (_may_have_untold_tasks(job) and not _ended_for(job, at.patience.task_grace, at)):
         return
     if job.rejection is not None or is_settled(job):
         work = Announce(job.job_id, job.redrive_count)
@@ -140,11 +151,18 @@ def is_settled(job: Record) -> bool:
     return all(job.receipt(task, container) for task in job.tasks for container in task.containers)
 
 
-def _awaits_its_reporter(job: Record) -> bool:
-    """Whether a container reported back so soon that ECS has not told of its task yet, nor of its exit code."""
-    told = job.execution.attempts if job.execution else ()
+def _may_have_untold_tasks(job: Record) -> bool:
+    """Whether a task must have been that ECS has not told of, nor the execution's outcome.
+
+    A container that reported back is one: Step Functions does not watch its task. An execution that was ended from
+    outside has no outcome that could name any.
+    """
+    if job.execution is None or not job.execution.ended:
+        return False
     heard_of = {(task.stage, task.attempt) for task in job.tasks}
-    return any(item.passed and not item.task_arn and (item.stage, item.attempt) not in heard_of for item in told)
+    unheard = (item for item in job.execution.attempts if (item.stage, item.attempt) not in heard_of)
+    ended_from_outside = job.execution.status in {"ABORTED", "TIMED_OUT"} and not job.tasks
+    return ended_from_outside or any(item.passed and not item.task_arn for item in unheard)
 
 
 def _once_claimed(job: Record, at: Moment, what: str, *work: Action) -> Iterator[Action]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,14 @@ class Deployment:
     log_bucket: str
     jobs_table: str
     catalog: Catalog
+    _clients: MutableMapping[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
-        """A client of an AWS service, by its name."""
-        kind: Any = self.session.client
-        return kind(service)
+        """A client of an AWS service, by its name; made once, for it costs more than a call."""
+        if service not in self._clients:
+            kind: Any = self.session.client
+            self._clients[service] = kind(service)
+        return self._clients[service]
 
     @cached_property
     def state_machine(self) -> Mapping[str, Any]:

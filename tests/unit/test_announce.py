@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.notification import FailureCard, JobNotification, Link
@@ -268,6 +268,7 @@ def test_hostile_last_words_do_not_break_the_letter() -> None:
 
 @settings(max_examples=200)
 @given(st.text(max_size=150), st.text(max_size=150))
+@example("j" * 64, "c" * 100)
 def test_no_name_makes_a_subject_that_SNS_refuses(name: str, failure_class: str) -> None:
     """Less than 100 printable ASCII characters, no line break, whatever things are called."""
     failed = told(requested(), execution("FAILED", attempts=(attempt(passed=False),)))

@@ -419,7 +419,7 @@ SHAPES: tuple[tuple[str, Ending, str, str, str], ...] = (
     ("no containers at all", Ending(stop_code="TaskFailedToStart", started=False), "never_started", "likely", "again"),
     ("failed to start, for a new reason", not_started("The moon was in the wrong phase"),
      "never_started", "likely", "again"),
-    ("ran, and no exit code", exits(None), "lost", "guess", "again"),
+    ("ran, and no exit code", exits(None), "lost", "guess", "application"),
     ("nothing was said", Ending(), "unknown", "guess", "none"),
     ("a cause in no known words", refused("States.TaskFailed", "Something new"), "unknown", "guess", "none"),
 )  # fmt: skip

@@ -11,6 +11,7 @@ from service.core.actions import (
     Announce,
     ArchiveLog,
     AskExecution,
+    AskHistory,
     AskTask,
     Claim,
     GiveUpLog,
@@ -161,7 +162,12 @@ TABLE: dict[str, tuple[list[Action], list[Action]]] = {
     ),
     "an outcome that was announced": (due(requested(), OUTCOME, task(), receipt(), announced()), []),
     "announced, and swept again": (due(requested(), OUTCOME, task(), receipt(), announced(), my(SWEEP)), []),
-    "an outcome without any task": (due(requested(), execution("ABORTED")), [Claim(JOB, "announce#0")]),
+    "ended from outside, and no task is known": (due(requested(), execution("ABORTED"), at=END + 29), []),
+    "... nor told of in time": (
+        due(requested(), execution("ABORTED"), at=END + 30),
+        [AskHistory(JOB), Claim(JOB, "announce#0")],
+    ),
+    "a failure without any task": (due(requested(), execution("FAILED")), [Claim(JOB, "announce#0")]),
     "an outcome, a task open": (due(requested(), execution("FAILED"), running()), []),
     "an outcome, and one of two attempts' logs": (
         due(requested(), execution("FAILED", attempts=(attempt(), attempt(1, 2))), task(), receipt(), task("t1-2")),
@@ -194,7 +200,25 @@ TABLE: dict[str, tuple[list[Action], list[Action]]] = {
             execution(attempts=(attempt(task_arn=None, exit_code=None),)),
             at=END + 30,
         ),
-        [Claim(JOB, "announce#0")],
+        [AskHistory(JOB), Claim(JOB, "announce#0")],
+    ),
+    "it reported its success, and tidies up": (
+        due(
+            requested(integration="callback"),
+            execution(attempts=(attempt(task_arn=None, exit_code=None),)),
+            running(),
+            at=END + 899,
+        ),
+        [ASK_T1],
+    ),
+    "... for too long": (
+        due(
+            requested(integration="callback"),
+            execution(attempts=(attempt(task_arn=None, exit_code=None),)),
+            running(),
+            at=END + 900,
+        ),
+        [ASK_T1, STOP_T1],
     ),
     "ECS told of it": (
         due(

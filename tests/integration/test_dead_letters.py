@@ -1,0 +1,90 @@
+"""Dead letters by moto: found with their reasons, sent back under their first id, dropped."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import boto3
+import pytest
+
+from service.aws.failures import Failures
+from service.aws.queue import Queue
+from service.dead_letters import DeadLetters
+
+from .connecting import CREDENTIALS, REGION, Connect
+from .jobs import create_table
+
+
+@pytest.fixture
+async def letters(connect: Connect, endpoint: str, name: str) -> DeadLetters:
+    """Two queues with a dead-letter queue each, and a table."""
+    await create_table(await connect("dynamodb"), name)
+    client: Any = boto3.client  # its stubs know the parameters by their literal names only
+    sqs, dynamodb = (
+        client(service, endpoint_url=endpoint, region_name=REGION, **CREDENTIALS) for service in ("sqs", "dynamodb")
+    )
+    sources: Any = {queue: _with_dead_letter_queue(sqs, f"{name}-{queue}") for queue in ("requests", "events")}
+    return DeadLetters(sqs, dynamodb, name, sources)
+
+
+def _with_dead_letter_queue(sqs: Any, name: str) -> str:
+    dead = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1})
+    url: str = sqs.create_queue(QueueName=name, Attributes={"RedrivePolicy": policy})["QueueUrl"]
+    return url
+
+
+def put_dead(letters: DeadLetters, body: str) -> str:
+    """A message in the dead-letter queue of the requests; answers with its id."""
+    url = letters.sources["requests"] + "-dead"
+    return letters.sqs.send_message(QueueUrl=url, MessageBody=body)["MessageId"]
+
+
+async def test_each_dead_letter_is_listed_once_with_its_reason(letters: DeadLetters, connect: Connect) -> None:
+    """What the worker noted when the message failed is what the list tells."""
+    message_id = put_dead(letters, '{"job_id": "one"}')
+    put_dead(letters, '{"job_id": "two"}')
+    noted = Failures(await connect("dynamodb"), letters.table, lambda: 1000.0)
+    await noted.note(message_id, "requests", ValueError("the moon was full"))
+    found = {letter.message_id: letter for letter in letters.look("requests")}
+    assert len(found) == 2
+    failure = found[message_id].failure
+    assert failure is not None
+    assert (failure.error, failure.reason, failure.at) == ("ValueError", "the moon was full", 1000.0)
+
+
+async def test_looking_leaves_every_message_where_it_was(letters: DeadLetters) -> None:
+    """A look hides messages only while it lasts."""
+    put_dead(letters, "{}")
+    assert [len(list(letters.look("requests"))) for _ in range(3)] == [1, 1, 1]
+
+
+async def test_a_replayed_request_keeps_its_first_id(letters: DeadLetters, connect: Connect) -> None:
+    """A request without an id of its own is still the same job, so it does not run twice."""
+    first_id = put_dead(letters, '{"stages": []}')
+    letter = letters.find(first_id)
+    assert letter is not None
+    letters.replay(letter)
+    assert list(letters.look("requests")) == []
+    queue = Queue(await connect("sqs"), letters.sources["requests"], 60)
+    (message,) = await queue.receive(10, 1)
+    assert (message.message_id, message.body) == (first_id, '{"stages": []}')
+
+
+async def test_a_dropped_letter_is_gone(letters: DeadLetters) -> None:
+    """And its neighbour is not."""
+    dropped, kept = put_dead(letters, "drop me"), put_dead(letters, "keep me")
+    letter = letters.find(dropped)
+    assert letter is not None
+    letters.drop(letter)
+    assert [item.message_id for item in letters.look("requests")] == [kept]
+
+
+async def test_a_hostile_body_is_shown_escaped(letters: DeadLetters) -> None:
+    """A terminal must not obey what a producer wrote."""
+    put_dead(letters, "\x1b[2J{" + "x" * 200)
+    (letter,) = letters.look("requests")
+    assert "\x1b" not in letter.beginning
+    assert len(letter.beginning) < 100
