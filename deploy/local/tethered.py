@@ -1,6 +1,7 @@
 """Run a module that ends when its parent does: `python -m deploy.local.tethered workers`.
 
-Standard input is a pipe from the parent; the kernel closes it however the parent dies, and the module then gets SIGTERM.
+Standard input is a pipe from the parent; the kernel closes it however the parent dies. The module is then killed: the
+AWS that it worked on has gone with the parent, so there is nothing left to drain.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def main() -> None:
 def _await_end_of_input() -> None:
     while os.read(0, 4096):
         pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +16,11 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
 
-# Parts are of 5 MiB at least, but the last, and 10,000 at most [botocore]: 16 MiB parts carry 160 GB.
-PART_BYTES = 16 * 1024 * 1024
+# Parts are of 5 MiB at least, but the last, and 10,000 at most [botocore]: 8 MiB parts carry 80 GB.
+PART_BYTES = 8 * 1024 * 1024
+# What is larger takes one of so few places: hundreds of logs are archived at once, and each may hold two parts.
+LARGE_BYTES = 1024 * 1024
+LARGE_AT_ONCE = 12
 # A log is data, whatever it holds: shown as text by a browser, never as a page.
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
@@ -40,6 +45,7 @@ class Objects:
     client: S3Client
     credentials: Any  # aiobotocore's credentials, whose expiry bounds every link's; it has no public type.
     now: Clock = wall_clock
+    large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_AT_ONCE))
 
     async def put(self, bucket: str, key: str, body: bytes, content_type: str) -> None:
         """Write a small object."""
@@ -54,7 +60,20 @@ class Objects:
             return await stream.read()
 
     async def stream(self, bucket: str, key: str, chunks: AsyncIterator[bytes]) -> None:
-        """Write an object of any size, holding no more than a part of it in memory."""
+        """Write an object of any size, holding a part of it or two in memory; only so many large ones at once."""
+        async with AsyncExitStack() as held:
+            await self._stream(bucket, key, self._weighed(chunks, held))
+
+    async def _weighed(self, chunks: AsyncIterator[bytes], held: AsyncExitStack) -> AsyncIterator[bytes]:
+        """The chunks; past the size of a usual log, once there is a place among the large ones."""
+        size = 0
+        async for chunk in chunks:
+            if size <= LARGE_BYTES < size + len(chunk):
+                await held.enter_async_context(self.large)
+            size += len(chunk)
+            yield chunk
+
+    async def _stream(self, bucket: str, key: str, chunks: AsyncIterator[bytes]) -> None:
         parts = _in_parts(chunks)
         first = await anext(parts, b"")
         if len(first) < PART_BYTES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -38,9 +39,9 @@ async def connect(endpoint: str, session: AioSession) -> AsyncIterator[Connect]:
     async with AsyncExitStack() as stack:
 
         async def client(service: str) -> Client:
-            context = session.create_client(service, endpoint_url=endpoint, region_name=REGION, **CREDENTIALS)  # type: ignore[call-overload]  # the stubs know literal names only
-            opened: Client = await stack.enter_async_context(context)
-            return opened
+            create: Any = session.create_client  # its stubs know the services by their literal names only
+            context = create(service, endpoint_url=endpoint, region_name=REGION, **CREDENTIALS)
+            return await stack.enter_async_context(context)
 
         yield client
 

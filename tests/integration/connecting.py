@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from collections.abc import Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -52,6 +51,5 @@ class _Http:
 
 def refusal(code: str, operation: str = "Operation", status: int = 400) -> ClientError:
     """The error that a client raises when AWS answers with this code."""
-    return ClientError(
-        {"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, operation  # type: ignore[typeddict-item]  # the parts that are read
-    )
+    answer: Any = {"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, operation)

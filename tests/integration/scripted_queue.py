@@ -14,7 +14,10 @@ from .connecting import refusal
 
 
 class ScriptedSqs:
-    """Gives what was put in, notes what it is asked. An empty poll ends when something comes or `end_polls` is called."""
+    """Gives what was put in, notes what it is asked.
+
+    An empty poll ends when something comes or `end_polls` is called. While `answers` is clear, other calls hang.
+    """
 
     def __init__(self) -> None:
         self.waiting: deque[dict[str, Any]] = deque()
@@ -33,9 +36,7 @@ class ScriptedSqs:
         """Let these messages be received."""
         for body in bodies:
             attributes = {"ApproximateReceiveCount": str(receive_count), "SentTimestamp": "1700000000000"}
-            self.waiting.append(
-                {"MessageId": body, "Body": body, "ReceiptHandle": body, "Attributes": attributes}
-            )
+            self.waiting.append({"MessageId": body, "Body": body, "ReceiptHandle": body, "Attributes": attributes})
         self._stir.set()
 
     def end_polls(self) -> None:

@@ -24,12 +24,12 @@ def _function(loader: _Loader, tag: str, node: yaml.Node) -> object:
     return {tag: loader.construct_mapping(node, deep=True)}
 
 
-_Loader.add_multi_constructor("!", _function)  # type: ignore[no-untyped-call]  # PyYAML's stubs
+_Loader.add_multi_constructor("!", _function)
 
 
 @cache
 def _template() -> dict[str, Any]:
-    return dict(yaml.load(TEMPLATE.read_text(encoding="utf-8"), _Loader))  # noqa: S506  # a SafeLoader
+    return dict(yaml.load(TEMPLATE.read_text(encoding="utf-8"), _Loader))  # a SafeLoader
 
 
 def properties(resource: str) -> dict[str, Any]:

@@ -61,7 +61,9 @@ def work() -> Work:
 
 
 @asynccontextmanager
-async def consuming(sqs: ScriptedSqs, work: Callable[[Message], Awaitable[None]], slots: int = 50) -> AsyncIterator[Consumer]:
+async def consuming(
+    sqs: ScriptedSqs, work: Callable[[Message], Awaitable[None]], slots: int = 50
+) -> AsyncIterator[Consumer]:
     """A running consumer, stopped at the end; it must come to its end by itself."""
     consumer = Consumer("requests", queue_of(sqs), work, slots, poll_seconds=20, stopping=asyncio.Event())
     running = asyncio.create_task(consumer.run())
@@ -180,9 +182,7 @@ async def test_an_entry_that_fails_is_not_the_end(sqs: ScriptedSqs, work: Work) 
         await eventually(lambda: "c" in sqs.all_deleted)
 
 
-async def test_a_poll_that_fails_is_tried_again(
-    sqs: ScriptedSqs, work: Work, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_poll_that_fails_is_tried_again(sqs: ScriptedSqs, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a pause, with its slots back."""
     monkeypatch.setattr(module, "_POLL_FAILED_SECONDS", 0.01)
     sqs.poll_errors.extend([throttled(), throttled()])

@@ -27,6 +27,7 @@ from .jobs import (
     task,
 )
 
+
 async def test_the_first_request_with_an_id_is_the_job(table: JobsTable) -> None:
     """The second writer is answered with what the first one wrote."""
     first, second = requested(digest="d1"), requested(digest="d2")

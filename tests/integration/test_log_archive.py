@@ -121,6 +121,12 @@ async def test_a_log_whose_task_stopped_long_ago_is_read_without_waiting() -> No
     assert len(logs.asked) == 2
 
 
+async def test_empty_pages_are_not_the_end() -> None:
+    """Only a repeated token is, also where nothing is waited for."""
+    _, text = await archived(ScriptedLogs([], lines("one"), [], [], lines("two")), stopped_task(ago=3600))
+    assert text == "one\ntwo\n"
+
+
 async def test_first_and_last_line_tell_the_times() -> None:
     """In epoch seconds."""
     receipt, _ = await archived(ScriptedLogs(lines("a", at=1_700_000_000), lines("b", at=1_700_000_060)))

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 
-from service.aws.objects import PART_BYTES, TEXT, Objects, ObjectTooLargeError
+from service.aws.objects import LARGE_AT_ONCE, LARGE_BYTES, PART_BYTES, TEXT, Objects, ObjectTooLargeError
 
 from .connecting import Client, Connect, answering, refusal
 from .waiting import eventually
@@ -107,7 +107,10 @@ async def test_a_stream_that_breaks_leaves_nothing_behind(objects: Objects, buck
 
 async def test_a_part_that_is_refused_aborts_the_upload(objects: Objects, bucket: str) -> None:
     """S3's own error comes through."""
-    with answering(objects.client, "UploadPart", refusal("SlowDown", status=503)), pytest.raises(Exception, match="Slow"):
+    with (
+        answering(objects.client, "UploadPart", refusal("SlowDown", status=503)),
+        pytest.raises(Exception, match="Slow"),
+    ):
         await objects.stream(bucket, "log", chunks(bytes(PART_BYTES), b"more"))
     assert await unfinished(objects, bucket) == []
 
@@ -160,7 +163,7 @@ async def test_the_memory_of_a_stream_does_not_grow_with_it() -> None:
     await Objects(cast(Client, client), None).stream("bucket", "key", quarter_of_a_gigabyte())
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert client.parts == [PART_BYTES] * 16
+    assert client.parts == [PART_BYTES] * (256 * MIB // PART_BYTES)
     assert peak < 3 * PART_BYTES
 
 
@@ -218,3 +221,23 @@ async def test_a_link_to_a_missing_object_is_refused(objects: Objects, bucket: s
     link = await objects.link(bucket, "missing", 60)
     with pytest.raises(urllib.error.HTTPError, match="404"):
         await asyncio.to_thread(opened, link.url)
+
+
+async def test_only_so_many_large_objects_are_streamed_at_once(objects: Objects, bucket: str) -> None:
+    """Hundreds of logs end together; the small ones pass, the large ones take turns, so that memory stays bounded."""
+    gate = asyncio.Event()
+    begun: list[str] = []
+
+    async def growing(name: str, size: int) -> AsyncIterator[bytes]:
+        yield b"x" * size
+        begun.append(name)
+        await gate.wait()
+
+    async with asyncio.TaskGroup() as streams:
+        for number in range(LARGE_AT_ONCE + 3):
+            streams.create_task(objects.stream(bucket, f"large-{number}", growing("large", LARGE_BYTES + 1)))
+        streams.create_task(objects.stream(bucket, "small", growing("small", 10)))
+        await eventually(lambda: len(begun) == LARGE_AT_ONCE + 1)
+        assert "small" in begun
+        gate.set()
+    assert len(begun) == LARGE_AT_ONCE + 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ async def test_a_message_says_who_it_is_when_it_was_sent_and_how_often_it_came(q
 
 async def test_the_extended_clients_attribute_is_asked_for(queue: Queue) -> None:
     """Message attributes arrive only if they were asked for by name."""
-    size = {"DataType": "Number", "StringValue": "300000"}
+    size: Any = {"DataType": "Number", "StringValue": "300000"}
     await queue.client.send_message(
         QueueUrl=queue.url, MessageBody="pointer", MessageAttributes={"ExtendedPayloadSize": size}
     )
@@ -120,7 +121,7 @@ async def test_deleting_a_batch_deletes_all_of_it(queue: Queue) -> None:
     while len(messages) < 3:
         messages += await queue.receive(10, wait_seconds=1)
     assert await queue.delete(messages) == ()
-    counts = await queue.client.get_queue_attributes(QueueUrl=queue.url, AttributeNames=["All"])
+    counts: Any = await queue.client.get_queue_attributes(QueueUrl=queue.url, AttributeNames=["All"])
     names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
     assert [counts["Attributes"][each] for each in names] == ["0", "0"]
 

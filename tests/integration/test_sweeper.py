@@ -118,7 +118,9 @@ async def test_a_job_redriven_in_the_meantime_is_not_closed(sweeper: Sweeper, ti
 async def test_a_sweep_that_fails_is_tried_again(sweeper: Sweeper) -> None:
     """The jobs are still there; and a stop ends the waiting at once."""
     quick = replace(sweeper, every_seconds=0.0)
-    with answering(sweeper.table.client, "Query", refusal("ThrottlingException"), refusal("InternalServerError")) as asked:
+    with answering(
+        sweeper.table.client, "Query", refusal("ThrottlingException"), refusal("InternalServerError")
+    ) as asked:
         running = asyncio.create_task(quick.run())
         await eventually(lambda: len(asked) > 3)
         sweeper.stopping.set()

@@ -58,7 +58,7 @@ async def test_a_running_task_is_described(tasks: Tasks, connect: Connect, name:
     assert (detail.taskArn, detail.taskDefinitionArn) == (arn, started["tasks"][0]["taskDefinitionArn"])
     stopped = await tasks.stop(arn, "enough")
     assert stopped is not None
-    assert stopped.desiredStatus == "STOPPED" if hasattr(stopped, "desiredStatus") else stopped.lastStatus
+    assert (stopped.taskArn, stopped.stoppedReason) == (arn, "enough")
 
 
 async def test_a_forgotten_task_is_none(tasks: Tasks, name: str) -> None:
@@ -89,7 +89,9 @@ async def test_a_task_definition_is_read_once(tasks: Tasks, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arn", "cluster"), [(f"{TASK}/jobferry/0123", "jobferry"), (f"{TASK}/0123", "default")], ids=["new form", "old form"]
+    ("arn", "cluster"),
+    [(f"{TASK}/jobferry/0123", "jobferry"), (f"{TASK}/0123", "default")],
+    ids=["new form", "old form"],
 )
 def test_a_tasks_cluster_is_in_its_arn(arn: str, cluster: str) -> None:
     """The old form names none: it is the default one."""

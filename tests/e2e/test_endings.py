@@ -1,0 +1,65 @@
+"""Jobs that end from outside, in time or not at all: each is announced, once, and says why."""
+
+from __future__ import annotations
+
+from .jobs import SLEEP_SECONDS
+from .system import System, log_text, receipts
+
+
+def test_a_job_that_is_cancelled_is_announced(system: System) -> None:
+    """StopExecution ends its container, and subscribers hear of it."""
+    task = system.running_task("cancelled")
+    execution = system.execution("cancelled")
+    assert execution is not None
+    system.client("stepfunctions").stop_execution(executionArn=execution["executionArn"], cause="changed my mind")
+    told = system.told("cancelled")
+    assert told.status == "ABORTED"
+    assert told.failure is not None and told.failure.failure_class == "cancelled"
+    assert log_text(told) == "waiting\n"
+    [attempt] = told.stages[0].attempts
+    assert attempt.task_arn == task["taskArn"]
+    assert attempt.exit_code in (137, 143)
+
+
+def test_an_image_that_cannot_be_pulled(system: System) -> None:
+    """It never started, so there is no log, and the receipt says why."""
+    told = system.told("nowhere")
+    assert told.status == "FAILED"
+    [receipt] = receipts(told)
+    assert (receipt.status, receipt.link, receipt.s3_uri) == ("absent", None, None)
+    assert "never started" in str(receipt.why)
+    assert "CannotPullContainer" in str(receipt.why)
+    assert told.failure is not None
+    assert (told.failure.failure_class, told.failure.exit_code) == ("image_missing", None)
+
+
+def test_a_stage_that_takes_too_long(system: System) -> None:
+    """It is ended at its timeout, long before it would have ended."""
+    told = system.told("slow")
+    assert told.status == "FAILED"
+    assert told.failure is not None and told.failure.failure_class == "stage_timeout"
+    running = told.stages[0].attempts[0].durations.running
+    assert running is not None and running < SLEEP_SECONDS / 2
+    assert log_text(told) == "slow\n"
+
+
+def test_a_lost_heartbeat_fails_the_job_and_stops_the_container(system: System) -> None:
+    """Step Functions lets go of a callback's task, so Jobferry stops it; nobody waits for it any more."""
+    told = system.told("silent")
+    assert told.status == "FAILED"
+    assert told.failure is not None and told.failure.failure_class == "heartbeat"
+    [attempt] = told.stages[0].attempts
+    assert attempt.exit_code in (137, 143)
+    assert str(attempt.stopped_reason).startswith("Jobferry")
+    assert log_text(told) == "no heartbeat\n"
+    assert system.tasks("silent", "RUNNING") == []
+
+
+def test_a_job_that_takes_too_long(system: System) -> None:
+    """The timeout of the whole job cuts its stages short."""
+    told = system.told("overdue")
+    assert told.status == "TIMED_OUT"
+    attempts = [attempt for stage in told.stages for attempt in stage.attempts]
+    assert all((attempt.durations.running or 0) < SLEEP_SECONDS / 2 for attempt in attempts)
+    assert told.failure is not None and told.failure.failure_class == "job_timeout"
+    assert told.stages[2].status == "NOT_RUN"

@@ -1,0 +1,60 @@
+"""Requests that are not admitted: kept, announced with every reason, and no other job is touched."""
+
+from __future__ import annotations
+
+import json
+
+from .jobs import body
+from .system import System, opened
+
+
+def test_a_malformed_request_is_kept_and_every_reason_told(system: System) -> None:
+    """Field by field, each with a remedy; the body is behind the link, byte for byte."""
+    request = {"job_id": "wrong", "stages": [{"image": "image_9", "command": "echo"}], "urgent": True, "user": "ü"}
+    sent = json.dumps(request, ensure_ascii=False)
+    received = system.received(system.send(sent))
+    told = received.notification
+    assert (told.status, told.job_id, received.attributes["status"]) == ("REJECTED", "wrong", "REJECTED")
+    assert told.rejection is not None and told.rejection.body_link is not None
+    assert {problem.field for problem in told.rejection.problems} == {"stages.0.image", "stages.0.command", "urgent"}
+    assert all(problem.remedy for problem in told.rejection.problems)
+    page = opened(told.rejection.body_link.url)
+    assert page.text == sent
+    assert page.content_type.startswith("text/plain")
+    assert system.execution("wrong") is None
+
+
+def test_what_is_no_json_is_rejected_too(system: System) -> None:
+    """Whatever it is; it must not come again and again."""
+    ids = [system.send(text) for text in ("hello", "[1, 2]", "null", "{" * 5000, '{"a": 1, "a": 2}', "[" * 20)]
+    for message_id in ids:
+        assert system.told(message_id).status == "REJECTED"
+
+
+def test_the_same_id_with_another_body_is_refused(system: System) -> None:
+    """The first job is not touched, and the second producer is told."""
+    first = system.told("article")
+    told = system.told(system.send({**json.loads(body("article")), "user": "somebody else"}))
+    assert (told.status, told.job_id) == ("REJECTED", "article")
+    assert told.rejection is not None
+    assert [problem.field for problem in told.rejection.problems] == ["job_id"]
+    assert system.copies("article") == 1
+    assert system.told("article") == first
+
+
+def test_a_pointer_to_nothing_is_rejected(system: System) -> None:
+    """With where it points to, so that the producer finds its mistake."""
+    pointer = {"s3BucketName": system.outputs["LogBucketName"], "s3Key": "payloads/missing"}
+    told = system.told(system.send(["software.amazon.payloadoffloading.PayloadS3Pointer", pointer]))
+    assert told.rejection is not None
+    [problem] = told.rejection.problems
+    assert f"s3://{pointer['s3BucketName']}/payloads/missing" in problem.message
+    assert "there is no such object" in problem.message
+
+
+def test_a_large_message_is_read(system: System) -> None:
+    """An SQS message may be of a mebibyte; what is wrong with this one is only its size in stages."""
+    request = {"stages": [{"image": "image_1", "command": ["echo", "x" * 900_000]}]}
+    told = system.told(system.send(request))
+    assert told.rejection is not None
+    assert "8,192" in told.rejection.problems[0].message
