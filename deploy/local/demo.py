@@ -22,7 +22,6 @@ from deploy.local.demo_jobs import INPUT_KEY, RENDITIONS, Check, DemoJob, Logs, 
 from deploy.local.local_run import LocalRun, local_run
 from deploy.local.subscriber import Received, Subscriber
 from schemas.notification import JobNotification, Link, LogReceipt
-from service.core.announce import split_s3_uri
 
 FOLDER = Path(".jobferry")
 _ALL_WITHIN_SECONDS = 120
@@ -197,7 +196,9 @@ def _tell(outcome: Outcome, console: Console) -> None:
 
 
 def _table(outcomes: list[Outcome]) -> Table:
-    table = Table(title="Jobferry's demo", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title="Jobferry's demo", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
+    )
     for name in ("Job", "Status", "Exit", "Log lines", "Seconds", "Checks"):
         table.add_column(name, justify="right" if name in {"Log lines", "Seconds"} else "left")
     for outcome in outcomes:
@@ -207,7 +208,9 @@ def _table(outcomes: list[Outcome]) -> Table:
 
 def _row(outcome: Outcome) -> tuple[str | Text, ...]:
     failed = [check.what for check in outcome.checks if not check.held]
-    checks = Text(f"✗ {'; '.join(failed)}", style="red") if failed else Text(f"✓ {len(outcome.checks)} held", style="green")
+    checks = (
+        Text(f"✗ {'; '.join(failed)}", style="red") if failed else Text(f"✓ {len(outcome.checks)} held", style="green")
+    )
     if outcome.received is None:
         return (outcome.job.title, Text("MISSING", style="red"), "", "", "", Text("✗ no notification", style="red"))
     told = outcome.received.notification

@@ -72,7 +72,11 @@ def _failing() -> DemoJob:
         {"image": "image_1", "command": ["sh", "-c", "echo reading the tide table; echo no such tide >&2; exit 1"]},
     ]
     return DemoJob(
-        "A second stage that exits 1", json.dumps({"job_id": "failing", "stages": stages}), "FAILED", _check_failing, "failing"
+        "A second stage that exits 1",
+        json.dumps({"job_id": "failing", "stages": stages}),
+        "FAILED",
+        _check_failing,
+        "failing",
     )
 
 

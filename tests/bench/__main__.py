@@ -15,12 +15,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, cast
 
 import structlog
 
 from deploy.local.local_run import LocalRun, local_run
 from deploy.local.subscriber import Subscriber
 from service.clock import wall_clock
+from service.perform import Performer
 from service.runtime import Runtime, open_runtime
 from service.settings import Settings
 from workers.pulse import Pulse
@@ -105,8 +107,8 @@ def _counter(calls: Counter[str]) -> object:
     return count
 
 
-def _clients(runtime: Runtime) -> Iterator[object]:
-    performer = runtime.settling.performer
+def _clients(runtime: Runtime) -> Iterator[Any]:
+    performer = cast("Performer", runtime.settling.performer)
     yield runtime.requests.client
     yield runtime.table.client
     yield runtime.objects.client

@@ -1,4 +1,4 @@
-"""`jobferry doctor` and `jobferry catalog check`: all well on a whole deployment, and each thing that breaks is named."""
+"""`jobferry doctor` and `jobferry catalog check`: a whole deployment is found well, and what breaks is named."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from deploy.local.local_run import LocalRun, local_run
 from deploy.local.subscriber import Subscriber
 from deploy.on_aws import deploy
-from deploy.stacks import Stacks
+from deploy.stacks import NamedStack
 from service import cli
 from service.doctor.checks import CHECKS, checks_of
 from service.doctor.deployment import by_stack
@@ -40,7 +40,7 @@ class Patient:
     def rule(self, source: str) -> str:
         """The name of the rule of this source."""
         rules = self.client("events").list_rules()["Rules"]
-        return next(rule["Name"] for rule in rules if source in rule["EventPattern"])
+        return str(next(rule["Name"] for rule in rules if source in rule["EventPattern"]))
 
     def problems(self) -> list[Finding]:
         """The findings that are not good."""
@@ -111,7 +111,7 @@ def test_the_worked_example_of_an_image_passes(
     assert "to JobTaskRoleArns" in told
 
     roles = {"JobTaskRoleArns": outputs["JobTaskRoleArns"]}
-    jobferry = Stacks(whole.run.session, "jobferry", every_seconds=0.05)
+    jobferry = NamedStack(whole.run.session, "jobferry", every_seconds=0.05)
     deploy(jobferry, bucket=None, parameters=roles, dependencies=None, dry_run=False)
     capsys.readouterr()
     assert cli.main(check) == 0, capsys.readouterr().out
@@ -131,7 +131,7 @@ def make_example(patient: Patient) -> dict[str, str]:
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         Capabilities=["CAPABILITY_IAM"],
     )
-    own = Stacks(patient.run.session, "own-image")
+    own = NamedStack(patient.run.session, "own-image")
     return wait_for(lambda: own.outputs(), what="the example's stack")
 
 

@@ -40,7 +40,7 @@ def _copy(stage: Stage, context: Path) -> None:
 def _environment(tools: Path) -> dict[str, str]:
     """The image's base has python and pip on its path. Without byte code the installation takes half the time."""
     kept = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "HTTP", "http", "SSL"))}
-    home = os.environ.get("HOME", "/tmp")  # noqa: S108  # where pip keeps its cache and its settings
+    home = os.environ.get("HOME", "/tmp")  # where pip keeps its cache and its settings
     return {**kept, "HOME": home, "PATH": f"{tools / 'bin'}:{os.defpath}", "PIP_NO_COMPILE": "1", "PIP_QUIET": "2"}
 
 

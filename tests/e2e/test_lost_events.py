@@ -51,7 +51,7 @@ def outcome(received: Received) -> tuple[str, list[int | None], list[str]]:
     """What a notification says of status, exit codes and logs."""
     told = received.notification
     attempts = [stage.attempts[-1] for stage in told.stages if stage.attempts]
-    logs = [container.log.status for item in attempts for container in item.containers if container.log]
+    logs: list[str] = [container.log.status for item in attempts for container in item.containers if container.log]
     return told.status, [item.exit_code for item in attempts], logs
 
 

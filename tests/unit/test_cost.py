@@ -14,9 +14,17 @@ PRICES = {"FARGATE": Price(vcpu_hour=0.36, gb_hour=0.036), "FARGATE_SPOT": Price
 def task(**changes: object) -> TaskChanged:
     """A Fargate task of half a vCPU and 2 GB that was held for 100 seconds."""
     facts = {
-        "job_id": "j", "arn": "arn:aws:ecs:r:1:task/c/1", "version": 5, "last_status": "STOPPED", "cpu": "512",
-        "memory": "2048", "launch_type": "FARGATE", "pull_started_at": 1000.0, "started_at": 1010.0, "stopped_at": 1100.0,
-    }  # fmt: skip
+        "job_id": "j",
+        "arn": "arn:aws:ecs:r:1:task/c/1",
+        "version": 5,
+        "last_status": "STOPPED",
+        "cpu": "512",
+        "memory": "2048",
+        "launch_type": "FARGATE",
+        "pull_started_at": 1000.0,
+        "started_at": 1010.0,
+        "stopped_at": 1100.0,
+    }
     return TaskChanged.model_validate({**facts, **changes})
 
 

@@ -40,9 +40,7 @@ def calls_of(source: str) -> set[str]:
 
 def test_the_worker_may_do_what_its_adapters_call_and_nothing_else() -> None:
     """A call without a permission would fail on AWS alone; a permission without a call is one too many."""
-    granted = {
-        action for role, item in role_statements() if role == "WorkerRole" for action in listed(item["Action"])
-    }
+    granted = {action for role, item in role_statements() if role == "WorkerRole" for action in listed(item["Action"])}
     assert granted == called()
 
 

@@ -1,8 +1,8 @@
 """The container's entry point: it reads JOBFERRY_INPUT, writes below JOBFERRY_OUTPUT, and exits 0 only if all went well.
 
-    thumbnails --width 160        six renditions of every picture of the input
-    contact-sheet --columns 3     one sheet of all pictures of the input, and a manifest
-    report --seconds 2            a callback stage: works with heartbeats, then reports with its TASK_TOKEN
+thumbnails --width 160        six renditions of every picture of the input
+contact-sheet --columns 3     one sheet of all pictures of the input, and a manifest
+report --seconds 2            a callback stage: works with heartbeats, then reports with its TASK_TOKEN
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def _thumbnails(width: int) -> None:
 
 def _contact_sheet(columns: int) -> None:
     output = Folder.of(os.environ["JOBFERRY_OUTPUT"])
-    pictures = [(name, content) for name, content in Folder.of(os.environ["JOBFERRY_INPUT"]).files() if name.endswith(".png")]
+    pictures = [
+        (name, content) for name, content in Folder.of(os.environ["JOBFERRY_INPUT"]).files() if name.endswith(".png")
+    ]
     print(f"laying out {len(pictures)} pictures in {columns} columns", flush=True)
     sheet = contact_sheet([content for _, content in pictures], columns)
     manifest = {
