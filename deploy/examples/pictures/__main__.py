@@ -1,4 +1,4 @@
-"""The container's entry point: it reads JOBFERRY_INPUT, writes below JOBFERRY_OUTPUT, and exits 0 only if all went well.
+"""The container's entry point: reads JOBFERRY_INPUT, writes below JOBFERRY_OUTPUT, exits 0 only if all went well.
 
 thumbnails --width 160        six renditions of every picture of the input
 contact-sheet --columns 3     one sheet of all pictures of the input, and a manifest
