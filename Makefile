@@ -1,6 +1,6 @@
 # Everything that a clone needs: `make demo` runs real jobs here, `make test` proves the promises.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo simulate chaos test check bench local lock schemas clean
+.PHONY: help setup demo simulate chaos test check bench local deploy destroy lock schemas clean
 
 # The first Python that is new enough; name another with `make PYTHON=...`.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -33,6 +33,16 @@ demo: $(READY) ## Run real jobs end to end on an embedded AWS
 local: $(READY) ## Run the whole system here until Ctrl-C, for your own clients
 	@$(BIN)/jobferry local
 
+# The stack's name; `make deploy` also takes BUCKET=... and PARAMETERS="Name=value ..." of deploy/template.yaml.
+STACK ?= jobferry
+ON_AWS = $(BIN)/python -m deploy.on_aws $@ --stack $(STACK) $(if $(filter-out 0,$(DRY_RUN)),--dry-run)
+
+deploy: $(READY) ## Make or change the stack STACK on AWS; with DRY_RUN=1 only show the change set
+	@$(ON_AWS) $(if $(BUCKET),--bucket $(BUCKET)) $(PARAMETERS)
+
+destroy: $(READY) ## Delete the stack STACK; logs and records stay; with DRY_RUN=1 only show what would go
+	@$(ON_AWS)
+
 test: $(READY) ## Run every test
 	@$(BIN)/python -m pytest
 
@@ -41,7 +51,7 @@ check: $(READY) ## Lint, types, architecture, templates
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cfn-lint deploy/template.yaml
+	$(BIN)/cfn-lint deploy/template.yaml deploy/examples/own_image.yaml
 	$(BIN)/python -m schemas.export --check
 
 bench: $(READY) ## Measure, as ratios in one run
@@ -57,6 +67,10 @@ lock: ## Resolve the dependencies anew (needs uv)
 		-c requirements/dev.txt pyproject.toml -o requirements/worker.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-c requirements/dev.txt requirements/lambda.in -o requirements/lambda.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		-c requirements/dev.txt requirements/build.in -o requirements/build.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		-c requirements/dev.txt requirements/pictures.in -o requirements/pictures.txt
 
 clean: ## Remove all that was made
 	rm -rf .venv .jobferry build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

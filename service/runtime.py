@@ -138,10 +138,14 @@ async def _performer(
 
 
 def _config(settings: Settings, endpoint: str | None) -> AioConfig:
-    """Retries of a call are botocore's business, and theirs alone; adaptive slows down when throttled."""
+    """Retries of a call are botocore's business, and theirs alone.
+
+    Not adaptive: one throttled call then slows every call of its client, polls and leases too, to as little as one in
+    two seconds; and a call that is cancelled while it waits its turn can leave aiobotocore's lock held for ever.
+    """
     return AioConfig(
         user_agent=_USER_AGENT,
-        retries={"mode": "adaptive", "max_attempts": 8},
+        retries={"mode": "standard", "max_attempts": 8},
         connect_timeout=5,
         read_timeout=settings.poll_seconds + 15,
         max_pool_connections=max(50, settings.event_slots),

@@ -73,7 +73,16 @@ def deploy(session: boto3.Session) -> Stack:
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
     )
     stack = _await_end(cloudformation)
+    _expire(session, stack)
     return Stack({item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", [])})
+
+
+def _expire(session: boto3.Session, stack: dict[str, Any]) -> None:
+    """Let the table forget old jobs, as its template says: the emulator takes the property and drops it."""
+    (table,) = (item["OutputValue"] for item in stack["Outputs"] if item["OutputKey"] == "JobsTableName")
+    session.client("dynamodb").update_time_to_live(
+        TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"}
+    )
 
 
 def _await_end(cloudformation: Any) -> dict[str, Any]:

@@ -39,11 +39,18 @@ class JobsTable:
 
         A fact about a job that nobody requested leaves nothing behind: its record is empty.
         """
+        job = await self._merge(fact, self._index(fact))
+        if isinstance(fact, Announced) and fact.register_name not in job.registers:
+            # The job was redriven while the outcome before that was announced, so it stays open.
+            return await self._merge(fact, _IndexChange())
+        return job
+
+    async def _merge(self, fact: Fact, index: _IndexChange) -> Record:
         try:
             answer = await self.client.update_item(
                 TableName=self.name,
                 Key={"job_id": {"S": fact.job_id}},
-                **_write(fact, self._index(fact)),
+                **_write(fact, index),
                 ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
@@ -99,7 +106,7 @@ class JobsTable:
         soon, late = int(now + self.grace_seconds), int(now + self.silence_seconds)
         match fact:
             case Announced():
-                return _IndexChange(closes=True, expires_at=self._expires_at())
+                return _IndexChange(closes=True, redriven_rank=fact.redriven_rank, expires_at=self._expires_at())
             case Requested() | Rejected():
                 return _IndexChange(due_at=soon, opens=True)
             case ExecutionChanged(redrive_count=count, ended=ended) if count:
@@ -116,13 +123,19 @@ class _IndexChange:
     due_at: int | None = None
     opens: bool = False
     closes: bool = False
+    redriven_rank: int = 0
     expires_at: int | None = None
 
 
 def _write(fact: Fact, index: _IndexChange) -> Any:
-    """The update and its condition: the register is free, or holds a rank that this fact beats."""
-    beats = "attribute_not_exists(#register) OR #register.#rank < :below"
-    creates = isinstance(fact, Requested | Rejected)
+    """The update and its condition: the register is free, or holds a rank that this fact beats.
+
+    What closes a job must not find it redriven.
+    """
+    conditions = ["(attribute_not_exists(#register) OR #register.#rank < :below)"]
+    names = {"#register": _REGISTER + fact.register_name, "#rank": "rank"}
+    if not isinstance(fact, Requested | Rejected):
+        conditions.append("attribute_exists(job_id)")
     values: dict[str, Any] = {
         ":fact": {"M": {"rank": {"N": str(fact.rank)}, "fact": {"S": fact.model_dump_json(exclude_none=True)}}},
         ":below": {"N": str(fact.beats_below)},
@@ -136,13 +149,16 @@ def _write(fact: Fact, index: _IndexChange) -> Any:
         remove.append("expires_at")
         values[":shard"] = {"S": str(shard_of(fact.job_id))}
     if index.closes:
+        conditions.append("(attribute_not_exists(#execution) OR #execution.#rank < :redriven)")
+        names["#execution"] = f"{_REGISTER}execution"
+        values[":redriven"] = {"N": str(index.redriven_rank)}
         remove.extend(("open_shard", "due_at"))
         set_.append("expires_at = :expires")
         values[":expires"] = {"N": str(index.expires_at)}
     return {
         "UpdateExpression": f"SET {', '.join(set_)}" + (f" REMOVE {', '.join(remove)}" if remove else ""),
-        "ConditionExpression": beats if creates else f"attribute_exists(job_id) AND ({beats})",
-        "ExpressionAttributeNames": {"#register": _REGISTER + fact.register_name, "#rank": "rank"},
+        "ConditionExpression": " AND ".join(conditions),
+        "ExpressionAttributeNames": names,
         "ExpressionAttributeValues": values,
     }
 

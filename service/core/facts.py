@@ -251,6 +251,11 @@ class Announced(_Fact):
     def register_name(self) -> str:
         return announced_register(self.redrive_count)
 
+    @property
+    def redriven_rank(self) -> int:
+        """An execution of this rank or a higher one was redriven after the outcome that this announces."""
+        return (self.redrive_count + 1) * _RANKS_A_REDRIVE
+
 
 Fact = Requested | Rejected | ExecutionChanged | TaskChanged | LogArchived | Claimed | Announced
 

@@ -134,7 +134,7 @@ def test_only_the_scratch_directory_is_written_to() -> None:
 @pytest.mark.parametrize("name", ["pictures", "reporter"])
 def test_the_example_image_has_the_commands_of_its_catalogue(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A request's command follows the ENTRYPOINT, whose program knows it."""
-    from deploy.examples.pictures import __main__ as program  # noqa: PLC0415  # it needs what only the image needs
+    from deploy.examples.pictures import __main__ as program
 
     image: Image = catalog().images[name]
     assert final(PICTURES).last("ENTRYPOINT").words == ["python", "-m", "deploy.examples.pictures"]

@@ -1,0 +1,94 @@
+"""`make deploy` and `make destroy`: the stack on AWS, through change sets that can be looked at first.
+
+    python -m deploy.on_aws deploy  --stack jobferry [--bucket NAME] [--dry-run] [Parameter=value ...]
+    python -m deploy.on_aws destroy --stack jobferry [--dry-run]
+
+Parameters that are not given keep the values they have, as with `aws cloudformation deploy`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from deploy.artifacts import upload
+from deploy.package import build_lambda_zip
+from deploy.planner_dependencies import install
+from deploy.stacks import DeployError, NamedStack, parameters_of
+
+ROOT = Path(__file__).resolve().parents[1]
+DEPENDENCIES = ROOT / "build" / "lambda"
+# What the template keeps when the stack goes: logs and records are worth more than the stack that made them.
+RETAINED = ("LogBucket", "JobsTable")
+
+
+def deploy(
+    stack: NamedStack, *, bucket: str | None, parameters: Mapping[str, str], dependencies: Path | None, dry_run: bool
+) -> None:
+    """Make or change the stack, or only show the change set."""
+    template_url = upload(stack.session, bucket, ROOT, build_lambda_zip(ROOT, dependencies))
+    changes = stack.propose(template_url, parameters)
+    print("\n".join(changes.lines) or f"The stack {stack.name} is up to date.")
+    if dry_run or not changes.lines:
+        stack.withdraw(changes)
+        return
+    stack.execute(changes)
+    print("\n".join(f"{name} = {value}" for name, value in sorted(stack.outputs().items())))
+
+
+def destroy(stack: NamedStack, *, dry_run: bool) -> None:
+    """Delete the stack, or only say what would go and what would stay."""
+    resources = stack.resources()
+    for name in sorted(resources.keys() - set(RETAINED)):
+        print(f"Delete  {name} {resources[name]}")
+    for name in sorted(resources.keys() & set(RETAINED)):
+        print(f"Keep    {name} {resources[name]}")
+    if not dry_run:
+        stack.delete()
+        print(f"The stack {stack.name} is gone. What it kept goes on costing money until you delete it.")
+
+
+def main() -> int:
+    """Run one command; 1 with a sentence where AWS refuses."""
+    options = _parse()
+    stack = NamedStack(boto3.Session(), options.stack)
+    try:
+        if options.command == "destroy":
+            destroy(stack, dry_run=options.dry_run)
+            return 0
+        parameters = parameters_of(options.parameters)
+        install(ROOT, DEPENDENCIES)
+        deploy(
+            stack,
+            bucket=options.bucket,
+            parameters=parameters,
+            dependencies=DEPENDENCIES,
+            dry_run=options.dry_run,
+        )
+    except (DeployError, ClientError, BotoCoreError, subprocess.CalledProcessError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m deploy.on_aws", description="Deploy Jobferry on AWS.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, what in (("deploy", "make or change the stack"), ("destroy", "delete it")):
+        command = commands.add_parser(name, help=what)
+        command.add_argument("--stack", default="jobferry", help="its name (default: %(default)s)")
+        command.add_argument("--dry-run", action="store_true", help="show what would be done")
+        if name == "deploy":
+            command.add_argument("--bucket", help="where artifacts go (default: one of your account, made if need be)")
+            command.add_argument("parameters", nargs="*", metavar="Parameter=value", help="of the template")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

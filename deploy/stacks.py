@@ -1,0 +1,162 @@
+"""A CloudFormation stack: propose a change set, execute or withdraw it, delete the stack."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from types_boto3_cloudformation import CloudFormationClient
+
+_NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
+_UNMADE = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
+_WITHIN_SECONDS = 3600
+
+
+class DeployError(Exception):
+    """The stack could not be made, changed or deleted; the message has CloudFormation's reasons."""
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """What would change, a line a resource."""
+
+    arn: str
+    stack_id: str
+    creates: bool
+    lines: tuple[str, ...]
+
+
+def parameters_of(pairs: Iterable[str]) -> dict[str, str]:
+    """`Name=value` words as a mapping. Raises DeployError for a word that is none."""
+    split = [pair.partition("=") for pair in pairs]
+    if wrong := [name for name, equals, _ in split if not equals]:
+        raise DeployError(f"{wrong[0]}: parameters are given as Name=value")
+    return {name: value for name, _, value in split}
+
+
+@dataclass(frozen=True)
+class NamedStack:
+    """A stack that is there or is to be; `every_seconds` is how often CloudFormation is asked for progress."""
+
+    session: boto3.Session
+    name: str
+    every_seconds: float = 5.0
+
+    @cached_property
+    def client(self) -> CloudFormationClient:
+        """CloudFormation."""
+        client: CloudFormationClient = self.session.client("cloudformation")
+        return client
+
+    def propose(self, template_url: str, parameters: Mapping[str, str]) -> ChangeSet:
+        """A change set, looked at and not executed."""
+        stack = self._find()
+        if stack and stack["StackStatus"] == "ROLLBACK_COMPLETE":
+            raise DeployError(f"The stack {self.name} was never made whole: `make destroy STACK={self.name}` first.")
+        creates = stack is None or stack["StackStatus"] in _UNMADE
+        kept = [] if stack is None or creates else [item["ParameterKey"] for item in stack.get("Parameters", ())]
+        answer = self.client.create_change_set(
+            StackName=self.name,
+            ChangeSetName=f"deploy-{time.time_ns()}",
+            ChangeSetType="CREATE" if creates else "UPDATE",
+            TemplateURL=template_url,
+            Parameters=self._parameters(template_url, parameters, kept),
+            Capabilities=["CAPABILITY_IAM"],
+        )
+        return ChangeSet(answer["Id"], answer["StackId"], creates, self._lines(answer["Id"]))
+
+    def execute(self, changes: ChangeSet) -> None:
+        """Carry a change set out, to its end. Raises DeployError with the reasons where it fails."""
+        self.client.execute_change_set(ChangeSetName=changes.arn)
+        self._await(changes.stack_id, "CREATE_COMPLETE" if changes.creates else "UPDATE_COMPLETE")
+
+    def withdraw(self, changes: ChangeSet) -> None:
+        """Leave no trace of a change set, nor of the empty stack that a first one makes."""
+        if changes.creates:
+            self.client.delete_stack(StackName=changes.stack_id)
+        else:
+            self.client.delete_change_set(ChangeSetName=changes.arn)
+
+    def outputs(self) -> dict[str, str]:
+        """The outputs of the stack."""
+        return {item["OutputKey"]: item["OutputValue"] for item in (self._find() or {}).get("Outputs", ())}
+
+    def resources(self) -> dict[str, str]:
+        """The stack's resources, by their names in the template."""
+        pages = self.client.get_paginator("list_stack_resources").paginate(StackName=self.name)
+        return {
+            item["LogicalResourceId"]: item.get("PhysicalResourceId", "")
+            for page in pages
+            for item in page["StackResourceSummaries"]
+        }
+
+    def delete(self) -> None:
+        """Delete the stack, to its end."""
+        stack = self._find()
+        if stack is None:
+            raise DeployError(f"There is no stack {self.name}.")
+        self.client.delete_stack(StackName=stack["StackId"])
+        self._await(stack["StackId"], "DELETE_COMPLETE")
+
+    def _parameters(self, template_url: str, given: Mapping[str, str], kept: Iterable[str]) -> list[Any]:
+        """What is given, and for the others what the stack has; those that the template has no more are let go."""
+        known = {
+            item["ParameterKey"] for item in self.client.get_template_summary(TemplateURL=template_url)["Parameters"]
+        }
+        if unknown := sorted(given.keys() - known):
+            raise DeployError(f"The template has no parameter {', '.join(unknown)}, only {', '.join(sorted(known))}.")
+        previous = (known & set(kept)) - given.keys()
+        values: list[Any] = [{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()]
+        return values + [{"ParameterKey": name, "UsePreviousValue": True} for name in sorted(previous)]
+
+    def _lines(self, arn: str) -> tuple[str, ...]:
+        """The changes, once CloudFormation has worked them out; none at all is an error to it, and none to us."""
+        while (answer := self.client.describe_change_set(ChangeSetName=arn))["Status"].endswith(
+            ("PENDING", "PROGRESS")
+        ):
+            time.sleep(self.every_seconds)
+        if answer["Status"] == "FAILED":
+            if any(words in answer["StatusReason"] for words in _NO_CHANGES):
+                return ()
+            raise DeployError(answer["StatusReason"])
+        pages = self.client.get_paginator("describe_change_set").paginate(ChangeSetName=arn)
+        return tuple(_line(change["ResourceChange"]) for page in pages for change in page["Changes"])
+
+    def _await(self, stack_id: str, end: str) -> None:
+        deadline = time.monotonic() + _WITHIN_SECONDS
+        while (status := self._status(stack_id)) != end:
+            if not status.endswith("IN_PROGRESS"):
+                raise DeployError(f"The stack {self.name} is {status}:\n" + "\n".join(self._reasons(stack_id)))
+            if time.monotonic() > deadline:
+                raise DeployError(f"The stack {self.name} is still {status} after an hour.")
+            time.sleep(self.every_seconds)
+
+    def _status(self, stack_id: str) -> str:
+        return str(self.client.describe_stacks(StackName=stack_id)["Stacks"][0]["StackStatus"])
+
+    def _reasons(self, stack_id: str) -> list[str]:
+        pages = self.client.get_paginator("describe_stack_events").paginate(StackName=stack_id)
+        failed = [item for page in pages for item in page["StackEvents"] if item["ResourceStatus"].endswith("FAILED")]
+        return [f"  {item['LogicalResourceId']}: {item.get('ResourceStatusReason', 'no reason')}" for item in failed]
+
+    def _find(self) -> Any:
+        try:
+            return self.client.describe_stacks(StackName=self.name)["Stacks"][0]
+        except ClientError as error:
+            # CloudFormation has no error of its own for a stack that does not exist.
+            if error.response["Error"]["Code"] == "ValidationError" and "does not exist" in str(error):
+                return None
+            raise
+
+
+def _line(change: Any) -> str:
+    """One resource, and whether it is replaced, which is what to look out for."""
+    replaced = {"True": " (replaced)", "Conditional": " (perhaps replaced)"}.get(change.get("Replacement", ""), "")
+    return f"{change['Action']:<7} {change['LogicalResourceId']} {change['ResourceType']}{replaced}"

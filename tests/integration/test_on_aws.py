@@ -1,0 +1,136 @@
+"""`make deploy` and `make destroy`, on the embedded AWS: look first, make, change, and take away again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from deploy.local.emulator_process import EmulatorProcess
+from deploy.local.stack import LOCAL_PARAMETERS
+from deploy.on_aws import RETAINED, deploy, destroy
+from deploy.stacks import DeployError, NamedStack, parameters_of
+from tests.unit.deployment import template
+
+# Two event buses cannot have one name.
+TWIN = {"Type": "AWS::Events::EventBus", "Properties": {"Name": "twin"}}
+TWINS = {"Resources": {"One": TWIN, "Other": TWIN}}
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[EmulatorProcess]:
+    """An empty account."""
+    with EmulatorProcess() as emulator, pytest.MonkeyPatch.context() as patched:
+        for name, value in emulator.environment.items():
+            patched.setenv(name, value)
+        yield emulator
+
+
+@pytest.fixture
+def stack(aws: EmulatorProcess, request: pytest.FixtureRequest) -> NamedStack:
+    """A stack that is not there yet, with a name of the test's own."""
+    name = request.node.name.replace("_", "-")[:60].rstrip("-")
+    return NamedStack(boto3.Session(region_name=aws.environment["AWS_REGION"]), name, every_seconds=0.05)
+
+
+def make(stack: NamedStack, parameters: Mapping[str, str], *, dry_run: bool = False) -> None:
+    """Deploy as `make deploy` does, but for the planner's dependencies, which the emulator has."""
+    deploy(stack, bucket=None, parameters=parameters, dependencies=None, dry_run=dry_run)
+
+
+def exists(stack: NamedStack) -> bool:
+    """Whether CloudFormation knows the stack."""
+    known = stack.client.describe_stacks()["Stacks"]
+    return stack.name in [each["StackName"] for each in known]
+
+
+def test_a_dry_run_shows_and_leaves_nothing(stack: NamedStack, capsys: pytest.CaptureFixture[str]) -> None:
+    """The change set of a stack that is not there yet names its resources; neither it nor the stack stays."""
+    make(stack, LOCAL_PARAMETERS, dry_run=True)
+    assert "Add     StateMachine AWS::StepFunctions::StateMachine" in capsys.readouterr().out
+    assert not exists(stack)
+
+
+def test_a_stack_is_made_changed_and_taken_away(stack: NamedStack, capsys: pytest.CaptureFixture[str]) -> None:
+    """A change keeps the parameters that it does not name, no change is no error, and data outlives the stack."""
+    make(stack, LOCAL_PARAMETERS)
+    assert f"StateMachineArn = {stack.outputs()['StateMachineArn']}" in capsys.readouterr().out
+
+    make(stack, {})
+    assert "is up to date" in capsys.readouterr().out
+
+    make(stack, {"LogRetentionDays": "60"}, dry_run=True)
+    assert "Modify  TaskLogGroup" in capsys.readouterr().out
+    assert parameters(stack)["LogRetentionDays"] == "30"
+
+    make(stack, {"LogRetentionDays": "60"})
+    assert parameters(stack).items() >= {**LOCAL_PARAMETERS, "LogRetentionDays": "60"}.items()
+    assert not stack.client.list_change_sets(StackName=stack.name)["Summaries"][1:], "none but the executed is left"
+
+    made = stack.resources()
+    destroy(stack, dry_run=True)
+    told = capsys.readouterr().out
+    assert all(f"Keep    {name} {made[name]}" in told for name in RETAINED)
+    assert stack.resources() == made
+
+    destroy(stack, dry_run=False)
+    assert not exists(stack)
+    stack.session.client("s3").head_bucket(Bucket=made["LogBucket"])
+    stack.session.client("dynamodb").describe_table(TableName=made["JobsTable"])
+
+
+def parameters(stack: NamedStack) -> dict[str, str]:
+    """The parameters of the stack as it stands."""
+    [found] = stack.client.describe_stacks(StackName=stack.name)["Stacks"]
+    return {item["ParameterKey"]: item["ParameterValue"] for item in found["Parameters"]}
+
+
+def test_a_parameter_that_the_template_has_not_is_named(stack: NamedStack) -> None:
+    """A slip costs a sentence, not a failed stack."""
+    with pytest.raises(DeployError, match="no parameter WorkerImgae"):
+        make(stack, {"WorkerImgae": "x"})
+    assert not exists(stack)
+
+
+def test_a_stack_that_cannot_be_made_says_why(stack: NamedStack) -> None:
+    """CloudFormation's own reasons, by resource; afterwards only `make destroy` helps, and that is said."""
+    s3, bucket = stack.session.client("s3"), "twins"
+    region: Any = {"LocationConstraint": stack.session.region_name}
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=region)
+    s3.put_object(Bucket=bucket, Key="template.json", Body=json.dumps(TWINS).encode())
+    url = f"{s3.meta.endpoint_url}/{bucket}/template.json"
+    with pytest.raises(DeployError, match=r"  (One|Other): .*already exists"):
+        stack.execute(stack.propose(url, {}))
+    with pytest.raises(DeployError, match=f"make destroy STACK={stack.name}"):
+        stack.propose(url, {})
+
+
+def test_the_command_reports_in_a_sentence(aws: EmulatorProcess) -> None:
+    """What AWS refuses is no traceback."""
+    command = [sys.executable, "-m", "deploy.on_aws", "destroy", "--stack", "nowhere"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "nowhere] does not exist" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_what_is_said_to_be_kept_is_what_the_template_keeps() -> None:
+    """No more and no less."""
+    kept = {
+        name for name, item in template()["Resources"].items() if item.get("DeletionPolicy", "").startswith("Retain")
+    }
+    assert kept == set(RETAINED)
+
+
+def test_parameters_are_words_with_an_equals_sign() -> None:
+    """A value may hold further ones, and commas."""
+    assert parameters_of(["SubnetIds=a,b", "Odd=x=y"]) == {"SubnetIds": "a,b", "Odd": "x=y"}
+    with pytest.raises(DeployError, match="lonely"):
+        parameters_of(["lonely"])
