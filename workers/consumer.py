@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
-from botocore.exceptions import BotoCoreError, ClientError
 
 from service.aws.queue import MAX_BATCH, Message, Queue
+from service.aws.trouble import TROUBLE
 from service.clock import wall_clock
 from workers.guard import failure_of
 from workers.pulse import Pulse
@@ -21,6 +21,7 @@ NoteFailure = Callable[[Message, Exception], Awaitable[None]]
 log = structlog.stdlib.get_logger()
 
 _LINGER_SECONDS = 0.2
+_DELETES_AT_ONCE = 8
 _POLL_FAILED_SECONDS = 1.0
 _LONGEST_BACKOFF_SECONDS = 900
 # After the drain's deadline there is time for a call that succeeds, but not for one with all its retries.
@@ -86,7 +87,7 @@ class Consumer:
     async def _poll(self, at_most: int) -> tuple[Message, ...]:
         try:
             messages = await self.queue.receive(at_most, self.poll_seconds)
-        except (ClientError, BotoCoreError, OSError) as error:
+        except TROUBLE as error:
             log.warning("poll_failed", queue=self.name, error=type(error).__name__, why=str(error)[:200])
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), _POLL_FAILED_SECONDS)
@@ -111,8 +112,8 @@ class Consumer:
         if error is None:
             await self._settled.put(message)
         else:
+            await self._retry_later(message)  # First: the lease has ended, and a note may take its time.
             await self.note_failure(message, error)
-            await self._retry_later(message)
 
     async def _handle(self, message: Message) -> None:
         async with self.queue.lease(message):
@@ -127,22 +128,34 @@ class Consumer:
 
     async def _set_visibility(self, message: Message, seconds: int) -> None:
         # If this fails, the lease runs out and the message comes back all the same.
-        with suppress(ClientError, BotoCoreError, OSError):
+        with suppress(*TROUBLE):
             await self.queue.set_visibility(message, seconds)
 
     async def _delete_settled(self) -> None:
-        """Delete in batches of ten, lingering a little for a batch to fill. What is not deleted comes again."""
-        while True:
-            batch = [await self._settled.get()]
-            with suppress(TimeoutError):
-                async with asyncio.timeout(0 if self.stopping.is_set() else _LINGER_SECONDS):
-                    while len(batch) < MAX_BATCH:
-                        batch.append(await self._settled.get())
-            await failure_of(self._delete(batch), "delete_failed", queue=self.name, messages=len(batch))
-            for _ in batch:
-                self._settled.task_done()
+        """Delete in batches of ten, several at once: what is settled has no lease, so a slow call must not hold it up."""
+        free = asyncio.Semaphore(_DELETES_AT_ONCE)
+        async with asyncio.TaskGroup() as deleting:
+            while True:
+                await free.acquire()
+                deletion = deleting.create_task(self._delete(await self._batch()))
+                deletion.add_done_callback(lambda _: free.release())
+
+    async def _batch(self) -> list[Message]:
+        """Settled messages, lingering a little for ten to gather."""
+        batch = [await self._settled.get()]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0 if self.stopping.is_set() else _LINGER_SECONDS):
+                while len(batch) < MAX_BATCH:
+                    batch.append(await self._settled.get())
+        return batch
 
     async def _delete(self, batch: list[Message]) -> None:
+        """Delete a batch. What is not deleted comes again."""
+        await failure_of(self._try_to_delete(batch), "delete_failed", queue=self.name, messages=len(batch))
+        for _ in batch:
+            self._settled.task_done()
+
+    async def _try_to_delete(self, batch: list[Message]) -> None:
         failed = await self.queue.delete(batch)
         if failed:
             log.warning("delete_failed", queue=self.name, messages=len(failed))

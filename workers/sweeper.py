@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import structlog
 from aiolimiter import AsyncLimiter
-from botocore.exceptions import BotoCoreError, ClientError
 
 from service.aws.jobs_table import SHARDS, JobsTable
+from service.aws.trouble import TROUBLE
 from service.core.facts import Claimed
 from service.core.owed import SWEEP
 from service.settle import Settling
@@ -19,6 +19,14 @@ from workers.guard import failure_of
 log = structlog.stdlib.get_logger()
 
 _JOBS_A_LOOK = 100
+_AT_ONCE = 10
+
+
+def _note(failure: BaseException) -> None:
+    """Trouble on the way is met again at the next sweep; anything else is a bug, and ends the worker."""
+    if not isinstance(failure, TROUBLE):
+        raise failure
+    log.warning("sweep_failed", error=type(failure).__name__, why=str(failure)[:200])
 
 
 @dataclass(frozen=True)
@@ -37,21 +45,32 @@ class Sweeper:
         while not self.stopping.is_set():
             try:
                 await self.sweep()
-            except (ClientError, BotoCoreError, OSError) as error:
-                log.warning("sweep_failed", error=type(error).__name__, why=str(error)[:200])
+            except TROUBLE as error:
+                _note(error)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), self.every_seconds)
 
     async def sweep(self) -> int:
         """Take up every job that is due, and answer how many those were."""
-        taken = 0
-        for shard in range(SHARDS):
-            for job_id in await self.table.due(shard, self.settling.now(), _JOBS_A_LOOK):
-                if self.stopping.is_set():
-                    return taken
-                async with self.pace:
-                    taken += await self._take_up(job_id)
-        return taken
+        free = asyncio.Semaphore(_AT_ONCE)
+        due = [
+            job_id
+            for shard in range(SHARDS)
+            for job_id in await self.table.due(shard, self.settling.now(), _JOBS_A_LOOK)
+        ]
+        taken_up = await asyncio.gather(*(self._in_turn(free, job_id) for job_id in due), return_exceptions=True)
+        for failure in taken_up:
+            if isinstance(failure, BaseException):
+                _note(failure)
+        return sum(done is True for done in taken_up)
+
+    async def _in_turn(self, free: asyncio.Semaphore, job_id: str) -> bool:
+        """One job, at our pace: one with a large log must not hold up the others."""
+        async with free:
+            if self.stopping.is_set():
+                return False
+            async with self.pace:
+                return await self._take_up(job_id)
 
     async def _take_up(self, job_id: str) -> bool:
         me = self.settling.new_work()

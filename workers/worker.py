@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import structlog
 from aiolimiter import AsyncLimiter
-from botocore.exceptions import BotoCoreError, ClientError
 
 from service.aws.queue import Message, Queue
+from service.aws.trouble import TROUBLE
 from service.clock import wall_clock
 from service.core.record import Record
 from service.runtime import Runtime, open_runtime
@@ -108,7 +108,7 @@ class Worker:
     def _note_failure(self, queue: str) -> NoteFailure:
         async def note(message: Message, error: Exception) -> None:
             # It is in the log already; that it cannot be noted must not keep the message from being tried again.
-            with suppress(ClientError, BotoCoreError, OSError):
+            with suppress(*TROUBLE):
                 await self.runtime.failures.note(message.message_id, queue, error)
 
         return note

@@ -9,9 +9,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from schemas.base import JOB_ID_PATTERN
+from service.aws.trouble import TROUBLE
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
@@ -72,7 +71,7 @@ class Queue:
         while True:
             await asyncio.sleep(self.visibility_seconds / 3)
             # A renewal that fails is tried again at the next third; at worst the message is handled twice, harmlessly.
-            with suppress(ClientError, BotoCoreError, OSError):
+            with suppress(*TROUBLE):
                 await self.set_visibility(message, self.visibility_seconds)
 
     async def set_visibility(self, message: Message, seconds: int) -> None:

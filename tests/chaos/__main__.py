@@ -14,6 +14,8 @@ from tests.chaos.faults import FAULT_RATES
 from tests.chaos.plan import BusRates, Plan
 from tests.chaos.table import as_json, show
 
+_SHARE_OF_STORM = 0.6
+
 
 def main() -> int:
     """Run one drill."""
@@ -42,7 +44,12 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=default.jobs)
     parser.add_argument("--workers", type=int, default=default.workers)
     parser.add_argument("--seed", type=int, default=None, help="a new one each time, if left out; it is printed")
-    parser.add_argument("--seconds", type=float, default=default.seconds, help="then what is open is stuck")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=default.seconds,
+        help="then what is open is stuck; the trouble ends at 60 %% of it",
+    )
     parser.add_argument("--rate", type=float, default=default.jobs_per_second, help="jobs a second")
     parser.add_argument("--faults", type=float, default=1.0, help="times the usual rates of faults; 0 for none")
     parser.add_argument("--kills", type=float, default=default.kills_per_minute, help="deaths of workers a minute")
@@ -61,6 +68,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         workers=options.workers,
         seed=secrets.randbelow(1_000_000) if options.seed is None else options.seed,
         seconds=options.seconds,
+        storm_seconds=options.seconds * _SHARE_OF_STORM,
         jobs_per_second=options.rate,
         kills_per_minute=options.kills,
         fault_rates={fault: rate * options.faults for fault, rate in FAULT_RATES.items()},

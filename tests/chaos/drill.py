@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import tempfile
 import time
 from collections import Counter, deque
@@ -26,7 +27,7 @@ from tests.chaos.witness import Witness
 from tests.chaos.workload import Errand, errands
 
 _LOOK_SECONDS = 0.5
-_IDLE_LOOKS = 5
+_SETTLED_SECONDS = 1.5
 _ROUND_SECONDS = 0.05
 
 Progress = Callable[[str], None]
@@ -42,7 +43,7 @@ class Report:
     faults: Mapping[str, int]
     calls: int
     seconds: float
-    logs: Path
+    logs: Path  # the workers' logs, kept only if it did not pass
 
     @property
     def passed(self) -> bool:
@@ -64,8 +65,9 @@ class _Drill:
     started: float = field(default_factory=time.monotonic)
     sent: list[Sent] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
-    idle_looks: int = 0
     look_at: float = 0.0
+    quiet_since: float | None = None
+    settled: bool = False
 
     @property
     def seconds(self) -> float:
@@ -73,7 +75,7 @@ class _Drill:
 
     @property
     def is_over(self) -> bool:
-        return self.seconds > self.plan.seconds or self.idle_looks >= _IDLE_LOOKS
+        return self.settled or self.seconds > self.plan.seconds
 
     def round(self) -> None:
         """Do all that is due by now."""
@@ -84,7 +86,7 @@ class _Drill:
         if self.seconds >= self.look_at:
             self.look_at = self.seconds + _LOOK_SECONDS
             self.abort()
-            self.idle_looks = self.idle_looks + 1 if self.is_idle() else 0
+            self.look()
 
     def send(self) -> None:
         while self.requests and self.requests[0][0] <= self.seconds:
@@ -113,16 +115,27 @@ class _Drill:
             self.told.append(Told(received.notification, at, tuple(broken_links(received.notification))))
 
     def abort(self) -> None:
-        """Stop the executions that are to be stopped, once they run."""
+        """Stop the executions that are to be stopped, once their containers run."""
         wanted = {item.errand.job_id for item in self.sent if item.errand.aborted}
-        for name in wanted & self.asking.running() if wanted else ():
+        for name in wanted & self.asking.at_work() if wanted else ():
             self.asking.stop(str(name))
 
-    def is_idle(self) -> bool:
-        """Whether nothing more can come: no message anywhere, no record open, nothing that runs."""
-        if self.requests or self.bus.holding or self.asking.queued() or self.asking.depth(self.bus.url):
-            return False
-        return not self.asking.open_records() and not self.asking.running()
+    def look(self) -> None:
+        """See whether it has been quiet for so long that nothing more will come."""
+        if not self.is_quiet():
+            self.quiet_since = None
+            return
+        self.quiet_since = self.quiet_since or self.seconds
+        quiet = self.seconds - self.quiet_since
+        if quiet > self.plan.longest_silence / 2:
+            # Or whoever takes up the last open job would meet every death that is left.
+            self.calm()
+        self.settled = quiet >= (self.plan.longest_silence if self.asking.open_records() else _SETTLED_SECONDS)
+
+    def is_quiet(self) -> bool:
+        """Whether no message is anywhere, and nothing runs."""
+        messages = self.requests or self.bus.holding or self.asking.queued() or self.asking.depth(self.bus.url)
+        return not messages and not self.asking.running()
 
 
 def drill(plan: Plan, progress: Progress = lambda _: None) -> Report:
@@ -139,7 +152,10 @@ def drill(plan: Plan, progress: Progress = lambda _: None) -> Report:
         going.receive()
         verdict = judge(going.sent, going.told, going.asking.truth(), going.proxy.witness.excused)
         faults = Counter({str(kind): number for kind, number in going.proxy.met.items()}) + going.bus.met
-        return Report(plan, verdict, going.fleet.deaths, faults, going.proxy.calls.total(), seconds, logs)
+        report = Report(plan, verdict, going.fleet.deaths, faults, going.proxy.calls.total(), seconds, logs)
+    if report.passed:
+        shutil.rmtree(logs)
+    return report
 
 
 @contextmanager
@@ -147,11 +163,12 @@ def _opened(plan: Plan, run: LocalRun, logs: Path) -> Iterator[_Drill]:
     """Everything that a drill needs, in the order in which it depends on each other."""
     subscriber = Subscriber.to(run.session, run.stack.outputs["TopicArn"], name="chaos-subscriber")
     witness = Witness(CLAIM_SECONDS)
+    deaths = strikes(plan.seed, plan.kills_per_minute, plan.storm_seconds) if plan.deaths is None else plan.deaths
     proxy = Proxy(
         upstream=run.endpoint_url,
         faults=Faults(plan.seed, plan.fault_rates),
         starts=TokenBucket(plan.start_bucket, plan.start_refill, time.monotonic),
-        killer=Killer(deque(strikes(plan.seed, plan.kills_per_minute, plan.storm_seconds))),
+        killer=Killer(deque(deaths)),
         witness=witness,
     )
     fleet = Fleet(
@@ -166,6 +183,7 @@ def _opened(plan: Plan, run: LocalRun, logs: Path) -> Iterator[_Drill]:
     proxy.strike = fleet.strike
     requests = sorted(((at, item) for item in errands(plan) for at in item.at), key=lambda due: due[0])
     with proxy, Bus(run, plan.bus, plan.seed) as bus:
+        fleet.start()
         yield _Drill(plan, Asking(run), proxy, bus, fleet, subscriber, deque(requests))
 
 

@@ -18,6 +18,7 @@ from deploy.local.stack import PROJECT
 
 # A worker leaves within its drain, JOBFERRY_DRAIN_SECONDS; the rest is this busy machine's.
 _LEAVES_WITHIN_SECONDS = 20.0
+_AT_WORK_WITHIN_SECONDS = 60.0
 
 
 @dataclass
@@ -60,9 +61,27 @@ class Fleet:
         while sum(worker.told is None for worker in self._workers.values()) < self.size:
             self._start()
 
+    def start(self) -> None:
+        """Start them all, and wait until they are at work.
+
+        Raises:
+            TimeoutError: they are not, after a minute.
+        """
+        deadline = time.monotonic() + _AT_WORK_WITHIN_SECONDS
+        self.keep_up()
+        while not all(self.is_at_work(worker) for worker in self._workers.values()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the workers did not start; their logs: {self.logs}")
+            time.sleep(0.02)
+            self.keep_up()
+
+    def is_at_work(self, worker: Worker) -> bool:
+        """Whether it made a call already."""
+        return bool(self.calls.get(worker.name))
+
     def strike_any(self, what: signal.Signals) -> str | None:
         """Send a signal to one of those that were not told to go yet; answers with its name."""
-        alive = [name for name, worker in self._workers.items() if worker.told is None and self.calls.get(name)]
+        alive = [name for name, worker in self._workers.items() if worker.told is None and self.is_at_work(worker)]
         return self.strike(self.dice.choice(alive), what) if alive else None
 
     def strike(self, name: str, what: signal.Signals) -> str | None:
@@ -78,7 +97,7 @@ class Fleet:
         """End the drill for all of them, as an ECS service that is scaled to nothing."""
         for worker in self._workers.values():
             if worker.told is None:
-                worker.tell(signal.SIGTERM)
+                worker.tell(signal.SIGTERM if self.is_at_work(worker) else signal.SIGKILL)
         while self._workers:
             for worker in list(self._workers.values()):
                 self._look_at(worker)

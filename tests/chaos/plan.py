@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deploy.local.local_run import QUICK
 from tests.chaos.faults import FAULT_RATES, Fault
+from tests.chaos.killer import Strike
 
 # What takes minutes in earnest takes seconds here, so that a drill sees leases, claims and silences run out.
 CLAIM_SECONDS = 5
@@ -17,7 +18,7 @@ WORKER_SETTINGS: Mapping[str, str] = {
     "JOBFERRY_LOG_QUIET_SECONDS": "0.3",
     "JOBFERRY_TASK_GRACE_SECONDS": "2",
     "JOBFERRY_SILENCE_SECONDS": "4",
-    "JOBFERRY_SWEEP_SECONDS": "1",
+    "JOBFERRY_SWEEP_SECONDS": "2",
     "JOBFERRY_SWEEP_PER_SECOND": "50",
 }
 
@@ -35,22 +36,26 @@ class BusRates:
 
 @dataclass(frozen=True)
 class Plan:
-    """One drill. `seconds` bounds it: whatever is open by then is stuck. The trouble ends at `storm` of that time."""
+    """One drill. The trouble ends after `storm_seconds`, or when half of `longest_silence` was quiet.
+
+    It is quiet when no message is anywhere and nothing runs. What is open after `longest_silence` of that is stuck, and
+    so is what is open after `seconds`.
+
+    `deaths` are drawn from the seed unless they are given.
+    """
 
     jobs: int = 200
     workers: int = 3
     seed: int = 1
     seconds: float = 180
-    storm: float = 0.6
+    storm_seconds: float = 120
+    longest_silence: float = 40
     jobs_per_second: float = 10
     kills_per_minute: float = 20
     fault_rates: Mapping[Fault, float] = field(default_factory=lambda: dict(FAULT_RATES))
     bus: BusRates = BusRates()
-    start_bucket: float = 20
-    start_refill: float = 10
+    deaths: Sequence[Strike] | None = None
+    start_bucket: float = 8
+    start_refill: float = 8
     settings: Mapping[str, str] = field(default_factory=lambda: dict(WORKER_SETTINGS))
     worker_module: str = "workers"
-
-    @property
-    def storm_seconds(self) -> float:
-        return self.seconds * self.storm

@@ -112,7 +112,11 @@ class Proxy:
         await self._runner.cleanup()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        call = read_call(self._caller(request), request.method, request.headers, await request.read())
+        try:
+            body = await request.read()
+        except ConnectionResetError:
+            return _cut(request)  # The worker died as it spoke.
+        call = read_call(self._caller(request), request.method, request.headers, body)
         self.calls[call.caller] += 1
         if call.operation == LINK:
             return _whole(await self._forward(request, call))
@@ -125,7 +129,7 @@ class Proxy:
                 return await self._die(request, call, strike)
             troubled = draw.fault is not None
             return await self._befall(request, call, draw)
-        except ConnectionCutError:
+        except (ConnectionCutError, ConnectionResetError):
             return _cut(request)
         finally:
             self.witness.saw(call, began, time.monotonic(), troubled=troubled)

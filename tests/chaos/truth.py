@@ -50,7 +50,7 @@ class Asking:
 
     def truth(self) -> Truth:
         """How everything is now."""
-        tasks = list(self._tasks())
+        tasks = [*self._tasks("RUNNING"), *self._tasks("STOPPED")]
         return Truth(
             executions=tuple(self._executions()),
             codes=_codes_of(tasks),
@@ -67,6 +67,10 @@ class Asking:
     def running(self) -> set[str]:
         """The names of the executions that run."""
         return {item["name"] for item in self._listed(statusFilter="RUNNING")}
+
+    def at_work(self) -> set[str]:
+        """The jobs of which a container runs."""
+        return {_place(task)[0] for task in self._tasks("RUNNING") if task["lastStatus"] == "RUNNING"}
 
     def stop(self, name: str) -> None:
         """Stop an execution, as an operator does."""
@@ -108,15 +112,10 @@ class Asking:
             given = json.loads(states.describe_execution(executionArn=item["executionArn"])["input"])
             yield Execution(item["name"], item["status"], given.get("user") or "", given["job_id"])
 
-    def _tasks(self) -> Iterator[dict[str, Any]]:
+    def _tasks(self, desired: str) -> Iterator[dict[str, Any]]:
         ecs, cluster = self._client("ecs"), self.run.stack.outputs["ClusterName"]
-        pages = ecs.get_paginator("list_tasks")
-        arns = [
-            arn
-            for status in ("RUNNING", "STOPPED")
-            for page in pages.paginate(cluster=cluster, desiredStatus=status)
-            for arn in page["taskArns"]
-        ]
+        pages = ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus=desired)
+        arns = [arn for page in pages for arn in page["taskArns"]]
         for start in range(0, len(arns), _TASKS_A_CALL):
             yield from ecs.describe_tasks(cluster=cluster, tasks=arns[start : start + _TASKS_A_CALL])["tasks"]
 

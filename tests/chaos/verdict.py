@@ -85,7 +85,7 @@ def judge(sent: Sequence[Sent], told: Sequence[Told], truth: Truth, excused: Set
     return Verdict(
         jobs=len(dues),
         lost=tuple(_named(due) for due in missing if due not in stuck),
-        stuck=tuple(_named(due) for due in stuck),
+        stuck=tuple(f"{_named(due)}: Step Functions says {due.status}" for due in stuck),
         wrong=tuple(_wrong(dues, heard)),
         doubled=tuple(subject for subject, copies in repeated.items() if len({_essence(item) for item in copies}) > 1),
         repeats=sum(len(copies) - 1 for copies in repeated.values()),

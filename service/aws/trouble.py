@@ -1,0 +1,10 @@
+"""What a call raises when AWS, or the way to it, is in trouble."""
+
+from __future__ import annotations
+
+from aiohttp import ClientError as HttpError
+from botocore.exceptions import BotoCoreError, ClientError
+
+# An answer that was cut off or garbled on its way ends in a parser's KeyError or ValueError, UnicodeDecodeError among
+# them, rather than in an error of botocore's own.
+TROUBLE = (ClientError, BotoCoreError, HttpError, OSError, ValueError, KeyError)

@@ -1,0 +1,108 @@
+"""A worker that breaks one promise, to prove that a drill sees it: `CHAOS_SABOTAGE` names which."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from service.aws.executions import Executions, Started
+from service.aws.topic import Topic
+from service.core import announce, owed
+from service.core.actions import Action
+from service.core.owed import Moment
+from service.core.record import Record
+from workers.__main__ import main
+from workers.consumer import Consumer
+from workers.guard import failure_of
+from workers.sweeper import Sweeper
+
+SABOTAGE = "CHAOS_SABOTAGE"
+_LONGER_THAN_A_NOTE_TAKES = 0.5
+
+
+def delete_before_effect() -> None:
+    """Promise 1: a message is deleted only after its effects are durable."""
+
+    async def handle_at_risk(self: Consumer, message: Any) -> None:
+        await self.queue.delete([message])
+        await failure_of(self._handle(message), "message_failed")
+
+    _replace(Consumer, "_handle_or_retry", handle_at_risk)
+
+
+def start_anew() -> None:
+    """Promise 2: a job gets exactly one execution."""
+    start = Executions.start
+
+    async def start_twice(self: Executions, job_id: str, execution_input: str) -> Started | None:
+        await start(self, f"{job_id}-again", execution_input)
+        return await start(self, job_id, execution_input)
+
+    _replace(Executions, "start", start_twice)
+
+
+def announce_without_claim() -> None:
+    """Promise 3: a job gets exactly one announcement an outcome."""
+
+    def once_claimed(_job: Record, _at: Moment, _what: str, *work: Action) -> Iterator[Action]:
+        yield from work
+
+    _replace(owed, "_once_claimed", once_claimed)
+
+
+def note_before_publishing() -> None:
+    """Promise 3 from its other side: what is noted as announced was announced."""
+    publish = Topic.publish
+    publishing: set[asyncio.Task[None]] = set()
+
+    async def after_the_note(self: Topic, **members: Any) -> None:
+        await asyncio.sleep(_LONGER_THAN_A_NOTE_TAKES)
+        await publish(self, **members)
+
+    async def publish_later(self: Topic, **members: Any) -> None:
+        task = asyncio.create_task(after_the_note(self, **members))
+        publishing.add(task)
+        task.add_done_callback(publishing.discard)
+
+    _replace(Topic, "publish", publish_later)
+
+
+def never_sweep() -> None:
+    """Promise 4: with every event lost, every job still ends right."""
+
+    async def rest(_: Sweeper) -> int:
+        return 0
+
+    _replace(Sweeper, "sweep", rest)
+
+
+def call_all_a_success() -> None:
+    """Promise 9: success means an explicit exit code 0."""
+    _replace(announce, "status_of", lambda _record: "SUCCEEDED")
+
+
+SABOTAGES: Mapping[str, Callable[[], None]] = {
+    sabotage.__name__: sabotage
+    for sabotage in (
+        delete_before_effect,
+        start_anew,
+        announce_without_claim,
+        note_before_publishing,
+        never_sweep,
+        call_all_a_success,
+    )
+}
+
+
+def _replace(owner: Any, name: str, replacement: Any) -> None:
+    """What is replaced must be there, or a renaming would quietly turn the sabotage into none."""
+    getattr(owner, name)
+    setattr(owner, name, replacement)
+
+
+if __name__ == "__main__":
+    SABOTAGES[os.environ[SABOTAGE]]()
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""A short drill; and drills with sabotaged workers, which show that the instrument can fail."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+
+from tests.chaos import sabotaged
+from tests.chaos.drill import Report, drill
+from tests.chaos.faults import NO_FAULTS
+from tests.chaos.killer import Strike
+from tests.chaos.plan import WORKER_SETTINGS, BusRates, Plan
+from tests.chaos.table import as_json
+
+# A drill ends when nothing more can come; the bound is for a machine that is busy with other things.
+DEATHS = (
+    Strike(0.0, signal.SIGKILL, "UpdateItem", after=True),
+    Strike(1.5, signal.SIGTERM),
+    Strike(2.0, signal.SIGKILL, "Publish", after=True),
+)
+SHORT = Plan(jobs=30, seed=7, seconds=120, storm_seconds=12, deaths=DEATHS)
+CALM_BUS = BusRates(lose_executions=0, lose_tasks=0, duplicate=0, hold_back=0)
+CALM = Plan(
+    jobs=4, workers=1, seed=7, seconds=60, jobs_per_second=100, kills_per_minute=0, fault_rates=NO_FAULTS, bus=CALM_BUS
+)
+
+
+def test_every_promise_holds_in_a_short_drill() -> None:
+    """Thirty jobs of every kind, with faults and deaths: nothing is lost, wrong, doubled, stuck or dead-lettered."""
+    report = drill(SHORT)
+    assert report.passed, as_json(report)
+    assert report.deaths["SIGKILL"] == 2 and report.deaths["SIGTERM"] == 1 and len(report.faults) > 5, as_json(report)
+
+
+def test_deleting_before_the_effect_is_seen_as_loss() -> None:
+    """Workers that die in their first writes take with them what they have deleted already."""
+    report = sabotage(sabotaged.delete_before_effect, replace(CALM, deaths=deaths_at("UpdateItem")))
+    assert report.verdict.lost, as_json(report)
+
+
+def test_starting_anew_is_seen_as_executions_beyond_one() -> None:
+    """A second execution of a job has a name that no job has."""
+    report = sabotage(sabotaged.start_anew, replace(CALM, jobs=1))
+    assert report.verdict.executions_beyond, as_json(report)
+
+
+def test_announcing_without_a_claim_is_seen_as_repeats_without_excuse() -> None:
+    """Two events that say the same at once are both followed by an announcement, though nothing failed."""
+    twice = replace(CALM_BUS, duplicate=1)
+    report = sabotage(sabotaged.announce_without_claim, replace(CALM, bus=twice))
+    assert report.verdict.unexcused, as_json(report)
+
+
+def test_noting_before_publishing_is_seen_as_loss() -> None:
+    """A worker that dies between its note and SNS leaves a job that everyone takes for announced."""
+    report = sabotage(sabotaged.note_before_publishing, replace(CALM, deaths=deaths_at("Publish")))
+    assert report.verdict.lost, as_json(report)
+
+
+def test_never_sweeping_is_seen_as_stuck() -> None:
+    """Without a sweeper, a job whose events are all lost stays open."""
+    deaf = replace(CALM_BUS, lose_executions=1, lose_tasks=1)
+    report = sabotage(sabotaged.never_sweep, replace(CALM, jobs=1, bus=deaf, longest_silence=8))
+    assert any("SUCCEEDED" in line for line in report.verdict.stuck), as_json(report)
+
+
+def test_calling_all_a_success_is_seen_as_wrong() -> None:
+    """A job whose second stage exited with another code than 0 is announced as a success."""
+    report = sabotage(sabotaged.call_all_a_success, CALM)
+    assert report.verdict.wrong, as_json(report)
+
+
+def sabotage(how: object, plan: Plan) -> Report:
+    """A drill with workers that break one promise, which must not pass."""
+    name = next(name for name, known in sabotaged.SABOTAGES.items() if known is how)
+    settings = {**WORKER_SETTINGS, sabotaged.SABOTAGE: name}
+    report = drill(replace(plan, settings=settings, worker_module=sabotaged.__name__))
+    assert not report.passed
+    return report
+
+
+def deaths_at(operation: str) -> tuple[Strike, ...]:
+    """Every one of the first workers dies just before such a call takes effect."""
+    return (Strike(0, signal.SIGKILL, operation),) * 2
