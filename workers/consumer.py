@@ -132,7 +132,7 @@ class Consumer:
             await self.queue.set_visibility(message, seconds)
 
     async def _delete_settled(self) -> None:
-        """Delete in batches of ten, several at once: what is settled has no lease, so a slow call must not hold it up."""
+        """Delete in batches, several at once: what is settled has no lease, and must not wait for a slow call."""
         free = asyncio.Semaphore(_DELETES_AT_ONCE)
         async with asyncio.TaskGroup() as deleting:
             while True:
