@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,9 +44,13 @@ class Settling:
         """
         me = me or self.new_work()
         done: set[Action] = set()
-        while actions := [action for action in owed(job, Moment(self.now(), me, self.patience)) if action not in done]:
-            for action in actions:
-                done.add(action)
-                for fact in await self.performer.perform(action, job, me):
-                    job = await self.jobs.merge(fact)
+        while action := self._next(job, me, done):
+            done.add(action)
+            for fact in await self.performer.perform(action, job, me):
+                job = await self.jobs.merge(fact)
         return job
+
+    def _next(self, job: Record, me: str, done: Container[Action]) -> Action | None:
+        """The first thing that is owed by the record as it is now; it may have changed since the last was done."""
+        actions = owed(job, Moment(self.now(), me, self.patience))
+        return next((action for action in actions if action not in done), None)

@@ -21,6 +21,7 @@ from service.settings import Settings
 from workers.consumer import Consumer, Gate, Handle, NoteFailure
 from workers.events import Events
 from workers.health import health_page
+from workers.in_hand import JobsInHand
 from workers.protection import Protection
 from workers.pulse import Pulse
 from workers.requests import Requests
@@ -69,18 +70,20 @@ class Worker:
         now = self.runtime.settling.now
         requests = Requests(self.runtime.catalog, self.runtime.objects, settings.log_bucket, table, now)
         events = Events(settings.state_machine_arn, table)
+        in_hand = JobsInHand(self.runtime.settling.settle, table.read)
+        admit, follow = _handle(requests.hear, in_hand), _handle(events.hear, in_hand)
         return (
-            self._consumer("requests", self.runtime.requests, requests.hear, settings.request_slots, self._starts_left),
-            self._consumer("events", self.runtime.events, events.hear, settings.event_slots, _always_open),
+            self._consumer("requests", self.runtime.requests, admit, settings.request_slots, self._starts_left),
+            self._consumer("events", self.runtime.events, follow, settings.event_slots, _always_open),
             self._sweeper().run(),
             Protection(os.environ.get("ECS_AGENT_URI"), self.pulse, self.stopping).run(),
         )
 
-    def _consumer(self, name: str, queue: Queue, hear: _Hear, slots: int, gate: Gate) -> Coroutine[None, None, None]:
+    def _consumer(self, name: str, queue: Queue, handle: Handle, slots: int, gate: Gate) -> Coroutine[None, None, None]:
         return Consumer(
             name=name,
             queue=queue,
-            handle=self._handle(hear),
+            handle=handle,
             slots=slots,
             poll_seconds=self.runtime.settings.poll_seconds,
             stopping=self.stopping,
@@ -88,16 +91,6 @@ class Worker:
             gate=gate,
             note_failure=self._note_failure(name),
         ).run()
-
-    def _handle(self, hear: _Hear) -> Handle:
-        """Learn what a message says, then do what its job is now owed."""
-
-        async def handle(message: Message) -> None:
-            job = await hear(message)
-            if job is not None:
-                await self.runtime.settling.settle(job)
-
-        return handle
 
     async def _starts_left(self) -> None:
         """Wait while StartExecution's bucket is empty: what cannot be started is better left in the queue."""
@@ -126,6 +119,17 @@ class Worker:
 
 
 _Hear = Callable[[Message], Awaitable[Record | None]]
+
+
+def _handle(hear: _Hear, in_hand: JobsInHand) -> Handle:
+    """Learn what a message says, then do what its job is now owed."""
+
+    async def handle(message: Message) -> None:
+        job = await hear(message)
+        if job is not None:
+            await in_hand.settle(job)
+
+    return handle
 
 
 async def _always_open() -> None:

@@ -61,7 +61,7 @@ def _duration(seconds: float) -> str:
 
 
 def _cost(cost: Cost) -> str:
-    held = f"It held {cost.vcpu_seconds:,.1f} vCPU-seconds and {cost.gb_seconds:,.1f} GB-seconds"
+    held = f"It held {cost.vcpu_seconds:,.2f} vCPU-seconds and {cost.gb_seconds:,.2f} GB-seconds"
     return f"{held}, about {cost.estimate:.4f} by your prices." if cost.estimate is not None else f"{held}."
 
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from schemas.plan import Attempt
 from service.core.actions import (
     Action,
     Announce,
@@ -154,15 +155,23 @@ def is_settled(job: Record) -> bool:
 def _may_have_untold_tasks(job: Record) -> bool:
     """Whether a task must have been that ECS has not told of, nor the execution's outcome.
 
-    A container that reported back is one: Step Functions does not watch its task. An execution that was ended from
-    outside has no outcome that could name any.
+    The outcome names no task of a stage that timed out, or whose container reported back: Step Functions did not see
+    it stop. An execution that was ended from outside has no outcome that could name any; a task that outlived it is
+    the one that it was running.
     """
     if job.execution is None or not job.execution.ended:
         return False
+    at_the_end = _ended_at(job.execution)
     heard_of = {(task.stage, task.attempt) for task in job.tasks}
     unheard = (item for item in job.execution.attempts if (item.stage, item.attempt) not in heard_of)
-    ended_from_outside = job.execution.status in {"ABORTED", "TIMED_OUT"} and not job.tasks
-    return ended_from_outside or any(item.passed and not item.task_arn for item in unheard)
+    ended_from_outside = job.execution.status in {"ABORTED", "TIMED_OUT"}
+    outlived_it = any((task.stopped_at or at_the_end) >= at_the_end for task in job.tasks)
+    return (ended_from_outside and not outlived_it) or any(not item.task_arn and not _was_refused(item) for item in unheard)
+
+
+def _was_refused(attempt: Attempt) -> bool:
+    """Whether RunTask took no task on [Step Functions guide, connect-ecs]."""
+    return (attempt.error or "").startswith(("ECS.", "AmazonECS."))
 
 
 def _once_claimed(job: Record, at: Moment, what: str, *work: Action) -> Iterator[Action]:

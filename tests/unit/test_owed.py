@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.plan import Attempt
 from service.core.actions import (
     Action,
     Announce,
@@ -49,6 +50,11 @@ END = NOW + 60  # When the builders' executions end.
 def due(*facts: Fact, at: float = END, who: str = ME) -> list[Action]:
     """What is owed to a job of which these facts were heard."""
     return list(owed(record(*facts), Moment(at, who, PATIENCE)))
+
+
+def _failed(error: str) -> Attempt:
+    """An attempt that failed, of which no task is known."""
+    return attempt(passed=False, task_arn=None, exit_code=None, error=error)
 
 
 def my(what: str, at: float = END, job_id: str = JOB) -> Fact:
@@ -229,9 +235,21 @@ TABLE: dict[str, tuple[list[Action], list[Action]]] = {
         ),
         [Claim(JOB, "announce#0")],
     ),
-    "an attempt that never had a task": (
-        due(requested(), execution("FAILED", attempts=(attempt(passed=False, task_arn=None),))),
+    "an attempt that never had a task, since RunTask refused it": (
+        due(requested(), execution("FAILED", attempts=(_failed("ECS.AmazonECSException"),))),
         [Claim(JOB, "announce#0")],
+    ),
+    "a stage that timed out, whose task nobody told of": (
+        due(requested(), execution("FAILED", attempts=(_failed("States.Timeout"),))),
+        [],
+    ),
+    "the same, and the grace time is over": (
+        due(requested(), execution("FAILED", attempts=(_failed("States.Timeout"),)), at=END + 30),
+        [AskHistory(JOB), Claim(JOB, "announce#0")],
+    ),
+    "an execution that was aborted between tasks, or before one was heard of": (
+        due(requested(), execution("ABORTED"), task(), receipt()),
+        [],
     ),
 }
 
@@ -256,7 +274,7 @@ def test_a_rejection_is_announced_under_a_claim() -> None:
 @pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"])
 def test_every_end_is_announced(status: str) -> None:
     """Whatever the end, somebody waits to hear of it."""
-    assert due(requested(), execution(status), task(), receipt(), my("announce#0")) == [ANNOUNCE]
+    assert due(requested(), execution(status), task(stopped_at=END + 1), receipt(), my("announce#0")) == [ANNOUNCE]
 
 
 @pytest.mark.parametrize("status", ["STARTED", "RUNNING", "PENDING_REDRIVE", "SOMETHING_NEW"])
