@@ -1,7 +1,6 @@
 """What EventBridge delivers: lenient models, since AWS adds fields and leaves others out.
 
-Every key that was ever missing or null in a recording is optional here [AWS_FACTS: execution status events,
-ECS task state change]. Field names are AWS's.
+Every key that was ever missing or null in a recording is optional here. Field names are AWS's.
 """
 
 from __future__ import annotations

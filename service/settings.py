@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as UnreadableError
 
 from schemas.price import Price
 
@@ -88,6 +89,9 @@ def read_settings() -> Settings:
     """The settings of this process. Raises SettingsError with one sentence per setting that is missing or wrong."""
     try:
         return Settings()
+    except UnreadableError as error:
+        # A setting that is to be JSON, and is not; the library names the field only in its sentence.
+        raise SettingsError(f"{error}: give it as JSON.") from None
     except ValidationError as error:
         raise SettingsError("\n".join(_sentence(item) for item in error.errors(include_input=False))) from None
 

@@ -100,7 +100,10 @@ def _watch(
 def _note(received: Received, outcomes: list[Outcome]) -> None:
     """Check a notification as a subscriber would, the moment it arrives."""
     told = received.notification
-    outcome = next(item for item in outcomes if item.job.job_id == told.job_id and item.received is None)
+    outcome = next((item for item in outcomes if item.job.job_id == told.job_id), None)
+    if outcome is None or outcome.received is not None:
+        outcomes[0].checks.append(Check(f"one notification an outcome, but {told.id} came again", False))
+        return
     outcome.received = received
     outcome.after_seconds = time.monotonic() - outcome.sent_at
     outcome.checks.append(Check(f"status {outcome.job.expected}", told.status == outcome.job.expected))
@@ -131,8 +134,11 @@ def _kept(link: Link | None, body: str) -> Check:
 
 
 def _fetch(link: Link) -> str:
-    with urllib.request.urlopen(link.url, timeout=_HTTP_TIMEOUT_SECONDS) as answer:
-        text: bytes = answer.read()
+    try:
+        with urllib.request.urlopen(link.url, timeout=_HTTP_TIMEOUT_SECONDS) as answer:
+            text: bytes = answer.read()
+    except OSError as error:
+        return f"the link does not open: {error}"
     return text.decode()
 
 

@@ -14,7 +14,6 @@ from deploy.local.local_run import LocalRun, local_run
 from deploy.local.stack import StackFailedError
 
 FOLDER = Path(".jobferry")
-DEFAULT_PORT = 4566
 _LOOK_SECONDS = 0.5
 
 
@@ -42,9 +41,15 @@ def _serve(port: int, told: threading.Event) -> int:
         print(_where(run, env_file), flush=True)
         _await(told, worker)
         failed = worker.poll() is not None
-        env_file.unlink(missing_ok=True)
+        _forget(run, env_file)
     print("The worker ended by itself: its log is above." if failed else "Stopped.", flush=True)
     return 1 if failed else 0
+
+
+def _forget(run: LocalRun, env_file: Path) -> None:
+    """Remove the settings, unless another run in this folder has written its own over them."""
+    if env_file.exists() and f"AWS_ENDPOINT_URL={run.endpoint_url}\n" in env_file.read_text():
+        env_file.unlink()
 
 
 def _await(told: threading.Event, worker: subprocess.Popen[bytes]) -> None:

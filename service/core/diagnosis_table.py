@@ -55,7 +55,7 @@ _STOPS_EVERYTHING = (
     ),
     Row(
         "job_timeout", "certain", "none", failed_with(r"Jobferry\.JobTimedOut$"),
-        "The job as a whole used up {timeout}; raise its timeout_seconds, or find in the log what it waited for.",
+        "The job as a whole used up its timeout; raise its timeout_seconds, or find in the log what it waited for.",
     ),
     Row(
         "job_timeout", "certain", "none",

@@ -40,6 +40,7 @@ from service.core.facts import ContainerState, ExecutionChanged, TaskChanged
 from service.core.record import Record
 
 SWEEP = "sweep"
+_FROM_OUTSIDE = frozenset({"ABORTED", "TIMED_OUT"})
 _STOPPING = frozenset({"DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED"})
 
 
@@ -153,20 +154,17 @@ def is_settled(job: Record) -> bool:
 
 
 def _may_have_untold_tasks(job: Record) -> bool:
-    """Whether a task must have been that ECS has not told of, nor the execution's outcome.
+    """Whether there may have been a task that ECS has not told of, nor the execution's outcome.
 
     The outcome names no task of a stage that timed out, or whose container reported back: Step Functions did not see
-    it stop. An execution that was ended from outside has no outcome that could name any; a task that outlived it is
-    the one that it was running.
+    it stop. An execution that was ended from outside has no outcome.
     """
-    if job.execution is None or not job.execution.ended:
+    execution = job.execution
+    if execution is None or not execution.ended:
         return False
-    at_the_end = _ended_at(job.execution)
     heard_of = {(task.stage, task.attempt) for task in job.tasks}
-    unheard = (item for item in job.execution.attempts if (item.stage, item.attempt) not in heard_of)
-    ended_from_outside = job.execution.status in {"ABORTED", "TIMED_OUT"}
-    outlived_it = any((task.stopped_at or at_the_end) >= at_the_end for task in job.tasks)
-    return (ended_from_outside and not outlived_it) or any(not item.task_arn and not _was_refused(item) for item in unheard)
+    unheard = (item for item in execution.attempts if (item.stage, item.attempt) not in heard_of)
+    return execution.status in _FROM_OUTSIDE or any(not item.task_arn and not _was_refused(item) for item in unheard)
 
 
 def _was_refused(attempt: Attempt) -> bool:

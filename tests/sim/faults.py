@@ -38,6 +38,8 @@ _HIGHEST = {
     Fault.KILLED_AFTER: 0.02,
     Fault.STALLED: 0.01,
 }
+# By the beginnings of operations.
+_STORMS = ("", "states.", "states.", "dynamodb.", "sns.", "s3.")
 
 
 @dataclass(frozen=True)
@@ -107,16 +109,23 @@ class Faults:
         some = _Some(chance)
         self._rates = {fault: some(highest) for fault, highest in _HIGHEST.items()}
         self._total = sum(self._rates.values())
-        # A storm throttles everything for a while.
-        self._storm_from = chance.random() * calm_at if chance.random() < 0.2 else calm_at
-        self._storm_until = self._storm_from + chance.random() * 600
+        # A storm throttles everything, or one service, for a while.
+        self._storm_of = chance.choice(_STORMS)
+        self._storm_rate = chance.choice((0.9, 1, 1))
+        # Rather early, when most is to be done.
+        self._storm_from = chance.random() ** 2 * calm_at if chance.random() < 0.25 else calm_at
+        self._storm_until = self._storm_from + chance.random() * 300
 
-    def draw(self, now: float, *, of_a_worker: bool) -> Fault | None:
+    def draw(self, operation: str, now: float, *, of_a_worker: bool) -> Fault | None:
         """What happens to an attempt at a call; nothing, for most."""
         if now >= self.calm_at:
             return None
         point = self._chance.random()
-        if self._storm_from <= now < self._storm_until and point < 0.9:
+        if (
+            self._storm_from <= now < self._storm_until
+            and point < self._storm_rate
+            and operation.startswith(self._storm_of)
+        ):
             return self.note(Fault.THROTTLED)
         return self._pick(point, of_a_worker=of_a_worker) if point < self._total else None
 

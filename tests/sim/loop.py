@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 _MOST_STEPS_AT_ONE_MOMENT = 200_000
+_RESOLUTION_SECONDS = 1e-6
 
 
 class StuckError(Exception):
@@ -59,33 +60,33 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._moment = 0.0
         self._steps_at_this_moment = 0
         self._soon: deque[asyncio.Handle] = deque()
-        self._later: list[tuple[float, int, asyncio.Handle]] = []
+        self._later: list[tuple[float, int, asyncio.Handle | asyncio.Future[None]]] = []
         self._numbers = count()
         self._graveyard: list[asyncio.Task[Any]] = []
 
     def time(self) -> float:
         return self._moment
 
-    def call_soon(self, callback: Any, *args: Any, context: contextvars.Context | None = None) -> asyncio.Handle:
+    def call_soon(self, callback: Any, *args: Any, context: contextvars.Context | None = None) -> asyncio.Handle:  # type: ignore[override]  # variadic generics say no more here
         handle = asyncio.Handle(callback, args, self, context)
         self._soon.append(handle)
         return handle
 
-    call_soon_threadsafe = call_soon
+    call_soon_threadsafe = call_soon  # type: ignore[assignment]  # as above
 
-    def call_at(
+    def call_at(  # type: ignore[override]  # the stubs' variadic generics say no more here than Any
         self, when: float, callback: Any, *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         handle = asyncio.TimerHandle(when, callback, args, self, context)
         heapq.heappush(self._later, (when, next(self._numbers), handle))
         return handle
 
-    def call_later(
+    def call_later(  # type: ignore[override]  # the stubs' variadic generics say no more here than Any
         self, delay: float, callback: Any, *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         return self.call_at(self._moment + delay, callback, *args, context=context)
 
-    def create_task(
+    def create_task(  # type: ignore[override]  # as above
         self,
         coro: Any,
         *,
@@ -100,9 +101,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return self.create_task(coro, context=WORLD.copy())
 
     async def pause(self, seconds: float) -> None:
-        """Let virtual time pass."""
+        """Let virtual time pass. Whoever waits here needs no handle: its future is woken by the clock itself."""
         waiter = self.create_future()
-        self.call_at(self._moment + seconds, _wake, waiter)
+        heapq.heappush(self._later, (self._moment + seconds, next(self._numbers), waiter))
         await waiter
 
     def kill(self, process: Process) -> None:
@@ -129,10 +130,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _advance(self) -> None:
         if not self._later:
             raise StuckError("nothing is left to wait for")
-        self._moment = max(self._moment, self._later[0][0])
+        # Some time passes always: a clock that stands still traps those who wait for a fraction of its resolution.
+        self._moment = max(self._moment + _RESOLUTION_SECONDS, self._later[0][0])
         self._steps_at_this_moment = 0
         while self._later and self._later[0][0] <= self._moment:
-            self._soon.append(heapq.heappop(self._later)[2])
+            due = heapq.heappop(self._later)[2]
+            if isinstance(due, asyncio.Handle):
+                self._soon.append(due)
+            elif not due.done():
+                due.set_result(None)
 
     def _step(self) -> None:
         soon = self._soon
@@ -141,7 +147,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         handle = soon.popleft()
         if handle._cancelled:
             return
-        process = handle._context.get(PROCESS)
+        process = handle._context.get(PROCESS)  # type: ignore[attr-defined]  # the stubs leave it out
         if process is not None and not self._may_run(process, handle):
             return
         self.steps += 1
@@ -155,11 +161,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
             heapq.heappush(self._later, (process.stalled_until, next(self._numbers), handle))
             return False
         return process.alive
-
-
-def _wake(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
 
 
 def world_call_at(loop: asyncio.AbstractEventLoop, when: float, callback: Callable[..., object], *args: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
+from tests.sim.aws.errors import refusal
 from tests.sim.faults import Fault, Faults
 from tests.sim.loop import PROCESS, Process, VirtualLoop
 from tests.sim.trace import Trace
@@ -49,13 +50,14 @@ class Network:
 
     async def _attempt(self, operation: str, effect: Effect, process: Process | None, about: object) -> Any:
         await self._loop.pause(self._latency())
-        fault = self._faults.draw(self._loop.time(), of_a_worker=process is not None)
+        fault = self._faults.draw(operation, self._loop.time(), of_a_worker=process is not None)
         if fault is not None:
             await self._before(fault, operation, process, about)
         answer = await self._effect(operation, effect, process, about)
         if fault is not None:
             await self._after(fault, operation, process)
-        await self._loop.pause(self._latency())
+        if self._chance.random() < 0.5:  # Else the answer is there at once: nobody runs between it and the effect.
+            await self._loop.pause(self._latency())
         return answer
 
     async def _effect(self, operation: str, effect: Effect, process: Process | None, about: object) -> Any:
@@ -81,9 +83,9 @@ class Network:
             self.on_fault(process, operation)
         match fault:
             case Fault.THROTTLED:
-                raise passing(ClientError({"Error": {"Code": "ThrottlingException", "Message": "Rate"}}, operation))
+                raise passing(_throttling(operation))
             case Fault.SERVER_ERROR:
-                raise passing(ClientError({"Error": {"Code": "InternalServerError", "Message": "500"}}, operation))
+                raise passing(refusal("InternalServerError", status=500))
             case Fault.RESET:
                 raise passing(EndpointConnectionError(endpoint_url=_ENDPOINT))
             case Fault.SLOW:
@@ -99,7 +101,7 @@ class Network:
             self.on_fault(process, operation)  # Once more: now the effect has happened.
         match fault:
             case Fault.SERVER_ERROR_LATE:
-                raise passing(ClientError({"Error": {"Code": "InternalServerError", "Message": "500"}}, operation))
+                raise passing(refusal("InternalServerError", status=500))
             case Fault.ANSWER_LOST if self._chance.random() < 0.5:
                 raise passing(ConnectionClosedError(endpoint_url=_ENDPOINT))
             case Fault.ANSWER_LOST:
@@ -118,6 +120,17 @@ class Network:
     def _say(self, process: Process | None, operation: str, about: object, outcome: str = "") -> None:
         if self._trace.on:
             self._trace.say(process.name if process else "aws", operation, about, outcome)
+
+
+def _throttling(operation: str) -> ClientError:
+    """As each service says it; S3 alone with a 503."""
+    match operation.split(".", 1)[0]:
+        case "s3":
+            return refusal("SlowDown", "Please reduce your request rate", status=503)
+        case "dynamodb":
+            return refusal("ProvisionedThroughputExceededException")
+        case _:
+            return refusal("ThrottlingException", "Rate exceeded")
 
 
 def passing(error: Any) -> Any:

@@ -1,1 +1,1 @@
-"""AWS in memory, obeying what AWS documents and what was seen of it; each client has the methods that Jobferry calls."""
+"""AWS in memory, obeying what AWS documents and what was seen of it; clients have the methods that we call."""

@@ -12,7 +12,7 @@ from tests.sim.faults import Faults, Rates
 from tests.sim.loop import VirtualLoop
 from tests.sim.names import EPOCH
 
-# Delivery lags the stop: one project sleeps ten seconds before it reads [AWS_FACTS, logs]; Jobferry waits as long.
+# Delivery lags the stop: one project sleeps ten seconds before it reads; Jobferry waits as long.
 _USUAL_LAG_SECONDS = 1.0
 _LONGEST_LAG_SECONDS = 8.0
 _LONGEST_PAGE = 7

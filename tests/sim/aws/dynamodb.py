@@ -75,7 +75,8 @@ class DynamoDbClient:
             held = self._table.items.get(key, {})
             given = Given(held, names, values)
             if ConditionExpression is not None and not holds(ConditionExpression, given):
-                raise refusal("ConditionalCheckFailedException", **({"Item": held} if held else {}))
+                more: Any = {"Item": held} if held else {}
+                raise refusal("ConditionalCheckFailedException", **more)
             item = updated(UpdateExpression, given)
             item.setdefault("job_id", {"S": key})
             self._table.write(key, item)
@@ -102,16 +103,14 @@ class DynamoDbClient:
         Limit: int | None = None,
         **_: Any,
     ) -> Any:
-        def effect() -> Any:
-            entries = [
-                (due, key)
-                for key, (shard, due) in self._table.index().items()
-                if holds(KeyConditionExpression, _entry_given(shard, due))
-            ]
-            return {"Items": [{"job_id": {"S": key}} for _, key in sorted(entries)[:Limit]]}
-
-        def _entry_given(shard: str, due: float) -> Given:
+        def chosen(shard: str, due: float) -> bool:
             entry = {"open_shard": {"S": shard}, "due_at": {"N": str(due)}}
-            return Given(entry, ExpressionAttributeNames or {}, ExpressionAttributeValues)
+            return holds(
+                KeyConditionExpression, Given(entry, ExpressionAttributeNames or {}, ExpressionAttributeValues)
+            )
+
+        def effect() -> Any:
+            found = sorted((due, key) for key, (shard, due) in self._table.index().items() if chosen(shard, due))
+            return {"Items": [{"job_id": {"S": key}} for _, key in found[:Limit]]}
 
         return await self._calls.call("dynamodb.Query", effect)

@@ -7,11 +7,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 
-class ExecutionAlreadyExists(ClientError):  # noqa: N818  # AWS's own name
+class ExecutionAlreadyExists(ClientError):  # AWS's own name
     """Step Functions: the name is taken."""
 
 
-class ExecutionDoesNotExist(ClientError):  # noqa: N818  # AWS's own name
+class ExecutionDoesNotExist(ClientError):  # AWS's own name
     """Step Functions: there is no such execution, or not yet where one looks."""
 
 
@@ -35,7 +35,9 @@ class Exceptions:
 _CLASSES = {item.__name__: item for item in vars(Exceptions).values() if isinstance(item, type)}
 
 
-def refusal(code: str, message: str = "", **more: Any) -> ClientError:
-    """What a client raises where AWS says no, in a way that another attempt will not mend."""
+def refusal(code: str, message: str = "", *, status: int = 400, **more: Any) -> ClientError:
+    """What a client raises where AWS says no."""
     answer: Any = {"Error": {"Code": code, "Message": message or code}, **more}
-    return _CLASSES.get(code, ClientError)(answer, "Operation")
+    answer["ResponseMetadata"] = {"HTTPStatusCode": status}
+    refused: ClientError = _CLASSES.get(code, ClientError)(answer, "Operation")
+    return refused

@@ -1,4 +1,4 @@
-"""EventBridge: events to the event queue at least once, in no order, late, or (where the source is best effort) never."""
+"""EventBridge: events to the event queue at least once, in no order, late, or (best effort) never."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class SimBucket:
     def get(self, bucket: str, key: str) -> bytes:
         """An object's content. Raises NoSuchKey where there is none."""
         if (bucket, key) not in self.objects:
-            raise refusal("NoSuchKey")
+            raise refusal("NoSuchKey", status=404)
         return self.objects[bucket, key]
 
 

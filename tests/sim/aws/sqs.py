@@ -32,7 +32,10 @@ class Manners(Protocol):
 
 @dataclass(eq=False)
 class Held:
-    """A message in a queue. A receipt handle is worth something until the message is received again."""
+    """A message in a queue. A receipt handle is worth something until the message is received again.
+
+    `let_go`: its holder wants it no more, having deleted it or set another visibility than the `span` of its lease.
+    """
 
     message_id: str
     body: str
@@ -44,6 +47,8 @@ class Held:
     hidden_until: float = 0.0
     gone: bool = False
     doubled: bool = False
+    span: float = 0.0
+    let_go: bool = False
     holder: Process | None = None
     holder_faults: int = 0
 
@@ -77,7 +82,7 @@ class SimQueue:
         self.dead_letters: list[Held] = []
         self.on_delete: Callable[[SimQueue, Held], None] = lambda queue, held: None
         self.on_dead_letter: Callable[[SimQueue, Held], None] = lambda queue, held: None
-        self.on_stale_delete: Callable[[SimQueue, Held], None] = lambda queue, held: None
+        self.on_lapse: Callable[[Held], None] = lambda held: None
         self._loop = loop
         self._chance = chance
         self._max_receives = max_receives
@@ -118,7 +123,8 @@ class SimQueue:
             return "InvalidParameterValue"
         if held.visible or held.lease != lease:
             return "MessageNotInflight"
-        self._hide(held, seconds, held.lease)
+        held.let_go = seconds != held.span
+        self._hide(held, seconds)
         return None
 
     def delete(self, message_id: str, lease: int) -> str | None:
@@ -127,10 +133,10 @@ class SimQueue:
         if held is None or held.gone:
             return None  # Deleting what is gone succeeds [DeleteMessage].
         if held.lease != lease:
-            self.on_stale_delete(self, held)
             # "the request succeeds, but the message might not be deleted" [DeleteMessage]
             return "ReceiptHandleIsInvalid" if self._chance.random() < 0.5 else None
         self.on_delete(self, held)
+        held.let_go = True
         if self._happens("delete forgotten by SQS", self._delete_forgotten):
             return None  # "On rare occasions, you might receive a deleted message again" [DeleteMessage].
         held.gone = True
@@ -163,13 +169,14 @@ class SimQueue:
     def _lend(self, held: Held, poll: _Poll) -> Held:
         held.receives += 1
         held.lease += 1
+        held.span, held.let_go = poll.visibility, False
         held.holder = poll.holder
         held.holder_faults = poll.holder.sqs_faults if poll.holder else 0
         if self._happens("message delivered twice", self._doubled):
             held.doubled = True
             self._visible.append(held)
         else:
-            self._hide(held, poll.visibility, held.lease)
+            self._hide(held, poll.visibility)
         return held
 
     def _bury(self, held: Held) -> None:
@@ -178,9 +185,8 @@ class SimQueue:
         del self.messages[held.message_id]
         self.on_dead_letter(self, held)
 
-    def _hide(self, held: Held, seconds: float, lease: int) -> None:
+    def _hide(self, held: Held, seconds: float) -> None:
         held.visible = seconds <= 0
-        held.lease = lease
         if held.visible:
             self._show(held)
             return
@@ -190,6 +196,8 @@ class SimQueue:
     def _reappear(self, held: Held, until: float) -> None:
         if not held.gone and not held.visible and held.hidden_until == until:
             held.visible = True
+            if not (held.let_go or held.doubled):
+                self.on_lapse(held)
             self._show(held)
 
     def _show(self, held: Held) -> None:
@@ -216,7 +224,9 @@ class SqsClient:
 
     async def send_message(self, *, QueueUrl: str, MessageBody: str, MessageAttributes: Any = None) -> Any:
         queue = self._queues[QueueUrl]
-        return {"MessageId": await self._calls.call("sqs.SendMessage", lambda: queue.send(MessageBody, MessageAttributes))}
+        return {
+            "MessageId": await self._calls.call("sqs.SendMessage", lambda: queue.send(MessageBody, MessageAttributes))
+        }
 
     async def receive_message(
         self, *, QueueUrl: str, MaxNumberOfMessages: int, WaitTimeSeconds: float, VisibilityTimeout: float, **_: Any

@@ -1,4 +1,4 @@
-"""The state machine of deploy/, run state by state: the Lambda is the real planner, the tasks are the simulated ECS's."""
+"""The state machine of deploy/, run state by state: the Lambda is the real planner, the tasks are simulated."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Ended:
 
 @dataclass
 class Position:
-    """Where an execution is: enough to resume it there after a redrive."""
+    """Where an execution is, enough to resume it there after a redrive, and RunTask's answers so far."""
 
     name: str
     arn: str
@@ -39,6 +39,7 @@ class Position:
     state: str
     data: Json
     token: str | None = None
+    submitted: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

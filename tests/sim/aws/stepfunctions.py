@@ -1,4 +1,4 @@
-"""Step Functions: idempotent names, a bucket of starts, status events, redrives, and answers from a little while ago."""
+"""Step Functions: idempotent names, a bucket of starts, status events, redrives, and answers that lag behind."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tests.sim.names import EXECUTION_ARN, STATE_MACHINE_ARN, moment
 
 ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 _LONGEST_STALENESS_SECONDS = 5.0
+_HISTORY_PAGE = 2
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ class SimStepFunctions:
         self._bridge = bridge
         self._interpreter = Interpreter(loop, chance, integrations)
         # StartExecution's bucket; the account's own is large, another stack in the account may have emptied it.
-        self._burst, self._refill = chance.choice(((800, 150), (800, 150), (3, 0.5)))
+        buckets: tuple[tuple[float, float], ...] = ((800, 150), (800, 150), (3, 0.5))
+        self._burst, self._refill = chance.choice(buckets)
         self._tokens, self._filled_at = float(self._burst), 0.0
 
     def start(self, name: str, text: str) -> Execution:
@@ -117,6 +119,20 @@ class SimStepFunctions:
         stale = self._faults.happens("stale DescribeExecution", self._rates.stale_describe, self._loop.time())
         seen = self._loop.time() - (self._chance.random() * _LONGEST_STALENESS_SECONDS if stale else 0)
         return (status for status in execution.history if status.at <= seen)
+
+    def history(self, name: str, token: str | None) -> dict[str, Any]:
+        """What happened in an execution, a page at a time."""
+        execution = self.executions.get(name)
+        if execution is None:
+            raise refusal("ExecutionDoesNotExist")
+        submitted = [
+            {"type": "TaskSubmitted", "taskSubmittedEventDetails": {"resourceType": "ecs", "output": output}}
+            for output in execution.position.submitted
+        ]
+        at = int(token or 0)
+        events = [{"type": "ExecutionStarted"}, *submitted][at : at + _HISTORY_PAGE]
+        more = {"nextToken": str(at + _HISTORY_PAGE)} if at + _HISTORY_PAGE <= len(submitted) else {}
+        return {"events": events, **more}
 
     def abort(self, execution: Execution) -> None:
         """Stop an execution that runs."""
@@ -193,7 +209,7 @@ class StepFunctionsClient:
         self._calls = calls
         self._service = service
 
-    async def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> Any:  # noqa: A002  # AWS's own name
+    async def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> Any:  # AWS's own name
         execution = await self._calls.call(
             "states.StartExecution", lambda: self._service.start(name, input), about=name
         )
@@ -202,6 +218,12 @@ class StepFunctionsClient:
     async def describe_execution(self, *, executionArn: str) -> Any:
         name = executionArn.rsplit(":", 1)[-1]
         return await self._calls.call("states.DescribeExecution", lambda: self._service.describe(name), about=name)
+
+    async def get_execution_history(self, *, executionArn: str, nextToken: str | None = None, **_: Any) -> Any:
+        name = executionArn.rsplit(":", 1)[-1]
+        return await self._calls.call(
+            "states.GetExecutionHistory", lambda: self._service.history(name, nextToken), about=name
+        )
 
     async def stop_execution(self, *, executionArn: str, **_: Any) -> Any:
         name = executionArn.rsplit(":", 1)[-1]

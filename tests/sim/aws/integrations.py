@@ -1,0 +1,141 @@
+"""What the state machine calls: the real planner as its Lambda, and ECS by runTask.sync and by waitForTaskToken."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from random import Random
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.plan import PlanRequest, Stage
+from service.core import planning
+from tests.sim.aws.ecs import SimEcs, Task, described
+from tests.sim.aws.s3 import SimBucket
+from tests.sim.aws.state_machine import Integrations, Position
+from tests.sim.aws.states_language import Json, StateError
+from tests.sim.faults import Faults, Rates
+from tests.sim.loop import VirtualLoop
+from tests.sim.names import EPOCH
+
+_STAGES = TypeAdapter(tuple[Stage, ...])
+_PLANNER_ERRORS = ("Lambda.TooManyRequestsException", "Lambda.ServiceException", "Lambda.Unknown")
+# Throttles and missing capacity, as they were seen in production.
+_RUN_TASK_ERRORS = (
+    ("ECS.AmazonECSException", "Rate exceeded (Service: AmazonECS; Status Code: 400; Error Code: ThrottlingException)"),
+    ("AmazonECS.Unknown", '{"Failures":[{"Reason":"Capacity is unavailable at this time."}],"Tasks":[]}'),
+    ("ECS.ServerException", "Service Unavailable"),
+)
+
+
+class SimIntegrations:
+    """Step Functions' side of Lambda and ECS."""
+
+    def __init__(
+        self, loop: VirtualLoop, chance: Random, faults: Faults, rates: Rates, ecs: SimEcs, bucket: SimBucket
+    ) -> None:
+        self._loop = loop
+        self._chance = chance
+        self._faults = faults
+        self._rates = rates
+        self._ecs = ecs
+        self._bucket = bucket
+        self._waiting: dict[str, asyncio.Future[bool]] = {}
+        self._heard_at: dict[str, float] = {}
+        ecs.report = self._report
+        ecs.heartbeat = self._heartbeat
+
+    def table(self) -> Integrations:
+        """As the interpreter wants them."""
+        return Integrations(self._planner, self._run_task, self._run_task_and_wait)
+
+    async def _planner(self, event: Json) -> Json:
+        await self._loop.pause(0.02 + self._chance.random() * 0.2)
+        if self._happens("planner failed", self._rates.planner_fails):
+            raise StateError(self._chance.choice(_PLANNER_ERRORS), "the planner could not be reached")
+        try:
+            request = PlanRequest.model_validate(event)
+        except ValidationError as error:
+            raise StateError("ValidationError", str(error)) from None
+        return {"Payload": planning.plan(request, self._stages(request)).model_dump(mode="json")}
+
+    def _stages(self, request: PlanRequest) -> tuple[Stage, ...]:
+        config = request.input.lambda_result.config
+        if config.stages_s3 is None:
+            return config.stages
+        return _STAGES.validate_json(self._bucket.get(config.stages_s3.bucket, config.stages_s3.key))
+
+    async def _run_task(self, parameters: Json, position: Position, seconds: float) -> Json:
+        task = await self._submit(parameters, position)
+        try:
+            async with asyncio.timeout(seconds):
+                await asyncio.shield(task.stopped)
+                await self._loop.pause(self._chance.random() * 3)
+        except (TimeoutError, asyncio.CancelledError) as error:
+            self._stop_if_it_may(task)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            raise StateError("States.Timeout") from None
+        told = _pascal(described(task, _milliseconds))
+        # Any container that did not exit with 0 fails the state [wellcomecollection/catalogue-pipeline #3377].
+        if any(item.exit_code != 0 for item in task.containers):
+            raise StateError("States.TaskFailed", json.dumps(told))
+        return told
+
+    async def _run_task_and_wait(self, parameters: Json, position: Position, seconds: float, heartbeat: float) -> Json:
+        assert position.token is not None
+        token = position.token
+        answer = self._waiting[token] = self._loop.create_future()
+        self._heard_at[token] = self._loop.time()
+        deadline = self._loop.time() + seconds
+        task = await self._submit(parameters, position)
+        while not answer.done():
+            until = min(deadline, self._heard_at[token] + heartbeat)
+            if self._loop.time() >= until:
+                # Also a missed heartbeat gives States.Timeout [LocalStack heartbeats]; the task goes on.
+                del self._waiting[token]
+                raise StateError("States.Timeout")
+            await asyncio.wait((answer,), timeout=until - self._loop.time())
+        if not answer.result():
+            raise StateError("Reported.Failure", f"{task.task_id} says that it failed")
+        return {"reported": task.task_id}
+
+    async def _submit(self, parameters: Json, position: Position) -> Task:
+        await self._loop.pause(0.05 + self._chance.random() * 0.3)
+        if self._happens("RunTask failed", self._rates.run_task_fails):
+            raise StateError(*self._chance.choice(_RUN_TASK_ERRORS))
+        task = self._ecs.run_task(parameters)
+        answer = {"Tasks": [_pascal(described(task, _milliseconds))], "Failures": []}
+        position.submitted.append(json.dumps(answer))
+        return task
+
+    def _stop_if_it_may(self, task: Task) -> None:
+        """Stopping the task of an execution that ended is best effort."""
+        if not self._happens("StopTask of Step Functions lost", self._rates.stop_ignored):
+            self._ecs.stop(task.task_id, "stopped by Step Functions")
+
+    def _report(self, task: Task, passed: bool) -> None:
+        """SendTaskSuccess or SendTaskFailure; a token that nobody waits for is refused."""
+        answer = self._waiting.pop(task.environment["TASK_TOKEN"], None)
+        if answer is not None and not answer.done():
+            answer.set_result(passed)
+            task.reported = "success" if passed else "failure"
+
+    def _heartbeat(self, task: Task) -> None:
+        if "TASK_TOKEN" in task.environment:
+            self._heard_at[task.environment["TASK_TOKEN"]] = self._loop.time()
+
+    def _happens(self, what: str, rate: float) -> bool:
+        return self._faults.happens(what, rate, self._loop.time())
+
+
+def _milliseconds(at: float) -> int:
+    return int((EPOCH + at) * 1000)
+
+
+def _pascal(value: Any) -> Any:
+    """Keys as ecs:runTask.sync has them."""
+    if isinstance(value, dict):
+        return {key[:1].upper() + key[1:]: _pascal(item) for key, item in value.items()}
+    return [_pascal(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,330 @@
+"""The promises, checked after each effect. The judge believes the simulated world and its own books, nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.sim.aws.dynamodb import Item
+from tests.sim.aws.ecs import Container
+from tests.sim.aws.sns import Notice
+from tests.sim.aws.sqs import Held, SimQueue
+from tests.sim.aws.stepfunctions import ENDED, Execution
+from tests.sim.ledger import Ledger
+from tests.sim.loop import PROCESS, Process
+from tests.sim.names import EVENTS_URL, STATE_MACHINE_ARN
+from tests.sim.truth import STAGE_FAILED, Truth, fact_in, is_looked_after
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A promise that was broken, and when."""
+
+    step: int
+    at: float
+    promise: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"promise {self.promise} broken at {self.at:.3f} s, step {self.step}: {self.what}"
+
+
+@dataclass
+class _Copy:
+    """One publishing of a notification, until its publisher has noted it."""
+
+    publisher: Process | None
+    noted: bool = False
+    excused: bool = False
+
+
+class Judge:
+    """Watches every effect. `stop` is called at the first violation."""
+
+    def __init__(self, ledger: Ledger, truth: Truth, when: Callable[[], tuple[int, float]], stop: Callable[[], None]):
+        self.violations: list[Violation] = []
+        self.announced: dict[str, dict[int, str]] = defaultdict(dict)
+        self.second_copies = 0
+        self._copies: dict[str, list[_Copy]] = {}
+        self._ledger = ledger
+        self._truth = truth
+        self._when = when
+        self._stop = stop
+
+    def accuse(self, promise: int, what: str) -> None:
+        """Note a violation, and end the simulation."""
+        step, at = self._when()
+        self.violations.append(Violation(step, at, promise, what))
+        self._stop()
+
+    # Promise 1 and 5: a message is deleted only after its effects are durable.
+
+    def on_delete(self, queue: SimQueue, held: Held) -> None:
+        """A message is about to be deleted."""
+        missing = self._event_missing(held) if queue.url == EVENTS_URL else self._request_missing(held)
+        if missing:
+            self.accuse(1, f"{held.message_id} was deleted, but {missing}")
+
+    def _request_missing(self, held: Held) -> str | None:
+        asked = self._ledger.asked[held.message_id]
+        rejection = self._truth.record(f"rejected:{held.message_id}")
+        if "r#rejection" in rejection:
+            return None if is_looked_after(rejection) else "nobody will announce its rejection"
+        request = fact_in(self._truth.record(asked.job_id or ""), "request")
+        if request is None:
+            return "nothing is known of its request"
+        if request["user"] != asked.token:
+            return "its rival's request is the job, and nothing is known of its own rejection"
+        return None if is_looked_after(self._truth.record(str(asked.job_id))) else "nobody looks after its job"
+
+    def _event_missing(self, held: Held) -> str | None:
+        try:
+            event = json.loads(held.body)
+            detail = event["detail"]
+            name = detail["name"] if event["source"] == "aws.states" else detail["group"].removeprefix("job:")
+            item = self._truth.record(name)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None
+        if not item or detail.get("stateMachineArn", STATE_MACHINE_ARN) != STATE_MACHINE_ARN:
+            return None
+        known = self._knows_execution(item, detail) if "executionArn" in detail else self._knows_task(item, detail)
+        if not known:
+            return f"what it says of {name} is not in its record"
+        return None if is_looked_after(item) else f"nobody looks after {name}"
+
+    def _knows_execution(self, item: Item, detail: dict[str, Any]) -> bool:
+        held = fact_in(item, "execution")
+        if held is None:
+            return False
+        return (held["redrive_count"], held["status"] in ENDED) >= (detail["redriveCount"], detail["status"] in ENDED)
+
+    def _knows_task(self, item: Item, detail: dict[str, Any]) -> bool:
+        held = fact_in(item, f"task#{detail['taskArn'].rsplit('/', 1)[-1]}")
+        return held is not None and held["version"] >= detail["version"]
+
+    # Promise 2: exactly one execution, of the request that is on record.
+
+    def on_start(self, execution: Execution) -> None:
+        """An execution begins."""
+        if PROCESS.get() is None:
+            return
+        tokens = self._ledger.jobs().get(execution.name, set())
+        request = fact_in(self._truth.record(execution.name), "request")
+        if self._truth.token_of(execution) not in tokens:
+            self.accuse(2, f"{execution.name} was started for a request that nobody made")
+        elif request is None:
+            self.accuse(2, f"{execution.name} was started, and its request is not on record")
+        elif request["execution_input"] != execution.input:
+            self.accuse(2, f"{execution.name} was started with another body than the one on record")
+
+    # Promise 9: success means exit code 0 of the job's own container, and nothing else does.
+
+    def on_end(self, execution: Execution) -> None:
+        """An execution has ended."""
+        now = execution.now
+        if now.error == "States.Runtime":
+            self.accuse(9, f"{execution.name}: the state machine itself failed: {now.cause}")
+        if now.status == "FAILED" and now.error == STAGE_FAILED:
+            last = json.loads(now.cause or "{}")["attempts"][-1]
+            tasks = [
+                task for task in self._truth.tasks_of(execution, last["stage"]) if task.arn == last.get("task_arn")
+            ]
+            if last.get("error") == "States.TaskFailed" and any(task.own.exit_code == 0 for task in tasks):
+                self.accuse(9, f"{execution.name} failed, though its own container exited with 0")
+
+    # Promises 3, 6 and 9: announcements.
+
+    def on_publish(self, notice: Notice) -> None:
+        """Subscribers are told something."""
+        subject, count, _ = notice.id.rsplit(":", 2)
+        known = self.announced[subject].setdefault(int(count), notice.id)
+        if known != notice.id:
+            self.accuse(3, f"{notice.id} was announced, after {known}")
+        self._copy(notice)
+        if notice.body["status"] == "REJECTED":
+            self._check_rejection(notice, subject)
+        else:
+            self._check_outcome(notice, subject, int(count))
+
+    def _copy(self, notice: Notice) -> None:
+        copies = self._copies.setdefault(notice.id, [])
+        self.second_copies += bool(copies)
+        for copy in copies:
+            dead = copy.publisher is not None and not copy.publisher.alive
+            if copy.noted or not (copy.excused or dead):
+                self.accuse(3, f"{notice.id} was announced twice, and nothing had gone wrong in between")
+        copies.append(_Copy(notice.publisher))
+
+    def excuse(self, process: Process) -> None:
+        """Something went wrong for a worker: what it published and has not noted may have to be said again."""
+        for copies in self._copies.values():
+            for copy in copies:
+                if copy.publisher is process and not copy.noted:
+                    copy.excused = True
+
+    def _check_rejection(self, notice: Notice, message_id: str) -> None:
+        asked = self._ledger.asked.get(message_id)
+        rejection = notice.body["rejection"]
+        if asked is None:
+            self.accuse(5, f"{message_id} was rejected, but never sent")
+        elif asked.good and self._winner(str(asked.job_id)) in {None, asked.token}:
+            self.accuse(5, f"{message_id} was rejected, though it is in order: {rejection['problems']}")
+        elif not rejection["problems"]:
+            self.accuse(5, f"{message_id} was rejected without a reason")
+        elif self._stored(rejection["body_s3_uri"]) is None:
+            self.accuse(5, f"{message_id} was announced as rejected, and its body is not in S3")
+        self._check_link(notice, rejection["body_link"], rejection["body_s3_uri"])
+
+    def _winner(self, job_id: str) -> str | None:
+        request = fact_in(self._truth.record(job_id), "request")
+        return str(request["user"]) if request else None
+
+    def _check_outcome(self, notice: Notice, job_id: str, count: int) -> None:
+        execution = self._truth.states.executions.get(job_id)
+        true = self._truth.status_of(execution, count) if execution else None
+        if true != notice.body["status"]:
+            self.accuse(9, f"{notice.id} was announced, but the truth is {true}")
+            return
+        reports = [
+            (attempt, container)
+            for stage in notice.body["stages"]
+            for attempt in stage["attempts"]
+            for container in attempt["containers"]
+        ]
+        self._check_completeness(notice, execution)
+        for attempt, report in reports:
+            task = self._truth.ecs.tasks[attempt["task_arn"].rsplit("/", 1)[-1]]
+            container = next(item for item in task.containers if item.kind.name == report["name"])
+            if report["exit_code"] is not None and report["exit_code"] != container.exit_code:
+                self.accuse(9, f"{notice.id} gives {task.task_id} the exit code {report['exit_code']}")
+            self._check_log(notice, container, report["log"])
+
+    def _check_completeness(self, notice: Notice, execution: Execution | None) -> None:
+        assert execution is not None, "its status was true"
+        told = {
+            (str(stage["stage"]), str(attempt["attempt"]))
+            for stage in notice.body["stages"]
+            for attempt in stage["attempts"]
+            if attempt["task_arn"]
+        }
+        for task in self._truth.tasks_of(execution):
+            if (task.environment["JOBFERRY_STAGE"], task.environment["JOBFERRY_ATTEMPT"]) not in told:
+                self.accuse(6, f"{notice.id} says nothing of {task.task_id}, nor of its log")
+
+    # Promise 6: logs are where the announcement says, whole, when it says so.
+
+    def _check_log(self, notice: Notice, container: Container, log: dict[str, Any] | None) -> None:
+        if log is None:
+            self.accuse(6, f"{notice.id} was announced without a receipt of {container.kind.name}'s log")
+        elif log["status"] == "absent":
+            if not log["why"] or ("wrote nothing" in log["why"] and container.written):
+                self.accuse(6, f"{notice.id} says of a log with lines that it is absent: {log['why']}")
+        else:
+            self._check_content(notice, container, log)
+
+    def _check_content(self, notice: Notice, container: Container, log: dict[str, Any]) -> None:
+        content = self._stored(log["s3_uri"])
+        if content is None:
+            self.accuse(6, f"{notice.id} was announced before {log['s3_uri']} was there")
+        elif content.decode() != container.written:
+            self.accuse(6, f"{log['s3_uri']} has {len(content)} bytes, {len(container.written)} were written")
+        elif hashlib.sha256(content).hexdigest() != log["sha256"]:
+            self.accuse(6, f"the receipt of {log['s3_uri']} has another sha256 than the object")
+        if log["status"] == "complete" and container.kind.mode != "blocking":
+            self.accuse(6, f"{notice.id} calls a log complete that may have lost lines")
+        if log["status"] == "possibly_lossy" and not log["why"]:
+            self.accuse(6, f"{notice.id} does not say why a log may have lost lines")
+        self._check_link(notice, log["link"], log["s3_uri"])
+
+    def _check_link(self, notice: Notice, link: dict[str, Any] | None, uri: str | None) -> None:
+        if link is not None and self._stored(uri) is None:
+            self.accuse(6, f"{notice.id} has a link to {uri}, where nothing is")
+
+    def _stored(self, uri: str | None) -> bytes | None:
+        bucket, _, key = (uri or "").removeprefix("s3://").partition("/")
+        return self._truth.bucket.objects.get((bucket, key))
+
+    # What is noted must have happened, and what is on record stays.
+
+    def on_write(self, key: str, before: Item, after: Item) -> None:
+        """An item of the table has changed."""
+        for name, value in after.items():
+            if value is not before.get(name) and name.startswith("r#announced#"):
+                notification_id = json.loads(value["M"]["fact"]["S"])["notification_id"]
+                self._note(notification_id)
+        if "r#request" in before and before["r#request"] != after.get("r#request"):
+            self.accuse(2, f"the request of {key} was changed")
+
+    def _note(self, notification_id: str) -> None:
+        copies = self._copies.get(notification_id)
+        if not copies:
+            self.accuse(3, f"{notification_id} was noted as announced, and was not")
+            return
+        for copy in copies:
+            copy.noted = True
+
+    # Promises 7 and 8, and leases.
+
+    def on_dead_letter(self, queue: SimQueue, held: Held) -> None:
+        """A message was given up by SQS."""
+        self.accuse(7, f"{held.message_id} is in the dead-letter queue after {held.receives} receives")
+
+    def on_lapse(self, held: Held) -> None:
+        """A lease ran out, and nobody had let go of the message."""
+        holder = held.holder
+        if holder is None or not holder.alive or holder.told_to_stop_at is not None:
+            return
+        if holder.sqs_faults == held.holder_faults and holder.stalled_until == 0:
+            self.accuse(1, f"the lease of {held.message_id} ran out while {holder.name} was at work on it")
+
+    def on_cancelled_poll(self, drain_seconds: float) -> None:
+        """A long poll was cut off."""
+        process = PROCESS.get()
+        _, at = self._when()
+        if process is None or process.told_to_stop_at is None:
+            self.accuse(8, "a poll was cancelled in full work")
+        elif at < process.told_to_stop_at + drain_seconds - 0.001:
+            self.accuse(8, f"{process.name} cancelled a poll while it drained: what that receives is swallowed")
+
+    def on_exit(self, process: Process, error: BaseException | None) -> None:
+        """A worker has ended by itself."""
+        self.excuse(process)
+        if error is not None:
+            self.accuse(5, f"{process.name} crashed: {error!r}")
+        elif process.told_to_stop_at is None:
+            self.accuse(8, f"{process.name} left, and nobody told it to")
+
+    def on_late(self, process: Process) -> None:
+        """A worker had to be killed, since it did not leave in time."""
+        if process.sqs_faults == 0 and process.stalled_until == 0:
+            self.accuse(8, f"{process.name} did not leave before ECS's stopTimeout")
+
+    # At the end.
+
+    def unsettled(self) -> list[str]:
+        """Everything that is not yet as it should be at the end."""
+        found = []
+        for job_id, tokens in self._ledger.jobs().items():
+            execution = self._truth.states.executions.get(job_id)
+            found += self._unsettled_job(job_id, execution)
+            winner = self._truth.token_of(execution) if execution else None
+            losers = [key for key, item in self._ledger.asked.items() if item.job_id == job_id and item.token != winner]
+            found += self._unannounced(losers) if len(tokens) > 1 else []
+        return found + self._unannounced([key for key, item in self._ledger.asked.items() if not item.good])
+
+    def _unannounced(self, message_ids: list[str]) -> list[str]:
+        return [f"{key}'s rejection was not announced" for key in message_ids if 0 not in self.announced[key]]
+
+    def _unsettled_job(self, job_id: str, execution: Execution | None) -> list[str]:
+        if execution is None:
+            return [f"{job_id} was not started"]
+        if not execution.ended:
+            return [f"{job_id} runs"]
+        count = execution.now.redrive_count
+        if count not in self.announced[job_id] and self._truth.must_be_heard_of(execution):
+            return [f"{job_id}:{count} ended as {execution.now.status} and was not announced"]
+        return []

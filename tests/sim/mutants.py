@@ -1,0 +1,201 @@
+"""Sabotage: components that break one promise each, to see that the judge catches them.
+
+Each one is a mistake that somebody has made: most are in the complaints about other systems.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+from unittest.mock import patch
+
+from schemas.notification import JobNotification
+from service import archive, perform
+from service.aws import executions, objects, queue
+from service.aws.container_logs import LogEvent
+from service.aws.queue import Message
+from service.core import announce, owed, planning, story
+from service.core.actions import Action
+from service.core.admission import Admitted
+from service.core.ending import Ending
+from service.core.facts import Announced
+from service.core.record import Record
+from service.perform import Performer
+from workers import consumer, events, requests, sweeper
+from workers.guard import failure_of
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One mistake: what is replaced, by what, and the promises that it can break."""
+
+    name: str
+    promises: frozenset[int]
+    target: object
+    attribute: str
+    replacement: object
+    first_seed: int = 0  # From which it is caught soon; saves time, proves nothing.
+
+    def at_work(self) -> AbstractContextManager[object]:
+        """The mistake is made for as long as the context lasts."""
+        return patch.object(self.target, self.attribute, self.replacement)
+
+
+async def _deletes_first(self: consumer.Consumer, message: Message) -> None:
+    await self._settled.put(message)
+    await failure_of(self._handle(message), "message_failed")
+
+
+async def _remembers_nothing(self: requests.Requests, message: Message, body: str, admitted: Admitted) -> Record:
+    fact = await self._requested(message, admitted)
+    return Record(fact.job_id, {"request": fact})
+
+
+async def _takes_rivals_for_repeats(self: requests.Requests, message: Message, body: str, admitted: Admitted) -> Record:
+    return await self.jobs.merge(await self._requested(message, admitted))
+
+
+def _claims_nothing(job: Record, at: owed.Moment, what: str, *work: Action) -> Iterator[Action]:
+    yield from work
+
+
+_announced_in_truth = Performer._announce
+_background: set[asyncio.Task[object]] = set()
+
+
+async def _notes_first(self: Performer, job: Record) -> Announced:
+    task = asyncio.create_task(_announced_in_truth(self, job))
+    _background.add(task)
+    task.add_done_callback(_background.discard)
+    status = story.status_of(job)
+    note = f"{job.rejection.message_id if job.rejection else job.job_id}:{job.redrive_count}:{status}"
+    return Announced(
+        job_id=job.job_id, redrive_count=job.redrive_count, status=status, notification_id=note, at=self.now()
+    )
+
+
+async def _cuts_its_poll_off(self: consumer.Consumer, at_most: int) -> tuple[Message, ...]:
+    poll = asyncio.ensure_future(self.queue.receive(at_most, self.poll_seconds))
+    stop = asyncio.ensure_future(self.stopping.wait())
+    await asyncio.wait((poll, stop), return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if not poll.done():
+        poll.cancel()
+    with suppress(Exception, asyncio.CancelledError):
+        return await poll
+    return ()
+
+
+def _lets_a_sidecar_decide(ending: Ending) -> bool:
+    return ending.exit_code == 0 and not any(ending.other_exit_codes)
+
+
+async def _never_sweeps(self: sweeper.Sweeper) -> None:
+    await self.stopping.wait()
+
+
+def _waits_for_no_log(job: Record) -> bool:
+    return bool(job.execution and job.execution.ended and job.execution.detailed)
+
+
+async def _lets_one_spoil_all(work: Awaitable[object], event: str, **context: object) -> None:
+    await work
+
+
+async def _is_back_at_once(self: consumer.Consumer, message: Message) -> None:
+    await self._set_visibility(message, 0)
+
+
+_stored_in_truth = objects.Objects.stream
+
+
+async def _stores_later(self: objects.Objects, bucket: str, key: str, chunks: AsyncIterator[bytes]) -> None:
+    whole = b"".join([chunk async for chunk in chunks])
+
+    async def again() -> AsyncIterator[bytes]:
+        yield whole
+
+    task = asyncio.create_task(_stored_in_truth(self, bucket, key, again()))
+    _background.add(task)
+    task.add_done_callback(_background.discard)
+
+
+async def _keeps_no_body(self: objects.Objects, bucket: str, key: str, body: bytes, content_type: str) -> None:
+    if not key.startswith("rejected/"):
+        await self.client.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
+
+
+async def _hears_nothing(self: events.Events, message: Message) -> None:
+    return None
+
+
+@asynccontextmanager
+async def _renews_nothing(self: queue.Queue, message: Message) -> AsyncIterator[None]:
+    yield
+
+
+_names = count(1)
+_started_in_truth = executions.Executions.start
+
+
+async def _starts_under_new_names(self: executions.Executions, job_id: str, text: str) -> executions.Started | None:
+    return await _started_in_truth(self, f"{job_id}-{next(_names)}", text)
+
+
+async def _stops_at_a_repeated_token(
+    self: archive.LogArchive, group: str, stream: str, quiet_until: float
+) -> AsyncIterator[tuple[LogEvent, ...]]:
+    token: str | None = None
+    while (page := await self.logs.page(group, stream, token)) and page.next_token != token:
+        token = page.next_token
+        if page.events:
+            yield page.events
+
+
+def _counts_no_redrives(record: Record) -> str:
+    subject = record.rejection.message_id if record.rejection else record.job_id
+    return f"{subject}:0:{story.status_of(record)}"
+
+
+_composed_in_truth = announce.compose
+
+
+def _believes_step_functions(record: Record, *more: Any) -> JobNotification:
+    told = _composed_in_truth(record, *more)
+    status = record.execution.status if record.execution else told.status
+    changed: dict[str, Any] = {"status": status, "id": told.id.rsplit(":", 1)[0] + f":{status}"}
+    return told.model_copy(update=changed)
+
+
+_Patch = tuple[object, str, Callable[..., object]]
+
+
+def _mutant(name: str, promises: tuple[int, ...], where: _Patch, first_seed: int = 0) -> Mutant:
+    return Mutant(name, frozenset(promises), *where, first_seed)
+
+
+MUTANTS = (
+    _mutant("deletes a message before its effects", (1,), (consumer.Consumer, "_settle", _deletes_first)),
+    _mutant("hears an event and remembers nothing", (1,), (events.Events, "hear", _hears_nothing)),
+    _mutant("does not renew a lease", (1,), (queue.Queue, "lease", _renews_nothing)),
+    _mutant("starts what is not on record", (1, 2), (requests.Requests, "_remember", _remembers_nothing)),
+    _mutant("starts under a new name each time", (2,), (executions.Executions, "start", _starts_under_new_names)),
+    _mutant("takes a rival for a repeat", (1, 2), (requests.Requests, "_remember", _takes_rivals_for_repeats)),
+    _mutant("announces without a claim", (3,), (owed, "_once_claimed", _claims_nothing)),
+    _mutant("notes an announcement before it is made", (3,), (Performer, "_announce", _notes_first)),
+    _mutant("announces a redrive under the first id", (3, 4, 9), (announce, "notification_id", _counts_no_redrives)),
+    _mutant("never sweeps", (4,), (sweeper.Sweeper, "run", _never_sweeps)),
+    _mutant("lets one message spoil all", (5, 8), (consumer, "failure_of", _lets_one_spoil_all)),
+    _mutant("keeps no rejected body", (5,), (objects.Objects, "put", _keeps_no_body)),
+    _mutant("announces before the logs are archived", (6,), (owed, "is_settled", _waits_for_no_log)),
+    _mutant("sends links before the objects are there", (6,), (objects.Objects, "stream", _stores_later)),
+    _mutant("does not wait for late lines", (6,), (archive.LogArchive, "_pages", _stops_at_a_repeated_token)),
+    _mutant("takes throttled messages up at once", (7,), (consumer.Consumer, "_retry_later", _is_back_at_once)),
+    _mutant("cuts its poll off on SIGTERM", (8,), (consumer.Consumer, "_poll", _cuts_its_poll_off)),
+    _mutant("lets a sidecar decide", (9,), (planning, "ended_well", _lets_a_sidecar_decide)),
+    _mutant("believes Step Functions alone", (9,), (perform, "compose", _believes_step_functions)),
+)

@@ -1,0 +1,180 @@
+"""The workers: real ones, started, told to stop, killed and started again, as ECS does."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+from itertools import count
+from random import Random
+from typing import Any
+
+from service.aws.objects import Objects
+from service.runtime import wire
+from service.settings import Settings
+from tests.sim.aws.cloudwatch_logs import LogsClient, SimLogs
+from tests.sim.aws.dynamodb import DynamoDbClient, SimTable
+from tests.sim.aws.ecs import EcsClient, SimEcs
+from tests.sim.aws.s3 import S3Client, SimBucket
+from tests.sim.aws.sns import SimTopic, SnsClient
+from tests.sim.aws.sqs import SimQueue, SqsClient
+from tests.sim.aws.stepfunctions import SimStepFunctions, StepFunctionsClient
+from tests.sim.faults import Faults
+from tests.sim.images import CATALOG
+from tests.sim.judge import Judge
+from tests.sim.loop import Process, VirtualLoop
+from tests.sim.names import BUCKET, EPOCH, EVENTS_URL, REGION, REQUESTS_URL, STATE_MACHINE_ARN, TOPIC_ARN
+from tests.sim.network import Network
+from tests.sim.trace import Trace
+from workers.pulse import Pulse
+from workers.worker import Worker, work_until_stopped
+
+_MOST_SKEW_SECONDS = 0.5
+
+
+@cache
+def _defaults() -> Settings:
+    return Settings(
+        request_queue_url=REQUESTS_URL,
+        event_queue_url=EVENTS_URL,
+        state_machine_arn=STATE_MACHINE_ARN,
+        topic_arn=TOPIC_ARN,
+        log_bucket=BUCKET,
+        jobs_table="jobs",
+        catalog="catalog.yaml",
+    )
+
+
+def draw_settings(chance: Random) -> Settings:
+    """The worker's settings in one seed: mostly the defaults, at times with little room."""
+    drawn = {
+        "request_slots": chance.choice((50, 50, 3, 1)),
+        "event_slots": chance.choice((200, 200, 10, 2)),
+        "visibility_seconds": chance.choice((60, 60, 30, 6)),
+        "silence_seconds": chance.choice((300, 120)),
+        "sweep_seconds": chance.choice((30, 60)),
+    }
+    return _defaults().model_copy(update=drawn)
+
+
+class Clients:
+    """AWS, as workers reach it."""
+
+    def __init__(
+        self,
+        network: Network,
+        requests: SimQueue,
+        events: SimQueue,
+        table: SimTable,
+        states: SimStepFunctions,
+        ecs: SimEcs,
+        logs: SimLogs,
+        bucket: SimBucket,
+        topic: SimTopic,
+    ) -> None:
+        self.sqs = SqsClient(network, requests, events)
+        self.s3 = S3Client(network, bucket)
+        self._clients: dict[str, Any] = {
+            "sqs": self.sqs,
+            "s3": self.s3,
+            "dynamodb": DynamoDbClient(network, table),
+            "stepfunctions": StepFunctionsClient(network, states),
+            "ecs": EcsClient(network, ecs),
+            "logs": LogsClient(network, logs),
+            "sns": SnsClient(network, topic),
+        }
+
+    async def open(self, service: str) -> Any:
+        """A client, by the service's name."""
+        return self._clients[service]
+
+
+class Replica:
+    """One place of the ECS service: a worker, and after it the next."""
+
+    def __init__(
+        self,
+        number: int,
+        loop: VirtualLoop,
+        chance: Random,
+        faults: Faults,
+        settings: Settings,
+        clients: Clients,
+        judge: Judge,
+        trace: Trace,
+    ) -> None:
+        self.name = f"worker{number}"
+        self.sigterms = 0
+        self._loop = loop
+        self._chance = chance
+        self._faults = faults
+        self._settings = settings
+        self._clients = clients
+        self._judge = judge
+        self._trace = trace
+        self._ended: asyncio.Future[BaseException | None] = loop.create_future()
+        self._process = Process(self.name)
+        self._stopping = asyncio.Event()
+        self._sigterm_every = chance.choice((0, 0, 120, 600))
+
+    async def run(self) -> None:
+        """Keep a worker running, for ever."""
+        for incarnation in count(1):
+            self._start(Process(f"{self.name}.{incarnation}"))
+            await self._until_it_ends()
+            await self._loop.pause(1 + self._chance.random() * 30)
+
+    def killed(self, process: Process) -> None:
+        """The network says that a process died."""
+        if process is self._process and not self._ended.done():
+            self._ended.set_result(None)
+
+    def _start(self, process: Process) -> None:
+        self._trace.say(process.name, "STARTED")
+        self._process = process
+        self._ended = self._loop.create_future()
+        self._stopping = asyncio.Event()
+        task = self._loop.create_task(self._work(process, self._stopping), context=process.context)
+        task.add_done_callback(self._exited)
+
+    async def _work(self, process: Process, stopping: asyncio.Event) -> None:
+        skew = (self._chance.random() * 2 - 1) * _MOST_SKEW_SECONDS
+        names = (f"{process.name}-work{number}" for number in count(1))
+
+        def now() -> float:
+            return EPOCH + skew + self._loop.time()
+
+        objects = Objects(self._clients.s3, None, now)  # type: ignore[arg-type]  # the simulated client
+        runtime = await wire(self._settings, self._clients.open, objects, CATALOG, REGION, now, names.__next__)
+        await work_until_stopped(Worker(runtime, Pulse(now), stopping))
+
+    def _exited(self, task: asyncio.Task[None]) -> None:
+        process = self._process
+        error = task.exception() if not task.cancelled() else asyncio.CancelledError()
+        self._trace.say(process.name, "EXITED", error or "")
+        self._judge.on_exit(process, error)
+        if not self._ended.done():
+            self._ended.set_result(error)
+
+    async def _until_it_ends(self) -> None:
+        if self._sigterm_every:
+            await self._wait(self._sigterm_every * (0.2 + self._chance.random()))
+        if self._ended.done() or not self._sigterm_every or self._loop.time() >= self._faults.calm_at:
+            await self._ended
+            return
+        await self._terminate()
+
+    async def _terminate(self) -> None:
+        """SIGTERM, and SIGKILL where that does not help."""
+        self.sigterms += 1
+        self._trace.say(self._process.name, "SIGTERM")
+        self._process.told_to_stop_at = self._loop.time()
+        self._stopping.set()
+        await self._wait(self._settings.stop_timeout_seconds)
+        if not self._ended.done():
+            self._faults.note("kill -9 after stopTimeout")
+            self._loop.kill(self._process)
+            self._judge.on_late(self._process)
+            self._ended.set_result(None)
+
+    async def _wait(self, seconds: float) -> None:
+        await asyncio.wait((self._ended,), timeout=seconds)

@@ -1,0 +1,303 @@
+"""One seed, one history: the world is built, left to itself, and judged."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import sys
+import warnings
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+from typing import Any
+from unittest.mock import patch
+
+import structlog
+
+from service.aws import jobs_table
+from service.core.facts import FACT, Fact
+from tests.sim.aws.cloudwatch_logs import SimLogs
+from tests.sim.aws.dynamodb import SimTable
+from tests.sim.aws.ecs import SimEcs
+from tests.sim.aws.eventbridge import SimEventBridge
+from tests.sim.aws.integrations import SimIntegrations
+from tests.sim.aws.s3 import SimBucket
+from tests.sim.aws.sns import SimTopic
+from tests.sim.aws.sqs import SimQueue
+from tests.sim.aws.stepfunctions import SimStepFunctions
+from tests.sim.faults import Faults, draw_rates
+from tests.sim.judge import Judge, Violation
+from tests.sim.ledger import Ledger
+from tests.sim.loop import PROCESS, Process, StuckError, VirtualLoop
+from tests.sim.names import EVENTS_URL, REQUESTS_URL
+from tests.sim.network import Network
+from tests.sim.replicas import Clients, Replica, draw_settings
+from tests.sim.trace import Trace
+from tests.sim.truth import Truth
+from tests.sim.workload import Workload
+
+# The template's MaxReceives.
+MAX_RECEIVES = 50
+# After the faults have stopped and the last execution has ended, all must be said and done within this time.
+QUIESCENCE_SECONDS = 3600.0
+_LOOK_SECONDS = 10.0
+# Nothing may happen any more for this long, once all is said and done.
+_REST_SECONDS = 70.0
+_CALM_WITHIN_SECONDS = (150, 300, 900)
+
+
+@dataclass
+class Result:
+    """What one seed showed. Times in virtual seconds."""
+
+    seed: int
+    jobs: int
+    seconds: float
+    steps: int
+    calls: int
+    fingerprint: int
+    announcements: int = 0
+    second_copies: int = 0
+    kills: int = 0
+    sigterms: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    violations: list[Violation] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+
+
+class World:
+    """All that there is in one simulation."""
+
+    def __init__(self, seed: int, jobs: int, *, trace: bool) -> None:
+        self._chances: list[Random] = []
+        self.seed = seed
+        self.jobs = jobs
+        plan = self._chance("plan")
+        self.loop = loop = VirtualLoop(self._chance("loop") if plan.random() < 0.5 else None)
+        self.trace = Trace(loop.time, on=trace)
+        calm_at = plan.random() * plan.choice(_CALM_WITHIN_SECONDS)
+        self.faults = Faults(self._chance("faults"), calm_at, int(plan.random() * 12))
+        rates = draw_rates(plan)
+        settings = draw_settings(plan)
+        self.ledger = Ledger()
+        self.bucket = SimBucket()
+        self.topic = SimTopic(loop.time)
+        self.table = SimTable(loop.time, index_lag=plan.choice((0.0, 1.0)))
+        queue = partial(
+            SimQueue,
+            loop=loop,
+            chance=self._chance("sqs"),
+            max_receives=MAX_RECEIVES,
+            manners=self.faults,
+            doubled=rates.message_doubled,
+            delete_forgotten=rates.delete_forgotten,
+        )
+        self.requests, self.events = queue(REQUESTS_URL), queue(EVENTS_URL)
+        self.bridge = SimEventBridge(loop, self._chance("bridge"), self.faults, rates, self.events)
+        logs = SimLogs(loop, self._chance("logs"), self.faults, rates)
+        self.ecs = SimEcs(loop, self._chance("ecs"), self.faults, rates, self.bridge, logs)
+        integrations = SimIntegrations(loop, self._chance("lambda"), self.faults, rates, self.ecs, self.bucket)
+        self.states = SimStepFunctions(
+            loop, self._chance("states"), self.faults, rates, self.bridge, integrations.table()
+        )
+        self.network = Network(loop, self._chance("network"), self.faults, self.trace)
+        self.judge = self._judge(settings.task_grace_seconds)
+        clients = Clients(
+            self.network,
+            self.requests,
+            self.events,
+            self.table,
+            self.states,
+            self.ecs,
+            logs,
+            self.bucket,
+            self.topic,
+        )
+        self.replicas = [
+            Replica(n, loop, self._chance(f"replica{n}"), self.faults, settings, clients, self.judge, self.trace)
+            for n in range(1, 1 + plan.choice((1, 2, 2, 3)))
+        ]
+        self.workload = Workload(
+            loop, self._chance("workload"), self.faults, rates, self.ledger, self.bucket, self.trace
+        )
+        self.kills = 0
+        self._last_end = 0.0
+        self._wire(clients, settings.drain_seconds)
+
+    def _chance(self, name: str) -> Random:
+        """A stream of draws of its own for each part, so that a look at one does not change the others."""
+        chance = Random(f"{self.seed}:{name}")
+        self._chances.append(chance)
+        return chance
+
+    def _judge(self, grace_seconds: float) -> Judge:
+        truth = Truth(self.ledger, self.states, self.ecs, self.bucket, self.table, grace_seconds)
+        return Judge(self.ledger, truth, lambda: (self.loop.steps, self.loop.time()), self.loop.stop)
+
+    def _wire(self, clients: Clients, drain_seconds: float) -> None:
+        judge = self.judge
+        self.bridge.on_event = self._on_event
+        self.table.on_write = judge.on_write
+        self.topic.on_publish = self._on_publish
+        self.states.on_start, self.states.on_end = judge.on_start, self._on_end
+        self.network.on_fault, self.network.on_kill = self._on_fault, self._on_kill
+        for queue in (self.requests, self.events):
+            queue.on_delete = judge.on_delete
+            queue.on_dead_letter = judge.on_dead_letter
+            queue.on_lapse = judge.on_lapse
+        clients.sqs.on_cancelled_poll = lambda: judge.on_cancelled_poll(drain_seconds)
+        self.workload.watch(self.states)
+
+    def _on_event(self, event: dict[str, Any]) -> None:
+        self.ledger.note_event(event)
+        detail = event["detail"]
+        if self.trace.on:
+            what = detail.get("status") or f"{detail['lastStatus']} v{detail['version']}"
+            self.trace.say("eventbridge", "event", detail.get("name") or detail["taskArn"].rsplit("/", 1)[-1], what)
+
+    def _on_publish(self, notice: Any) -> None:
+        self.trace.say("sns", "ANNOUNCED", notice.id)
+        self.judge.on_publish(notice)
+
+    def _on_end(self, execution: Any) -> None:
+        self._last_end = self.loop.time()
+        self.trace.say("states", "execution ended", execution.name, execution.now.status, execution.now.error or "")
+        self.judge.on_end(execution)
+
+    def _on_fault(self, process: Process, operation: str) -> None:
+        process.sqs_faults += operation.startswith("sqs.")
+        self.judge.excuse(process)
+
+    def _on_kill(self, process: Process) -> None:
+        self.kills += 1
+        for replica in self.replicas:
+            replica.killed(process)
+
+    async def live(self) -> None:
+        """Until all is said and done, or the time for that is over."""
+        self.workload.begin(self.jobs, self.requests, self.events)
+        for replica in self.replicas:
+            self.loop.in_world(replica.run())
+        rested = 0.0
+        while rested < _REST_SECONDS:
+            await self.loop.pause(_LOOK_SECONDS)
+            left = self._left_to_do()
+            rested = 0.0 if left else rested + _LOOK_SECONDS
+            if left and self.loop.time() > max(self.faults.calm_at, self._last_end) + QUIESCENCE_SECONDS:
+                self.judge.accuse(4, f"{QUIESCENCE_SECONDS:g} s after the last fault: {'; '.join(left[:5])}")
+                return
+
+    def _left_to_do(self) -> list[str]:
+        if self.loop.time() < self.faults.calm_at or self.workload.to_send:
+            return ["more is to come"]
+        queued = [f"{len(queue.messages)} in {queue.url}" for queue in (self.requests, self.events) if queue.messages]
+        open_jobs = [f"{key} is in the sweeper's index" for key in self.table.index()]
+        return queued or self.judge.unsettled() or open_jobs
+
+    def result(self) -> Result:
+        """What is to be told."""
+        states = "".join(str(chance.getstate()[1]) for chance in self._chances)
+        return Result(
+            seed=self.seed,
+            jobs=len(self.ledger.asked),
+            seconds=self.loop.time(),
+            steps=self.loop.steps,
+            calls=self.network.calls,
+            fingerprint=zlib.crc32(f"{self.loop.steps} {self.loop.time()} {states}".encode()),
+            announcements=len(self.topic.notices),
+            second_copies=self.judge.second_copies,
+            kills=self.kills,
+            sigterms=sum(replica.sigterms for replica in self.replicas),
+            faults=self.faults.counts,
+            violations=self.judge.violations,
+            lines=self.trace.lines,
+        )
+
+
+def simulate(seed: int, jobs: int = 4, *, trace: bool = False) -> Result:
+    """Run one seed to its end, or to its first violation."""
+    with _nothing_collected(), _logs_into(None), patch.object(jobs_table, "FACT", _Remembered()):
+        world = World(seed, jobs, trace=trace)
+        with _logs_into(world.trace if trace else None):
+            _run(world)
+        result = world.result()
+        world.loop.bury()
+        del world
+        gc.collect()
+    return result
+
+
+class _Remembered:
+    """Facts by their JSON: frozen, so one may stand for all that read alike; reading is half of the cost."""
+
+    def __init__(self) -> None:
+        self._facts: dict[str, Fact] = {}
+
+    def validate_json(self, text: str) -> Fact:
+        """The fact that a JSON text holds."""
+        fact = self._facts.get(text)
+        if fact is None:
+            fact = self._facts[text] = FACT.validate_json(text)
+        return fact
+
+
+def _run(world: World) -> None:
+    loop = world.loop
+    asyncio.set_event_loop(loop)
+    done = loop.in_world(world.live())
+    done.add_done_callback(lambda _: loop.stop())
+    try:
+        loop.run_forever()
+    except StuckError as error:
+        world.judge.accuse(4, str(error))
+    finally:
+        asyncio.set_event_loop(None)
+    if done.done() and done.exception() is not None:
+        raise RuntimeError("the simulation itself failed") from done.exception()
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """No garbage is collected while a history is made, and what a coroutine then still wants to say is of no interest.
+
+    A coroutine that is collected runs its `finally`; when that is depends on what ran before in this interpreter.
+    """
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    gc.disable()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            yield
+    finally:
+        gc.enable()
+        sys.unraisablehook = hook
+
+
+@contextmanager
+def _logs_into(trace: Trace | None) -> Iterator[None]:
+    """The product's log lines are part of the history where that is kept; else they are not even made."""
+    before = structlog.get_config()
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, partial(_to_trace, trace)],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET if trace else logging.CRITICAL),
+        logger_factory=structlog.ReturnLoggerFactory(),
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+def _to_trace(trace: Trace | None, _logger: Any, _method: str, event: Any) -> str:
+    process = PROCESS.get()
+    error = sys.exception() if event.pop("exc_info", False) else None
+    event.pop("queue", None)
+    told = " ".join(f"{key}={value}" for key, value in event.items() if key != "event")
+    if trace is not None:
+        trace.say(process.name if process else "log", f"log: {event['event']}", told, repr(error) if error else "")
+    return ""

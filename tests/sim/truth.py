@@ -1,0 +1,102 @@
+"""What is true in the simulated world, by what its containers did; the product is never asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tests.sim.aws.dynamodb import Item, SimTable
+from tests.sim.aws.ecs import SimEcs, Task
+from tests.sim.aws.s3 import SimBucket
+from tests.sim.aws.stepfunctions import Execution, SimStepFunctions
+from tests.sim.ledger import Ledger
+
+JOB_TIMED_OUT = "Jobferry.JobTimedOut"
+STAGE_FAILED = "Jobferry.StageFailed"
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The world as it is now."""
+
+    ledger: Ledger
+    states: SimStepFunctions
+    ecs: SimEcs
+    bucket: SimBucket
+    table: SimTable
+    grace_seconds: float
+
+    def token_of(self, execution: Execution) -> str:
+        """Which of a job's rival bodies an execution runs."""
+        return str(json.loads(execution.input)["user"])
+
+    def stages_of(self, execution: Execution) -> list[dict[str, Any]]:
+        """The stages that an execution was started with."""
+        config = json.loads(execution.input)["lambda_result"]["config"]
+        if config["stages_s3"] is None:
+            return list(config["stages"])
+        return list(json.loads(self.bucket.get(config["stages_s3"]["bucket"], config["stages_s3"]["key"])))
+
+    def tasks_of(self, execution: Execution, stage: int | None = None) -> Iterator[Task]:
+        """The tasks of a job, or of one of its stages, oldest first."""
+        for task in self.ecs.tasks.values():
+            ours = task.group == f"job:{execution.name}"
+            if ours and (stage is None or task.environment["JOBFERRY_STAGE"] == str(stage)):
+                yield task
+
+    def status_of(self, execution: Execution, redrive_count: int) -> str | None:
+        """The status to announce; None where that outcome never was."""
+        outcome = execution.outcome_of(redrive_count)
+        if outcome is None:
+            return None
+        if outcome.status == "FAILED" and outcome.error == JOB_TIMED_OUT:
+            return "TIMED_OUT"
+        if outcome.status == "SUCCEEDED" and not self.every_stage_passed(execution):
+            return "FAILED"
+        return outcome.status
+
+    def every_stage_passed(self, execution: Execution) -> bool:
+        """Whether each stage had a container of the job's own that exited with 0, and reported so if it had to."""
+        return all(
+            any(_passed(task, stage) for task in self.tasks_of(execution, number))
+            for number, stage in enumerate(self.stages_of(execution), start=1)
+        )
+
+    def must_be_heard_of(self, execution: Execution) -> bool:
+        """Whether there is any way to learn of an execution's last redrive, of which no event need come."""
+        count = execution.now.redrive_count
+        if count == 0 or (execution.name, count) in self.ledger.heard_of_redrives:
+            return True
+        before = execution.outcome_of(count - 1)
+        assert before is not None and before.stopped_at is not None, "what was redriven had ended"
+        since = before.stopped_at + self.grace_seconds
+        return any(
+            task.times["created_at"] > since and task.task_id in self.ledger.heard_of_tasks
+            for task in self.tasks_of(execution)
+        )
+
+    def record(self, job_id: str) -> Item:
+        """The item that is held of a job, or of a rejection."""
+        return self.table.items.get(job_id, {})
+
+
+def _passed(task: Task, stage: dict[str, Any]) -> bool:
+    own = task.own
+    well = own.exit_code == 0 and not (own.reason or "").startswith("OutOfMemory")
+    return well and (stage["integration"] == "sync" or task.reported == "success")
+
+
+def fact_in(item: Item, register: str) -> dict[str, Any] | None:
+    """A register of an item."""
+    held = item.get(f"r#{register}")
+    return dict(json.loads(held["M"]["fact"]["S"])) if held else None
+
+
+def is_looked_after(item: Item) -> bool:
+    """Whether the sweeper will come to this item, or nothing is owed to it any more."""
+    if "open_shard" in item and "due_at" in item:
+        return True
+    execution = fact_in(item, "execution")
+    return f"r#announced#{execution['redrive_count'] if execution else 0}" in item
