@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -17,6 +16,7 @@ from schemas.job import JobRequest, StageRequest
 from schemas.notification import Problem
 from schemas.plan import Stage
 from service.core.overrides import MAX_OVERRIDES_CHARACTERS, longest_overrides
+from service.core.partly_read import readable
 from service.core.placeholders import UnknownPlaceholderError, fill
 from service.core.request_body import BodyRefusedError, canonical, printable, read_object
 
@@ -106,13 +106,24 @@ def _problems_with_names(raw: dict[str, Any], catalog: Catalog) -> Iterator[Prob
     """What the catalogue says against the parts that can be read, of a request that as a whole cannot be."""
     stages = raw.get("stages")
     for number, item in enumerate(stages if isinstance(stages, list) else []):
-        name = item.get("image") if isinstance(item, dict) else None
-        image = catalog.images.get(name) if isinstance(name, str) else None
-        if isinstance(name, str) and image is None:
-            yield _unknown(f"stages.{number}.image", "image", name[:64], catalog.images)
-        elif image is not None:
-            with suppress(ValidationError):
-                yield from _forbidden(StageRequest.model_validate_json(canonical(item)), image, f"stages.{number}")
+        if isinstance(item, dict) and isinstance(item.get("image"), str):
+            stage, path = readable(StageRequest, item, image="any"), f"stages.{number}"
+            image = catalog.images.get(item["image"])
+            if image is None:
+                yield _unknown(f"{path}.image", "image", item["image"][:64], catalog.images)
+            yield from _reserved(stage, path)
+            yield from _forbidden(stage, image, path) if image else ()
+    if "stages" not in raw:
+        yield from _problems_with_job_type(raw, catalog)
+
+
+def _problems_with_job_type(raw: dict[str, Any], catalog: Catalog) -> Iterator[Problem]:
+    request = readable(JobRequest, raw, job_type="any")
+    job_type = catalog.job_types.get(request.job_type or "")
+    if job_type is not None:
+        yield from _parameters(request, job_type)[1]
+    elif request.job_type == raw.get("job_type"):
+        yield _unknown("job_type", "job type", request.job_type or "", catalog.job_types)
 
 
 def _readable(raw: dict[str, Any], name: str) -> str | None:
@@ -191,6 +202,7 @@ def _resolve_stages(
     problems: list[Problem] = []
     for stage, path in asked:
         image = catalog.images.get(stage.image)
+        problems.extend(_reserved(stage, path))
         if image is None:
             problems.append(_unknown(f"{path}.image", "image", stage.image, catalog.images))
             continue
@@ -206,13 +218,7 @@ def _forbidden(stage: StageRequest, image: Image, path: str) -> Iterator[Problem
         remedy = f"Use one of: {allowed}." if allowed else "Leave the command out: the image runs its own only."
         yield Problem(field=f"{path}.command", message=f"{stage.image} may not be told this command", remedy=remedy)
     for name in stage.environment:
-        if any(fnmatchcase(name, reserved) for reserved in RESERVED_NAMES):
-            yield Problem(
-                field=f"{path}.environment.{name}",
-                message="the name is reserved for Jobferry and AWS",
-                remedy=f"Choose a name that is none of {', '.join(RESERVED_NAMES)}.",
-            )
-        elif not any(fnmatchcase(name, allowed) for allowed in image.environment):
+        if not (_is_reserved(name) or any(fnmatchcase(name, allowed) for allowed in image.environment)):
             yield Problem(
                 field=f"{path}.environment.{name}",
                 message=f"{stage.image} may not be given this variable",
@@ -224,6 +230,19 @@ def _forbidden(stage: StageRequest, image: Image, path: str) -> Iterator[Problem
             message=f"{stage.timeout_seconds} is more than {stage.image} may take",
             remedy=f"Give at most {image.timeout_seconds} seconds.",
         )
+
+
+def _reserved(stage: StageRequest, path: str) -> Iterator[Problem]:
+    for name in filter(_is_reserved, stage.environment):
+        yield Problem(
+            field=f"{path}.environment.{name}",
+            message="the name is reserved for Jobferry and AWS",
+            remedy=f"Choose a name that is none of {', '.join(RESERVED_NAMES)}.",
+        )
+
+
+def _is_reserved(name: str) -> bool:
+    return any(fnmatchcase(name, reserved) for reserved in RESERVED_NAMES)
 
 
 def _command_fits(command: tuple[str, ...], pattern: tuple[str, ...]) -> bool:

@@ -50,6 +50,7 @@ class Rates:
     task_event_lost: float
     event_doubled: float
     event_late: float
+    event_cut: float
     detail_left_out: float
     message_doubled: float
     delete_forgotten: float
@@ -72,6 +73,7 @@ def draw_rates(chance: Random) -> Rates:
         task_event_lost=chance.choice((0, 0, some(0.5), 1)),
         event_doubled=some(0.4),
         event_late=some(0.5),
+        event_cut=some(0.1),
         detail_left_out=some(0.8),
         message_doubled=some(0.2),
         delete_forgotten=some(0.3),

@@ -327,4 +327,5 @@ class Judge:
         count = execution.now.redrive_count
         if count not in self.announced[job_id] and self._truth.must_be_heard_of(execution):
             return [f"{job_id}:{count} ended as {execution.now.status} and was not announced"]
-        return []
+        running = [task.task_id for task in self._truth.tasks_of(execution) if task.last_status != "STOPPED"]
+        return [f"{task_id} of {job_id} runs on" for task_id in running]

@@ -283,7 +283,7 @@ def _logs_into(trace: Trace | None) -> Iterator[None]:
     """The product's log lines are part of the history where that is kept; else they are not even made."""
     before = structlog.get_config()
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, partial(_to_trace, trace)],
+        processors=[structlog.contextvars.merge_contextvars, partial(_to_trace, trace or Trace(lambda: 0.0, on=False))],
         wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET if trace else logging.CRITICAL),
         logger_factory=structlog.ReturnLoggerFactory(),
     )

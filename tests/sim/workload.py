@@ -197,8 +197,9 @@ class Workload:
 
         def on_start(execution: Execution) -> None:
             previous_start(execution)
-            if self._faults.happens("operator aborts", self._rates.aborted, self._loop.time()):
-                world_call_at(self._loop, self._soon(), states.abort, execution)
+            if self._faults.happens("execution ended from outside", self._rates.aborted, self._loop.time()):
+                status = self._chance.choice(("ABORTED", "TIMED_OUT"))
+                world_call_at(self._loop, self._soon(), states.cut_off, execution, status)
 
         def on_end(execution: Execution) -> None:
             previous_end(execution)

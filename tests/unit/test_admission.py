@@ -158,7 +158,12 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
 @pytest.mark.parametrize(("fields", "why"), REFUSED.values(), ids=REFUSED)
 def test_what_is_refused(fields: dict[str, Any], why: dict[str, str]) -> None:
     """Each fault is told by the path of its field, with words that say what it is."""
-    told = reasons(json.dumps(fields))
+    needed = (
+        {"parameters": {"who": "you"}}
+        if "greet" in fields.values() and len(fields) > 1 and "stages" not in fields
+        else {}
+    )
+    told = reasons(json.dumps({**needed, **fields}))
     assert told.keys() == why.keys()
     for field, words in why.items():
         assert words in told[field]
@@ -357,3 +362,28 @@ def test_a_job_type_that_names_a_parameter_it_does_not_take_is_found_at_the_star
     wrong = catalog(job_types={"odd": {"stages": [{"image": "echo", "command": ["echo", "{size}"]}]}})
     with pytest.raises(UnknownPlaceholderError, match=r"job_types\.odd: '\{size\}'"):
         check_job_types(wrong)
+
+
+def test_what_can_be_read_is_judged_although_the_whole_cannot_be() -> None:
+    """Each field by itself: one slip must not hide what else is wrong."""
+    stage = {"image": "echo", "name": "", "command": ["rm"], "environment": {"TASK_TOKEN": "x", "ODD": "y"}}
+    unknown = {"image": "nowhere", "environment": {"AWS_PROFILE": "x"}, "extra": 1}
+    verdict = admit(json.dumps({"stages": [stage, unknown]}), "message", catalog())
+    assert isinstance(verdict, Refused)
+    assert {problem.field for problem in verdict.problems} == {
+        "stages.0.name",
+        "stages.0.command",
+        "stages.0.environment.TASK_TOKEN",
+        "stages.0.environment.ODD",
+        "stages.1.image",
+        "stages.1.environment.AWS_PROFILE",
+        "stages.1.extra",
+    }
+
+
+def test_parameters_are_judged_although_another_field_is_wrong() -> None:
+    """A job type's parameters by themselves."""
+    body = {"job_type": "greet", "timeout_seconds": "soon", "parameters": {"nonsense": 1}}
+    verdict = admit(json.dumps(body), "message", catalog())
+    assert isinstance(verdict, Refused)
+    assert {"timeout_seconds", "parameters.nonsense"} <= {problem.field for problem in verdict.problems}

@@ -20,6 +20,7 @@ from tests.sim.names import CLUSTER_ARN, TASK_ARN, TASK_DEFINITION_ARN, iso, mom
 # "Stopped tasks are visible for at least an hour" [ECS, DescribeTasks].
 _REMEMBERED_SECONDS = 3600
 _TERM_SECONDS = 2.0
+_LONGEST_STALENESS_SECONDS = 5.0
 _TIMES = ("created_at", "pull_started_at", "pull_stopped_at", "started_at", "stopped_at")
 
 
@@ -56,6 +57,7 @@ class Task:
     stop_code: str | None = None
     stopped_reason: str | None = None
     times: dict[str, float] = field(default_factory=dict)
+    shown: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     reported: str | None = None
 
     @property
@@ -107,6 +109,7 @@ class SimEcs:
         )
         self.tasks[task.task_id] = task
         task.times["created_at"] = self._loop.time()
+        task.shown.append((self._loop.time(), described(task, moment)))
         self._loop.in_world(self._live(task))
         return task
 
@@ -126,6 +129,15 @@ class SimEcs:
         if task is None or self._loop.time() > task.times.get("stopped_at", float("inf")) + _REMEMBERED_SECONDS:
             return None
         return task
+
+    def describe(self, task_id: str) -> dict[str, Any] | None:
+        """How a task is, or was a moment ago: the API of ECS is eventually consistent [ECS, DescribeTasks]."""
+        task = self.find(task_id)
+        if task is None:
+            return None
+        stale = self._faults.happens("stale DescribeTasks", self._rates.stale_describe, self._loop.time())
+        seen = self._loop.time() - (self._chance.random() * _LONGEST_STALENESS_SECONDS if stale else 0)
+        return next((told for at, told in reversed(task.shown) if at <= seen), None)
 
     async def _live(self, task: Task) -> None:
         script = task.script
@@ -204,6 +216,7 @@ class SimEcs:
         task.last_status = status
         task.version += 1 + int(self._chance.random() * 3)  # Versions skip (arkime).
         task.times |= times
+        task.shown.append((self._loop.time(), described(task, moment)))
         self._bridge.task_changed(described(task, iso))
         await self._loop.pause(self._chance.random())
 
@@ -255,8 +268,8 @@ class EcsClient:
 
     async def describe_tasks(self, *, tasks: list[str], **_: Any) -> Any:
         def effect() -> Any:
-            found = [self._service.find(arn.rsplit("/", 1)[-1]) for arn in tasks]
-            return {"tasks": [described(task, moment) for task in found if task is not None]}
+            found = [self._service.describe(arn.rsplit("/", 1)[-1]) for arn in tasks]
+            return {"tasks": [told for told in found if told is not None]}
 
         return await self._calls.call("ecs.DescribeTasks", effect, about=" ".join(tasks))
 

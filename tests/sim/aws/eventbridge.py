@@ -52,8 +52,11 @@ class SimEventBridge:
             "time": iso(now),
             "detail": detail,
         }
-        self.on_event(event)
         body = json.dumps(event)
+        if self._happens("event cut short", self._rates.event_cut):
+            body = body[: int(self._chance.random() * len(body))]
+        else:
+            self.on_event(event)
         for _ in range(1 + self._happens("event doubled", self._rates.event_doubled)):
             late = self._happens("event late", self._rates.event_late)
             lag = self._chance.random() * (_LONG_LAG_SECONDS if late else _USUAL_LAG_SECONDS)

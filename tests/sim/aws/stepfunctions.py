@@ -134,23 +134,27 @@ class SimStepFunctions:
         more = {"nextToken": str(at + _HISTORY_PAGE)} if at + _HISTORY_PAGE <= len(submitted) else {}
         return {"events": events, **more}
 
-    def abort(self, execution: Execution) -> None:
-        """Stop an execution that runs."""
+    def cut_off(self, execution: Execution, status: str) -> None:
+        """End an execution that runs, from outside: ABORTED, or TIMED_OUT as the machine's own timeout does."""
         if not execution.ended:
             assert execution.runner is not None
             execution.runner.cancel()
-            self._end(execution, Ended("ABORTED"))
+            self._end(execution, Ended(status))
 
     def redrive(self, execution: Execution) -> None:
         """Run an execution that did not succeed again, from the state that it was in."""
         if not execution.ended:
             return
         self._faults.note("redrive")
+        if self._chance.random() < 0.5:
+            # In the API's enum; no event with it was found [botocore]. It must be taken as not final.
+            pending = Status(self._loop.time(), "PENDING_REDRIVE", execution.now.redrive_count + 1)
+            self._tell(execution, pending)
         self._go(execution, Status(self._loop.time(), "RUNNING", execution.now.redrive_count + 1))
 
     def _go(self, execution: Execution, status: Status) -> None:
         execution.history.append(status)
-        self._tell(execution)
+        self._tell(execution, status)
         execution.runner = self._loop.in_world(self._run(execution))
 
     async def _run(self, execution: Execution) -> None:
@@ -160,12 +164,12 @@ class SimStepFunctions:
         now = self._loop.time()
         count = execution.now.redrive_count
         execution.history.append(Status(now, how.status, count, now, how.output, how.error, how.cause))
-        self._tell(execution)
+        self._tell(execution, execution.now)
         self.on_end(execution)
 
-    def _tell(self, execution: Execution) -> None:
+    def _tell(self, execution: Execution, status: Status) -> None:
         """The status event; it leaves out what is too large, and its error and cause as it did in former years."""
-        detail = _described(execution, execution.now)
+        detail = _described(execution, status)
         for date in ("startDate", "stopDate"):
             detail[date] = int(detail[date].timestamp() * 1000) if detail.get(date) else None
         if self._faults.happens("event without its details", self._rates.detail_left_out, self._loop.time()):
@@ -232,5 +236,5 @@ class StepFunctionsClient:
     def _stop(self, name: str) -> Any:
         if name not in self._service.executions:
             raise refusal("ExecutionDoesNotExist")
-        self._service.abort(self._service.executions[name])
+        self._service.cut_off(self._service.executions[name], "ABORTED")
         return {}
