@@ -45,9 +45,9 @@ def test_starting_anew_is_seen_as_executions_beyond_one() -> None:
 
 
 def test_announcing_without_a_claim_is_seen_as_repeats_without_excuse() -> None:
-    """Two events that say the same at once are both followed by an announcement, though nothing failed."""
+    """Two workers that hear the same at once both announce it, though nothing failed."""
     twice = replace(CALM_BUS, duplicate=1)
-    report = sabotage(sabotaged.announce_without_claim, replace(CALM, bus=twice))
+    report = sabotage(sabotaged.announce_without_claim, replace(CALM, jobs=12, workers=3, bus=twice))
     assert report.verdict.unexcused, as_json(report)
 
 

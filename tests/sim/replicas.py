@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from functools import cache
 from itertools import count
 from random import Random
@@ -21,7 +22,7 @@ from tests.sim.aws.stepfunctions import SimStepFunctions, StepFunctionsClient
 from tests.sim.faults import Faults
 from tests.sim.images import CATALOG
 from tests.sim.judge import Judge
-from tests.sim.loop import Process, VirtualLoop
+from tests.sim.loop import Process, VirtualLoop, world_call_at
 from tests.sim.names import BUCKET, EPOCH, EVENTS_URL, REGION, REQUESTS_URL, STATE_MACHINE_ARN, TOPIC_ARN
 from tests.sim.network import Network
 from tests.sim.trace import Trace
@@ -54,6 +55,19 @@ def draw_settings(chance: Random) -> Settings:
         "sweep_seconds": chance.choice((30, 60)),
     }
     return _defaults().model_copy(update=drawn)
+
+
+@dataclass(frozen=True)
+class Blackout:
+    """A time without any worker, long enough for ECS to forget tasks; none in most seeds."""
+
+    begins: float
+    ends: float
+
+    @classmethod
+    def draw(cls, chance: Random) -> Blackout:
+        begins = chance.random() * 200
+        return cls(begins, begins + 7200 if chance.random() < 0.05 else begins)
 
 
 class Clients:
@@ -101,6 +115,7 @@ class Replica:
         clients: Clients,
         judge: Judge,
         trace: Trace,
+        blackout: Blackout,
     ) -> None:
         self.name = f"worker{number}"
         self.sigterms = 0
@@ -111,6 +126,7 @@ class Replica:
         self._clients = clients
         self._judge = judge
         self._trace = trace
+        self._blackout = blackout
         self._ended: asyncio.Future[BaseException | None] = loop.create_future()
         self._process = Process(self.name)
         self._stopping = asyncio.Event()
@@ -118,10 +134,19 @@ class Replica:
 
     async def run(self) -> None:
         """Keep a worker running, for ever."""
+        world_call_at(self._loop, self._blackout.begins, self._go_dark)
         for incarnation in count(1):
             self._start(Process(f"{self.name}.{incarnation}"))
             await self._until_it_ends()
             await self._loop.pause(1 + self._chance.random() * 30)
+            if self._blackout.begins <= self._loop.time() < self._blackout.ends:
+                await self._loop.pause(self._blackout.ends - self._loop.time())
+
+    def _go_dark(self) -> None:
+        if self._blackout.ends > self._blackout.begins and not self._ended.done():
+            self._faults.note("worker gone for hours")
+            self._loop.kill(self._process)
+            self._ended.set_result(None)
 
     def killed(self, process: Process) -> None:
         """The network says that a process died."""
@@ -156,7 +181,7 @@ class Replica:
             self._ended.set_result(error)
 
     async def _until_it_ends(self) -> None:
-        if self._sigterm_every:
+        if self._sigterm_every and not self._ended.done():
             await self._wait(self._sigterm_every * (0.2 + self._chance.random()))
         if self._ended.done() or not self._sigterm_every or self._loop.time() >= self._faults.calm_at:
             await self._ended

@@ -36,7 +36,7 @@ from tests.sim.ledger import Ledger
 from tests.sim.loop import PROCESS, Process, StuckError, VirtualLoop
 from tests.sim.names import EVENTS_URL, REQUESTS_URL
 from tests.sim.network import Network
-from tests.sim.replicas import Clients, Replica, draw_settings
+from tests.sim.replicas import Blackout, Clients, Replica, draw_settings
 from tests.sim.trace import Trace
 from tests.sim.truth import Truth
 from tests.sim.workload import Workload
@@ -118,8 +118,19 @@ class World:
             self.bucket,
             self.topic,
         )
+        self.blackout = Blackout.draw(plan)
         self.replicas = [
-            Replica(n, loop, self._chance(f"replica{n}"), self.faults, settings, clients, self.judge, self.trace)
+            Replica(
+                n,
+                loop,
+                self._chance(f"replica{n}"),
+                self.faults,
+                settings,
+                clients,
+                self.judge,
+                self.trace,
+                self.blackout,
+            )
             for n in range(1, 1 + plan.choice((1, 2, 2, 3)))
         ]
         self.workload = Workload(
@@ -188,7 +199,8 @@ class World:
             await self.loop.pause(_LOOK_SECONDS)
             left = self._left_to_do()
             rested = 0.0 if left else rested + _LOOK_SECONDS
-            if left and self.loop.time() > max(self.faults.calm_at, self._last_end) + QUIESCENCE_SECONDS:
+            calm_since = max(self.faults.calm_at, self.blackout.ends, self._last_end)
+            if left and self.loop.time() > calm_since + QUIESCENCE_SECONDS:
                 self.judge.accuse(4, f"{QUIESCENCE_SECONDS:g} s after the last fault: {'; '.join(left[:5])}")
                 return
 
