@@ -224,6 +224,8 @@ class Judge:
             if attempt["task_arn"]
         }
         for task in self._truth.tasks_of(execution):
+            if self._truth.ecs.find(task.task_id) is None:
+                continue  # ECS has forgotten it, and with it what stage it was of.
             if (task.environment["JOBFERRY_STAGE"], task.environment["JOBFERRY_ATTEMPT"]) not in told:
                 self.accuse(6, f"{notice.id} says nothing of {task.task_id}, nor of its log")
 
