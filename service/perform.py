@@ -30,7 +30,7 @@ from service.core.actions import (
 )
 from service.core.announce import Links, compose, iso, linked_objects
 from service.core.announce_text import subject
-from service.core.facts import Announced, Claimed, ExecutionChanged, Fact, LogArchived
+from service.core.facts import Announced, ExecutionChanged, Fact, LogArchived
 from service.core.hearing import Ignored, forgotten_task, hear_execution, hear_task
 from service.core.record import Record
 from service.core.size_limit import fitted
@@ -71,8 +71,8 @@ class Performer:
                 return await self._ask_history(job_id, job)
             case StopTask(task_arn=arn):
                 return await self._stop(arn)
-            case Claim(job_id=job_id, what=what):
-                return (Claimed(job_id=job_id, what=what, owner=me, at=self.now(), seconds=self.claim_seconds),)
+            case Claim(what=what):
+                return (job.new_claim(what, me, self.now(), self.claim_seconds),)
             case ArchiveLog(task_id=task_id, container=name):
                 return (await self._archive(job, task_id, name),)
             case GiveUpLog(job_id=job_id, task_id=task_id, container=name):

@@ -46,7 +46,9 @@ class Settings(BaseSettings):
     start_execution_refill: float = Field(default=150, gt=0, description="StartExecution calls a second; 150-300.")
     get_log_events_per_second: float = Field(default=10, gt=0, description="The account's GetLogEvents quota is 10-30.")
     log_quiet_seconds: float = Field(default=10, ge=0, description="A log is whole after this long without a new line.")
-    log_deadline_seconds: float = Field(default=900, ge=1, description="Then a receipt says that the log is missing.")
+    log_deadline_seconds: float = Field(
+        default=900, ge=1, description="Tries to read a log for so long; then it is given up."
+    )
     task_grace_seconds: float = Field(default=30, ge=0, description="From an execution's end until we ask ECS.")
     silence_seconds: float = Field(
         default=300, ge=1, description="An open job that is silent for so long is asked about."

@@ -21,6 +21,8 @@ ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 _STATUS_RANK = {"STARTED": 0, "RUNNING": 1, "ABORTED": 3, "FAILED": 4, "TIMED_OUT": 5, "SUCCEEDED": 6}
 _UNKNOWN_STATUS_RANK = 2
 _RANKS_A_REDRIVE = 100
+# Of a task that ECS has forgotten: higher than any version that it counted.
+FORGOTTEN_VERSION = 2**31
 
 
 class _Fact(BaseModel):
@@ -174,7 +176,13 @@ class TaskChanged(_Fact):
 
     @property
     def rank(self) -> int:
-        return self.version
+        """How ECS saw it end outranks that ECS has forgotten it: the event of the end may come out of a long queue."""
+        return self.version + (FORGOTTEN_VERSION if self.stopped and not self.forgotten else 0)
+
+    @property
+    def forgotten(self) -> bool:
+        """Whether ECS no longer knew it when it was asked."""
+        return self.version == FORGOTTEN_VERSION
 
     @property
     def stopped(self) -> bool:
@@ -224,6 +232,12 @@ class Claimed(_Fact):
     owner: str
     at: float
     seconds: float
+    since: float | None = Field(default=None, description="When this was first claimed, by whomever.")
+
+    @property
+    def began_at(self) -> float:
+        """Since when there have been tries to do the thing."""
+        return self.at if self.since is None else self.since
 
     @property
     def register_name(self) -> str:

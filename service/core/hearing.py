@@ -13,7 +13,7 @@ from schemas.base import JOB_ID_PATTERN
 from schemas.events import EVENT, ExecutionDetail, ExecutionEvent, TaskDetail, is_ours_by_type
 from schemas.plan import Attempt
 from service.core.ending import redact
-from service.core.facts import ContainerState, ExecutionChanged, ObservedVia, TaskChanged
+from service.core.facts import FORGOTTEN_VERSION, ContainerState, ExecutionChanged, ObservedVia, TaskChanged
 
 _JOB_ID = re.compile(JOB_ID_PATTERN)
 GROUP_PREFIX = "job:"
@@ -22,8 +22,6 @@ GROUP_PREFIX = "job:"
 _LONGEST_REASON = 400
 _LONGEST_ERROR = 256  # [botocore, SensitiveError]
 _LONGEST_CAUSE = 4096
-# Of a task that ECS has forgotten: higher than any version that it counted.
-FORGOTTEN_VERSION = 2**31
 
 
 class NotAnEventError(ValueError):

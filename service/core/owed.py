@@ -10,9 +10,10 @@
 | ... ended, the grace time is over, and it is not stopping    | StopTask                |
 | ... or there must be one that nobody told of                 | AskHistory              |
 | a task stopped, a log not archived                           | Claim, then ArchiveLog  |
-| ... for longer than the deadline                             | GiveUpLog               |
+| ... after tries for longer than the deadline                 | GiveUpLog               |
 | ended, every known task settled, not announced               | Claim, then Announce    |
 | ... but there may be a task that nobody told of              | that, after grace time  |
+| ... but ECS forgot a task whose event may wait in a queue    | that, after deadline    |
 | rejected, not announced                                      | Claim, then Announce    |
 
 What another holds a claim on is not owed by us; if they die, the claim expires and the sweeper finds it owed again.
@@ -36,7 +37,7 @@ from service.core.actions import (
     StartExecution,
     StopTask,
 )
-from service.core.facts import ContainerState, ExecutionChanged, TaskChanged
+from service.core.facts import Claimed, ContainerState, ExecutionChanged, TaskChanged
 from service.core.record import Record
 
 SWEEP = "sweep"
@@ -123,25 +124,37 @@ def _logs(job: Record, at: Moment) -> Iterator[Action]:
 
 
 def _log_work(job: Record, at: Moment, task: TaskChanged, missing: list[ContainerState]) -> Iterator[Action]:
-    if at.now > _stopped_at(job, task, at) + at.patience.log_deadline:
+    what = f"archive#{task.task_id}"
+    if _was_last_try(job.claim(what), at):
         yield from (GiveUpLog(job.job_id, task.task_id, container.name) for container in missing)
     else:
         work = [ArchiveLog(job.job_id, task.task_id, container.name) for container in missing]
-        yield from _once_claimed(job, at, f"archive#{task.task_id}", *work)
+        yield from _once_claimed(job, at, what, *work)
 
 
-def _stopped_at(job: Record, task: TaskChanged, at: Moment) -> float:
-    """When a task stopped; where ECS did not say, when the execution ended."""
-    ended = job.execution.stopped_at if job.execution and job.execution.ended else None
-    return task.stopped_at or ended or at.now
+def _was_last_try(claim: Claimed | None, at: Moment) -> bool:
+    """Whether a try that began after the deadline came to nothing.
+
+    The deadline counts from the first try: in an outage, or at the end of a long queue, the logs wait for us.
+    """
+    if claim is None or claim.owner == at.me or claim.at + claim.seconds >= at.now:
+        return False
+    return claim.at > claim.began_at + at.patience.log_deadline
 
 
 def _announcement(job: Record, at: Moment) -> Iterator[Action]:
-    if job.announced is not None or (_may_have_untold_tasks(job) and not _ended_for(job, at.patience.task_grace, at)):
+    if job.announced is not None or _may_hear_more(job, at):
         return
     if job.rejection is not None or is_settled(job):
         work = Announce(job.job_id, job.redrive_count)
         yield from _once_claimed(job, at, f"announce#{job.redrive_count}", work)
+
+
+def _may_hear_more(job: Record, at: Moment) -> bool:
+    """Whether a task that nobody told of may yet be told of, or how one ended that ECS has forgotten."""
+    if _may_have_untold_tasks(job) and not _ended_for(job, at.patience.task_grace, at):
+        return True
+    return any(task.forgotten and at.now < (task.stopped_at or 0) + at.patience.log_deadline for task in job.tasks)
 
 
 def is_settled(job: Record) -> bool:

@@ -63,6 +63,12 @@ class Record:
         """Who is at work on this, or was last."""
         return cast("Claimed | None", self.registers.get(f"claim#{what}"))
 
+    def new_claim(self, what: str, owner: str, at: float, seconds: float) -> Claimed:
+        """A claim to be made; it remembers since when there have been tries."""
+        held = self.claim(what)
+        since = held.began_at if held else at
+        return Claimed(job_id=self.job_id, what=what, owner=owner, at=at, seconds=seconds, since=since)
+
     def open_task_arns(self) -> tuple[str, ...]:
         """Tasks that are not known to have stopped: heard of from ECS, or only named by the execution's outcome."""
         stopped = {task.task_id for task in self.tasks if task.stopped}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import time
 from collections import Counter
@@ -56,7 +55,7 @@ def run_seeds(seeds: Iterable[int], jobs: int, *, minutes: float = float("inf"),
     summary = Summary()
     # Spawned, not forked: a test session may have threads running.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers or multiprocessing.cpu_count(), context, gc.freeze) as pool:
+    with ProcessPoolExecutor(workers or multiprocessing.cpu_count(), context) as pool:
         batches = _batches(seeds)
         running = {pool.submit(_simulate_all, batch, jobs) for batch in islice(batches, 2 * (workers or 2))}
         while running:

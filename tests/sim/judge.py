@@ -19,6 +19,9 @@ from tests.sim.loop import PROCESS, Process
 from tests.sim.names import EVENTS_URL, STATE_MACHINE_ARN
 from tests.sim.truth import STAGE_FAILED, Truth, fact_in, is_looked_after
 
+# A log that cannot be read for so long may be given up: the worker's log deadline, and some.
+_TROUBLE_SECONDS = 1000.0
+
 
 @dataclass(frozen=True)
 class Violation:
@@ -45,7 +48,14 @@ class _Copy:
 class Judge:
     """Watches every effect. `stop` is called at the first violation."""
 
-    def __init__(self, ledger: Ledger, truth: Truth, when: Callable[[], tuple[int, float]], stop: Callable[[], None]):
+    def __init__(
+        self,
+        ledger: Ledger,
+        truth: Truth,
+        when: Callable[[], tuple[int, float]],
+        stop: Callable[[], None],
+        calm_at: float,
+    ) -> None:
         self.violations: list[Violation] = []
         self.announced: dict[str, dict[int, str]] = defaultdict(dict)
         self.second_copies = 0
@@ -54,6 +64,7 @@ class Judge:
         self._truth = truth
         self._when = when
         self._stop = stop
+        self._calm_at = calm_at
 
     def accuse(self, promise: int, what: str) -> None:
         """Note a violation, and end the simulation."""
@@ -223,9 +234,10 @@ class Judge:
             for attempt in stage["attempts"]
             if attempt["task_arn"]
         }
+        since = next(item.at for item in execution.history if item.redrive_count == notice.body["redrive_count"])
         for task in self._truth.tasks_of(execution):
-            if self._truth.ecs.find(task.task_id) is None:
-                continue  # ECS has forgotten it, and with it what stage it was of.
+            if self._truth.ecs.find(task.task_id) is None or task.times["created_at"] < since:
+                continue  # ECS has forgotten it, and with it what stage it was of; or a redrive took its place.
             if (task.environment["JOBFERRY_STAGE"], task.environment["JOBFERRY_ATTEMPT"]) not in told:
                 self.accuse(6, f"{notice.id} says nothing of {task.task_id}, nor of its log")
 
@@ -235,7 +247,9 @@ class Judge:
         if log is None:
             self.accuse(6, f"{notice.id} was announced without a receipt of {container.kind.name}'s log")
         elif log["status"] == "absent":
-            if not log["why"] or ("wrote nothing" in log["why"] and container.written):
+            readable = container.written and container.kind.driver == "awslogs"
+            in_trouble = notice.at < self._calm_at + _TROUBLE_SECONDS and "wrote nothing" not in str(log["why"])
+            if not log["why"] or (readable and not in_trouble):
                 self.accuse(6, f"{notice.id} says of a log with lines that it is absent: {log['why']}")
         else:
             self._check_content(notice, container, log)

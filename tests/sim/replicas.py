@@ -59,15 +59,15 @@ def draw_settings(chance: Random) -> Settings:
 
 @dataclass(frozen=True)
 class Blackout:
-    """A time without any worker, long enough for ECS to forget tasks; none in most seeds."""
+    """A time without any worker, at times long enough for ECS to forget tasks; none in most seeds."""
 
     begins: float
     ends: float
 
     @classmethod
     def draw(cls, chance: Random) -> Blackout:
-        begins = chance.random() * 200
-        return cls(begins, begins + 7200 if chance.random() < 0.05 else begins)
+        begins = 20 + chance.random() * 200
+        return cls(begins, begins + chance.choice((1500, 7200)) if chance.random() < 0.05 else begins)
 
 
 class Clients:

@@ -148,7 +148,9 @@ class World:
 
     def _judge(self, grace_seconds: float) -> Judge:
         truth = Truth(self.ledger, self.states, self.ecs, self.bucket, self.table, grace_seconds)
-        return Judge(self.ledger, truth, lambda: (self.loop.steps, self.loop.time()), self.loop.stop)
+        return Judge(
+            self.ledger, truth, lambda: (self.loop.steps, self.loop.time()), self.loop.stop, self.faults.calm_at
+        )
 
     def _wire(self, clients: Clients, drain_seconds: float) -> None:
         judge = self.judge
@@ -234,14 +236,18 @@ class World:
 def simulate(seed: int, jobs: int = 4, *, trace: bool = False) -> Result:
     """Run one seed to its end, or to its first violation."""
     with _nothing_collected(), _logs_into(None), patch.object(jobs_table, "FACT", _Remembered()):
-        world = World(seed, jobs, trace=trace)
-        with _logs_into(world.trace if trace else None):
-            _run(world)
-        result = world.result()
-        world.loop.bury()
-        del world
-        gc.collect()
+        result = _history(seed, jobs, trace=trace)
+        while gc.collect():  # Coroutines that are collected leave others behind.
+            pass
     return result
+
+
+def _history(seed: int, jobs: int, *, trace: bool) -> Result:
+    world = World(seed, jobs, trace=trace)
+    with _logs_into(world.trace if trace else None):
+        _run(world)
+    world.loop.bury()
+    return world.result()
 
 
 class _Remembered:
@@ -281,11 +287,13 @@ def _nothing_collected() -> Iterator[None]:
     """
     hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
     gc.disable()
+    gc.freeze()  # What was there before need not be looked at when the history is collected.
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             yield
     finally:
+        gc.unfreeze()
         gc.enable()
         sys.unraisablehook = hook
 

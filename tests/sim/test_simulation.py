@@ -12,7 +12,7 @@ from tests.sim.cli import replay
 from tests.sim.mutants import MUTANTS
 from tests.sim.simulation import simulate
 
-_MINUTES = 0.4
+_MINUTES = 0.25
 _JOBS = 4
 _FEWEST_SEEDS = 100
 
@@ -28,7 +28,7 @@ def test_no_history_breaks_a_promise() -> None:
 
 def test_a_seed_is_one_exact_history() -> None:
     """Also in another interpreter, where every hash is another, and with the trace on."""
-    program = "from tests.sim.simulation import simulate; print([simulate(seed).fingerprint for seed in range(5)])"
+    program = "from tests.sim.simulation import simulate; print([simulate(seed).fingerprint for seed in range(3)])"
     runs = [
         subprocess.run(
             [sys.executable, "-W", "ignore", "-c", program],
@@ -39,7 +39,7 @@ def test_a_seed_is_one_exact_history() -> None:
         ).stdout
         for hash_seed in ("1", "2")
     ]
-    assert runs[0] == runs[1] == f"{[simulate(seed, trace=True).fingerprint for seed in range(5)]}\n"
+    assert runs[0] == runs[1] == f"{[simulate(seed, trace=True).fingerprint for seed in range(3)]}\n"
 
 
 def test_a_violation_replays_to_the_same_step_and_tells_its_story() -> None:
@@ -54,6 +54,6 @@ def test_a_violation_replays_to_the_same_step_and_tells_its_story() -> None:
 
 def test_a_crowd_is_served() -> None:
     """Hundreds of jobs at once, where every seed above has a handful."""
-    result = simulate(4, jobs=300)
+    result = simulate(4, jobs=150)
     assert not result.violations
-    assert result.announcements > 250
+    assert result.announcements > 120

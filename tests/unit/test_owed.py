@@ -20,6 +20,7 @@ from service.core.actions import (
     StopTask,
 )
 from service.core.facts import Fact
+from service.core.hearing import forgotten_task
 from service.core.owed import SWEEP, Moment, Patience, is_settled, owed
 from service.core.record import Record, merge_all
 from tests.unit.builders import (
@@ -55,6 +56,11 @@ def due(*facts: Fact, at: float = END, who: str = ME) -> list[Action]:
 def _failed(error: str) -> Attempt:
     """An attempt that failed, of which no task is known."""
     return attempt(passed=False, task_arn=None, exit_code=None, error=error)
+
+
+def _tried(since: float, at: float) -> Fact:
+    """A try to archive the log, not the first, by another."""
+    return claim("archive#t1", "another", at).model_copy(update={"since": since})
 
 
 def my(what: str, at: float = END, job_id: str = JOB) -> Fact:
@@ -141,21 +147,25 @@ TABLE: dict[str, tuple[list[Action], list[Action]]] = {
         [ARCHIVE],
     ),
     "a task that runs has no log to archive yet": (due(requested(), execution("RUNNING"), running()), []),
-    # ... for longer than the deadline.
+    # ... after tries for longer than the deadline.
     "a log that nobody could archive": (
-        due(requested(), execution("RUNNING"), task(stopped_at=NOW), at=NOW + 901),
+        due(requested(), execution("RUNNING"), task(), _tried(NOW, NOW + 901), at=NOW + 962),
         [GiveUpLog(JOB, "t1", "main")],
     ),
-    "a log on its last second": (
-        due(requested(), execution("RUNNING"), task(stopped_at=NOW), at=NOW + 900),
+    "its last try, which may yet succeed": (
+        due(requested(), execution("RUNNING"), task(), _tried(NOW, NOW + 901), at=NOW + 961),
+        [],
+    ),
+    "a try before the deadline, which is not the last": (
+        due(requested(), execution("RUNNING"), task(), _tried(NOW, NOW + 900), at=NOW + 9999),
+        [Claim(JOB, "archive#t1")],
+    ),
+    "a log that waited for us in an outage": (
+        due(requested(), execution("RUNNING"), task(), at=NOW + 9999),
         [Claim(JOB, "archive#t1")],
     ),
     "a log of a task without times": (
-        due(requested(), OUTCOME, task(stopped_at=None), at=END + 901),
-        [GiveUpLog(JOB, "t1", "main")],
-    ),
-    "a log of a task without times, of a job that runs": (
-        due(requested(), execution("RUNNING"), task(stopped_at=None), at=END + 9999),
+        due(requested(), OUTCOME, task(stopped_at=None)),
         [Claim(JOB, "archive#t1")],
     ),
     # Ended, every known task settled, not announced.
@@ -246,6 +256,14 @@ TABLE: dict[str, tuple[list[Action], list[Action]]] = {
     "the same, and the grace time is over": (
         due(requested(), execution("FAILED", attempts=(_failed("States.Timeout"),)), at=END + 30),
         [AskHistory(JOB), Claim(JOB, "announce#0")],
+    ),
+    "ECS has forgotten a task, whose event may wait in a queue": (
+        due(requested(), OUTCOME, forgotten_task(JOB, task_arn(), END), at=END + 899),
+        [],
+    ),
+    "the same, and there was time for all of the queue": (
+        due(requested(), OUTCOME, forgotten_task(JOB, task_arn(), END), at=END + 900),
+        [Claim(JOB, "announce#0")],
     ),
     "an execution that was aborted, which has no outcome to name its tasks": (
         due(requested(), execution("ABORTED"), task(), receipt()),

@@ -18,7 +18,7 @@ from service.core.actions import (
     StartExecution,
     StopTask,
 )
-from service.core.facts import Claimed, Fact
+from service.core.facts import Fact
 from service.core.owed import SWEEP, Patience
 from service.core.record import Record, merge
 from service.settle import Settling
@@ -70,7 +70,7 @@ class Scripted:
         if self.fails(action):
             raise ConnectionError
         if isinstance(action, Claim):
-            return (Claimed(job_id=action.job_id, what=action.what, owner=me, at=self.now, seconds=60),)
+            return (job.new_claim(action.what, me, self.now, 60),)
         return self.answers.get(action, ())
 
 
@@ -79,6 +79,7 @@ ASK = AskExecution(JOB)
 ANNOUNCE = Announce(JOB, 0)
 ARCHIVE = ArchiveLog(JOB, "t1", "main")
 OUTCOME = execution(attempts=(attempt(),))
+END = NOW + 60  # When the builders' executions end.
 USUAL: dict[Action, tuple[Fact, ...]] = {
     START: (execution("STARTED", observed_via="request"),),
     ARCHIVE: (receipt(),),
@@ -186,11 +187,21 @@ async def test_a_log_that_cannot_be_archived_holds_nothing_up_for_ever() -> None
     given_up = receipt(status="absent", why="it could not be read in time")
     jobs = InMemory()
     performer = Scripted({**USUAL, GiveUpLog(JOB, "t1", "main"): (given_up,)}, fails=lambda action: action == ARCHIVE)
-    job = await jobs.all_of(requested(), OUTCOME, task())
-    with pytest.raises(ConnectionError):
-        await settling(jobs, performer).settle(job)
-    performer.now = NOW + 50 + 901
+    await jobs.all_of(requested(), OUTCOME, task())
+    for seconds in (0, 300, 901):
+        performer.now = END + seconds
+        with pytest.raises(ConnectionError):
+            await settling(jobs, performer).settle(jobs.records[JOB])
+    performer.now = END + 901 + 61
     job = await settling(jobs, performer).settle(jobs.records[JOB])
+    assert job.announced is not None
+
+
+async def test_a_log_waits_out_an_outage() -> None:
+    """However long nobody worked, it is not given up before it was tried to read."""
+    jobs, performer = InMemory(), Scripted(USUAL, now=END + 9999)
+    job = await settling(jobs, performer).settle(await jobs.all_of(requested(), OUTCOME, task()))
+    assert ARCHIVE in performer.done
     assert job.announced is not None
 
 

@@ -84,22 +84,27 @@ class SimIntegrations:
         return told
 
     async def _run_task_and_wait(self, parameters: Json, position: Position, seconds: float, heartbeat: float) -> Json:
-        assert position.token is not None
-        token = position.token
-        answer = self._waiting[token] = self._loop.create_future()
+        token = str(position.token)
+        self._waiting[token] = self._loop.create_future()
         self._heard_at[token] = self._loop.time()
-        deadline = self._loop.time() + seconds
-        task = await self._submit(parameters, position)
+        try:
+            task = await self._submit(parameters, position)
+            passed = await self._reported(token, self._loop.time() + seconds, heartbeat)
+        finally:
+            del self._waiting[token]  # Who reports from now on is refused.
+        if not passed:
+            raise StateError("Reported.Failure", f"{task.task_id} says that it failed")
+        return {"reported": task.task_id}
+
+    async def _reported(self, token: str, deadline: float, heartbeat: float) -> bool:
+        """What the container reports. Also a missed heartbeat gives States.Timeout [LocalStack heartbeats]."""
+        answer = self._waiting[token]
         while not answer.done():
             until = min(deadline, self._heard_at[token] + heartbeat)
             if self._loop.time() >= until:
-                # Also a missed heartbeat gives States.Timeout [LocalStack heartbeats]; the task goes on.
-                del self._waiting[token]
-                raise StateError("States.Timeout")
+                raise StateError("States.Timeout")  # The task goes on.
             await asyncio.wait((answer,), timeout=until - self._loop.time())
-        if not answer.result():
-            raise StateError("Reported.Failure", f"{task.task_id} says that it failed")
-        return {"reported": task.task_id}
+        return answer.result()
 
     async def _submit(self, parameters: Json, position: Position) -> Task:
         await self._loop.pause(0.05 + self._chance.random() * 0.3)
@@ -117,7 +122,7 @@ class SimIntegrations:
 
     def _report(self, task: Task, passed: bool) -> None:
         """SendTaskSuccess or SendTaskFailure; a token that nobody waits for is refused."""
-        answer = self._waiting.pop(task.environment["TASK_TOKEN"], None)
+        answer = self._waiting.get(task.environment["TASK_TOKEN"])
         if answer is not None and not answer.done():
             answer.set_result(passed)
             task.reported = "success" if passed else "failure"
