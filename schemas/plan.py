@@ -105,6 +105,14 @@ class Outcome(Passed):
 Decision = Literal["run", "wait", "succeed", "fail"]
 
 
+class Redrive(Passed):
+    """Where the last redrive that the planner saw began: the job's time and its retries count anew from there."""
+
+    count: int = Field(description="Step Functions' own count.")
+    at: str
+    attempts: int = Field(description="How many had been made before.")
+
+
 class LambdaResult(Passed):
     """A plan: what `plan_next_step` answers, kept by the state machine under `$.lambda_result`."""
 
@@ -115,6 +123,7 @@ class LambdaResult(Passed):
     wait_seconds: int = 0
     attempts: tuple[Attempt, ...] = ()
     outcome: Outcome | None = None
+    redrive: Redrive | None = None
     config: Config
 
 
@@ -139,8 +148,11 @@ class ExecutionInput(Passed):
 class PlanRequest(Passed):
     """The event of the `plan_next_step` Lambda."""
 
-    step: Literal["plan_next_step", "handle_error_step", "finish_step"]
+    step: Literal["plan_next_step", "handle_error_step", "finish_step", "fail_step"]
     execution_arn: str
     started_at: str
+    redrive_count: int = Field(
+        default=0, description="0 before any redrive [a context object recorded by datadog-lambda-python]."
+    )
     now: str
     input: ExecutionInput

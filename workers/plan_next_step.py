@@ -8,14 +8,31 @@ import boto3
 from pydantic import TypeAdapter
 
 from schemas.plan import Config, PlanRequest, Stage
-from service.core.planning import plan
+from service.core.planning import JOB_TIMED_OUT, STAGE_FAILED, failure, plan
 
 _STAGES = TypeAdapter(tuple[Stage, ...])
 
 
+class StageFailed(Exception):
+    """A stage failed, and no other attempt can mend it."""
+
+
+class JobTimedOut(Exception):
+    """The time that the request gave the job is over."""
+
+
+_FAILURES = {STAGE_FAILED: StageFailed, JOB_TIMED_OUT: JobTimedOut}
+
+
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """The plan for one step. Anything raised here fails the execution, and its announcement says so."""
+    """The plan for one step.
+
+    Anything raised here fails the execution, under the exception's name, and its announcement says so; when the plan
+    is to fail, it is raised on purpose.
+    """
     request = PlanRequest.model_validate(event)
+    if (outcome := failure(request)) is not None:
+        raise _FAILURES[outcome.error](outcome.cause)
     return plan(request, _stages_of(request.input.lambda_result.config)).model_dump(mode="json")
 
 

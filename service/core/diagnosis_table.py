@@ -54,7 +54,7 @@ _STOPS_EVERYTHING = (
         "Somebody stopped the execution; send the job again if that was not meant.",
     ),
     Row(
-        "job_timeout", "certain", "none", failed_with(r"Jobferry\.JobTimedOut$"),
+        "job_timeout", "certain", "none", failed_with(r"JobTimedOut$"),
         "The job as a whole used up its timeout; raise its timeout_seconds, or find in the log what it waited for.",
     ),
     Row(

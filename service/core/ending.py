@@ -24,7 +24,7 @@ class Ending:
 
     `exit_code` and `container_reason` are the job's own container's; `other_reasons` tell how the others ended.
     `started` is whether the task ever ran. `callback` is whether the container had to report back with its token.
-    `error` is Step Functions' name, `Jobferry.JobTimedOut`, or `Execution.ABORTED` and `Execution.TIMED_OUT` for a
+    `error` is Step Functions' name, `JobTimedOut`, or `Execution.ABORTED` and `Execution.TIMED_OUT` for a
     whole execution, which ends so without an error.
     """
 

@@ -9,10 +9,11 @@ from dataclasses import replace
 from schemas.notification import FailureCard
 from service.core.diagnosis import Ending, diagnose, ending_of_task, redact, retryable
 from service.core.facts import ExecutionChanged, TaskChanged
+from service.core.planning import JOB_TIMED_OUT, STAGE_FAILED
 from service.core.record import Record
 from service.core.story import AttemptStory, StageStory
 
-_PLANNERS_ERRORS = "Jobferry."
+_UNKNOWN_TO_THE_STATE_MACHINE = "Jobferry.Unknown"
 
 
 def failure_card(record: Record, execution: ExecutionChanged, stages: Iterable[StageStory]) -> FailureCard:
@@ -59,10 +60,11 @@ def _error_of(execution: ExecutionChanged, last: AttemptStory | None) -> tuple[s
     """What failed the stage, rather than the planner's own name for giving up."""
     if execution.status in {"TIMED_OUT", "ABORTED"}:
         return f"Execution.{execution.status}", execution.cause
-    if not (execution.error or "").startswith(_PLANNERS_ERRORS):
+    error = execution.error or ""
+    if error == JOB_TIMED_OUT:
+        return error, _evidence(execution.cause)
+    if error != STAGE_FAILED and not error.startswith(_UNKNOWN_TO_THE_STATE_MACHINE):
         return execution.error, execution.cause
-    if execution.error == "Jobferry.JobTimedOut":
-        return execution.error, _evidence(execution.cause)
     return (last.told.error if last and last.told else None), _evidence(execution.cause)
 
 

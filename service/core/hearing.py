@@ -14,9 +14,11 @@ from schemas.events import EVENT, ExecutionDetail, ExecutionEvent, TaskDetail, i
 from schemas.plan import Attempt
 from service.core.ending import redact
 from service.core.facts import FORGOTTEN_VERSION, ContainerState, ExecutionChanged, ObservedVia, TaskChanged
+from service.core.planning import JOB_TIMED_OUT, STAGE_FAILED
 
 _JOB_ID = re.compile(JOB_ID_PATTERN)
 GROUP_PREFIX = "job:"
+_PLANNED_FAILURES = frozenset({STAGE_FAILED, JOB_TIMED_OUT})
 # A record is one DynamoDB item of at most 400 KB, so a task's part is kept under 1 KB; AWS cuts reasons at 1,024
 # characters itself, and their beginnings are what tells.
 _LONGEST_REASON = 400
@@ -60,6 +62,7 @@ def hear_execution(
         return Ignored("another state machine's execution")
     if not _JOB_ID.fullmatch(name):
         return Ignored("an execution that no request of ours can have named")
+    cause = _planners_cause(detail)
     return ExecutionChanged(
         job_id=name,
         arn=detail.executionArn,
@@ -70,9 +73,19 @@ def hear_execution(
         started_at=detail.startDate,
         stopped_at=detail.stopDate,
         error=(detail.error or "")[:_LONGEST_ERROR] or None,
-        cause=_brief(detail.cause),
-        attempts=_attempts(detail),
+        cause=_brief(cause),
+        attempts=_attempts(detail.output if detail.status == "SUCCEEDED" else cause),
     )
+
+
+def _planners_cause(detail: ExecutionDetail) -> str | None:
+    """The cause that the planner wrote, out of the error of its function; any other cause as it is.
+
+    The cause of a failed Lambda function is JSON with `errorMessage`, `errorType` and `stackTrace` [Lambda guide,
+    python-exceptions].
+    """
+    told = _json_object(detail.cause).get("errorMessage") if detail.error in _PLANNED_FAILURES else None
+    return told if isinstance(told, str) else detail.cause
 
 
 def _says_all(detail: ExecutionDetail) -> bool:
@@ -92,9 +105,9 @@ def _says_all(detail: ExecutionDetail) -> bool:
             return True
 
 
-def _attempts(detail: ExecutionDetail) -> tuple[Attempt, ...]:
+def _attempts(text: str | None) -> tuple[Attempt, ...]:
     """The attempts that the end states carry: in the output of a success, in the cause of a failure."""
-    told = _json_object(detail.output if detail.status == "SUCCEEDED" else detail.cause).get("attempts")
+    told = _json_object(text).get("attempts")
     found = []
     for item in told if isinstance(told, list) else []:
         try:

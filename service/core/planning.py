@@ -12,17 +12,20 @@ from datetime import datetime
 from typing import Any
 
 from schemas.fargate import next_fargate_size
-from schemas.plan import Attempt, Config, Decision, LambdaResult, NextStage, Outcome, PlanRequest, Stage
+from schemas.plan import Attempt, Config, Decision, LambdaResult, NextStage, Outcome, PlanRequest, Redrive, Stage
 from service.core import diagnosis
 from service.core.diagnosis import Ending, Remedy
 from service.core.overrides import around_token, environment
 
-JOB_TIMED_OUT = "Jobferry.JobTimedOut"
-STAGE_FAILED = "Jobferry.StageFailed"
+# The names of the exceptions that the Lambda raises, hence the errors of executions.
+JOB_TIMED_OUT = "JobTimedOut"
+STAGE_FAILED = "StageFailed"
 # Of a whole job: all are carried in the payload of 262,144 bytes, and make up to 30 of 25,000 history events each.
 MOST_ATTEMPTS = 600
 _LONGEST_ERROR = 256  # [botocore, SensitiveError]
-_LONGEST_CAUSE = 32_768  # [botocore, SensitiveCause]
+# Step Functions keeps 32,768 characters [botocore, SensitiveCause] of a cause in which ours is quoted once more, beside
+# a stack trace.
+_LONGEST_CAUSE = 30_000
 _FIRST_WAIT_SECONDS = 5
 _LONGEST_WAIT_SECONDS = 300
 # What a stage fails with when its own timeout, or the job's, is over [LocalStack timeouts, heartbeats].
@@ -38,15 +41,36 @@ class _Learned:
     evidence: str
 
 
+def failure(request: PlanRequest) -> Outcome | None:
+    """What the execution is to fail with now, as the last plan decided; None where there is something to plan.
+
+    `fail_step` fails by this outcome. Redriven, it is entered again with the same input [Step Functions guide,
+    redrive-executions], and goes on at the stage that failed.
+    """
+    return request.input.lambda_result.outcome if request.step == "fail_step" and not _is_redriven(request) else None
+
+
 def plan(request: PlanRequest, stages: Sequence[Stage]) -> LambdaResult:
     """The next decision: run a stage, wait and run it again, succeed, or fail with error and cause."""
     last = request.input.lambda_result
     learned = _learn(request, stages)
-    attempts = (*last.attempts, learned.attempt) if learned else last.attempts
-    progress = _Progress(request, stages, attempts)
+    before = last.outcome.attempts if last.outcome else last.attempts
+    attempts = (*before, learned.attempt) if learned else before
+    redrive = _new_redrive(request, before) if _is_redriven(request) else last.redrive
+    progress = _Progress(request, stages, attempts, redrive)
     if learned is None or learned.attempt.passed:
         return progress.go_on()
     return progress.after_failure(learned)
+
+
+def _is_redriven(request: PlanRequest) -> bool:
+    """Whether somebody redrove the execution since the last plan."""
+    known = request.input.lambda_result.redrive
+    return request.redrive_count > (known.count if known else 0)
+
+
+def _new_redrive(request: PlanRequest, before: Sequence[Attempt]) -> Redrive:
+    return Redrive(count=request.redrive_count, at=request.now, attempts=len(before))
 
 
 def _learn(request: PlanRequest, stages: Sequence[Stage]) -> _Learned | None:
@@ -124,14 +148,16 @@ class _Progress:
     request: PlanRequest
     stages: Sequence[Stage]
     attempts: tuple[Attempt, ...]
+    redrive: Redrive | None
 
     def go_on(self) -> LambdaResult:
-        """The first attempt of the stage after those that passed, or the end."""
+        """The next attempt of the stage after those that passed, its first but for a redrive; or the end."""
         passed = sum(item.passed for item in self.attempts)
         if passed == len(self.stages):
             return self._result("succeed", outcome=self._outcome("", ""))
         stage = self.stages[passed]
-        return self._run(_Launch(passed + 1, 1, stage.cpu, stage.memory, on_demand=False))
+        tried = max((item.attempt for item in self.attempts if item.stage == passed + 1), default=0)
+        return self._run(_Launch(passed + 1, tried + 1, stage.cpu, stage.memory, on_demand=False))
 
     def after_failure(self, learned: _Learned) -> LambdaResult:
         """The same stage once more, if its failure is one that another attempt can mend; else the end."""
@@ -157,8 +183,9 @@ class _Progress:
         )
 
     def _tries(self, number: int, failure_class: str | None) -> int:
-        """How often this stage failed in this way, the last time included."""
-        return sum(item.stage == number and item.failure_class == failure_class for item in self.attempts)
+        """How often this stage failed in this way since the last redrive, the last time included."""
+        counted = self.attempts[self.redrive.attempts if self.redrive else 0 :]
+        return sum(item.stage == number and item.failure_class == failure_class for item in counted)
 
     def _run(self, launch: _Launch, wait: int = 0) -> LambdaResult:
         left = self._seconds_left() - wait
@@ -170,7 +197,8 @@ class _Progress:
     def _seconds_left(self) -> float:
         if self._config.timeout_seconds is None:
             return float("inf")
-        return self._config.timeout_seconds - (_seconds(self.request.now) - _seconds(self.request.started_at))
+        since = self.redrive.at if self.redrive else self.request.started_at
+        return self._config.timeout_seconds - (_seconds(self.request.now) - _seconds(since))
 
     def _time_is_over(self) -> LambdaResult:
         return self._fail(JOB_TIMED_OUT, f"the job's timeout of {self._config.timeout_seconds} seconds is over")
@@ -181,7 +209,7 @@ class _Progress:
     def _outcome(self, error: str, evidence: str) -> Outcome:
         told = [item.model_dump(exclude_none=True) for item in self.attempts]
         cause = json.dumps({"evidence": evidence[:1024], "attempts": told}, separators=(",", ":")) if error else ""
-        while len(cause) > _LONGEST_CAUSE:  # The oldest attempts are the least needed: ECS events tell of them too.
+        while len(json.dumps(cause)) > _LONGEST_CAUSE:  # The oldest are the least needed: ECS events tell of them too.
             told = told[len(told) // 2 + 1 :]
             cause = json.dumps({"evidence": evidence[:1024], "attempts": told}, separators=(",", ":"))
         return Outcome(error=error[:_LONGEST_ERROR], cause=cause, attempts=self.attempts)
@@ -197,6 +225,7 @@ class _Progress:
             wait_seconds=wait,
             attempts=() if outcome else self.attempts,
             outcome=outcome,
+            redrive=self.redrive,
             config=self._config,
         )
 

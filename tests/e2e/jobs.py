@@ -51,6 +51,8 @@ REQUESTS: dict[str, Request] = {
         "timeout_seconds": 2,
         "stages": [shell("sleep 1"), shell(f"sleep {SLEEP_SECONDS}"), shell("echo never")],
     },
+    # The second attempt passes, which nobody makes but an operator.
+    "mended": {"stages": [shell("echo first"), shell('echo attempt $JOBFERRY_ATTEMPT; [ "$JOBFERRY_ATTEMPT" = 2 ]')]},
     "repeated": {"stages": [shell("echo once")]},
     "long": {"stages": [shell(f"echo {'x' * 400} >/dev/null") for _ in range(8)] + [shell("exit 9")] * 92},
     "pointed-new": {"stages": [shell("echo from S3")]},

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from deploy.local.subscriber import Received
+
 from .jobs import SLEEP_SECONDS
-from .system import System, log_text, receipts
+from .system import System, log_text, receipts, wait_for
 
 
 def test_a_job_that_is_cancelled_is_announced(system: System) -> None:
@@ -63,3 +65,21 @@ def test_a_job_that_takes_too_long(system: System) -> None:
     assert all((attempt.durations.running or 0) < SLEEP_SECONDS / 2 for attempt in attempts)
     assert told.failure is not None and told.failure.failure_class == "job_timeout"
     assert told.stages[2].status == "NOT_RUN"
+
+
+def test_a_job_that_failed_can_be_redriven(system: System) -> None:
+    """It goes on at the stage that failed, and subscribers are told of the second outcome as well."""
+    assert system.told("mended").status == "FAILED"
+    execution = system.execution("mended")
+    assert execution is not None
+    system.client("stepfunctions").redrive_execution(executionArn=execution["executionArn"])
+
+    def told_again() -> list[Received]:
+        system.collect()
+        return system.found["mended"][1:]
+
+    [again] = wait_for(told_again, what="the second announcement")
+    assert again.notification.id == "mended:1:SUCCEEDED"
+    made = [[(attempt.attempt, attempt.exit_code) for attempt in stage.attempts] for stage in again.notification.stages]
+    assert made == [[(1, 0)], [(1, 1), (2, 0)]]
+    assert log_text(again.notification) == "first\nattempt 1\nattempt 2\n"

@@ -17,7 +17,7 @@ from tests.sim.aws.stepfunctions import ENDED, Execution
 from tests.sim.ledger import Ledger
 from tests.sim.loop import PROCESS, Process
 from tests.sim.names import EVENTS_URL, STATE_MACHINE_ARN
-from tests.sim.truth import STAGE_FAILED, Truth, fact_in, is_looked_after
+from tests.sim.truth import Truth, fact_in, is_looked_after
 
 # A log that cannot be read for so long may be given up: the worker's log deadline, and some.
 _TROUBLE_SECONDS = 1000.0
@@ -139,8 +139,8 @@ class Judge:
         now = execution.now
         if now.error == "States.Runtime":
             self.accuse(9, f"{execution.name}: the state machine itself failed: {now.cause}")
-        if now.status == "FAILED" and now.error == STAGE_FAILED:
-            last = json.loads(now.cause or "{}")["attempts"][-1]
+        if now.status == "FAILED" and now.error == "StageFailed":
+            last = json.loads(json.loads(now.cause or "{}")["errorMessage"])["attempts"][-1]
             tasks = [
                 task for task in self._truth.tasks_of(execution, last["stage"]) if task.arn == last.get("task_arn")
             ]

@@ -13,9 +13,6 @@ from tests.sim.aws.s3 import SimBucket
 from tests.sim.aws.stepfunctions import Execution, SimStepFunctions
 from tests.sim.ledger import Ledger
 
-JOB_TIMED_OUT = "Jobferry.JobTimedOut"
-STAGE_FAILED = "Jobferry.StageFailed"
-
 
 @dataclass(frozen=True)
 class Truth:
@@ -51,7 +48,7 @@ class Truth:
         outcome = execution.outcome_of(redrive_count)
         if outcome is None:
             return None
-        if outcome.status == "FAILED" and outcome.error == JOB_TIMED_OUT:
+        if outcome.status == "FAILED" and outcome.error == "JobTimedOut":
             return "TIMED_OUT"
         if outcome.status == "SUCCEEDED" and not self.every_stage_passed(execution):
             return "FAILED"

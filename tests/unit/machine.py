@@ -12,7 +12,7 @@ from schemas.plan import Config, ErrorResult, ExecutionInput, LambdaResult, Next
 from service.core.planning import plan
 from tests.unit.builders import JOB, NOW, execution_arn, task_arn
 
-Step = Literal["plan_next_step", "handle_error_step", "finish_step"]
+Step = Literal["plan_next_step", "handle_error_step", "finish_step", "fail_step"]
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,23 @@ class Machine:
     now: float = NOW
     ran: list[NextStage] = field(default_factory=list)
     waited: list[int] = field(default_factory=list)
+    redrives: int = 0
 
     def run(self, *script: Ends) -> LambdaResult:
         """Play the script to the end of the job; it must be just as long as the job."""
-        remaining = list(script)
-        plan_now = self._plan("plan_next_step", self._input(self._start()))
+        return self._follow(self._plan("plan_next_step", self._input(self._start())), list(script))
+
+    def redrive(self, ended: LambdaResult, *script: Ends) -> LambdaResult:
+        """Redrive a job that failed, and play another script to its end."""
+        self.redrives += 1
+        return self._follow(self._plan("fail_step", self._input(ended)), list(script))
+
+    def redrive_stage(self, stopped: LambdaResult, *script: Ends) -> LambdaResult:
+        """Redrive a job that was stopped while a stage ran: that state is entered again, then the script plays."""
+        self.redrives += 1
+        return self._follow(stopped, list(script))
+
+    def _follow(self, plan_now: LambdaResult, remaining: list[Ends]) -> LambdaResult:
         while plan_now.next_stage is not None:
             self.now += plan_now.wait_seconds
             self.waited.append(plan_now.wait_seconds)
@@ -59,7 +71,12 @@ class Machine:
 
     def _plan(self, step: Step, told: ExecutionInput) -> LambdaResult:
         request = PlanRequest(
-            step=step, execution_arn=execution_arn(), started_at=_iso(NOW), now=_iso(self.now), input=told
+            step=step,
+            execution_arn=execution_arn(),
+            started_at=_iso(NOW),
+            redrive_count=self.redrives,
+            now=_iso(self.now),
+            input=told,
         )
         travelled = PlanRequest.model_validate_json(request.model_dump_json())
         return plan(travelled, self.stages)

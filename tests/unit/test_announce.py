@@ -99,7 +99,7 @@ STATUSES: dict[str, tuple[str, Record]] = {
     "failed": ("FAILED", record(requested(), execution("FAILED"))),
     "failed, though every task exited with 0": ("FAILED", record(requested(), execution("FAILED"), task())),
     "the machine's own timeout": ("TIMED_OUT", record(requested(), execution("TIMED_OUT"))),
-    "the job's timeout": ("TIMED_OUT", record(requested(), execution("FAILED", error="Jobferry.JobTimedOut"))),
+    "the job's timeout": ("TIMED_OUT", record(requested(), execution("FAILED", error="JobTimedOut"))),
     "stopped": ("ABORTED", record(requested(), execution("ABORTED"))),
     "refused": ("REJECTED", record(rejected())),
 }
@@ -163,7 +163,7 @@ def test_a_stage_that_failed_and_one_that_did_not_run() -> None:
     """The card says which stage, which exit code, and its last words; later stages are told as not run."""
     facts: list[Fact] = [
         requested(stages=3),
-        execution("FAILED", error="Jobferry.StageFailed", cause='{"evidence": "exit code 3"}',
+        execution("FAILED", error="StageFailed", cause='{"evidence": "exit code 3"}',
                   attempts=(attempt(1), attempt(2, passed=False, exit_code=3, error="States.TaskFailed"))),
         task(),
         receipt(),

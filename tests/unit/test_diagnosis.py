@@ -56,7 +56,7 @@ def timed_out(**more: Any) -> Ending:
 SHAPES: tuple[tuple[str, Ending, str, str, str], ...] = (
     # Verdicts on the whole execution.
     ("aborted", Ending(error="Execution.ABORTED"), "cancelled", "certain", "none"),
-    ("our planner's job timeout", Ending(error="Jobferry.JobTimedOut"), "job_timeout", "certain", "none"),
+    ("our planner's job timeout", Ending(error="JobTimedOut"), "job_timeout", "certain", "none"),
     ("the machine's timeout", Ending(error="Execution.TIMED_OUT"), "job_timeout", "certain", "none"),
     ("25,000 events",
      refused("States.Runtime", "The execution reached the maximum number of history events (25000)."),

@@ -131,7 +131,7 @@ def test_a_definition_with_its_substitutions_is_the_same() -> None:
         (("States", "run_stage", "Parameters", "Group.$"), "$.other"),
         (("TimeoutSeconds",), 60),
         (("States", "a_new_state"), {"Type": "Succeed"}),
-        (("States", "job_failed", "ErrorPath"), None),
+        (("States", "job_succeeded", "InputPath"), None),
     ],
 )
 def test_a_changed_definition_differs_where_it_was_changed(path: tuple[str, ...], value: object) -> None:

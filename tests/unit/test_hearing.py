@@ -66,10 +66,20 @@ def test_an_execution_that_failed() -> None:
     """The attempts come out of the cause; the evidence stays in it, whole, however many attempts there were."""
     told = [attempt(number, passed=False, error="States.TaskFailed").model_dump() for number in range(1, 101)]
     cause = json.dumps({"evidence": "exit code 1 " + "ü" * 300, "attempts": told})
-    fact = heard_execution("FAILED", error="Jobferry.StageFailed", cause=cause)
+    fact = heard_execution("FAILED", error="StageFailed", cause=cause)
     assert len(fact.attempts) == 100
     assert fact.detailed
     assert json.loads(fact.cause or "") == {"evidence": "exit code 1 " + "ü" * 300}
+
+
+def test_the_planners_cause_is_read_out_of_its_functions_error() -> None:
+    """As Step Functions has it of a Lambda function that raised; a request's own error keeps its cause."""
+    planned = json.dumps({"evidence": "exit code 1", "attempts": [attempt(passed=False).model_dump()]})
+    wrapped = json.dumps({"errorMessage": planned, "errorType": "StageFailed", "requestId": "r", "stackTrace": ["x"]})
+    fact = heard_execution("FAILED", error="StageFailed", cause=wrapped)
+    assert len(fact.attempts) == 1
+    assert json.loads(fact.cause or "") == {"evidence": "exit code 1"}
+    assert heard_execution("FAILED", error="ValidationError", cause=wrapped).cause == wrapped
 
 
 @pytest.mark.parametrize(

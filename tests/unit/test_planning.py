@@ -44,7 +44,7 @@ def test_a_plan_says_everything_that_a_state_selects() -> None:
     machine = Machine([stage()])
     end = machine.run(ok())
     keys = {"total_stages_count", "processed_stages_count", "decision", "next_stage", "wait_seconds", "attempts"}
-    assert end.model_dump().keys() == keys | {"outcome", "config"}
+    assert end.model_dump().keys() == keys | {"outcome", "redrive", "config"}
     assert machine.ran[0].model_dump().keys() == NextStage.model_fields.keys()
 
 

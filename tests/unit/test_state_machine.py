@@ -31,7 +31,7 @@ State = dict[str, Any]
 
 MACHINE: State = json.loads((Path(__file__).parents[2] / "deploy" / "state_machine.asl.json").read_text())
 STATES: dict[str, State] = MACHINE["States"]
-PLANNERS = ("plan_next_step", "handle_error_step", "finish_step")
+PLANNERS = ("plan_next_step", "handle_error_step", "finish_step", "fail_step")
 RUNS = tuple(name for name, state in STATES.items() if "ecs:runTask" in state.get("Resource", ""))
 CALLBACKS = tuple(name for name in RUNS if STATES[name]["Resource"].endswith(".waitForTaskToken"))
 PLANNED = STATES["plan_next_step"]
@@ -160,7 +160,7 @@ def test_the_token_stands_between_the_halves_of_the_environment(name: str) -> No
 
 
 def test_planner_states_differ_only_in_the_step_they_name() -> None:
-    """The three steps are one call, told apart by `step`, which is the state's own name."""
+    """The four steps are one call, told apart by `step`, which is the state's own name."""
     for name in PLANNERS:
         state = json.loads(json.dumps(STATES[name]))
         assert state["Parameters"]["Payload"].pop("step") == name
@@ -203,6 +203,15 @@ def test_the_results_of_states_have_a_place_in_the_schemas() -> None:
     added = {state["ResultPath"] for state in STATES.values() if "ResultPath" in state}
     added |= {item["ResultPath"] for state in STATES.values() for item in state.get("Catch", ())}
     assert {path.removeprefix("$.") for path in added} <= set(ExecutionInput.model_fields)
+
+
+def test_a_job_that_failed_can_be_redriven() -> None:
+    """A redrive enters the state again that failed; a Fail state fails again, so only what nobody can mend is one.
+
+    [Step Functions guide, redrive-executions]
+    """
+    fails = {name for name, state in STATES.items() if state["Type"] == "Fail"}
+    assert fails == {"unknown_decision", "unknown_launch"}
 
 
 def test_the_whole_execution_ends_within_the_year() -> None:

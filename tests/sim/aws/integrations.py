@@ -58,6 +58,9 @@ class SimIntegrations:
             request = PlanRequest.model_validate(event)
         except ValidationError as error:
             raise StateError("ValidationError", str(error)) from None
+        if (outcome := planning.failure(request)) is not None:
+            told = {"errorMessage": outcome.cause, "errorType": outcome.error, "stackTrace": []}
+            raise StateError(outcome.error, json.dumps(told))
         return {"Payload": planning.plan(request, self._stages(request)).model_dump(mode="json")}
 
     def _stages(self, request: PlanRequest) -> tuple[Stage, ...]:

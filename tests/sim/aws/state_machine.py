@@ -39,6 +39,7 @@ class Position:
     state: str
     data: Json
     token: str | None = None
+    redrives: int = 0
     submitted: list[str] = field(default_factory=list)
 
 
@@ -189,7 +190,12 @@ class Interpreter:
 
     def _context(self, position: Position) -> Json:
         return {
-            "Execution": {"Id": position.arn, "Name": position.name, "StartTime": iso(position.started_at)},
+            "Execution": {
+                "Id": position.arn,
+                "Name": position.name,
+                "StartTime": iso(position.started_at),
+                "RedriveCount": position.redrives,
+            },
             "State": {"Name": position.state, "EnteredTime": iso(self._loop.time())},
             "Task": {"Token": position.token},
         }

@@ -153,6 +153,7 @@ class SimStepFunctions:
         self._go(execution, Status(self._loop.time(), "RUNNING", execution.now.redrive_count + 1))
 
     def _go(self, execution: Execution, status: Status) -> None:
+        execution.position.redrives = status.redrive_count
         execution.history.append(status)
         self._tell(execution, status)
         execution.runner = self._loop.in_world(self._run(execution))
