@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 JOB_ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -17,6 +17,14 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 EnvironmentName = Annotated[str, StringConstraints(pattern=ENVIRONMENT_NAME_PATTERN)]
 # A container's argv and environment are C strings: everything but NUL is theirs to use.
 ProcessText = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+
+
+def well_formed(value: object) -> object:
+    """A text without halves of surrogate pairs: JSON can escape them, but no UTF-8 can carry them on."""
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
+
+
+WellFormed = Annotated[str, BeforeValidator(well_formed)]
 
 
 class Contract(BaseModel):

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
-from schemas.base import FromAws
+from schemas.base import FromAws, WellFormed, well_formed
 
 MILLISECONDS_FROM = 100_000_000_000  # As seconds this is the year 5138; every later number is in milliseconds.
 _LARGEST_COUNT = 2**31 - 1
@@ -48,7 +48,7 @@ Moment = Annotated[float | None, BeforeValidator(_epoch_seconds)]
 
 
 def _text_or_none(value: object) -> object:
-    return value if isinstance(value, str) else None
+    return well_formed(value) if isinstance(value, str) else None
 
 
 Text = Annotated[str | None, BeforeValidator(_text_or_none)]
@@ -85,10 +85,10 @@ class PayloadDetails(FromAws):
 class ExecutionDetail(FromAws):
     """The detail of a Step Functions Execution Status Change; also the shape of DescribeExecution's answer."""
 
-    executionArn: str
+    executionArn: WellFormed
     stateMachineArn: Text = None
     name: Text = None
-    status: str
+    status: WellFormed
     startDate: Moment = None
     stopDate: Moment = None
     output: Text = None
@@ -131,11 +131,11 @@ class Container(FromAws):
 class TaskDetail(FromAws):
     """The detail of an ECS Task State Change; also the shape of DescribeTasks' answer."""
 
-    taskArn: str
+    taskArn: WellFormed
     clusterArn: Text = None
     taskDefinitionArn: Text = None
     group: Text = None
-    lastStatus: str
+    lastStatus: WellFormed
     desiredStatus: Text = None
     version: Count = 0
     stopCode: Text = None

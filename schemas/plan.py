@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.base import WellFormed
 from schemas.catalog import CapacityProvider, Retries
 
 
@@ -130,8 +131,8 @@ class LambdaResult(Passed):
 class ErrorResult(Passed):
     """What a Catch hands over. The cause may be JSON, cut JSON, or prose."""
 
-    Error: str = ""
-    Cause: str = ""
+    Error: WellFormed = ""
+    Cause: WellFormed = ""
 
 
 class ExecutionInput(Passed):

@@ -8,15 +8,19 @@ from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+from schemas.base import well_formed
 from service.aws.container_logs import ContainerLogs, LogEvent
 from service.aws.objects import Objects
 from service.aws.tasks import LogConfiguration, Tasks
 from service.clock import Clock
 from service.core.facts import ContainerState, LogArchived, TaskChanged
 from service.core.log_layout import log_key, log_stream
+from service.core.redaction import Redaction, cut
 
 _TAIL_LINES = 10
 _TAIL_LINE_CHARACTERS = 200
+# What of a line is looked at before it is cut, so that a secret is still whole when it is looked for.
+_TAIL_LOOK_CHARACTERS = 2000
 _POLL_SECONDS = 1.0
 
 
@@ -33,14 +37,20 @@ class _Tally:
 
     def count(self, event: LogEvent) -> bytes:
         """Note a line, and answer with its bytes in the archive."""
-        line = (event.message.rstrip("\n") + "\n").encode(errors="replace")
+        text = event.message.rstrip("\n")
+        line = (text + "\n").encode(errors="replace")
         self.lines += 1
         self.size += len(line)
         self.first_at = event.at if self.first_at is None else self.first_at
         self.last_at = event.at
         self.digest.update(line)
-        self.tail.append(event.message.rstrip("\n")[:_TAIL_LINE_CHARACTERS])
+        self.tail.append(text[:_TAIL_LOOK_CHARACTERS])
         return line
+
+    def last_words(self, redaction: Redaction) -> tuple[str, ...]:
+        """The last lines as they may be told."""
+        words = redaction.lines(str(well_formed(line)) for line in self.tail)
+        return tuple(cut(line, _TAIL_LINE_CHARACTERS) for line in words[-_TAIL_LINES:])
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,7 @@ class LogArchive:
     region: str
     quiet_seconds: float
     now: Clock
+    redaction: Redaction = field(default_factory=Redaction.of)
 
     async def archive(self, task: TaskChanged, container: ContainerState) -> LogArchived:
         """The receipt of a container's log, which is in S3 by then unless the receipt says why not."""
@@ -108,7 +119,7 @@ class LogArchive:
                 "last_at": tally.last_at,
                 "s3_bucket": self.bucket,
                 "s3_key": key,
-                "tail": tuple(tally.tail) if container.exit_code != 0 else (),
+                "tail": tally.last_words(self.redaction) if container.exit_code != 0 else (),
             }
         )
 

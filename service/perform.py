@@ -33,6 +33,7 @@ from service.core.announce_text import subject
 from service.core.facts import Announced, ExecutionChanged, Fact, LogArchived
 from service.core.hearing import Ignored, forgotten_task, hear_execution, hear_task
 from service.core.record import Record
+from service.core.redaction import Redaction
 from service.core.size_limit import fitted
 
 # DescribeExecution is eventually consistent [botocore]; an hour is far beyond that.
@@ -55,6 +56,7 @@ class Performer:
     topic: Topic
     link_seconds: int
     prices: Mapping[str, Price]
+    redaction: Redaction
     claim_seconds: float
     now: Clock
 
@@ -138,7 +140,7 @@ class Performer:
         return await self.archive.archive(task, container)
 
     async def _announce(self, job: Record) -> Announced:
-        notification = fitted(compose(job, await self._links(job), self.prices))
+        notification = fitted(compose(job, await self._links(job), self.prices, self.redaction))
         await self.topic.publish(
             notification_id=notification.id,
             group=job.job_id.replace(":", "-"),

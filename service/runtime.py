@@ -31,6 +31,7 @@ from service.core.admission import check_job_types
 from service.core.announce import split_s3_uri
 from service.core.owed import Patience
 from service.core.placeholders import UnknownPlaceholderError
+from service.core.redaction import Redaction
 from service.perform import Performer
 from service.settings import Settings, SettingsError
 from service.settle import Settling
@@ -116,6 +117,7 @@ async def _performer(
 ) -> Performer:
     tasks = Tasks(await client("ecs"))
     reads = AsyncLimiter(settings.get_log_events_per_second, 1)
+    redaction = Redaction.of(settings.secret_patterns)
     return Performer(
         executions=Executions(await client("stepfunctions"), settings.state_machine_arn, starts),
         tasks=tasks,
@@ -127,8 +129,10 @@ async def _performer(
             region=region,
             quiet_seconds=settings.log_quiet_seconds,
             now=now,
+            redaction=redaction,
         ),
         objects=objects,
+        redaction=redaction,
         topic=Topic(await client("sns"), settings.topic_arn),
         link_seconds=settings.link_seconds,
         prices=settings.prices,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as UnreadableError
 
 from schemas.price import Price
+from service.core.redaction import checked_patterns
 
 ENVIRONMENT_PREFIX = "JOBFERRY_"
 # ECS sends SIGKILL this long after SIGTERM: 30 s by default, 120 s at most on Fargate [botocore, stopTimeout].
 LONGEST_STOP_SECONDS = 120
+
+
+Patterns = Annotated[tuple[str, ...], AfterValidator(checked_patterns)]
 
 
 class SettingsError(Exception):
@@ -63,6 +67,11 @@ class Settings(BaseSettings):
         default_factory=dict,
         description='JSON by launch type or capacity provider, for the estimate of a job: {"FARGATE": '
         '{"vcpu_hour": 0.05, "gb_hour": 0.005}}.',
+    )
+    secret_patterns: Patterns = Field(
+        default=(),
+        description="JSON list of regular expressions: what they find is hidden in every excerpt that leaves, besides "
+        "credentials, tokens, passwords and private keys, which always are; of one with a group named 'secret', that.",
     )
     health_port: int = Field(default=0, ge=0, le=65_535, description="Port of GET /live and /ready; 0 for none.")
     retention_days: int = Field(default=90, ge=1, description="How long the record of an announced job is kept.")

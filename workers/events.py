@@ -25,7 +25,7 @@ class Events:
     async def hear(self, message: Message) -> Record | None:
         """The record of the job that an event speaks of; None for what is nobody's."""
         try:
-            fact = hear(read_json(message.body), self.state_machine_arn)
+            fact = hear(read_json(message.body, well_formed=False), self.state_machine_arn)
         except (NotAnEventError, BodyRefusedError) as error:
             log.warning("event_unreadable", why=str(error)[:200])
             return None

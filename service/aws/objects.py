@@ -49,7 +49,9 @@ class Objects:
 
     async def put(self, bucket: str, key: str, body: bytes, content_type: str) -> None:
         """Write a small object."""
-        await self.client.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
+        await self.client.put_object(
+            Bucket=bucket, Key=key, Body=body, ContentType=content_type, ContentDisposition=_disposition(key)
+        )
 
     async def get(self, bucket: str, key: str, at_most: int) -> bytes:
         """Read an object of at most so many bytes. Raises ObjectTooLargeError, and NoSuchKey where there is none."""
@@ -79,7 +81,9 @@ class Objects:
         if len(first) < PART_BYTES:
             await self.put(bucket, key, first, TEXT)
             return
-        upload = await self.client.create_multipart_upload(Bucket=bucket, Key=key, ContentType=TEXT)
+        upload = await self.client.create_multipart_upload(
+            Bucket=bucket, Key=key, ContentType=TEXT, ContentDisposition=_disposition(key)
+        )
         where = {"Bucket": bucket, "Key": key, "UploadId": upload["UploadId"]}
         try:
             done = [await self._part(where, 1, first)]
@@ -115,6 +119,11 @@ class Objects:
         await self.credentials.get_frozen_credentials()
         end = self.credentials._expiry_time
         return end if isinstance(end, datetime) else None
+
+
+def _disposition(key: str) -> str:
+    """Shown in the browser, and saved under the key's last segment, whose alphabet needs no quoting (log_layout)."""
+    return f'inline; filename="{key.rpartition("/")[2]}"'
 
 
 async def _in_parts(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -20,14 +20,17 @@ from schemas.price import Price
 from service.core import console
 from service.core.announce_text import as_text
 from service.core.cost import cost_of
+from service.core.excerpts import without_secrets
 from service.core.facts import ContainerState, LogArchived, Rejected, Requested, TaskChanged
 from service.core.failure_card import failure_card
 from service.core.log_layout import stage_prefix
 from service.core.record import Record
+from service.core.redaction import Redaction
 from service.core.story import AttemptStory, StageStory, stages_of, status_of
 
 S3Location = tuple[str, str]
 _NO_PRICES: Mapping[str, Price] = {}
+_ALWAYS_HIDDEN = Redaction.of()
 
 
 @dataclass(frozen=True)
@@ -54,14 +57,17 @@ def split_s3_uri(uri: str | None) -> S3Location | None:
     return (bucket, key) if slash else None
 
 
-def compose(record: Record, links: Links, prices: Mapping[str, Price] = _NO_PRICES) -> JobNotification:
-    """The notification of a record whose outcome is settled, or of a rejected request."""
+def compose(
+    record: Record, links: Links, prices: Mapping[str, Price] = _NO_PRICES, redaction: Redaction = _ALWAYS_HIDDEN
+) -> JobNotification:
+    """The notification of a record whose outcome is settled, or of a rejected request; its excerpts hold no secrets."""
     if record.rejection is not None:
         draft = _of_rejection(record, record.rejection, links)
     else:
         assert record.request is not None, "a job is known by its request"
         draft = _of_job(record, record.request, links).model_copy(update={"cost": cost_of(record.tasks, prices)})
-    return draft.model_copy(update={"text": as_text(draft)})
+    told = without_secrets(draft, redaction)
+    return told.model_copy(update={"text": as_text(told)})
 
 
 def notification_id(record: Record) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from schemas.notification import Confidence
 from service.core.diagnosis_table import ROWS
-from service.core.ending import Ending, TaskCause, ending_of_cause, ending_of_task, one_line, read_task_cause, redact
+from service.core.ending import Ending, TaskCause, ending_of_cause, ending_of_task, one_line, read_task_cause
 from service.core.evidence import Remedy, names_in
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "ending_of_cause",
     "ending_of_task",
     "read_task_cause",
-    "redact",
     "retryable",
 ]
 

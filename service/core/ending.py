@@ -1,7 +1,7 @@
 """How an attempt ended, gathered from what AWS says of it, so that one table can judge it.
 
 What is shown to people goes through `one_line`, which redacts: AWS puts signed URLs and task tokens into reasons
-and causes (amazon-ecs-agent PR #4545; the token stands in the task's overrides).
+and causes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.base import well_formed
 from service.core.facts import ContainerState, TaskChanged
+from service.core.redaction import cut, redact
 
 _LONGEST_LINE = 400
 _DEEPEST_NESTING = 64
@@ -177,7 +179,7 @@ def _folded(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value.strip() else None
+    return str(well_formed(value)) if isinstance(value, str) and value.strip() else None
 
 
 def _whole_number(value: object) -> int | None:
@@ -212,43 +214,7 @@ def _mended(text: str) -> str:
     return text[:end] + tail
 
 
-# A query string is dropped whole: which of its fields are secret differs by who signed it. The named fields catch
-# what is left of a URL whose beginning was cut off, and headers.
-_SECRETS = (
-    (re.compile(r"(://[^\s?\"'<>\\]{1,1024})\?[^\s\"'<>]*"), r"\1?[redacted]"),
-    (re.compile(r"(://)[^\s/@:]{1,256}:[^\s/@]{1,1024}@"), r"\1[redacted]@"),
-    (
-        re.compile(
-            r"(X-Amz-(?:Signature|Security-Token|Credential)|Signature|AWSAccessKeyId|Key-Pair-Id"
-            r"|aws_secret_access_key|aws_session_token)"
-            r"(\\*[\"']?\s*(?:=|:|%3D)\s*)[^\s&\"',;<>]+",
-            re.IGNORECASE,
-        ),
-        r"\1\2[redacted]",
-    ),
-    (
-        re.compile(
-            r"(TASK_?TOKEN\\*[\"']?\s*(?:[=:]|,\s*\\*[\"']?Value\\*[\"']?\s*:)\s*\\*[\"']?)[^\s\"'\\&,}]+",
-            re.IGNORECASE,
-        ),
-        r"\1[redacted]",
-    ),
-    (re.compile(r"\b(Bearer|Basic|AWS4-HMAC-SHA256)(\s+)[^\s\"',]{20,}", re.IGNORECASE), r"\1\2[redacted]"),
-    (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), "[redacted]"),
-    # A token of Step Functions: several hundred characters of base64, that begin with a length of four bytes.
-    (re.compile(r"AAAA[A-Za-z0-9+/=_-]{60,}|[A-Za-z0-9+=_-]{120,}"), "[redacted]"),
-)
-
-
-def redact(text: str) -> str:
-    """The text without signatures, credentials and task tokens."""
-    for pattern, replacement in _SECRETS:
-        text = pattern.sub(replacement, text)
-    return text
-
-
 def one_line(text: str) -> str:
     """The text as it may be shown: redacted, printable, on one line, and not too long."""
     shown = "".join(char if char.isprintable() else " " for char in redact(text))
-    line = " ".join(shown.split())
-    return line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 1] + "…"
+    return cut(" ".join(shown.split()), _LONGEST_LINE)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 from schemas.notification import Confidence
-from service.core.ending import Ending, redact
+from service.core.ending import Ending
+from service.core.redaction import redact
 
 Remedy = Literal["again", "again_on_demand", "bigger", "application", "none"]
 """What the planner may do: try the same again, on demand instead of Spot, with more memory, if the catalogue allows

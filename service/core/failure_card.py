@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from schemas.notification import FailureCard
-from service.core.diagnosis import Ending, diagnose, ending_of_task, redact, retryable
+from service.core.diagnosis import Ending, diagnose, ending_of_task, retryable
 from service.core.facts import ExecutionChanged, TaskChanged
 from service.core.planning import JOB_TIMED_OUT, STAGE_FAILED
 from service.core.record import Record
@@ -28,8 +28,8 @@ def failure_card(record: Record, execution: ExecutionChanged, stages: Iterable[S
         stage=failed.number if failed else None,
         stage_name=failed.brief.name if failed else None,
         exit_code=ending.exit_code,
-        evidence=redact(found.evidence),
-        log_tail=tuple(redact(line) for line in _tail(record, last)),
+        evidence=found.evidence,
+        log_tail=_tail(record, last),
         next_action=found.next_action,
         retryable=retryable(found),
     )

@@ -9,12 +9,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from schemas.base import JOB_ID_PATTERN
+from schemas.base import JOB_ID_PATTERN, well_formed
 from schemas.events import EVENT, ExecutionDetail, ExecutionEvent, TaskDetail, is_ours_by_type
 from schemas.plan import Attempt
-from service.core.ending import redact
 from service.core.facts import FORGOTTEN_VERSION, ContainerState, ExecutionChanged, ObservedVia, TaskChanged
 from service.core.planning import JOB_TIMED_OUT, STAGE_FAILED
+from service.core.redaction import cut, redact
 
 _JOB_ID = re.compile(JOB_ID_PATTERN)
 GROUP_PREFIX = "job:"
@@ -120,19 +120,22 @@ def _attempts(text: str | None) -> tuple[Attempt, ...]:
 def _brief(cause: str | None) -> str | None:
     """The cause without its secrets, and without the attempts, which are held beside it: what is left is not cut."""
     told = _json_object(cause)
-    if "attempts" in told:
-        cause = json.dumps({key: told[key] for key in told if key != "attempts"}, ensure_ascii=False)
-    return redact(cause or "")[:_LONGEST_CAUSE] or None
+    if "attempts" not in told:
+        return cut(redact(cause or ""), _LONGEST_CAUSE) or None
+    shown = {key: redact(value) if isinstance(value, str) else value for key, value in told.items()}
+    return json.dumps({key: shown[key] for key in shown if key != "attempts"}, ensure_ascii=False)[:_LONGEST_CAUSE]
 
 
 def _reason(text: str | None) -> str | None:
     """The beginning of a reason, without the signatures of the URLs that ECS quotes in it."""
-    return redact(text or "")[:_LONGEST_REASON] or None
+    return cut(redact(text or ""), _LONGEST_REASON) or None
 
 
 def _json_object(text: str | None) -> dict[str, Any]:
     try:
         value = json.loads(text or "")
+        if "\\u" in (text or ""):
+            value = json.loads(str(well_formed(json.dumps(value, ensure_ascii=False))))
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

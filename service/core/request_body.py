@@ -36,8 +36,11 @@ def read_object(body: str) -> dict[str, Any]:
     return value
 
 
-def read_json(body: str) -> Any:
-    """The JSON value in a body, refusing what parsers disagree on: duplicate keys, NaN, lone surrogates, deep nests."""
+def read_json(body: str, *, well_formed: bool = True) -> Any:
+    """The JSON value in a body, refusing what parsers disagree on: duplicate keys, NaN, lone surrogates, deep nests.
+
+    `well_formed=False` lets escaped halves of surrogate pairs pass, for a reader that mends them.
+    """
     if not body.isascii():
         _refuse_surrogates(body)
     if len(body.encode()) > MAX_BODY_BYTES:
@@ -52,7 +55,7 @@ def read_json(body: str) -> Any:
         if isinstance(error, BodyRefusedError):
             raise
         _refuse("the body has a number that is too long to read", "Send numbers of a usual size.")
-    if "\\u" in body:
+    if well_formed and "\\u" in body:
         _refuse_surrogates(json.dumps(value, ensure_ascii=False))
     return value
 

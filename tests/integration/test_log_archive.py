@@ -17,6 +17,7 @@ from service.aws.objects import Objects
 from service.aws.tasks import LogConfiguration, Tasks
 from service.clock import wall_clock
 from service.core.facts import ContainerState, LogArchived, TaskChanged
+from service.core.redaction import Redaction
 
 from .scripted_logs import KeptObjects, ScriptedLogs, lines
 
@@ -215,10 +216,24 @@ async def test_a_log_that_may_have_dropped_lines_is_not_called_complete(
 @pytest.mark.parametrize(("exit_code", "told"), [(0, 0), (1, 10), (None, 10)])
 async def test_the_tail_is_told_of_what_failed_only(exit_code: int | None, told: int) -> None:
     """Ten lines of at most 200 characters: the record of a job is one small item."""
-    messages = [f"{number} " + "x" * 500 for number in range(30)]
+    messages = [f"{number} " + "so many words " * 50 for number in range(30)]
     receipt, _ = await archived(ScriptedLogs(lines(*messages)), stopped_task(exit_code=exit_code))
     assert [line[:2] for line in receipt.tail] == [f"{number}" for number in range(20, 30)][:told]
-    assert all(len(line) == 200 for line in receipt.tail)
+    assert all(190 < len(line) <= 200 for line in receipt.tail)
+
+
+async def test_the_tail_holds_no_secrets_and_the_archive_is_untouched() -> None:
+    """Not even half a one at the end of a long line, nor half a surrogate pair, which no record can hold."""
+    token = "tok_" + "0a" * 16
+    said = ("password=hunter2", f"{'words ' * 32}{token}", "half \ud800")
+    objects, task = KeptObjects(), stopped_task(exit_code=1)
+    archive = replace(archive_of(ScriptedLogs(lines(*said)), objects), redaction=Redaction.of([r"tok_[0-9a-f]{32}"]))
+    receipt = await archive.archive(task, task.containers[0])
+    assert objects.bodies[KEY].decode() == f"password=hunter2\n{said[1]}\nhalf ?\n"
+    assert receipt.tail[0] == "password=[redacted]"
+    assert "tok_0a" not in receipt.tail[1]
+    assert receipt.tail[2] == "half \N{REPLACEMENT CHARACTER}"
+    assert receipt.model_dump_json()
 
 
 async def test_a_broken_upload_is_no_receipt() -> None:

@@ -183,6 +183,18 @@ async def test_a_link_opens_over_http(objects: Objects, bucket: str) -> None:
     assert 50 < left <= 60
 
 
+@pytest.mark.parametrize("size", [0, PART_BYTES])
+async def test_a_hostile_log_is_served_as_text(objects: Objects, bucket: str, size: int) -> None:
+    """A page in a log is no page: of type text, of a name that cannot run, whether it was put whole or in parts."""
+    page = b"<!doctype html><script>alert(document.domain)</script>\n" + b"\n" * size
+    await objects.stream(bucket, "jobs/a/logs/1-1/main-0.log", chunks(page))
+    link = await objects.link(bucket, "jobs/a/logs/1-1/main-0.log", 60)
+    with await asyncio.to_thread(urllib.request.urlopen, link.url, timeout=10) as answer:
+        assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert answer.headers["Content-Disposition"] == 'inline; filename="main-0.log"'
+        assert answer.read() == page
+
+
 class RoleCredentials:
     """Credentials as aiobotocore holds a role's: they end, and are refreshed when asked for."""
 

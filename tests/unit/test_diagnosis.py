@@ -17,7 +17,6 @@ from service.core.diagnosis import (
     ending_of_cause,
     ending_of_task,
     read_task_cause,
-    redact,
     retryable,
 )
 from service.core.diagnosis_table import ROWS
@@ -668,49 +667,6 @@ def test_a_task_as_ecs_tells_of_it_ends_alike() -> None:
 
 
 # Redaction.
-
-SIGNED = [
-    "https://prod-layers.s3.eu-west-1.amazonaws.com/1f/layer?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature={}",
-    "https://d.cloudfront.net/layer?Expires=1700000000&Signature={}&Key-Pair-Id=K1",
-    "https://s3.amazonaws.com/b/k?AWSAccessKeyId={}&Expires=1",
-    "https://host.example/layer?sig={}",
-    "...256&X-Amz-SignedHeaders=host&X-Amz-Signature={}",
-    "...%26X-Amz-Signature%3D{}",
-    "X-Amz-Security-Token: {}",
-    '{{"Name":"TASK_TOKEN","Value":"{}"}}',
-    '{{\\"Name\\":\\"TASK_TOKEN\\",\\"Value\\":\\"{}\\"}}',
-    "TASK_TOKEN={}",
-    "Authorization: Bearer {}",
-    "taskToken: {}",
-    "https://user:{}@registry.example/v2",
-]
-
-
-@pytest.mark.parametrize("text", SIGNED, ids=[str(number) for number in range(len(SIGNED))])
-@given(
-    secret=st.text("0123456789abcdef", min_size=40, max_size=64),
-    before=st.text(max_size=30),
-    after=st.text(max_size=30),
-)
-def test_no_signature_and_no_token_is_shown(text: str, secret: str, before: str, after: str) -> None:
-    """Whatever stands around it, what opens a door is not left in a text."""
-    assert secret not in redact(f"{before}{text.format(secret)} {after}")
-
-
-def test_a_task_token_without_its_name_is_known_by_its_shape() -> None:
-    """Step Functions' tokens are long base64 that begin with AAAA."""
-    token = "AAAAKgAAAAIAAAAAAAAAAf" + "q1W2/e3R4+t5" * 30 + "=="
-    assert redact(f"for {token}, said it") == "for [redacted], said it"
-
-
-def test_what_helps_is_left() -> None:
-    """ARNs, images, digests and plain URLs stay: they are what a person must look at."""
-    text = (
-        f"{PULL} {ECR}@sha256:{'1f' * 32}: may require authorization: server message: "
-        "Basic authentication arn:aws:iam::111122223333:role/service-role/jobferry-execution "
-        "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html"
-    )
-    assert redact(text) == text
 
 
 def test_a_signed_url_is_redacted_in_evidence_and_action() -> None:

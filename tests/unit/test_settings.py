@@ -75,6 +75,9 @@ WRONG = {
     "a sweep that never comes": ("SWEEP_SECONDS", "inf"),
     "a pace that is no number": ("SWEEP_PER_SECOND", "nan"),
     "an endless pace": ("SWEEP_PER_SECOND", "inf"),
+    "a pattern that is no regular expression": ("SECRET_PATTERNS", '["fine", "("]'),
+    "a pattern that may take for ever": ("SECRET_PATTERNS", '["(a+)+b"]'),
+    "a list that is a word": ("SECRET_PATTERNS", '"tok_"'),
 }
 
 
@@ -115,6 +118,14 @@ def test_what_was_given_is_not_repeated(surroundings: pytest.MonkeyPatch) -> Non
     surroundings.setenv("JOBFERRY_TOPIC_ARN", "hunter2")
     surroundings.setenv("JOBFERRY_DRAIN_SECONDS", "hunter2")
     assert "hunter2" not in complaint()
+
+
+def test_patterns_of_secrets_are_a_JSON_list(surroundings: pytest.MonkeyPatch) -> None:
+    """Backslashes and all; what is no JSON is refused with the setting's name."""
+    surroundings.setenv("JOBFERRY_SECRET_PATTERNS", r'["tok_\\w{32}", "acct (?P<secret>[0-9]{9})"]')
+    assert read_settings().secret_patterns == (r"tok_\w{32}", "acct (?P<secret>[0-9]{9})")
+    surroundings.setenv("JOBFERRY_SECRET_PATTERNS", "tok_.*")
+    assert "secret_patterns" in complaint() and "JSON" in complaint()
 
 
 def test_settings_do_not_change(surroundings: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,66 @@
+"""Which parts of a notification are words of others: containers, AWS, producers. They leave without their secrets."""
+
+from __future__ import annotations
+
+from schemas.notification import AttemptReport, ContainerReport, FailureCard, JobNotification, LogReceipt, Rejection
+from service.core.redaction import Redaction
+
+
+def without_secrets(told: JobNotification, redaction: Redaction) -> JobNotification:
+    """The notification, its excerpts redacted; links, names and ids stay, and the text is not made anew."""
+    stages = tuple(
+        stage.model_copy(update={"attempts": tuple(_attempt(item, redaction) for item in stage.attempts)})
+        for stage in told.stages
+    )
+    return told.model_copy(
+        update={
+            "failure": _failure(told.failure, redaction) if told.failure else None,
+            "rejection": _rejection(told.rejection, redaction) if told.rejection else None,
+            "stages": stages,
+        }
+    )
+
+
+def _failure(card: FailureCard, redaction: Redaction) -> FailureCard:
+    return card.model_copy(
+        update={
+            "evidence": redaction.text(card.evidence),
+            "next_action": redaction.text(card.next_action),
+            "log_tail": redaction.lines(card.log_tail),
+        }
+    )
+
+
+def _rejection(rejection: Rejection, redaction: Redaction) -> Rejection:
+    problems = (
+        item.model_copy(update={"field": redaction.text(item.field), "message": redaction.text(item.message)})
+        for item in rejection.problems
+    )
+    return rejection.model_copy(update={"problems": tuple(problems)})
+
+
+def _attempt(attempt: AttemptReport, redaction: Redaction) -> AttemptReport:
+    return attempt.model_copy(
+        update={
+            "stopped_reason": _maybe(attempt.stopped_reason, redaction),
+            "error": _maybe(attempt.error, redaction),
+            "containers": tuple(_container(item, redaction) for item in attempt.containers),
+        }
+    )
+
+
+def _container(item: ContainerReport, redaction: Redaction) -> ContainerReport:
+    return item.model_copy(
+        update={
+            "reason": _maybe(item.reason, redaction),
+            "log": _log(item.log, redaction) if item.log else None,
+        }
+    )
+
+
+def _log(log: LogReceipt, redaction: Redaction) -> LogReceipt:
+    return log.model_copy(update={"why": _maybe(log.why, redaction)})
+
+
+def _maybe(text: str | None, redaction: Redaction) -> str | None:
+    return None if text is None else redaction.text(text)

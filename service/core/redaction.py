@@ -1,0 +1,124 @@
+"""Hide what opens a door, in every excerpt that leaves: last words, reasons, causes, evidence. One place for all.
+
+The log itself is archived as it was written: it is under its bucket's policy, an e-mail is under nobody's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+REDACTED = "[redacted]"
+# Of one excerpt so much is looked at and shown, so that no pattern has a long text to lose its way in.
+LONGEST_EXCERPT = 32_768  # A cause is no longer [botocore, SensitiveCause].
+_SECRET_GROUP = "secret"
+_NAMED = (
+    r"pass(?:word|wd|phrase)|pwd|(?:(?:api|access|private|secret|account|auth|encryption|signing)[_.-]?)(?:key|token)"
+    r"|(?:refresh|session|id|bearer|client|personal)[_.-]?(?:token|secret)|client[_.-]?secret|secret"
+)
+
+# Every repeat is bounded, or runs over characters that what follows it cannot be: none can take long. What is hidden is
+# the group `secret`, or where there is none all that matched.
+_ALWAYS: tuple[str, ...] = (
+    # A query string is dropped whole: which of its fields are secret differs by who signed it; ECS quotes signed URLs
+    # of layers [amazon-ecs-agent PR #4545]. The named fields catch what is left of a URL that was cut, and headers.
+    r"://[^\s?\"'<>\\]{1,1024}\?(?P<secret>[^\s\"'<>]+)",
+    r"://(?P<secret>[^\s/@:]{0,256}:[^\s/@]{1,1024})@",
+    r"(?i)(?:X-Amz-(?:Signature|Security-Token|Credential)|Signature|AWSAccessKeyId|Key-Pair-Id"
+    r"|aws_secret_access_key|aws_session_token)\\*[\"']?\s*(?:=|:|%3D)\s*(?P<secret>[^\s&\"',;<>]+)",
+    # The task's token stands in its overrides, which causes quote.
+    r"(?i)TASK_?TOKEN\\*[\"']?\s*(?:[=:]|,\s*\\*[\"']?Value\\*[\"']?\s*:)\s*\\*[\"']?(?P<secret>[^\s\"'\\&,}]+)",
+    r"(?i)\b(?:Bearer|Basic|AWS4-HMAC-SHA256)\s+(?P<secret>[^\s\"',]{20,})",
+    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+    r"\beyJ[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{8,8192}(?:\.[A-Za-z0-9_-]{0,4096})?",
+    r"\b(?:gh[opsur]_[A-Za-z0-9]{20,255}|github_pat_\w{20,255}|glpat-[\w-]{20,64}|xox[abeoprs]-[\w-]{10,255}"
+    r"|[rs]k_live_[A-Za-z0-9]{10,128}|AIza[\w-]{35})",
+    # `secret:` with a colon before it is a part of an ARN, which a person needs.
+    rf"(?i)(?<![:/])(?:{_NAMED})s?\\*[\"']?\s{{0,3}}(?:=>?|:)\s{{0,3}}\\*(?:\"(?P<secret>[^\"\\]{{1,1024}})"
+    rf"|'(?P<secret2>[^'\\]{{1,1024}})|(?P<secret3>[^\s\"',;&)}}]{{1,1024}}))",
+    rf"(?i)--(?:{_NAMED}|token)[= ](?P<secret>[^\s\"']{{1,1024}})",
+    # A private key runs over lines, of which an excerpt may have only the last.
+    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?P<secret>(?s:.{1,32768}?))(?=-----END|\Z)",
+    r"\A(?P<secret>(?:(?!-----BEGIN)(?s:.)){1,32768}?)-----END [A-Z ]{0,40}PRIVATE KEY",
+    # A token of Step Functions: several hundred characters of base64, that begin with a length of four bytes.
+    r"AAAA[A-Za-z0-9+/=_-]{60,}|[A-Za-z0-9+=_-]{120,}",
+)
+# A repeat of a group that ends in a repeat: on a hostile line, `(a+)+b` takes longer than the job's life.
+_REPEATED_REPEAT = re.compile(r"(?<!\\)(?:[*+]|,\d*\})[?+]?\)(?:[*+]|\{)")
+
+
+class PatternError(ValueError):
+    """A pattern cannot be used, and why."""
+
+
+def checked_patterns(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """The patterns, if they can be used to find secrets. Raises PatternError, which says by its number which cannot."""
+    for number, text in enumerate(texts, start=1):
+        _check(number, text)
+    return texts
+
+
+def _check(number: int, text: str) -> None:
+    try:
+        pattern = re.compile(text)
+    except re.error as error:
+        raise PatternError(f"pattern {number} is no regular expression: {error}") from None
+    if pattern.search("") is not None:
+        raise PatternError(f"pattern {number} also matches nothing at all, so it would be found everywhere")
+    if _REPEATED_REPEAT.search(text):
+        raise PatternError(
+            f"pattern {number} repeats a group that ends in a repeat, which can take for ever on an unlucky line"
+        )
+
+
+@dataclass(frozen=True)
+class Redaction:
+    """What is hidden: always credentials, signatures, tokens and private keys, and what the patterns find besides."""
+
+    patterns: tuple[re.Pattern[str], ...]
+
+    @classmethod
+    def of(cls, patterns: Iterable[str] = ()) -> Redaction:
+        """With these patterns besides; of one with a group named `secret`, only that is hidden. Raises PatternError."""
+        return cls(tuple(re.compile(text) for text in (*_ALWAYS, *checked_patterns(tuple(patterns)))))
+
+    def text(self, text: str) -> str:
+        """An excerpt without its secrets."""
+        text = text[:LONGEST_EXCERPT]
+        for pattern in self.patterns:
+            text = pattern.sub(_hidden, text)
+        return text
+
+    def lines(self, lines: Iterable[str]) -> tuple[str, ...]:
+        """Lines without their secrets, also where one runs over several of them."""
+        return tuple(self.text("\n".join(lines)).split("\n")) if (lines := tuple(lines)) else ()
+
+
+def redact(text: str) -> str:
+    """An excerpt without what is always hidden."""
+    return _BUILT_IN.text(text)
+
+
+def cut(text: str, longest: int) -> str:
+    """The text's beginning; a word that does not fit is left out, since half a secret is known by no pattern.
+
+    Unless it is so long that little else would be left.
+    """
+    if len(text) <= longest:
+        return text
+    kept = text[: longest - 1]
+    whole_words = kept if text[longest - 1].isspace() else kept.rpartition(" ")[0]
+    return (whole_words if len(whole_words) >= longest // 2 else kept) + "…"
+
+
+def _hidden(match: re.Match[str]) -> str:
+    groups = (name for name in match.groupdict() if name.startswith(_SECRET_GROUP) and match[name] is not None)
+    name = next(groups, None)
+    if name is None:
+        return REDACTED
+    start, end = (position - match.start() for position in match.span(name))
+    return match[0][:start] + REDACTED + match[0][end:]
+
+
+_BUILT_IN = Redaction.of()

@@ -1,0 +1,195 @@
+"""What opens a door is in no excerpt that leaves; what helps stays."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.notification import JobNotification, Link
+from service.core.announce import Links, compose
+from service.core.redaction import LONGEST_EXCERPT, PatternError, Redaction, cut, redact
+from tests.unit.builders import JOB, MESSAGE, attempt, container, execution, receipt, record, rejected, requested, task
+
+ECR = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/thumbs"
+
+SIGNED = [
+    "https://prod-layers.s3.eu-west-1.amazonaws.com/1f/layer?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature={}",
+    "https://d.cloudfront.net/layer?Expires=1700000000&Signature={}&Key-Pair-Id=K1",
+    "https://s3.amazonaws.com/b/k?AWSAccessKeyId={}&Expires=1",
+    "https://host.example/layer?sig={}",
+    "...256&X-Amz-SignedHeaders=host&X-Amz-Signature={}",
+    "...%26X-Amz-Signature%3D{}",
+    "X-Amz-Security-Token: {}",
+    '{{"Name":"TASK_TOKEN","Value":"{}"}}',
+    '{{\\"Name\\":\\"TASK_TOKEN\\",\\"Value\\":\\"{}\\"}}',
+    "TASK_TOKEN={}",
+    "Authorization: Bearer {}",
+    "taskToken: {}",
+    "https://user:{}@registry.example/v2",
+]
+
+
+@pytest.mark.parametrize("text", SIGNED, ids=[str(number) for number in range(len(SIGNED))])
+@given(
+    secret=st.text("0123456789abcdef", min_size=40, max_size=64),
+    before=st.text(max_size=30),
+    after=st.text(max_size=30),
+)
+def test_no_signature_and_no_token_is_shown(text: str, secret: str, before: str, after: str) -> None:
+    """Whatever stands around it, what opens a door is not left in a text."""
+    assert secret not in redact(f"{before}{text.format(secret)} {after}")
+
+
+def test_a_task_token_without_its_name_is_known_by_its_shape() -> None:
+    """Step Functions' tokens are long base64 that begin with AAAA."""
+    token = "AAAAKgAAAAIAAAAAAAAAAf" + "q1W2/e3R4+t5" * 30 + "=="
+    assert redact(f"for {token}, said it") == "for [redacted], said it"
+
+
+def test_what_helps_is_left() -> None:
+    """ARNs, images, digests and plain URLs stay: they are what a person must look at."""
+    text = (
+        f"CannotPullContainerError: {ECR}@sha256:{'1f' * 32}: may require authorization: server message: "
+        "Basic authentication arn:aws:iam::111122223333:role/service-role/jobferry-execution "
+        "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html"
+    )
+    assert redact(text) == text
+
+
+NAMED = [
+    "password={}",
+    "DB_PASSWORD: {}",
+    'db.password = "{}"',
+    '{{"clientSecret": "{}"}}',
+    '{{\\"api_key\\":\\"{}\\"}}',
+    "--password {}",
+    "run --token={} --fast",
+    "AccountKey={};EndpointSuffix=core",
+    "refresh_token={}&grant_type=x",
+    "postgres://web:{}@db.internal/web",
+    "redis://:{}@cache.internal",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ{}In0.abc-{}_def",
+    "glpat-{}",
+    "-----BEGIN PRIVATE KEY-----\\nMIIE{}\\n-----END PRIVATE KEY-----",
+]
+
+
+@pytest.mark.parametrize("text", NAMED)
+@given(secret=st.text("0123456789abcdef", min_size=24, max_size=64))
+def test_no_password_key_or_token_is_shown(text: str, secret: str) -> None:
+    """By its name or by its shape, and hiding it twice changes nothing."""
+    hidden = redact(text.format(secret, secret))
+    assert secret not in hidden
+    assert redact(hidden) == hidden
+
+
+KEY = ["-----BEGIN RSA PRIVATE KEY-----", "MIIEow+/IBAAKCAQEA7", "q83vZ0/Tt9wB", "-----END RSA PRIVATE KEY-----"]
+
+
+@pytest.mark.parametrize("first", range(3))
+def test_a_private_key_over_several_lines_is_hidden(first: int) -> None:
+    """Also where the last lines that are told begin in its midst."""
+    told = "\n".join(Redaction.of().lines([*KEY[first:], "could not connect"]))
+    assert "could not connect" in told
+    assert not any(line in told for line in KEY[1:3])
+
+
+def test_a_pattern_of_ones_own_hides_what_it_finds() -> None:
+    """All of it, or where it has a group named `secret`, that."""
+    redaction = Redaction.of([r"tok_[0-9a-f]{8}", r"account (?P<secret>[0-9]{6})"])
+    assert redaction.text("tok_01ab34cd of account 123456") == "[redacted] of account [redacted]"
+
+
+UNUSABLE = {
+    "(": "no regular expression",
+    "x*": "matches nothing at all",
+    "": "matches nothing at all",
+    "(a+)+b": "can take for ever",
+    r"(?:\w+\s*)*x": "can take for ever",
+    r"([a-z]{2,}){3}": "can take for ever",
+}
+
+
+@pytest.mark.parametrize(("pattern", "why"), UNUSABLE.items())
+def test_a_pattern_that_cannot_be_used_says_why(pattern: str, why: str) -> None:
+    """By its number: the pattern itself may be a secret that was pasted into the wrong place."""
+    with pytest.raises(PatternError, match=f"^pattern 2 .*{why}"):
+        Redaction.of(["fine", pattern])
+
+
+UNLUCKY = [
+    "eyJ-",
+    "password=",
+    "://",
+    "://a:",
+    "://a?",
+    "a:",
+    KEY[0],
+    "AAAA",
+    "TASK_TOKEN,",
+    "\\",
+    " ",
+    "pwd  ",
+]
+
+
+@pytest.mark.parametrize("piece", UNLUCKY)
+def test_no_text_takes_long(piece: str) -> None:
+    """Texts that nearly match everywhere, ten times as long as any excerpt: each is done, and stays within bounds."""
+    assert len(redact(piece * (10 * LONGEST_EXCERPT // len(piece)))) <= 4 * LONGEST_EXCERPT
+
+
+@given(st.text(max_size=60), st.integers(2, 40))
+def test_a_cut_leaves_no_half_word(text: str, longest: int) -> None:
+    """Half a token is known by no pattern; only a word that is half of all is cut itself."""
+    short = cut(text, longest)
+    assert len(short) <= longest
+    if short != text:
+        kept = short.removesuffix("…")
+        assert text.startswith(kept)
+        assert text[len(kept)].isspace() or " " not in kept[longest // 2 :]
+
+
+# In a notification.
+
+SECRET = "hunter2hunter2"
+LINK = Link(url="https://logs.s3.amazonaws.com/x?X-Amz-Signature=1", expires_at="2023-11-21T22:13:20.000Z")
+
+
+def leaky(redaction: Redaction, words: str) -> JobNotification:
+    """A failed job, of which everybody who has words of his own says these."""
+    links = Links({("jobferry-logs", f"jobs/{JOB}/logs/1-1/main-t1.log"): LINK})
+    job = record(
+        requested(),
+        execution("FAILED", error="Jobferry.StageFailed", cause=f'{{"evidence": "it said {words}"}}',
+                  attempts=(attempt(passed=False, exit_code=None, error=f"Bad {words}"),)),
+        task(stopped_reason=words, containers=(container(exit_code=None, reason=words), container("side", 1))),
+        receipt(tail=("connecting", words)),
+        receipt(name="side", status="absent", why=words, s3_key=None, s3_bucket=None),
+    )  # fmt: skip
+    return compose(job, links, {}, redaction)
+
+
+@pytest.mark.parametrize("words", [f"password={SECRET}", f"tok_{SECRET}"])
+def test_no_excerpt_of_a_notification_holds_a_secret(words: str) -> None:
+    """Neither in its fields nor in its text; the links are still whole."""
+    told = leaky(Redaction.of([r"tok_\w{8,64}"]), words)
+    assert SECRET not in told.model_dump_json()
+    assert len(re.findall(re.escape("[redacted]"), told.model_dump_json())) >= 8
+    assert LINK.url in told.text
+
+
+def test_without_the_pattern_it_would_have_been_told() -> None:
+    """So that the test above can fail: nothing else hides this token."""
+    assert SECRET in leaky(Redaction.of(), f"tok_{SECRET}").model_dump_json()
+
+
+def test_what_a_refusal_quotes_is_redacted() -> None:
+    """A producer's slip of the paste goes to all subscribers otherwise."""
+    problem = {"field": "stages.0.environment", "message": f"unknown: password={SECRET}", "remedy": "Remove it."}
+    told = compose(record(rejected(problems=[problem])), Links())
+    assert SECRET not in told.model_dump_json()
+    assert MESSAGE in told.id
