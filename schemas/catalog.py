@@ -24,13 +24,25 @@ class CapacityProvider(Contract):
 
 
 class Retries(Contract):
-    """How often a stage is tried again, by what went wrong."""
+    """How often a stage is tried again, by what went wrong: one budget each, whatever went wrong in between."""
 
     transient: int = Field(
-        default=3, ge=0, le=20, description="Throttles, missing capacity, Spot interruptions, image pulls."
+        default=3,
+        ge=0,
+        le=20,
+        description="What mends itself, all together: throttles, missing capacity, Spot interruptions, lost hosts, "
+        "registries that could not be reached.",
     )
-    out_of_memory: int = Field(default=2, ge=0, le=10, description="Each time with the next memory size.")
-    application: int = Field(default=0, ge=0, le=20, description="A non-zero exit code: mostly a bug, so not retried.")
+    out_of_memory: int = Field(
+        default=2, ge=0, le=10, description="Each time with the next memory size, up to max_memory."
+    )
+    application: int = Field(
+        default=0,
+        ge=0,
+        le=20,
+        description="Exit codes, failures that the container reported, missed heartbeats and timeouts: mostly a bug, "
+        "so not retried.",
+    )
 
 
 class Image(Contract):

@@ -70,6 +70,9 @@ class Durations(Told):
     queued: float | None = Field(default=None, description="From the task's creation until its images were pulled.")
     starting: float | None = Field(default=None, description="Pulling images.")
     running: float | None = None
+    archiving: float | None = Field(
+        default=None, description="From the task's stop until the last of its logs was in S3; null where none was."
+    )
 
 
 class AttemptReport(Told):

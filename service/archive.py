@@ -117,6 +117,7 @@ class LogArchive:
                 "sha256": tally.digest.hexdigest(),
                 "first_at": tally.first_at,
                 "last_at": tally.last_at,
+                "archived_at": self.now(),
                 "s3_bucket": self.bucket,
                 "s3_key": key,
                 "tail": tally.last_words(self.redaction) if container.exit_code != 0 else (),

@@ -146,16 +146,19 @@ def _attempt_report(record: Record, story: AttemptStory, links: Links) -> Attemp
         error=told.error if told else None,
         started_at=iso(task.started_at) if task else None,
         stopped_at=iso(task.stopped_at) if task else None,
-        durations=_durations(task) if task else Durations(),
+        durations=_durations(record, task) if task else Durations(),
         containers=tuple(_container_report(record, task, item, links) for item in task.containers) if task else (),
     )
 
 
-def _durations(task: TaskChanged) -> Durations:
+def _durations(record: Record, task: TaskChanged) -> Durations:
+    receipts = (record.receipt(task, container) for container in task.containers)
+    archived = [receipt.archived_at for receipt in receipts if receipt and receipt.archived_at is not None]
     return Durations(
         queued=_between(task.created_at, task.pull_started_at),
         starting=_between(task.pull_started_at, task.started_at),
         running=_between(task.started_at, task.stopped_at),
+        archiving=_between(task.stopped_at, max(archived, default=None)),
     )
 
 

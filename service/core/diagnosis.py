@@ -5,7 +5,9 @@ Reasons are matched by their beginnings: AWS words and cuts them as it likes, so
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from schemas.notification import Confidence
 from service.core.diagnosis_table import ROWS
@@ -13,16 +15,31 @@ from service.core.ending import Ending, TaskCause, ending_of_cause, ending_of_ta
 from service.core.evidence import Remedy, names_in
 
 __all__ = [
+    "Budget",
     "Diagnosis",
     "Ending",
     "Remedy",
     "TaskCause",
+    "budget_of",
+    "budget_of_class",
     "diagnose",
     "ending_of_cause",
     "ending_of_task",
     "read_task_cause",
     "retryable",
 ]
+
+Budget = Literal["transient", "out_of_memory", "application"]
+"""Which of the catalogue's retries an attempt uses up."""
+
+_BUDGETS: Mapping[Remedy, Budget] = {
+    "again": "transient",
+    "again_on_demand": "transient",
+    "bigger": "out_of_memory",
+    "application": "application",
+}
+# An attempt on the record has its class alone. One that was tried again had a remedy, and every class has one budget.
+_BUDGETS_BY_CLASS = {row.failure_class: _BUDGETS[row.remedy] for row in ROWS if row.remedy != "none"}
 
 # Nothing was wrong with these jobs, though the planner must not start them again by itself.
 _WORTH_SENDING_AGAIN = frozenset({"stopped_by_person", "cancelled"})
@@ -49,6 +66,16 @@ def diagnose(ending: Ending) -> Diagnosis:
         next_action=one_line(row.next_action.format_map(names_in(ending))),
         remedy=row.remedy,
     )
+
+
+def budget_of(remedy: Remedy) -> Budget | None:
+    """Which budget pays for another attempt; None where none may be made."""
+    return _BUDGETS.get(remedy)
+
+
+def budget_of_class(failure_class: str | None) -> Budget | None:
+    """Which budget paid for the attempt that followed one of this class."""
+    return _BUDGETS_BY_CLASS.get(failure_class or "")
 
 
 def retryable(diagnosis: Diagnosis) -> bool:

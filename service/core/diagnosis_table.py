@@ -291,9 +291,11 @@ _LITTLE_IS_KNOWN = (
         "The task ended before the job's container ran, and AWS does not say why: nothing was done, so send it again.",
     ),
     Row(
-        "lost", "guess", "application",
+        # As after Spot, or a host that is known to be gone, it may have done its work; nobody can say that it did.
+        "lost", "guess", "again",
         when(lambda ending: ending.exit_code is None and was_a_task(ending), nothing_better),
-        "It ran, and no exit code is known, so nobody can say that it succeeded: most likely its host was lost.",
+        "It ran, and no exit code is known, so nobody can say that it succeeded: most likely its host was lost. Send "
+        "it again if doing it twice does no harm.",
     ),
     Row(
         "unknown", "guess", "none", nothing_better,

@@ -203,6 +203,7 @@ class LogArchived(_Fact):
     sha256: str | None = None
     first_at: float | None = None
     last_at: float | None = None
+    archived_at: float | None = Field(default=None, description="When all of it was in S3.")
     s3_bucket: str | None = None
     s3_key: str | None = None
     log_group: str | None = None

@@ -14,7 +14,7 @@ from typing import Any
 from schemas.fargate import next_fargate_size
 from schemas.plan import Attempt, Config, Decision, LambdaResult, NextStage, Outcome, PlanRequest, Redrive, Stage
 from service.core import diagnosis
-from service.core.diagnosis import Ending, Remedy
+from service.core.diagnosis import Budget, Ending, Remedy
 from service.core.overrides import around_token, environment
 
 # The names of the exceptions that the Lambda raises, hence the errors of executions.
@@ -171,8 +171,10 @@ class _Progress:
     def _next_launch(self, learned: _Learned) -> _Launch | None:
         number, attempt = learned.attempt.stage, learned.attempt.attempt
         stage = self.stages[number - 1]
-        tries = self._tries(number, learned.attempt.failure_class)
-        if tries > _tries_allowed(stage, learned.remedy) or len(self.attempts) >= MOST_ATTEMPTS:
+        budget = diagnosis.budget_of(learned.remedy)
+        if budget is None or len(self.attempts) >= MOST_ATTEMPTS:
+            return None
+        if self._failures(number, budget) > getattr(stage.retries, budget):
             return None
         running = self.request.input.lambda_result.next_stage
         assert running is not None, "a failure is of a stage that ran"
@@ -182,10 +184,13 @@ class _Progress:
             _Launch(number, attempt + 1, *size, on_demand=_on_demand(stage, running, learned.remedy)) if size else None
         )
 
-    def _tries(self, number: int, failure_class: str | None) -> int:
-        """How often this stage failed in this way since the last redrive, the last time included."""
+    def _failures(self, number: int, budget: Budget) -> int:
+        """How often this stage failed in a way that this budget is for, since the last redrive, the last included."""
         counted = self.attempts[self.redrive.attempts if self.redrive else 0 :]
-        return sum(item.stage == number and item.failure_class == failure_class for item in counted)
+        return sum(
+            item.stage == number and not item.passed and diagnosis.budget_of_class(item.failure_class) == budget
+            for item in counted
+        )
 
     def _run(self, launch: _Launch, wait: int = 0) -> LambdaResult:
         left = self._seconds_left() - wait
@@ -249,18 +254,6 @@ def _on_demand(stage: Stage, running: NextStage, remedy: Remedy) -> bool:
     """Whether to leave the capacity providers after a Spot interruption, where the catalogue allows; never back."""
     left_already = bool(stage.capacity_providers) and "capacity_provider" not in running.launch
     return left_already or (remedy == "again_on_demand" and stage.on_demand_fallback)
-
-
-def _tries_allowed(stage: Stage, remedy: Remedy) -> int:
-    match remedy:
-        case "again" | "again_on_demand":
-            return stage.retries.transient
-        case "bigger":
-            return stage.retries.out_of_memory
-        case "application":
-            return stage.retries.application
-        case "none":
-            return 0
 
 
 def _bigger(stage: Stage, cpu: int, memory: int) -> tuple[int, int] | None:

@@ -149,6 +149,7 @@ OUT_OF_MEMORY = failed(("main", 137), reason="OutOfMemoryError: Container killed
 THROTTLED = Ends(error="ECS.AmazonECSException", cause="Rate exceeded (Error Code: ThrottlingException)", takes=1)
 SPOT = failed(("main", 137), stop_code="SpotInterruption", stopped_reason="Your Spot Task was interrupted.")
 EXIT_1 = failed(("main", 1))
+LOST = failed(("main", None))
 
 
 ONCE = stage(retries={"transient": 0, "out_of_memory": 0})

@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.core.diagnosis import (
+    Budget,
     Diagnosis,
     Ending,
+    budget_of,
+    budget_of_class,
     diagnose,
     ending_of_cause,
     ending_of_task,
@@ -418,7 +421,7 @@ SHAPES: tuple[tuple[str, Ending, str, str, str], ...] = (
     ("no containers at all", Ending(stop_code="TaskFailedToStart", started=False), "never_started", "likely", "again"),
     ("failed to start, for a new reason", not_started("The moon was in the wrong phase"),
      "never_started", "likely", "again"),
-    ("ran, and no exit code", exits(None), "lost", "guess", "application"),
+    ("ran, and no exit code", exits(None), "lost", "guess", "again"),
     ("nothing was said", Ending(), "unknown", "guess", "none"),
     ("a cause in no known words", refused("States.TaskFailed", "Something new"), "unknown", "guess", "none"),
 )  # fmt: skip
@@ -482,6 +485,16 @@ def test_every_row_is_reached_by_a_shape() -> None:
     shown = {(row.evidence(Ending(exit_code=code)) or "").split(":")[0] for row in hidden for code in range(256)}
     assert shown - {""} <= rare | {"exit code 141"}
     assert [row for row in hidden if not any(row.evidence(Ending(exit_code=code)) for code in range(256))] == []
+
+
+def test_every_class_is_paid_for_by_one_budget() -> None:
+    """So that an attempt on the record, which has its class alone, is counted where it belongs."""
+    found: dict[str, set[Budget | None]] = {}
+    for row in ROWS:
+        if row.remedy != "none":
+            found.setdefault(row.failure_class, set()).add(budget_of(row.remedy))
+    assert {name: budgets for name, budgets in found.items() if len(budgets) != 1} == {}
+    assert all(budget_of_class(name) in budgets for name, budgets in found.items())
 
 
 EXITS = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.unit.machine import EXIT_1, OUT_OF_MEMORY, SPOT, THROTTLED, Machine, ok, stage
+from tests.unit.machine import EXIT_1, LOST, OUT_OF_MEMORY, SPOT, THROTTLED, Machine, ok, stage
 
 
 def test_an_exit_code_is_tried_again_where_the_catalogue_says_so() -> None:
@@ -32,12 +32,27 @@ def test_no_pause_is_longer_than_five_minutes() -> None:
     assert machine.waited == sorted(machine.waited)
 
 
-def test_retries_are_counted_by_stage_and_by_what_went_wrong() -> None:
-    """A throttle does not use up the attempts after a Spot interruption, nor those of the next stage."""
-    machine = Machine([stage(retries={"transient": 1}), stage(retries={"transient": 1})])
-    end = machine.run(THROTTLED, SPOT, ok(), THROTTLED, ok())
+def test_what_mends_itself_has_one_budget() -> None:
+    """Throttles, Spot, hosts that were lost: whatever comes in whatever order, no more attempts than were allowed."""
+    allowed = stage(retries={"transient": 3})
+    assert Machine([allowed]).run(THROTTLED, SPOT, LOST, ok()).decision == "succeed"
+    assert Machine([allowed]).run(THROTTLED, SPOT, LOST, THROTTLED).decision == "fail"
+
+
+def test_retries_are_counted_by_stage_and_by_budget() -> None:
+    """A throttle uses up no attempt after an out-of-memory or a bug, nor any of the next stage."""
+    once = stage(max_memory=2048, retries={"transient": 1, "out_of_memory": 1, "application": 1})
+    machine = Machine([once, once])
+    end = machine.run(THROTTLED, OUT_OF_MEMORY, EXIT_1, ok(), THROTTLED, ok())
     assert end.decision == "succeed"
-    assert [(item.stage, item.attempt) for item in machine.ran] == [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2)]
+    assert [(item.stage, item.attempt) for item in machine.ran] == [(1, 1), (1, 2), (1, 3), (1, 4), (2, 1), (2, 2)]
+    assert Machine([once]).run(THROTTLED, OUT_OF_MEMORY, EXIT_1, EXIT_1).decision == "fail"
+
+
+def test_a_run_that_left_no_exit_code_is_tried_again() -> None:
+    """Most likely its host was lost, which a bug in the job's program does not do."""
+    assert Machine([stage()]).run(LOST, ok()).decision == "succeed"
+    assert Machine([stage(retries={"transient": 0})]).run(LOST).decision == "fail"
 
 
 def test_out_of_memory_is_tried_at_once_with_the_next_size() -> None:
