@@ -68,7 +68,7 @@ class Durations(Told):
     """Seconds; null where AWS did not say."""
 
     queued: float | None = Field(default=None, description="From the task's creation until its images were pulled.")
-    starting: float | None = Field(default=None, description="Pulling images.")
+    starting: float | None = Field(default=None, description="Pulling images and starting containers.")
     running: float | None = None
     archiving: float | None = Field(
         default=None, description="From the task's stop until the last of its logs was in S3; null where none was."
@@ -85,6 +85,12 @@ class AttemptReport(Told):
     stop_code: str | None = None
     stopped_reason: str | None = None
     error: str | None = None
+    failure_class: str | None = Field(default=None, description="Why it was tried again, or given up.")
+    cpu: int | None = Field(default=None, description="CPU units that it ran with; 1,024 are one vCPU.")
+    memory: int | None = Field(default=None, description="MiB that it ran with; more after an out-of-memory.")
+    ran_on: str | None = Field(
+        default=None, description="Capacity provider or launch type: FARGATE_SPOT, then FARGATE on demand."
+    )
     started_at: str | None = None
     stopped_at: str | None = None
     durations: Durations = Durations()

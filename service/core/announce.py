@@ -20,6 +20,7 @@ from schemas.price import Price
 from service.core import console
 from service.core.announce_text import as_text
 from service.core.cost import cost_of
+from service.core.ending import whole_number
 from service.core.excerpts import without_secrets
 from service.core.facts import ContainerState, LogArchived, Rejected, Requested, TaskChanged
 from service.core.failure_card import failure_card
@@ -144,6 +145,10 @@ def _attempt_report(record: Record, story: AttemptStory, links: Links) -> Attemp
         stop_code=task.stop_code if task else None,
         stopped_reason=task.stopped_reason if task else None,
         error=told.error if told else None,
+        failure_class=told.failure_class if told else None,
+        cpu=whole_number(task.cpu) if task else None,
+        memory=whole_number(task.memory) if task else None,
+        ran_on=(task.capacity_provider or task.launch_type) if task else None,
         started_at=iso(task.started_at) if task else None,
         stopped_at=iso(task.stopped_at) if task else None,
         durations=_durations(record, task) if task else Durations(),

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from schemas.notification import AttemptReport, Cost, FailureCard, JobNotification, LogReceipt, Rejection, StageReport
+from schemas.notification import (
+    AttemptReport,
+    Confidence,
+    Cost,
+    FailureCard,
+    JobNotification,
+    LogReceipt,
+    Rejection,
+    StageReport,
+)
 
 _LONGEST_SUBJECT = 99  # SNS: less than 100 characters, ASCII, no line breaks [SNS Publish].
 
@@ -12,9 +21,10 @@ _OPENINGS = {
     "SUCCEEDED": "Your job {job} succeeded{took}.",
     "FAILED": "Your job {job} failed{took}.",
     "TIMED_OUT": "Your job {job} ran out of time{took}.",
-    "ABORTED": "Your job {job} was stopped before it was done{took}.",
+    "ABORTED": "Your job {job} was stopped{took}, before it was done.",
     "REJECTED": "A request{job_named} was not accepted, so nothing was run.",
 }
+_SURE: dict[Confidence, str] = {"certain": "certain", "likely": "likely", "guess": "a guess"}
 
 
 def subject(notification: JobNotification) -> str:
@@ -32,15 +42,16 @@ def as_text(notification: JobNotification) -> str:
 
 
 def _lines(told: JobNotification) -> Iterator[str]:
-    yield _OPENINGS[told.status].format(
-        job=told.job_id, job_named=f" for job {told.job_id}" if told.job_id else "", took=_took(told)
-    )
+    job = f'"{told.job_id}"'
+    yield _OPENINGS[told.status].format(job=job, job_named=f" for job {job}" if told.job_id else "", took=_took(told))
     yield ""
     if told.rejection:
         yield from _rejection(told.rejection)
     if told.failure:
         yield from _failure(told.failure)
     yield from _stages(told.stages)
+    if told.left_out:
+        yield f"Left out, to keep this short enough to be sent: {'; '.join(told.left_out)}."
     if told.cost:
         yield _cost(told.cost)
     if told.execution_console_url:
@@ -54,14 +65,19 @@ def _took(told: JobNotification) -> str:
 
 def _duration(seconds: float) -> str:
     if seconds < 60:
-        return f"{seconds:.1f} seconds"
+        return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
+def _moment(iso: str) -> str:
+    """To the minute, which is cut and not rounded: a link must not be told to live longer than it does."""
+    return f"{iso[:10]} {iso[11:16]} UTC"
+
+
 def _cost(cost: Cost) -> str:
-    held = f"It held {cost.vcpu_seconds:,.2f} vCPU-seconds and {cost.gb_seconds:,.2f} GB-seconds"
+    held = f"Its tasks held {cost.vcpu_seconds:,.2f} vCPU-seconds and {cost.gb_seconds:,.2f} GB-seconds"
     return f"{held}, about {cost.estimate:.4f} by your prices." if cost.estimate is not None else f"{held}."
 
 
@@ -74,53 +90,86 @@ def _rejection(rejection: Rejection) -> Iterator[str]:
     if rejection.body_s3_uri:
         yield f"The request as it was sent: {rejection.body_s3_uri}"
     if rejection.body_link:
+        yield f"  to be opened until {_moment(rejection.body_link.expires_at)}:"
         yield f"  {rejection.body_link.url}"
-        yield f"  (opens until {rejection.body_link.expires_at})"
     yield ""
 
 
 def _failure(card: FailureCard) -> Iterator[str]:
-    where = f"Stage {card.stage} ({card.stage_name})" if card.stage else "The job"
+    where = f" in stage {card.stage} ({card.stage_name})" if card.stage else ""
     code = f", exit code {card.exit_code}" if card.exit_code is not None else ""
-    yield f"{where}: {card.failure_class.replace('_', ' ')}{code}. This is {card.confidence}."
-    yield f"  Evidence: {card.evidence}"
-    yield f"  What to do: {card.next_action}"
+    yield f"Why: {_words(card.failure_class)}{where}{code}. This is {_SURE[card.confidence]}."
+    yield f"  Evidence: {_on_one_line(card.evidence)}"
+    yield f"  What to do: {_on_one_line(card.next_action)}"
     if card.log_tail:
         yield "  Its last words:"
         yield from (f"    | {_on_one_line(line)}" for line in card.log_tail)
     yield ""
 
 
+def _words(name: str) -> str:
+    return name.lower().replace("_", " ")
+
+
 def _on_one_line(text: str) -> str:
-    """A container's own line: what would break the line, or steer a terminal, becomes a space."""
+    """Words of a container's or of AWS's: what would break the line, or steer a terminal, becomes a space."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _stages(stages: tuple[StageReport, ...]) -> Iterator[str]:
     for stage in stages:
-        yield f"Stage {stage.stage} ({stage.name}, image {stage.image}): {stage.status.lower().replace('_', ' ')}"
+        named = stage.name if stage.name == stage.image else f"{stage.name}, image {stage.image}"
+        alone = len(stage.attempts) == 1
+        code = "".join(_exit_code(attempt) for attempt in stage.attempts) if alone else ""
+        yield f"Stage {stage.stage} ({named}): {_words(stage.status)}{code}"
         for attempt in stage.attempts:
-            yield from _attempt(attempt, alone=len(stage.attempts) == 1)
+            if not alone:
+                yield f"  Attempt {attempt.attempt}: {_ended(attempt)}{_exit_code(attempt)}"
+            yield from _attempt(attempt)
         if stage.output_s3_prefix:
-            yield f"  output: {stage.output_s3_prefix}"
+            yield f"  Output: {stage.output_s3_prefix}"
         yield ""
 
 
-def _attempt(attempt: AttemptReport, *, alone: bool) -> Iterator[str]:
-    code = f"exit code {attempt.exit_code}" if attempt.exit_code is not None else "no exit code"
-    ran = f", ran {_duration(attempt.durations.running)}" if attempt.durations.running is not None else ""
-    if not alone:
-        yield f"  attempt {attempt.attempt}: {code}{ran}"
+def _ended(attempt: AttemptReport) -> str:
+    return "passed" if attempt.passed else _words(attempt.failure_class or "failed")
+
+
+def _exit_code(attempt: AttemptReport) -> str:
+    if attempt.exit_code is not None:
+        return f", exit code {attempt.exit_code}"
+    refused = (attempt.error or "").startswith(("ECS.", "AmazonECS.")) and attempt.task_arn is None
+    return ", no task was started" if refused else ", no exit code"
+
+
+def _attempt(attempt: AttemptReport) -> Iterator[str]:
+    times = attempt.durations
+    spent = (
+        f"waited {_duration(times.queued)}" if times.queued is not None else "",
+        f"pulled its images and started in {_duration(times.starting)}" if times.starting is not None else "",
+        f"ran {_duration(times.running)}{_on(attempt)}" if times.running is not None else "",
+        f"its logs were archived {_duration(times.archiving)} later" if times.archiving is not None else "",
+    )
+    if any(spent):
+        yield f"  It {', '.join(filter(None, spent))}."
     for container in attempt.containers:
         if container.log:
             yield from _log(container.log)
 
 
+def _on(attempt: AttemptReport) -> str:
+    """What it ran on and with, as far as that is known."""
+    memory = f" with {attempt.memory} MiB" if attempt.memory else ""
+    return f" on {attempt.ran_on}{memory}" if attempt.ran_on else memory
+
+
 def _log(log: LogReceipt) -> Iterator[str]:
-    if log.status == "absent" or log.link is None:
-        yield f"  log of {log.container}: {log.status.replace('_', ' ')}{f' ({log.why})' if log.why else ''}"
+    why = _on_one_line(log.why or "")
+    if log.s3_uri is None:
+        yield f"  Log of {log.container}: {_words(log.status)}{f' ({why})' if why else ''}"
         return
-    note = f", {log.status.replace('_', ' ')}: {log.why}" if log.why else ""
+    note = f"; {_words(log.status)}: {why}" if why else ""
     lines = f"{log.lines:,} line{'' if log.lines == 1 else 's'}"
-    yield f"  log of {log.container} ({lines}{note}), opens until {log.link.expires_at}:"
-    yield f"    {log.link.url}"
+    until = f", to be opened until {_moment(log.link.expires_at)}" if log.link else ""
+    yield f"  Log of {log.container} ({lines}{note}){until}:"
+    yield f"    {log.link.url if log.link else log.s3_uri}"

@@ -101,7 +101,7 @@ def ending_of_task(task: TaskChanged, own_container: str, error: str | None = No
         launch_type=task.launch_type,
         capacity_provider=task.capacity_provider,
         started=task.started_at is not None or bool(_codes(task.containers)),
-        memory=_whole_number(task.memory),
+        memory=whole_number(task.memory),
         error=error,
         cause=None if read_task_cause(cause or "") else cause,
     )
@@ -146,7 +146,7 @@ def read_task_cause(cause: str) -> TaskCause | None:
         stopped_reason=_text(task.get("stoppedReason")),
         launch_type=_text(task.get("launchType")),
         capacity_provider=_text(task.get("capacityProviderName")),
-        memory=_whole_number(task.get("memory")),
+        memory=whole_number(task.get("memory")),
         started=task.get("startedAt") is not None,
         containers=tuple(_container(item) for item in raw),
         whole=whole,
@@ -182,7 +182,8 @@ def _text(value: object) -> str | None:
     return str(well_formed(value)) if isinstance(value, str) and value.strip() else None
 
 
-def _whole_number(value: object) -> int | None:
+def whole_number(value: object) -> int | None:
+    """CPU units or MiB, which AWS gives as text; None for what is no such number."""
     text = str(value)
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
 

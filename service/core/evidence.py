@@ -201,7 +201,9 @@ def out_of_time(ending: Ending) -> str:
         ("heartbeat every", ending.heartbeat_seconds),
     )
     known = ", ".join(f"{name} {value:g} s" for name, value in numbers if value is not None)
-    return " ".join(filter(None, (ending.error, f"({known})" if known else "", ending.cause)))
+    # The planner's evidence is this same line, from what was known then.
+    more = "" if (ending.cause or "").startswith(ending.error or "") else ending.cause
+    return " ".join(filter(None, (ending.error, f"({known})" if known else "", more)))
 
 
 def _timed_out(ending: Ending) -> bool:

@@ -137,7 +137,7 @@ def test_a_job_that_succeeded() -> None:
             requested(user="ifgeek", job_type="thumbnails", input_file="in/a.jpg", labels={"team": "pictures"}),
             execution(attempts=(PASSED,)),
             task(),
-            receipt(first_at=NOW + 7, last_at=NOW + 49.5),
+            receipt(first_at=NOW + 7, last_at=NOW + 49.5, archived_at=NOW + 61.25),
         ),
         LINKS,
     )
@@ -151,12 +151,17 @@ def test_a_job_that_succeeded() -> None:
     assert (notification.duration_seconds, notification.observed_via) == (60, "event")
     stage = notification.stages[0]
     assert (stage.status, stage.output_s3_prefix) == ("PASSED", f"s3://jobferry-logs/jobs/{JOB}/stages/1/")
-    assert stage.attempts[0].durations.model_dump() == {"queued": 2, "starting": 3, "running": 44}
+    assert stage.attempts[0].durations.model_dump() == {
+        "queued": 2,
+        "starting": 3,
+        "running": 44,
+        "archiving": 11.25,
+    }
     log = stage.attempts[0].containers[0].log
     assert log is not None
     assert (log.status, log.lines, log.s3_uri, log.link) == ("complete", 2, f"s3://jobferry-logs/{KEY}", LINK)
     assert LINK.url in notification.text
-    assert LINK.expires_at in notification.text
+    assert "2023-11-21 22:13 UTC" in notification.text
 
 
 def test_a_stage_that_failed_and_one_that_did_not_run() -> None:
@@ -198,15 +203,15 @@ def test_every_attempt_is_told_with_its_own_task() -> None:
 
 
 RECEIPTS: dict[str, tuple[dict[str, Any], str]] = {
-    "complete": ({}, "log of main (2 lines), opens until 2023-11-21"),
-    "one line": ({"lines": 1}, "log of main (1 line), opens until"),
+    "complete": ({}, "Log of main (2 lines), to be opened until 2023-11-21 22:13 UTC:"),
+    "one line": ({"lines": 1}, "Log of main (1 line), to be opened until"),
     "possibly lossy": (
         {"status": "possibly_lossy", "why": "the mode is non-blocking"},
-        "(2 lines, possibly lossy: the mode is non-blocking), opens until",
+        "(2 lines; possibly lossy: the mode is non-blocking), to be opened until",
     ),
     "absent": (
         {"status": "absent", "why": "the container never started", "s3_key": None, "s3_bucket": None},
-        "log of main: absent (the container never started)",
+        "Log of main: absent (the container never started)",
     ),
 }
 
@@ -216,6 +221,72 @@ def test_what_the_letter_says_of_a_log(fields: dict[str, Any], line: str) -> Non
     """Whole, doubtful or absent, each with its reason."""
     notification = told(requested(), execution(attempts=(PASSED,)), task(), receipt(**fields), links=LINKS)
     assert line in notification.text
+
+
+def test_how_long_archiving_took_is_the_last_log_of_the_task() -> None:
+    """From the task's stop; unknown where no log was archived, never negative where clocks differ."""
+    two = task(containers=(container(), container("side")))
+    facts = (requested(), execution(attempts=(PASSED,)), two)
+    both = (receipt(archived_at=NOW + 52), receipt(name="side", archived_at=NOW + 55))
+    absent = (receipt(status="absent", s3_key=None, s3_bucket=None),)
+    early = (receipt(archived_at=NOW + 49),)
+    for receipts, seconds in ((both, 5), (absent, None), ((), None), (early, 0)):
+        assert told(*facts, *receipts).stages[0].attempts[0].durations.archiving == seconds
+
+
+def test_every_attempt_says_why_it_ended_and_on_what_it_ran() -> None:
+    """A retry on demand, or with more memory, is seen to have been one."""
+    killed = container(exit_code=137)
+    notification = told(
+        requested(),
+        execution(
+            attempts=(
+                attempt(1, 1, passed=False, exit_code=137, failure_class="spot_interruption"),
+                attempt(1, 2, passed=False, exit_code=137, failure_class="out_of_memory"),
+                attempt(1, 3),
+            )
+        ),
+        task(launch_type="FARGATE", capacity_provider="FARGATE_SPOT", memory="512", containers=(killed,)),
+        task("t1-2", attempt=2, launch_type="FARGATE", memory="512", containers=(killed,)),
+        task("t1-3", attempt=3, launch_type="FARGATE", memory="1024"),
+    )
+    attempts = notification.stages[0].attempts
+    assert [(item.failure_class, item.ran_on, item.memory) for item in attempts] == [
+        ("spot_interruption", "FARGATE_SPOT", 512),
+        ("out_of_memory", "FARGATE", 512),
+        (None, "FARGATE", 1024),
+    ]
+    assert "Attempt 1: spot interruption, exit code 137\n" in notification.text
+    assert "on FARGATE_SPOT with 512 MiB" in notification.text
+    assert "Attempt 3: passed, exit code 0\n" in notification.text
+
+
+def test_no_task_is_told_where_RunTask_was_refused() -> None:
+    """Rather than a missing exit code, which would have somebody look for a task."""
+    refused = attempt(passed=False, exit_code=None, task_arn=None, error="ECS.AmazonECSException")
+    silent = attempt(passed=False, exit_code=None, task_arn=None, error="States.Timeout")
+    for one, words in ((refused, "failed, no task was started\n"), (silent, "failed, no exit code\n")):
+        assert words in told(requested(), execution("FAILED", attempts=(one,))).text
+
+
+CONFIDENCES = {"certain": "This is certain.", "likely": "This is likely.", "guess": "This is a guess."}
+
+
+@pytest.mark.parametrize(("confidence", "words"), CONFIDENCES.items())
+def test_the_letter_says_how_sure_we_are(confidence: str, words: str) -> None:
+    """In a sentence."""
+    notification = told(requested(), execution("FAILED", attempts=(attempt(passed=False),)))
+    assert notification.failure is not None
+    card = notification.failure.model_copy(update={"confidence": confidence})
+    assert words in as_text(notification.model_copy(update={"failure": card}))
+
+
+def test_the_letter_says_what_was_left_out() -> None:
+    """A colleague should not look for links that nobody sent; a log without its link is told by its place."""
+    notification = told(requested(), execution(attempts=(PASSED,)), task(), receipt())
+    text = as_text(notification.model_copy(update={"left_out": ("console links",)}))
+    assert "Left out, to keep this short enough to be sent: console links." in text
+    assert f"  Log of main (2 lines):\n    s3://jobferry-logs/{KEY}\n" in text
 
 
 def test_what_a_notification_links_to() -> None:
@@ -251,6 +322,18 @@ def test_a_rejection_says_every_reason_and_where_the_body_is() -> None:
 
 
 HOSTILE = "\x1b[2J\r\nBcc: all@example.com\u2028\u202e\x00 🚢 \ud7ff{job}%s"
+
+
+def test_hostile_reasons_do_not_break_the_letter() -> None:
+    """Nor do AWS's words, which quote a container's and a registry's."""
+    notification = told(
+        requested(),
+        execution("FAILED", attempts=(attempt(passed=False, exit_code=None),)),
+        task(stopped_reason=HOSTILE, containers=(container(exit_code=None, reason=HOSTILE),)),
+        receipt(status="absent", why=f"the container never started: {HOSTILE}", s3_key=None, s3_bucket=None),
+    )
+    assert all(line.isprintable() for line in notification.text.splitlines())
+    assert not any(line.startswith("Bcc") for line in notification.text.splitlines())
 
 
 def test_hostile_last_words_do_not_break_the_letter() -> None:
