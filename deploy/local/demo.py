@@ -4,63 +4,76 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
-from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from deploy.examples.pictures.drawing import ferry
-from deploy.local.demo_jobs import INPUT_KEY, RENDITIONS, Check, DemoJob, Logs, demo_jobs
+from deploy.local.demo_jobs import INPUT_KEY, RENDITIONS, Check, Logs, demo_jobs
+from deploy.local.demo_report import STYLES, Outcome, broken, table, tell
+from deploy.local.demo_world import cancel_once_running, exit_code_by_ecs, with_demo_images
+from deploy.local.emulator_process import EmulatorEnded, EmulatorFailed
 from deploy.local.local_run import LocalRun, local_run
+from deploy.local.stack import StackFailedError
 from deploy.local.subscriber import Received, Subscriber
-from schemas.notification import JobNotification, Link, LogReceipt
+from schemas.notification import JobNotification, Link, LogReceipt, StageReport
 
 FOLDER = Path(".jobferry")
 _ALL_WITHIN_SECONDS = 120
 _HTTP_TIMEOUT_SECONDS = 10
-_STYLES = {"SUCCEEDED": "green", "FAILED": "red", "REJECTED": "yellow"}
-
-
-@dataclass
-class Outcome:
-    """One job of the demo, and what has come of it so far."""
-
-    job: DemoJob
-    sent_at: float
-    received: Received | None = None
-    after_seconds: float = 0.0
-    logs: Logs = ()
-    checks: list[Check] = field(default_factory=list)
-
-    @property
-    def held(self) -> bool:
-        return self.received is not None and all(check.held for check in self.checks)
 
 
 def demo(*, as_json: bool) -> int:
-    """Run the demo. 0 only if every check held."""
+    """Run the demo. 0 only if every check held; where it cannot run, or is told to end, a sentence says so."""
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        return _demo(as_json=as_json)
+    except EmulatorEnded:
+        return 1  # It has said why itself.
+    except (EmulatorFailed, StackFailedError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped before the demo was over.", file=sys.stderr)
+        return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _demo(*, as_json: bool) -> int:
     console = Console(stderr=as_json, highlight=False)
     FOLDER.mkdir(exist_ok=True)
     log_path = FOLDER / "worker.log"
     with console.status("Starting an AWS of our own ..."), log_path.open("wb") as log:
         started = time.monotonic()
-        with local_run() as run, run.worker(log=log.fileno()) as worker:
-            console.print(f"Jobferry runs at {run.endpoint_url} (up in {time.monotonic() - started:.1f} s).")
-            outcomes = _run_jobs(run, console, worker)
-            pictures = _fetch_pictures(run)
-    for outcome in outcomes:
-        _tell(outcome, console)
+        with local_run() as bare:
+            run = with_demo_images(bare, FOLDER)
+            with run.worker(log=log.fileno()) as worker:
+                console.print(f"Jobferry runs at {run.endpoint_url} (up in {time.monotonic() - started:.1f} s).")
+                outcomes = _run_jobs(run, console, worker)
+                pictures = _fetch_pictures(run)
     outcomes[1].checks.extend(pictures.checks)
-    console.print(_table(outcomes))
-    console.print(pictures.where)
+    tell(outcomes, console)
+    console.print(table(outcomes))
+    console.print()
+    for line in broken(outcomes):
+        console.print(line, soft_wrap=True)
+    console.print(pictures.where, soft_wrap=True)
     console.print(f"The worker's log: {log_path}")
     if as_json:
         for outcome in outcomes:
@@ -90,14 +103,22 @@ def _watch(
     with Live(console=console, refresh_per_second=8, transient=True) as live:
         while not all(outcome.received for outcome in outcomes) and time.monotonic() < deadline:
             live.update(_progress(run, outcomes))
+            _cancel(run, outcomes)
             for received in subscriber.receive(wait_seconds=0):
-                _note(received, outcomes)
+                _note(run, received, outcomes)
             if worker.poll() is not None:
                 break
-            time.sleep(0.1)
+            time.sleep(0.25)
 
 
-def _note(received: Received, outcomes: list[Outcome]) -> None:
+def _cancel(run: LocalRun, outcomes: list[Outcome]) -> None:
+    """Be the operator."""
+    for outcome in outcomes:
+        if outcome.job.cancelled and not outcome.cancelled and outcome.job.job_id:
+            outcome.cancelled = cancel_once_running(run, outcome.job.job_id)
+
+
+def _note(run: LocalRun, received: Received, outcomes: list[Outcome]) -> None:
     """Check a notification as a subscriber would, the moment it arrives."""
     told = received.notification
     outcome = next((item for item in outcomes if item.job.job_id == told.job_id), None)
@@ -110,10 +131,24 @@ def _note(received: Received, outcomes: list[Outcome]) -> None:
     outcome.checks.append(Check("filter attribute", received.attributes.get("status") == told.status))
     if told.rejection:
         outcome.checks.append(_kept(told.rejection.body_link, outcome.job.body))
+    outcome.checks.extend(_truths(run, told))
     logs = [(receipt, _fetch(receipt.link) if receipt.link else "") for receipt in _receipts(told)]
     outcome.logs = logs
     outcome.checks.extend(_log_checks(logs))
     outcome.checks.extend(outcome.job.checks(told, logs))
+
+
+def _truths(run: LocalRun, told: JobNotification) -> Iterator[Check]:
+    """Each attempt against what ECS itself says of its task: that it has stopped, and with which exit code."""
+    for stage in told.stages:
+        yield from (Check(f"stage {stage.stage} ended as ECS says", held) for held in _as_ecs_says(run, stage))
+
+
+def _as_ecs_says(run: LocalRun, stage: StageReport) -> Iterator[bool]:
+    for attempt in stage.attempts:
+        for container in attempt.containers:
+            truth = exit_code_by_ecs(run, attempt.task_arn or "", container.name)
+            yield truth == ("STOPPED", container.exit_code)
 
 
 def _receipts(told: JobNotification) -> Iterator[LogReceipt]:
@@ -124,9 +159,10 @@ def _receipts(told: JobNotification) -> Iterator[LogReceipt]:
 
 def _log_checks(logs: Logs) -> Iterator[Check]:
     for receipt, text in logs:
-        name = f"log of {receipt.container}"
-        yield Check(f"{name} is complete", receipt.status == "complete")
-        yield Check(f"{name} opens by its link", hashlib.sha256(text.encode()).hexdigest() == receipt.sha256)
+        if receipt.status != "absent":
+            name = f"log of {receipt.container}"
+            yield Check(f"{name} is complete", receipt.status == "complete")
+            yield Check(f"{name} opens by its link", hashlib.sha256(text.encode()).hexdigest() == receipt.sha256)
 
 
 def _kept(link: Link | None, body: str) -> Check:
@@ -170,13 +206,13 @@ def _picture_checks(names: set[str]) -> Iterator[Check]:
 
 def _progress(run: LocalRun, outcomes: list[Outcome]) -> Table:
     states = _execution_states(run)
-    table = Table.grid(padding=(0, 2))
+    grid = Table.grid(padding=(0, 2))
     for outcome in outcomes:
         told = outcome.received
         state = told.notification.status if told else states.get(outcome.job.job_id or "", "sent")
-        mark = Text("●", style=_STYLES.get(state, "cyan") if told else "dim")
-        table.add_row(mark, outcome.job.title, Text(state.lower(), style="bold" if told else "dim"))
-    return table
+        mark = Text("●", style=STYLES.get(state, "cyan") if told else "dim")
+        grid.add_row(mark, outcome.job.title, Text(state.lower(), style="bold" if told else "dim"))
+    return grid
 
 
 def _execution_states(run: LocalRun) -> dict[str, str]:
@@ -184,48 +220,3 @@ def _execution_states(run: LocalRun) -> dict[str, str]:
     client = run.session.client("stepfunctions")
     found = client.list_executions(stateMachineArn=run.stack.outputs["StateMachineArn"])["executions"]
     return {item["name"]: "running" if item["status"] == "RUNNING" else "archiving logs" for item in found}
-
-
-def _tell(outcome: Outcome, console: Console) -> None:
-    """The notification as the subscriber got it, and what the log links gave."""
-    console.rule(f"[bold]{outcome.job.title}")
-    if outcome.received is None:
-        console.print("No notification came.", style="red")
-        return
-    console.print(Text("Subject: " + outcome.received.subject, style="bold"))
-    console.print(Text(outcome.received.notification.text), soft_wrap=True)
-    for receipt, text in outcome.logs:
-        console.print(Text(f"GET {receipt.s3_uri}", style="cyan"), soft_wrap=True)
-        for line in text.splitlines():
-            console.print(Text(f"  | {line}"), soft_wrap=True)
-    console.print()
-
-
-def _table(outcomes: list[Outcome]) -> Table:
-    table = Table(
-        title="Jobferry's demo", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
-    )
-    for name in ("Job", "Status", "Exit", "Log lines", "Seconds", "Checks"):
-        table.add_column(name, justify="right" if name in {"Log lines", "Seconds"} else "left")
-    for outcome in outcomes:
-        table.add_row(*_row(outcome))
-    return table
-
-
-def _row(outcome: Outcome) -> tuple[str | Text, ...]:
-    failed = [check.what for check in outcome.checks if not check.held]
-    checks = (
-        Text(f"✗ {'; '.join(failed)}", style="red") if failed else Text(f"✓ {len(outcome.checks)} held", style="green")
-    )
-    if outcome.received is None:
-        return (outcome.job.title, Text("MISSING", style="red"), "", "", "", Text("✗ no notification", style="red"))
-    told = outcome.received.notification
-    codes = [stage.attempts[-1].exit_code for stage in told.stages if stage.attempts]
-    return (
-        outcome.job.title,
-        Text(told.status, style=_STYLES.get(told.status, "red")),
-        ", ".join("none" if code is None else str(code) for code in codes) or "-",
-        str(sum(receipt.lines for receipt, _ in outcome.logs)) if outcome.logs else "-",
-        f"{outcome.after_seconds:.1f}",
-        checks,
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Callable, Iterator
+from math import isfinite
 from typing import Literal, NamedTuple
 
 from schemas.notification import Confidence
@@ -200,7 +201,7 @@ def out_of_time(ending: Ending) -> str:
         ("timeout", ending.timeout_seconds),
         ("heartbeat every", ending.heartbeat_seconds),
     )
-    known = ", ".join(f"{name} {value:g} s" for name, value in numbers if value is not None)
+    known = ", ".join(f"{name} {_seconds(value, '')}" for name, value in numbers if value is not None)
     # The planner's evidence is this same line, from what was known then.
     more = "" if (ending.cause or "").startswith(ending.error or "") else ending.cause
     return " ".join(filter(None, (ending.error, f"({known})" if known else "", more)))
@@ -250,4 +251,4 @@ def names_in(ending: Ending) -> dict[str, str]:
 
 
 def _seconds(value: float | None, default: str) -> str:
-    return default if value is None else f"{value:g} s"
+    return default if value is None else f"{round(value, 1) if isfinite(value) else value:g} s"

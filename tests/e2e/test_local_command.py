@@ -112,7 +112,34 @@ def test_the_demo_as_json_prints_notifications_and_nothing_else(tmp_path: Path) 
     ended = jobferry("demo", "--json", folder=tmp_path, within=120)
     assert ended.returncode == 0, ended.stderr
     told = [JobNotification.model_validate(json.loads(line)) for line in ended.stdout.splitlines()]
-    assert [each.status for each in told] == ["SUCCEEDED", "SUCCEEDED", "FAILED", "SUCCEEDED", "REJECTED"]
+    endings = [(each.status, each.failure.failure_class if each.failure else None) for each in told]
+    assert endings == [
+        ("SUCCEEDED", None),
+        ("SUCCEEDED", None),
+        ("SUCCEEDED", None),
+        ("FAILED", "application_exit"),
+        ("FAILED", "application_exit"),
+        ("FAILED", "out_of_memory"),
+        ("FAILED", "image_missing"),
+        ("FAILED", "stage_timeout"),
+        ("TIMED_OUT", "job_timeout"),
+        ("FAILED", "heartbeat"),
+        ("ABORTED", "cancelled"),
+        ("REJECTED", None),
+    ]
+
+
+@needs_proc
+def test_a_demo_that_is_told_to_end_says_so_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """In the midst of its jobs: no traceback, no error of the emulator's, no process."""
+    with running("demo", folder=tmp_path) as command:
+        command.wait_for_line("Jobferry runs at")
+        processes = descendants(command.process.pid)
+        command.process.send_signal(signal.SIGTERM)
+        assert command.process.wait(30) == 130
+        wait_for(lambda: not alive(processes), within=5, what="every process's end")
+    printed = (tmp_path / "stderr.log").read_text()
+    assert printed == "Stopped before the demo was over.\n"
 
 
 @pytest.mark.parametrize("arguments", [("local", "--port", "lots"), ("sail",), ()], ids=["port", "unknown", "none"])
