@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+import asyncio
+from collections.abc import AsyncIterator, Callable, Container
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
+from service.aws.trouble import TROUBLE
 from service.clock import Clock, new_work
 from service.core.actions import Action
-from service.core.facts import Fact
+from service.core.facts import Claimed, Fact
 from service.core.owed import Moment, Patience, owed
 from service.core.record import Record
 
@@ -46,9 +49,33 @@ class Settling:
         done: set[Action] = set()
         while action := self._next(job, me, done):
             done.add(action)
-            for fact in await self.performer.perform(action, job, me):
+            async with self._claims_kept(job, me):
+                learnt = await self.performer.perform(action, job, me)
+            for fact in learnt:
                 job = await self.jobs.merge(fact)
         return job
+
+    @asynccontextmanager
+    async def _claims_kept(self, job: Record, me: str) -> AsyncIterator[None]:
+        """Keep what I have claimed mine for as long as the work takes: a log may be larger than a claim is long."""
+        renewing = [asyncio.create_task(self._renew(claim)) for claim in job.claims_of(me)]
+        try:
+            yield
+        finally:
+            for task in renewing:
+                task.cancel()
+            if renewing:
+                await asyncio.wait(renewing)
+
+    async def _renew(self, claim: Claimed) -> None:
+        """Renew a claim at each third of its span, until another has it: then the work is done twice, harmlessly."""
+        held: Claimed | None = claim
+        while held is not None and held.owner == claim.owner:
+            claim = held
+            await asyncio.sleep(claim.seconds / 3)
+            # A renewal that fails is tried again at the next third.
+            with suppress(*TROUBLE):
+                held = (await self.jobs.merge(claim.renewed(self.now()))).claim(claim.what)
 
     def _next(self, job: Record, me: str, done: Container[Action]) -> Action | None:
         """The first thing that is owed by the record as it is now; it may have changed since the last was done."""

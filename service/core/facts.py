@@ -223,9 +223,10 @@ class LogArchived(_Fact):
 
 
 class Claimed(_Fact):
-    """Someone is doing a thing that should not be done twice at once; after `seconds` anyone may.
+    """Someone is doing a thing that should not be done twice at once; `seconds` after `at` anyone may.
 
-    This register is a lock rather than knowledge: the one kind of fact for which it matters who comes first.
+    While the work goes on the claim is renewed. This register is a lock rather than knowledge: the one kind of fact
+    for which it matters who comes first.
     """
 
     kind: Literal["claim"] = "claim"
@@ -234,11 +235,24 @@ class Claimed(_Fact):
     at: float
     seconds: float
     since: float | None = Field(default=None, description="When this was first claimed, by whomever.")
+    made_at: float | None = Field(default=None, description="Of a renewal: when its owner made the claim.")
+    renews: float | None = Field(default=None, description="Of a renewal: `at` of the claim that it renews.")
 
     @property
     def began_at(self) -> float:
         """Since when there have been tries to do the thing."""
         return self.at if self.since is None else self.since
+
+    @property
+    def try_began_at(self) -> float:
+        """Since when the owner tries to do the thing."""
+        return self.at if self.made_at is None else self.made_at
+
+    def renewed(self, at: float) -> Claimed:
+        """The same claim from now on. It holds only if nobody else has claimed the thing since."""
+        return self.model_copy(
+            update={"at": at, "since": self.began_at, "made_at": self.try_began_at, "renews": self.at}
+        )
 
     @property
     def register_name(self) -> str:
@@ -250,6 +264,8 @@ class Claimed(_Fact):
 
     @property
     def beats_below(self) -> int:
+        if self.renews is not None:
+            return int(self.renews * 1000) + 1
         return int((self.at - self.seconds) * 1000)
 
 

@@ -16,7 +16,8 @@
 | ... but ECS forgot a task whose event may wait in a queue    | that, after deadline    |
 | rejected, not announced                                      | Claim, then Announce    |
 
-What another holds a claim on is not owed by us; if they die, the claim expires and the sweeper finds it owed again.
+What another holds a claim on is not owed by us. They renew it for as long as they work; if they die, it expires and the
+sweeper finds the work owed again.
 """
 
 from __future__ import annotations
@@ -139,7 +140,7 @@ def _was_last_try(claim: Claimed | None, at: Moment) -> bool:
     """
     if claim is None or claim.owner == at.me or claim.at + claim.seconds >= at.now:
         return False
-    return claim.at > claim.began_at + at.patience.log_deadline
+    return claim.try_began_at > claim.began_at + at.patience.log_deadline
 
 
 def _announcement(job: Record, at: Moment) -> Iterator[Action]:

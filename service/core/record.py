@@ -63,6 +63,10 @@ class Record:
         """Who is at work on this, or was last."""
         return cast("Claimed | None", self.registers.get(f"claim#{what}"))
 
+    def claims_of(self, owner: str) -> tuple[Claimed, ...]:
+        """What this owner is at work on."""
+        return tuple(fact for fact in self.registers.values() if isinstance(fact, Claimed) and fact.owner == owner)
+
     def new_claim(self, what: str, owner: str, at: float, seconds: float) -> Claimed:
         """A claim to be made; it remembers since when there have been tries."""
         held = self.claim(what)

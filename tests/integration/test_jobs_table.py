@@ -81,6 +81,17 @@ async def test_a_claim_holds_until_it_expires(table: JobsTable) -> None:
     assert owners == ["first", "first", "first", "fourth"]
 
 
+async def test_a_claim_is_renewed_by_its_owner_only(table: JobsTable) -> None:
+    """And by him only while nobody else has it."""
+    await table.merge(requested())
+    first = claimed("first", 100.0)
+    owners = []
+    for claim in (first, first.renewed(140.0), claimed("second", 199.0), claimed("third", 201.0), first.renewed(300.0)):
+        held = (await table.merge(claim)).claim("announce#0")
+        owners.append(held.owner if held else None)
+    assert owners == ["first", "first", "first", "third", "third"]
+
+
 async def test_unknown_attributes_are_no_registers(table: JobsTable) -> None:
     """The index and what a later version may add do not disturb reading."""
     assert record_of("job", {"job_id": {"S": "job"}, "due_at": {"N": "1"}, "novelty": {"S": "x"}}) == Record("job")

@@ -63,6 +63,11 @@ def _tried(since: float, at: float) -> Fact:
     return claim("archive#t1", "another", at).model_copy(update={"since": since})
 
 
+def _renewed(since: float, made: float, at: float) -> Fact:
+    """A try that began at `made`, and whose claim was renewed last at `at`."""
+    return claim("archive#t1", "another", made).model_copy(update={"since": since}).renewed(at)
+
+
 def my(what: str, at: float = END, job_id: str = JOB) -> Fact:
     """My claim, made a moment ago."""
     return claim(what, ME, at, job_id=job_id)
@@ -159,6 +164,18 @@ TABLE: dict[str, tuple[list[Action], list[Action]]] = {
     "a try before the deadline, which is not the last": (
         due(requested(), execution("RUNNING"), task(), _tried(NOW, NOW + 900), at=NOW + 9999),
         [Claim(JOB, "archive#t1")],
+    ),
+    "a long try that began before the deadline, and whose worker died after it": (
+        due(requested(), execution("RUNNING"), task(), _renewed(NOW, NOW + 800, NOW + 1200), at=NOW + 1261),
+        [Claim(JOB, "archive#t1")],
+    ),
+    "a long try that goes on": (
+        due(requested(), execution("RUNNING"), task(), _renewed(NOW, NOW + 901, NOW + 1200), at=NOW + 1259),
+        [],
+    ),
+    "a long last try that came to nothing": (
+        due(requested(), execution("RUNNING"), task(), _renewed(NOW, NOW + 901, NOW + 1200), at=NOW + 1261),
+        [GiveUpLog(JOB, "t1", "main")],
     ),
     "a log that waited for us in an outage": (
         due(requested(), execution("RUNNING"), task(), at=NOW + 9999),

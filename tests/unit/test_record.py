@@ -276,6 +276,27 @@ def test_a_claim_is_not_taken_back_by_an_old_one() -> None:
     assert holder(record(mine(NOW), yours(NOW + 61), mine(NOW + 1))) == "you"
 
 
+def test_a_claim_that_is_renewed_is_kept() -> None:
+    """As often as need be; the renewal that was heard once is heard again without effect."""
+    once = mine(NOW).renewed(NOW + 40)
+    twice = once.renewed(NOW + 80)
+    assert holder(record(mine(NOW), once, once, yours(NOW + 61), twice, yours(NOW + 139))) == "me"
+    assert holder(record(mine(NOW), once, twice, yours(NOW + 141))) == "you"
+    assert (twice.try_began_at, twice.began_at) == (NOW, NOW)
+
+
+def test_a_renewal_that_comes_too_late_takes_nothing_back() -> None:
+    """Whoever was away for longer than the claim's time has lost it, however new his renewal is."""
+    assert holder(record(mine(NOW), yours(NOW + 61), mine(NOW).renewed(NOW + 62))) == "you"
+    assert holder(record(mine(NOW), yours(NOW + 61), mine(NOW).renewed(NOW + 200))) == "you"
+
+
+def test_what_someone_is_at_work_on() -> None:
+    """His claims, and nobody else's."""
+    job = record(claim("archive#t1", "me"), claim("archive#t2", "you"), claim("sweep", "me"))
+    assert {item.what for item in job.claims_of("me")} == {"archive#t1", "sweep"}
+
+
 def test_claims_of_different_things_do_not_meet() -> None:
     """Each thing has a lock of its own."""
     job = record(claim("archive#t1", "me"), claim("archive#t2", "you"))

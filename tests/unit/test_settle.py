@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -18,10 +19,11 @@ from service.core.actions import (
     StartExecution,
     StopTask,
 )
-from service.core.facts import Fact
+from service.core.facts import Claimed, Fact
 from service.core.owed import SWEEP, Patience
 from service.core.record import Record, merge
 from service.settle import Settling
+from tests.integration.waiting import eventually
 from tests.unit.builders import (
     JOB,
     NOW,
@@ -48,6 +50,9 @@ class InMemory:
         held = self.records.get(fact.job_id, Record(fact.job_id))
         self.records[fact.job_id] = merge(held, fact)
         return self.records[fact.job_id]
+
+    async def read(self, job_id: str) -> Record:
+        return self.records.get(job_id, Record(job_id))
 
     async def all_of(self, *facts: Fact) -> Record:
         """The record after these facts."""
@@ -195,6 +200,84 @@ async def test_a_log_that_cannot_be_archived_holds_nothing_up_for_ever() -> None
     performer.now = END + 901 + 61
     job = await settling(jobs, performer).settle(jobs.records[JOB])
     assert job.announced is not None
+
+
+@dataclass
+class SlowArchive(Scripted):
+    """Archives a log for as long as it takes; its clock moves with every look at it, so that claims are short."""
+
+    claim_seconds: float = 0.003
+    may_end: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def clock(self) -> float:
+        self.now += self.claim_seconds / 2
+        return self.now
+
+    async def perform(self, action: Action, job: Record, me: str) -> tuple[Fact, ...]:
+        if isinstance(action, Claim):
+            self.done.append(action)
+            return (job.new_claim(action.what, me, self.clock(), self.claim_seconds),)
+        if action == ARCHIVE:
+            await self.may_end.wait()
+        return await super().perform(action, job, me)
+
+
+class Flaky(InMemory):
+    """Every other renewal fails, as in an outage."""
+
+    renewals: int = 0
+
+    async def merge(self, fact: Fact) -> Record:
+        if isinstance(fact, Claimed) and fact.renews is not None:
+            self.renewals += 1
+            if self.renewals % 2:
+                raise ConnectionError
+        return await super().merge(fact)
+
+
+async def test_a_claim_lives_as_long_as_its_work() -> None:
+    """An archive of many times the claim's span is made once, though others look at the job all the while."""
+    jobs, performer = Flaky(), SlowArchive(USUAL)
+    job = await jobs.all_of(requested(), OUTCOME, task())
+    heart = Settling(jobs, performer, Patience(), performer.clock)
+    working = asyncio.create_task(heart.settle(job))
+    await eventually(lambda: jobs.renewals > 20)
+    held = jobs.records[JOB].claim("archive#t1")
+    assert held is not None and held.at > held.try_began_at + 5 * held.seconds
+    others = Scripted(now=held.at + held.seconds / 2)
+    await settling(jobs, others).settle(jobs.records[JOB])
+    assert others.done == []
+    performer.may_end.set()
+    job = await working
+    assert performer.done.count(ARCHIVE) == 1
+    assert job.announced is not None
+
+
+async def test_no_claim_is_renewed_after_its_work() -> None:
+    """Nor where the work failed: the next try waits for the claim's time only."""
+    jobs = Flaky()
+    performer = SlowArchive(USUAL, fails=lambda action: action == ARCHIVE)
+    performer.may_end.set()
+    with pytest.raises(ConnectionError):
+        await Settling(jobs, performer, Patience(), performer.clock).settle(
+            await jobs.all_of(requested(), OUTCOME, task())
+        )
+    assert len(asyncio.all_tasks()) == 1
+    assert jobs.renewals == 0
+
+
+async def test_who_has_lost_a_claim_renews_it_no_more() -> None:
+    """He was away for longer than the claim's span: another works at it, and keeps it."""
+    jobs, performer = Flaky(), SlowArchive(USUAL)
+    job = await jobs.all_of(requested(), OUTCOME, task())
+    working = asyncio.create_task(Settling(jobs, performer, Patience(), performer.clock).settle(job))
+    await eventually(lambda: jobs.records[JOB].claim("archive#t1"))
+    theirs = claim("archive#t1", "another", performer.now + 9999)
+    await jobs.merge(theirs)
+    await eventually(lambda: len(asyncio.all_tasks()) == 2)  # This test's, and the work's.
+    performer.may_end.set()
+    await working
+    assert jobs.records[JOB].claim("archive#t1") == theirs
 
 
 async def test_a_log_waits_out_an_outage() -> None:
