@@ -24,12 +24,14 @@ from service.aws.failures import Failures
 from service.aws.jobs_table import JobsTable
 from service.aws.objects import Objects, ObjectTooLargeError
 from service.aws.queue import Queue
+from service.aws.starts import Starts
 from service.aws.tasks import Tasks
 from service.aws.topic import Topic
 from service.clock import Clock, new_work, wall_clock
 from service.core.admission import check_job_types
 from service.core.announce import split_s3_uri
 from service.core.owed import Patience
+from service.core.pace import Bucket
 from service.core.placeholders import UnknownPlaceholderError
 from service.core.redaction import Redaction
 from service.perform import Performer
@@ -55,7 +57,7 @@ class Runtime:
     table: JobsTable
     objects: Objects
     failures: Failures
-    starts: AsyncLimiter
+    starts: Starts
     settling: Settling
 
 
@@ -94,9 +96,7 @@ async def wire(
         retention_days=settings.retention_days,
         now=now,
     )
-    # A bucket that holds so many calls and refills at a rate, as Step Functions' own does.
-    bucket, refill = settings.start_execution_bucket, settings.start_execution_refill
-    starts = AsyncLimiter(bucket, bucket / refill)
+    starts = Starts(Bucket.full(settings.start_execution_bucket, settings.start_execution_refill))
     performer = await _performer(settings, client, objects, region, starts, now)
     patience = Patience(settings.task_grace_seconds, settings.log_deadline_seconds)
     return Runtime(
@@ -113,13 +113,15 @@ async def wire(
 
 
 async def _performer(
-    settings: Settings, client: OpenClient, objects: Objects, region: str, starts: AsyncLimiter, now: Clock
+    settings: Settings, client: OpenClient, objects: Objects, region: str, starts: Starts, now: Clock
 ) -> Performer:
     tasks = Tasks(await client("ecs"))
+    states = await client("stepfunctions")
+    starts.watch(states)
     reads = AsyncLimiter(settings.get_log_events_per_second, 1)
     redaction = Redaction.of(settings.secret_patterns)
     return Performer(
-        executions=Executions(await client("stepfunctions"), settings.state_machine_arn, starts),
+        executions=Executions(states, settings.state_machine_arn, starts),
         tasks=tasks,
         archive=LogArchive(
             tasks=tasks,

@@ -47,7 +47,9 @@ class Settings(BaseSettings):
     drain_seconds: int = Field(default=25, ge=1, description="From SIGTERM to the exit.")
     stop_timeout_seconds: int = Field(default=30, ge=1, le=LONGEST_STOP_SECONDS, description="ECS's stopTimeout.")
     start_execution_bucket: float = Field(default=800, ge=1, description="StartExecution calls in a burst; 800-1,300.")
-    start_execution_refill: float = Field(default=150, gt=0, description="StartExecution calls a second; 150-300.")
+    start_execution_refill: float = Field(
+        default=150, gt=0, description="StartExecution calls a second, fewer after a throttle; 150-300."
+    )
     get_log_events_per_second: float = Field(default=10, gt=0, description="The account's GetLogEvents quota is 10-30.")
     log_quiet_seconds: float = Field(default=10, ge=0, description="A log is whole after this long without a new line.")
     log_deadline_seconds: float = Field(

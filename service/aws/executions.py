@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from schemas.events import ExecutionDetail
+from service.aws.starts import Starts
 from service.core.hearing import submitted_task_arns
 
 if TYPE_CHECKING:
-    from aiolimiter import AsyncLimiter
     from types_aiobotocore_stepfunctions import SFNClient
 
 
@@ -27,7 +27,7 @@ class Executions:
 
     client: SFNClient
     state_machine_arn: str
-    starts: AsyncLimiter
+    starts: Starts
 
     def arn_of(self, job_id: str) -> str:
         """The ARN that an execution of this name has."""
@@ -39,13 +39,13 @@ class Executions:
         The same name with the same input answers alike while it runs, and ExecutionAlreadyExists once it is closed
         [botocore, StartExecution], so a redelivered request meets either: both mean that the job was started.
         """
-        async with self.starts:
-            try:
-                answer = await self.client.start_execution(
-                    stateMachineArn=self.state_machine_arn, name=job_id, input=execution_input
-                )
-            except self.client.exceptions.ExecutionAlreadyExists:
-                return None
+        await self.starts.turn()
+        try:
+            answer = await self.client.start_execution(
+                stateMachineArn=self.state_machine_arn, name=job_id, input=execution_input
+            )
+        except self.client.exceptions.ExecutionAlreadyExists:
+            return None
         return Started(arn=answer["executionArn"], at=answer["startDate"].timestamp())
 
     async def task_arns(self, job_id: str) -> tuple[str, ...]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from aiolimiter import AsyncLimiter
 from botocore.exceptions import ClientError
 
 from service.aws.executions import Executions
+from service.aws.starts import Starts
+from service.core.pace import Bucket
 
 from .connecting import ACCOUNT, Connect, answering, refusal
 
@@ -21,7 +22,7 @@ async def executions(connect: Connect, name: str) -> Executions:
     client = await connect("stepfunctions")
     definition = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
     machine = await client.create_state_machine(name=name, definition=definition, roleArn=ROLE)
-    return Executions(client, machine["stateMachineArn"], AsyncLimiter(100, 1))
+    return Executions(client, machine["stateMachineArn"], Starts(Bucket.full(100, 100)))
 
 
 async def test_an_execution_has_the_jobs_name_and_the_arn_that_follows(executions: Executions) -> None:
@@ -64,6 +65,6 @@ async def test_another_error_is_raised(executions: Executions) -> None:
 
 async def test_starts_are_paced(executions: Executions) -> None:
     """No more a second than the account's bucket refills."""
-    slow = Executions(executions.client, executions.state_machine_arn, AsyncLimiter(1, 3600))
+    slow = Executions(executions.client, executions.state_machine_arn, Starts(Bucket.full(1, 1 / 3600)))
     await slow.start("job-1", "{}")
     assert not slow.starts.has_capacity()

@@ -7,14 +7,17 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
+from types import SimpleNamespace
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from tests.sim.aws.errors import Exceptions, refusal
 from tests.sim.aws.eventbridge import SimEventBridge
 from tests.sim.aws.sqs import Calls
 from tests.sim.aws.state_machine import Ended, Integrations, Interpreter, Position
 from tests.sim.faults import Faults, Rates
-from tests.sim.loop import VirtualLoop
+from tests.sim.loop import PROCESS, Process, VirtualLoop
 from tests.sim.names import EXECUTION_ARN, STATE_MACHINE_ARN, moment
 
 ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
@@ -205,6 +208,28 @@ def _described(execution: Execution, status: Status) -> dict[str, Any]:
     }
 
 
+class _Tries:
+    """`client.meta.events`, as far as a worker hears of each try of a call that the SDK makes for it."""
+
+    def __init__(self) -> None:
+        self._heard_by: dict[Process | None, Callable[..., object]] = {}
+
+    def register(self, event: str, handler: Callable[..., object], unique_id: str) -> None:
+        self._heard_by[PROCESS.get()] = handler
+
+    def of(self, effect: Callable[[], Execution]) -> Execution:
+        """Make a try, and tell whoever makes it how it went."""
+        try:
+            return effect()
+        except ClientError as error:
+            self._heard_by.get(PROCESS.get(), _nobody)(response=(None, error.response))
+            raise
+
+
+def _nobody(**_: object) -> None:
+    """Hears nothing."""
+
+
 class StepFunctionsClient:
     """The calls of aiobotocore's Step Functions client."""
 
@@ -213,10 +238,12 @@ class StepFunctionsClient:
     def __init__(self, calls: Calls, service: SimStepFunctions) -> None:
         self._calls = calls
         self._service = service
+        self._tries = _Tries()
+        self.meta = SimpleNamespace(events=self._tries)
 
     async def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> Any:  # AWS's own name
         execution = await self._calls.call(
-            "states.StartExecution", lambda: self._service.start(name, input), about=name
+            "states.StartExecution", lambda: self._tries.of(lambda: self._service.start(name, input)), about=name
         )
         return {"executionArn": execution.arn, "startDate": moment(execution.started_at)}
 
