@@ -9,14 +9,25 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 JOB_ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 ENVIRONMENT_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
-# No control characters: what people name ends in log lines, S3 keys and e-mail text.
-PRINTABLE_PATTERN = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+# No control characters: what people name ends in log lines, S3 keys and e-mail text. Nor the two that XML forbids,
+# though JSON may hold them as they are: SQS refuses a message with one [botocore, SendMessage].
+PRINTABLE_PATTERN = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]*$"
+PROCESS_TEXT_PATTERN = r"^[^\x00\ufffe\uffff]*$"
 
 JobId = Annotated[str, StringConstraints(pattern=JOB_ID_PATTERN)]
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 EnvironmentName = Annotated[str, StringConstraints(pattern=ENVIRONMENT_NAME_PATTERN)]
-# A container's argv and environment are C strings: everything but NUL is theirs to use.
-ProcessText = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+# A container's argv and environment are C strings: everything but NUL is theirs to use. ECS's events repeat them, and
+# those come through SQS.
+ProcessText = Annotated[str, StringConstraints(pattern=PROCESS_TEXT_PATTERN)]
+
+
+def _whole(value: object) -> object:
+    """A number without a fraction is an integer, however it is written: 60.0 is 60, in JSON Schema as well."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
 
 
 def well_formed(value: object) -> object:

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
-from schemas.base import PRINTABLE_PATTERN, Contract, EnvironmentName, JobId, Name, ProcessText
+from schemas.base import PRINTABLE_PATTERN, WHOLE, Contract, EnvironmentName, JobId, Name, ProcessText
 
 MAX_STAGES = 100
 ONE_YEAR_SECONDS = 31_536_000  # A Standard execution may stay open for one year [Step Functions quotas].
@@ -14,7 +14,7 @@ ONE_YEAR_SECONDS = 31_536_000  # A Standard execution may stay open for one year
 Label = Annotated[str, StringConstraints(max_length=256, pattern=PRINTABLE_PATTERN)]
 InputFile = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=PRINTABLE_PATTERN)]
 User = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=PRINTABLE_PATTERN)]
-Seconds = Annotated[int, Field(ge=1, le=ONE_YEAR_SECONDS)]
+Seconds = Annotated[int, Field(ge=1, le=ONE_YEAR_SECONDS), WHOLE]
 ParameterValue = ProcessText | int | float | bool
 
 

@@ -22,6 +22,9 @@ class Jobs(Protocol):
     async def merge(self, fact: Fact) -> Record:
         """Hear a fact; answer with the whole record."""
 
+    async def read(self, job_id: str) -> Record:
+        """The record as it is now; empty where there is none."""
+
 
 class Performs(Protocol):
     """Who does what is owed."""

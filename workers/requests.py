@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 
@@ -53,19 +54,26 @@ class Requests:
         if pointer is not None:
             fetched = await self._fetch(pointer)
             if isinstance(fetched, Refused):
-                return await self._reject(message, body, fetched)
+                return await self._refuse(message, body, fetched)
             body = fetched
         verdict = admit(body, message.message_id, self.catalog)
         if isinstance(verdict, Refused):
-            return await self._reject(message, body, verdict)
+            return await self._refuse(message, body, verdict)
         return await self._remember(message, body, verdict)
+
+    async def _refuse(self, message: Message, body: str, refused: Refused) -> Record:
+        """Reject a request, unless it repeats one that was admitted: the catalogue or S3 may have changed since."""
+        job = await self.jobs.read(refused.job_id or message.message_id)
+        if job.was_asked_by(message.message_id, refused.digest):
+            return job
+        return await self._reject(message, body, refused)
 
     async def _remember(self, message: Message, body: str, admitted: Admitted) -> Record:
         fact = await self._requested(message, admitted)
         job = await self.jobs.merge(fact)
         if job.request is None or job.request.digest == fact.digest:
             return job
-        refused = Refused((conflict(fact.job_id),), fact.job_id, fact.tenant, fact.job_type)
+        refused = Refused((conflict(fact.job_id),), fact.digest, fact.job_id, fact.tenant, fact.job_type)
         return await self._reject(message, body, refused)
 
     async def _requested(self, message: Message, admitted: Admitted) -> Requested:
@@ -96,13 +104,13 @@ class Requests:
         )
 
     async def _execution_input(self, admitted: Admitted) -> str:
-        """The input of the execution, always the same text for the same request; large stages travel by reference."""
+        """The input of the execution, always the same text for the same stages; large ones travel by reference."""
         text = _input_with(admitted, self._config(admitted))
         if len(json.dumps(text)) <= LARGEST_TRAVELLING_BYTES:
             return text
-        key = stages_key(admitted.job_id, admitted.digest)
-        stages = "[" + ",".join(stage.model_dump_json() for stage in admitted.stages) + "]"
-        await self.objects.put(self.bucket, key, stages.encode(), JSON)
+        stages = ("[" + ",".join(stage.model_dump_json() for stage in admitted.stages) + "]").encode()
+        key = stages_key(admitted.job_id, hashlib.sha256(stages).hexdigest())
+        await self.objects.put(self.bucket, key, stages, JSON)
         reference = {"stages": (), "stages_s3": S3Object(bucket=self.bucket, key=key)}
         return _input_with(admitted, self._config(admitted).model_copy(update=reference))
 

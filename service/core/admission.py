@@ -10,7 +10,15 @@ from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
+from schemas.base import (
+    ENVIRONMENT_NAME_PATTERN,
+    JOB_ID_PATTERN,
+    NAME_PATTERN,
+    PRINTABLE_PATTERN,
+    PROCESS_TEXT_PATTERN,
+)
 from schemas.catalog import Catalog, Image, JobType, StageTemplate
 from schemas.job import JobRequest, StageRequest
 from schemas.notification import Problem
@@ -42,9 +50,13 @@ class Admitted:
 
 @dataclass(frozen=True)
 class Refused:
-    """Every reason why a request is not admitted, and what it said of itself, as far as that can be read."""
+    """Every reason why a request is not admitted, and what it said of itself, as far as that can be read.
+
+    `digest` is of the producer's body alone, as an admitted request's is; None where the body cannot be read.
+    """
 
     problems: tuple[Problem, ...]
+    digest: str | None = None
     job_id: str | None = None
     tenant: str | None = None
     job_type: str | None = None
@@ -64,8 +76,12 @@ def admit(body: str, message_id: str, catalog: Catalog) -> Admitted | Refused:
     stages, problems = _resolve(request, catalog, job_id)
     if problems:
         return _refused(raw, problems)
-    digest = hashlib.sha256(canonical(raw).encode()).hexdigest()
-    return Admitted(job_id=job_id, digest=digest, request=request, stages=stages)
+    return Admitted(job_id=job_id, digest=_digest(raw), request=request, stages=stages)
+
+
+def _digest(raw: dict[str, Any]) -> str:
+    """What makes two requests the same: what the producer said, whatever the catalogue makes of it that day."""
+    return hashlib.sha256(canonical(raw).encode()).hexdigest()
 
 
 def conflict(job_id: str) -> Problem:
@@ -80,6 +96,7 @@ def conflict(job_id: str) -> Problem:
 def _refused(raw: dict[str, Any], problems: Iterable[Problem]) -> Refused:
     return Refused(
         problems=_told(problems),
+        digest=_digest(raw),
         job_id=_readable(raw, "job_id"),
         tenant=_readable(raw, "tenant"),
         job_type=_readable(raw, "job_type"),
@@ -296,10 +313,17 @@ def _choices(verb: str, names: Iterable[str]) -> str:
     return f"{verb}: {', '.join(listed[:20])}{', ...' if len(listed) > 20 else ''}." if listed else "Leave it out."
 
 
+# What a text may be, for those who do not read regular expressions.
+_MAY_BE = {
+    JOB_ID_PATTERN: "Use 1 to 64 letters, digits, hyphens and underscores.",
+    NAME_PATTERN: "Use up to 64 letters, digits, dots, hyphens and underscores, a letter or a digit first.",
+    ENVIRONMENT_NAME_PATTERN: "Use up to 128 letters, digits and underscores, no digit first.",
+    PRINTABLE_PATTERN: "Leave out line breaks and control characters, U+FFFE and U+FFFF.",
+    PROCESS_TEXT_PATTERN: "Leave out NUL, U+FFFE and U+FFFF.",
+}
 _REMEDIES = {
     "missing": "Add it.",
     "extra_forbidden": "Remove it, or look at its spelling.",
-    "string_pattern_mismatch": "Use only the characters that it may hold.",
     "string_too_long": "Shorten it.",
     "too_long": "Give fewer.",
     "value_error": "See the README for what a request holds.",
@@ -309,14 +333,18 @@ _REMEDIES = {
 def _problems_of(error: ValidationError) -> Iterable[Problem]:
     """Pydantic's errors as problems; a union's branches are one field, so each field and message is told once."""
     problems = {
-        (path := _path(item["loc"])) + item["msg"]: Problem(
-            field=path,
-            message=item["msg"].removeprefix("Value error, "),
-            remedy=_REMEDIES.get(item["type"], "Give a value of the type that the JSON Schema names."),
-        )
-        for item in error.errors(include_url=False, include_input=False, include_context=False)
+        (path := _path(item["loc"])) + item["msg"]: _problem_of(item, path)
+        for item in error.errors(include_url=False, include_input=False)
     }
     return problems.values()
+
+
+def _problem_of(item: ErrorDetails, path: str) -> Problem:
+    if item["type"] == "string_pattern_mismatch":
+        remedy = _MAY_BE.get(item["ctx"]["pattern"], "Use only the characters that it may hold.")
+        return Problem(field=path, message="it holds what it may not", remedy=remedy)
+    remedy = _REMEDIES.get(item["type"], "Give a value of the type that the JSON Schema names.")
+    return Problem(field=path, message=item["msg"].removeprefix("Value error, "), remedy=remedy)
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -33,7 +33,7 @@ def stage_prefix(job_id: str, stage: int) -> str:
 
 
 def stages_key(job_id: str, digest: str) -> str:
-    """The S3 key of the frozen stages of a job too large to travel."""
+    """The S3 key of the frozen stages of a job too large to travel, by their own digest: none is ever overwritten."""
     return f"jobs/{safe_segment(job_id)}/input/{digest}.json"
 
 

@@ -59,6 +59,12 @@ class Record:
         """What became of a container's log, once that is known."""
         return cast("LogArchived | None", self.registers.get(receipt_register(task.task_id, container.name)))
 
+    def was_asked_by(self, message_id: str, digest: str | None) -> bool:
+        """Whether this job's request is one of this digest, or where no body can be read, came in this message."""
+        if self.request is None:
+            return False
+        return self.request.message_id == message_id if digest is None else self.request.digest == digest
+
     def claim(self, what: str) -> Claimed | None:
         """Who is at work on this, or was last."""
         return cast("Claimed | None", self.registers.get(f"claim#{what}"))

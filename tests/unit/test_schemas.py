@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ValidationError
 
@@ -37,7 +40,13 @@ BY_MODEL = {item.model: item for item in EXPORTS}
 
 def validator(model: type[BaseModel]) -> Draft202012Validator:
     """What another language makes of the exported file."""
-    return Draft202012Validator(json.loads(BY_MODEL[model].text()))
+    return _ecma(BY_MODEL[model].text())
+
+
+@cache
+def _ecma(text: str) -> Draft202012Validator:
+    """The schema with its patterns as ECMA-262 reads them: in Python `$` also stands before a line break at the end."""
+    return Draft202012Validator(json.loads(text.replace('$"', '\\\\Z"')))
 
 
 def test_the_files_are_what_the_models_say() -> None:
@@ -133,6 +142,17 @@ REQUESTS: dict[str, Any] = {
     "a timeout beyond a year": {"job_type": "t", "timeout_seconds": 31_536_001},
     "a timeout in a string": {"job_type": "t", "timeout_seconds": "60"},
     "a timeout that is true": {"job_type": "t", "timeout_seconds": True},
+    "a timeout without a fraction": {"job_type": "t", "timeout_seconds": 60.0},
+    "a timeout in powers of ten": {"job_type": "t", "timeout_seconds": 1e3},
+    "a timeout with a fraction": {"job_type": "t", "timeout_seconds": 60.5},
+    "a timeout of 1e300": {"job_type": "t", "timeout_seconds": 1e300},
+    "a timeout of four hundred digits": {"job_type": "t", "timeout_seconds": 10**400},
+    "a timeout of minus nothing": {"job_type": "t", "timeout_seconds": -0.0},
+    "a stage's timeout without a fraction": {"stages": [{**ECHO, "timeout_seconds": 1.0}]},
+    "a job id with a line break at its end": {"job_type": "t", "job_id": "a\n"},
+    "a label that XML cannot hold": {"job_type": "t", "labels": {"a": "\uffff"}},
+    "a command that XML cannot hold": {"stages": [{**ECHO, "command": ["\ufffe"]}]},
+    "a command with an escape": {"stages": [{**ECHO, "command": ["\x1b[2J"]}]},
     "a parameter that is a list": {"job_type": "t", "parameters": {"a": []}},
     "a parameter that is null": {"job_type": "t", "parameters": {"a": None}},
     "a parameter's name with a slash": {"job_type": "t", "parameters": {"a/b": 1}},
@@ -156,6 +176,53 @@ def model_takes(model: type[BaseModel], value: object) -> bool:
 @pytest.mark.parametrize("value", REQUESTS.values(), ids=REQUESTS)
 def test_schema_and_model_judge_requests_alike(value: object) -> None:
     """Who checks a request before sending it comes to the same verdict as we do."""
+    assert validator(JobRequest).is_valid(value) == model_takes(JobRequest, value)
+
+
+ODD = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=6)
+    | st.lists(st.text(max_size=3), max_size=2)
+    | st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2)
+)
+NAME = st.sampled_from(["echo", "a.b", "", "-", "a\n", "ü"]) | st.text(max_size=5)
+TEXT = st.text(max_size=8)
+WHOLE = st.sampled_from([0, 1, 60, 60.0, 0.5, 31_536_000, 31_536_000.0, 31_536_001, True, "60"]) | ODD
+STAGE = st.fixed_dictionaries(
+    {"image": NAME},
+    optional={
+        "name": NAME | ODD,
+        "command": st.lists(TEXT, max_size=2) | ODD,
+        "environment": st.dictionaries(NAME, TEXT, max_size=2) | ODD,
+        "timeout_seconds": WHOLE,
+        "odd": ODD,
+    },
+)
+REQUEST = st.fixed_dictionaries(
+    {},
+    optional=dict.fromkeys(BY_MODEL[JobRequest].schema()["properties"], ODD)
+    | {
+        "job_id": NAME | ODD,
+        "job_type": NAME | ODD,
+        "tenant": NAME | ODD,
+        "input_file": TEXT | ODD,
+        "user": TEXT | ODD,
+        "stages": st.lists(STAGE | ODD, max_size=2) | ODD,
+        "parameters": st.dictionaries(NAME, TEXT | WHOLE, max_size=2) | ODD,
+        "timeout_seconds": WHOLE,
+        "labels": st.dictionaries(NAME, TEXT | ODD, max_size=2) | ODD,
+        "odd": ODD,
+    },
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(REQUEST)
+def test_schema_and_model_judge_anything_alike(value: object) -> None:
+    """Beyond what the table thinks of."""
     assert validator(JobRequest).is_valid(value) == model_takes(JobRequest, value)
 
 

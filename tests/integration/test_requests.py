@@ -1,0 +1,144 @@
+"""The same request again: one execution and no error, whatever has become of the catalogue or of S3 meanwhile."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from schemas.catalog import Catalog
+from service.aws.queue import Message
+from service.core.facts import ExecutionChanged
+from service.core.record import Record
+from tests.sim.names import BUCKET, EPOCH, EXECUTION_ARN
+from tests.unit.builders import body, catalog
+
+from .whole_path import Path
+
+REQUEST = body(job_id="job-1")
+POINTER = json.dumps(
+    ["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": "producers", "s3Key": "payload"}]
+)
+
+
+@pytest.fixture
+async def path() -> Path:
+    """The worker's parts over an AWS in memory."""
+    return await Path.laid()
+
+
+async def sent(path: Path, text: str, message_id: str = "m1") -> Record:
+    """A message, heard and settled."""
+    record = await path.requests.hear(Message(message_id, text, "receipt", sent_at=EPOCH))
+    return await path.runtime.settling.settle(record)
+
+
+async def ended(path: Path) -> None:
+    """The job is over, and announced."""
+    over = {"status": "SUCCEEDED", "observed_via": "event", "started_at": 1.0, "stopped_at": 1.0}
+    fact = ExecutionChanged.model_validate({"job_id": "job-1", "arn": f"{EXECUTION_ARN}job-1", **over})
+    await path.runtime.settling.settle(await path.runtime.table.merge(fact))
+
+
+def by(path: Path, known: Catalog) -> Path:
+    """The same place, by another catalogue."""
+    return replace(path, requests=replace(path.requests, catalog=known))
+
+
+def without_echo() -> Catalog:
+    """The catalogue after its image was dropped."""
+    return catalog().model_copy(update={"images": {"reporter": catalog().images["reporter"]}, "job_types": {}})
+
+
+CHANGES: dict[str, Catalog] = {
+    "as it was": catalog(),
+    "its image dropped": without_echo(),
+    "its command forbidden": catalog(images={"echo": {"task_definition": "echo", "container": "main"}}),
+    "another task definition": catalog(
+        images={"echo": {"task_definition": "other", "container": "main", "commands": [["echo", "**"]]}}
+    ),
+}
+
+
+@pytest.mark.parametrize("over", [False, True], ids=["while it runs", "after it ended"])
+@pytest.mark.parametrize("known", CHANGES.values(), ids=CHANGES)
+async def test_a_known_request_is_a_repeat_whatever_the_catalogue_says_now(
+    path: Path, known: Catalog, over: bool
+) -> None:
+    """It was admitted once; nobody is told that it was rejected, and it is not started again."""
+    first = await sent(path, REQUEST)
+    if over:
+        await ended(path)
+    for number in range(20):
+        again = await sent(by(path, known), f" {REQUEST}", f"m{number}")
+        assert again.request == first.request
+    assert [start["name"] for start in path.calls.started] == ["job-1"]
+    assert [key for key in path.table.items if key.startswith("rejected:")] == []
+    assert len(path.calls.published) == over
+
+
+@pytest.mark.parametrize("known", CHANGES.values(), ids=CHANGES)
+async def test_another_body_is_rejected_and_the_first_job_untouched(path: Path, known: Catalog) -> None:
+    """As a conflict, or for what the catalogue has against it."""
+    first = await sent(path, REQUEST)
+    held = path.table.items["job-1"]
+    second = await sent(by(path, known), body(job_id="job-1", user="another"), "m2")
+    assert second.rejection is not None
+    assert second.job_id == "rejected:m2"
+    assert path.table.items["job-1"] is held
+    assert (await path.runtime.table.read("job-1")).request == first.request
+    assert len(path.calls.started) == len(path.calls.published) == 1
+
+
+async def test_a_rejected_request_that_comes_again_is_told_once(path: Path) -> None:
+    """A redelivery of the same message."""
+    for _ in range(3):
+        assert (await sent(path, body(job_id="job-1", stages=[{"image": "nope"}]))).rejection is not None
+    assert len(path.calls.published) == 1
+    assert "job-1" not in path.table.items
+
+
+async def test_a_repeat_whose_payload_is_gone_is_still_a_repeat(path: Path) -> None:
+    """An extended client's pointer comes again after its object was removed."""
+    path.bucket.objects["producers", "payload"] = body().encode()
+    first = await sent(path, POINTER, "m1")
+    del path.bucket.objects["producers", "payload"]
+    assert await sent(path, POINTER, "m1") == first
+    assert (await sent(path, POINTER, "m2")).rejection is not None
+
+
+async def test_the_stages_that_an_execution_reads_are_never_overwritten(path: Path) -> None:
+    """A repeat resolves them anew, by a catalogue that may have changed."""
+    large = body(job_id="job-1", stages=[{"image": "echo", "command": ["echo", "x" * 6_000]}] * 20)
+    await sent(path, large)
+    [start] = path.calls.started
+    where = json.loads(start["input"])["lambda_result"]["config"]["stages_s3"]
+    lying = path.bucket.objects[BUCKET, where["key"]]
+    await sent(by(path, CHANGES["another task definition"]), large, "m2")
+    assert path.bucket.objects[BUCKET, where["key"]] is lying
+    assert len(path.calls.started) == 1
+
+
+async def test_a_request_costs_no_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One write for the request and one for its start; only a request that would be rejected is looked up."""
+    calls: Counter[str] = Counter()
+    client: Any = path.runtime.table.client
+    for name in ("get_item", "update_item"):
+        monkeypatch.setattr(client, name, counted(calls, name, getattr(client, name)))
+    await sent(path, REQUEST)
+    assert calls == {"update_item": 2}
+    await sent(path, "{}", "m2")
+    assert calls["get_item"] == 1
+
+
+def counted(calls: Counter[str], name: str, call: Any) -> Any:
+    """The call, counted."""
+
+    async def count(**given: Any) -> Any:
+        calls[name] += 1
+        return await call(**given)
+
+    return count
