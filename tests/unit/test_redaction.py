@@ -164,7 +164,7 @@ def leaky(redaction: Redaction, words: str) -> JobNotification:
     links = Links({("jobferry-logs", f"jobs/{JOB}/logs/1-1/main-t1.log"): LINK})
     job = record(
         requested(),
-        execution("FAILED", error="Jobferry.StageFailed", cause=f'{{"evidence": "it said {words}"}}',
+        execution("FAILED", error="StageFailed", cause=f'{{"evidence": "it said {words}"}}',
                   attempts=(attempt(passed=False, exit_code=None, error=f"Bad {words}"),)),
         task(stopped_reason=words, containers=(container(exit_code=None, reason=words), container("side", 1))),
         receipt(tail=("connecting", words)),
