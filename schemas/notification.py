@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.trace import Trace
+
 Status = Literal["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "REJECTED"]
 Confidence = Literal["certain", "likely", "guess"]
 
@@ -145,6 +147,7 @@ class JobNotification(Told):
     user: str | None = None
     input_file: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
+    trace: Trace | None = Field(default=None, description="The trace that the request came with, to be gone on with.")
     redrive_count: int = 0
     execution_arn: str | None = None
     execution_console_url: str | None = None

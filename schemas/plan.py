@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.base import WellFormed
 from schemas.catalog import CapacityProvider, Retries
+from schemas.trace import Trace
 
 
 class Passed(BaseModel):
@@ -141,6 +142,7 @@ class ExecutionInput(Passed):
     job_id: str
     input_file: str | None = None
     user: str | None = None
+    trace: Trace | None = None
     lambda_result: LambdaResult
     stage_result: dict[str, Any] | None = None
     error_result: ErrorResult | None = None

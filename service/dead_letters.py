@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from service.aws.failures import Failure, failure_in, failure_key
-from service.aws.queue import ORIGINAL_ID
+from service.aws.queue import ORIGINAL_ID, TRACE_HEADER
 from service.core.request_body import printable
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class DeadLetter:
     failure: Failure | None
     receipt_handle: str
     attributes: dict[str, Any]
+    trace_header: str | None = None
 
     @property
     def beginning(self) -> str:
@@ -73,8 +74,12 @@ class DeadLetters:
     def replay(self, letter: DeadLetter) -> None:
         """Send a message back to where it came from, and only then delete it here."""
         attributes = {**letter.attributes, ORIGINAL_ID: {"DataType": "String", "StringValue": letter.original_id}}
+        trace: Any = {"DataType": "String", "StringValue": letter.trace_header}
         self.sqs.send_message(
-            QueueUrl=self.sources[letter.queue], MessageBody=letter.body, MessageAttributes=attributes
+            QueueUrl=self.sources[letter.queue],
+            MessageBody=letter.body,
+            MessageAttributes=attributes,
+            MessageSystemAttributes={TRACE_HEADER: trace} if letter.trace_header else {},
         )
         self.drop(letter)
 
@@ -87,7 +92,7 @@ class DeadLetters:
             QueueUrl=url,
             MaxNumberOfMessages=10,
             VisibilityTimeout=_LOOKING_SECONDS,
-            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp", TRACE_HEADER],
             MessageAttributeNames=["All"],
         )
         return [self._letter(queue, item) for item in answer.get("Messages", [])]
@@ -105,6 +110,7 @@ class DeadLetters:
             failure=self._failure(original_id),
             receipt_handle=item["ReceiptHandle"],
             attributes={name: _sendable(value) for name, value in attributes.items()},
+            trace_header=item["Attributes"].get(TRACE_HEADER),
         )
 
     def _failure(self, message_id: str) -> Failure | None:

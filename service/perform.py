@@ -63,8 +63,8 @@ class Performer:
     async def perform(self, action: Action, job: Record, me: str) -> tuple[Fact, ...]:
         """Do one thing, and say what is known now."""
         match action:
-            case StartExecution(job_id=job_id, execution_input=text):
-                return await self._start(job_id, text)
+            case StartExecution():
+                return await self._start(action)
             case AskExecution(job_id=job_id):
                 return await self._ask_execution(job_id, job)
             case AskTask(job_id=job_id, task_arn=arn):
@@ -83,8 +83,9 @@ class Performer:
             case Announce():
                 return (await self._announce(job),)
 
-    async def _start(self, job_id: str, execution_input: str) -> tuple[Fact, ...]:
-        started = await self.executions.start(job_id, execution_input)
+    async def _start(self, action: StartExecution) -> tuple[Fact, ...]:
+        job_id = action.job_id
+        started = await self.executions.start(job_id, action.execution_input, action.trace_header)
         if started is None:
             return await self._ask_execution(job_id, Record(job_id))
         return (
@@ -148,6 +149,7 @@ class Performer:
             body=notification.model_dump_json(),
             text=notification.text,
             attributes=_attributes(notification),
+            trace_header=notification.trace.aws_trace_header if notification.trace else None,
         )
         return Announced(
             job_id=job.job_id,
@@ -170,10 +172,11 @@ def _heard(detail: TaskDetail) -> tuple[Fact, ...]:
 
 
 def _attributes(notification: JobNotification) -> dict[str, str]:
-    """What subscribers filter by [SNS filter policies]."""
+    """What subscribers filter by [SNS filter policies], and the trace, where tools look for it."""
     return {
         "status": notification.status,
         "job_type": notification.job_type or "",
         "tenant": notification.tenant or "",
         "failure_class": notification.failure.failure_class if notification.failure else "",
+        "traceparent": (notification.trace.traceparent if notification.trace else None) or "",
     }

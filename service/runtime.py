@@ -26,7 +26,7 @@ from service.aws.objects import Objects, ObjectTooLargeError
 from service.aws.queue import Queue
 from service.aws.starts import Starts
 from service.aws.tasks import Tasks
-from service.aws.topic import Topic
+from service.aws.topic import Topic, let_traces_through
 from service.clock import Clock, new_work, wall_clock
 from service.core.admission import check_job_types
 from service.core.announce import split_s3_uri
@@ -70,7 +70,10 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     async with AsyncExitStack() as stack:
 
         async def client(service: str) -> Any:
-            return await stack.enter_async_context(session.create_client(service, region_name=region, config=config))
+            opened = await stack.enter_async_context(session.create_client(service, region_name=region, config=config))
+            if service == "sns":
+                let_traces_through(opened)
+            return opened
 
         objects = Objects(await client("s3"), await session.get_credentials())
         catalog = await read_catalog(settings.catalog, objects)

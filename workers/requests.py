@@ -6,13 +6,15 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+import structlog
 from botocore.exceptions import ClientError
 
 from schemas.catalog import Catalog
 from schemas.notification import Problem
 from schemas.plan import Config, ExecutionInput, LambdaResult, S3Object
+from schemas.trace import Trace
 from service.aws.objects import JSON, TEXT, Objects, ObjectTooLargeError
-from service.aws.queue import Message
+from service.aws.queue import TRACEPARENT, Message
 from service.clock import Clock
 from service.core.admission import Admitted, Refused, admit, conflict
 from service.core.claim_check import Pointer, read_pointer
@@ -21,7 +23,10 @@ from service.core.log_layout import rejected_key, stages_key
 from service.core.overrides import s3_uri
 from service.core.record import Record
 from service.core.request_body import MAX_BODY_BYTES
+from service.core.tracing import read_trace
 from service.settle import Jobs
+
+log = structlog.stdlib.get_logger()
 
 # Of Step Functions' 262,144 bytes: the input is copied into every state's input, and into status events, which drop
 # it when it is more than 248 KB with escapes. So large stages go to S3 well before.
@@ -77,7 +82,7 @@ class Requests:
         return await self._reject(message, body, refused)
 
     async def _requested(self, message: Message, admitted: Admitted) -> Requested:
-        request = admitted.request
+        request, trace = admitted.request, _trace_of(message)
         return Requested(
             job_id=admitted.job_id,
             digest=admitted.digest,
@@ -88,8 +93,9 @@ class Requests:
             user=request.user,
             input_file=request.input_file,
             labels=request.labels,
+            trace=trace,
             bucket=self.bucket,
-            execution_input=await self._execution_input(admitted),
+            execution_input=await self._execution_input(admitted, trace),
             stages=tuple(
                 StageBrief(
                     name=item.name,
@@ -103,16 +109,16 @@ class Requests:
             ),
         )
 
-    async def _execution_input(self, admitted: Admitted) -> str:
+    async def _execution_input(self, admitted: Admitted, trace: Trace | None) -> str:
         """The input of the execution, always the same text for the same stages; large ones travel by reference."""
-        text = _input_with(admitted, self._config(admitted))
+        text = _input_with(admitted, trace, self._config(admitted))
         if len(json.dumps(text)) <= LARGEST_TRAVELLING_BYTES:
             return text
         stages = ("[" + ",".join(stage.model_dump_json() for stage in admitted.stages) + "]").encode()
         key = stages_key(admitted.job_id, hashlib.sha256(stages).hexdigest())
         await self.objects.put(self.bucket, key, stages, JSON)
         reference = {"stages": (), "stages_s3": S3Object(bucket=self.bucket, key=key)}
-        return _input_with(admitted, self._config(admitted).model_copy(update=reference))
+        return _input_with(admitted, trace, self._config(admitted).model_copy(update=reference))
 
     def _config(self, admitted: Admitted) -> Config:
         timeout = admitted.request.timeout_seconds
@@ -132,6 +138,7 @@ class Requests:
                 claimed_job_type=refused.job_type,
                 problems=refused.problems,
                 body_s3_uri=s3_uri(self.bucket, key),
+                trace=_trace_of(message),
             )
         )
 
@@ -155,12 +162,20 @@ class Requests:
         return Refused((problem,))
 
 
-def _input_with(admitted: Admitted, config: Config) -> str:
+def _input_with(admitted: Admitted, trace: Trace | None, config: Config) -> str:
     request = admitted.request
     plan = LambdaResult(total_stages_count=len(admitted.stages), processed_stages_count=0, config=config)
     return ExecutionInput(
-        job_id=admitted.job_id, input_file=request.input_file, user=request.user, lambda_result=plan
+        job_id=admitted.job_id, input_file=request.input_file, user=request.user, trace=trace, lambda_result=plan
     ).model_dump_json(exclude={"stage_result", "error_result"})
+
+
+def _trace_of(message: Message) -> Trace | None:
+    """The trace that a message belongs to. What cannot be one is named in the log, and itself goes nowhere."""
+    read = read_trace(message.attributes.get(TRACEPARENT), message.trace_header)
+    if read.dropped:
+        log.warning("trace_dropped", names=read.dropped)
+    return read.trace
 
 
 def _why_unreadable(error: ClientError) -> str:

@@ -33,16 +33,18 @@ class Executions:
         """The ARN that an execution of this name has."""
         return f"{self.state_machine_arn.replace(':stateMachine:', ':execution:')}:{job_id}"
 
-    async def start(self, job_id: str, execution_input: str) -> Started | None:
+    async def start(self, job_id: str, execution_input: str, trace_header: str | None = None) -> Started | None:
         """Start it; None where there is one of this name already.
 
         The same name with the same input answers alike while it runs, and ExecutionAlreadyExists once it is closed
-        [botocore, StartExecution], so a redelivered request meets either: both mean that the job was started.
+        [botocore, StartExecution], so a redelivered request meets either: both mean that the job was started. An X-Ray
+        trace header is no part of what must be the same.
         """
+        trace: Any = {"traceHeader": trace_header} if trace_header else {}
         await self.starts.turn()
         try:
             answer = await self.client.start_execution(
-                stateMachineArn=self.state_machine_arn, name=job_id, input=execution_input
+                stateMachineArn=self.state_machine_arn, name=job_id, input=execution_input, **trace
             )
         except self.client.exceptions.ExecutionAlreadyExists:
             return None

@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from schemas.base import JOB_ID_PATTERN
 from service.aws.trouble import TROUBLE
@@ -20,6 +20,8 @@ MAX_VISIBILITY_SECONDS = 43_200
 # Carries a message's first id through a replay from a dead-letter queue: SQS gives the copy a new one, but it is the
 # same message, and a request without an id of its own must stay the same job.
 ORIGINAL_ID = "JobferryOriginalMessageId"
+TRACEPARENT = "traceparent"  # The name that OpenTelemetry gives to the message attribute, as to the HTTP header.
+TRACE_HEADER: Literal["AWSTraceHeader"] = "AWSTraceHeader"  # X-Ray's, a system attribute [botocore, ReceiveMessage].
 _MESSAGE_ID = re.compile(JOB_ID_PATTERN)
 
 
@@ -33,6 +35,7 @@ class Message:
     receive_count: int = 1
     sent_at: float = 0.0
     attributes: Mapping[str, str] = field(default_factory=dict)
+    trace_header: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,8 @@ class Queue:
             MaxNumberOfMessages=min(at_most, MAX_BATCH),
             WaitTimeSeconds=wait_seconds,
             VisibilityTimeout=self.visibility_seconds,
-            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
-            MessageAttributeNames=[ORIGINAL_ID, "ExtendedPayloadSize", "SQSLargePayloadSize"],
+            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp", TRACE_HEADER],
+            MessageAttributeNames=[ORIGINAL_ID, TRACEPARENT, "ExtendedPayloadSize", "SQSLargePayloadSize"],
         )
         # An empty answer has no Messages key at all [LocalStack snapshot].
         return tuple(_message(item) for item in answer.get("Messages", []))
@@ -104,4 +107,5 @@ def _message(item: Mapping[str, object]) -> Message:
         receive_count=int(system.get("ApproximateReceiveCount", 1)),
         sent_at=int(system.get("SentTimestamp", 0)) / 1000,
         attributes=attributes,
+        trace_header=system.get(TRACE_HEADER),
     )

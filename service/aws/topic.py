@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from types_aiobotocore_sns import SNSClient
+
+
+_TRACE_HEADER = "X-Amzn-Trace-Id"
 
 
 @dataclass(frozen=True)
@@ -19,12 +22,20 @@ class Topic:
     arn: str
 
     async def publish(
-        self, *, notification_id: str, group: str, subject: str, body: str, text: str, attributes: Mapping[str, str]
+        self,
+        *,
+        notification_id: str,
+        group: str,
+        subject: str,
+        body: str,
+        text: str,
+        attributes: Mapping[str, str],
+        trace_header: str | None = None,
     ) -> None:
         """Publish JSON to queues and functions, and text to mailboxes. Returns once SNS has taken it durably."""
-        fifo = (
-            {"MessageDeduplicationId": notification_id, "MessageGroupId": group} if self.arn.endswith(".fifo") else {}
-        )
+        further: dict[str, Any] = {_TRACE_HEADER: trace_header} if trace_header else {}
+        if self.arn.endswith(".fifo"):
+            further |= {"MessageDeduplicationId": notification_id, "MessageGroupId": group}
         await self.client.publish(
             TopicArn=self.arn,
             Subject=subject,
@@ -33,8 +44,27 @@ class Topic:
             MessageAttributes={
                 name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value
             },
-            **fifo,
+            **further,
         )
+
+
+def let_traces_through(client: SNSClient) -> None:
+    """Teach a client the X-Ray header of one call.
+
+    Publish has no parameter for it: SNS takes it from the HTTP header, and hands it on to queues, as their messages'
+    AWSTraceHeader, and to functions and HTTP endpoints [SNS developer guide, active tracing].
+    """
+    client.meta.events.register("before-parameter-build.sns.Publish", _take_out)
+    client.meta.events.register("before-call.sns.Publish", _put_in)
+
+
+def _take_out(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+    context[_TRACE_HEADER] = params.pop(_TRACE_HEADER, None)
+
+
+def _put_in(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+    if context.get(_TRACE_HEADER):
+        params["headers"][_TRACE_HEADER] = context[_TRACE_HEADER]
 
 
 def structured(body: str, text: str) -> str:

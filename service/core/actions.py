@@ -11,6 +11,7 @@ class StartExecution:
 
     job_id: str
     execution_input: str
+    trace_header: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

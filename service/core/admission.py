@@ -28,7 +28,7 @@ from service.core.partly_read import readable
 from service.core.placeholders import UnknownPlaceholderError, fill
 from service.core.request_body import BodyRefusedError, canonical, printable, read_object
 
-RESERVED_NAMES = ("AWS_*", "ECS_*", "JOBFERRY_*", "TASK_TOKEN")
+RESERVED_NAMES = ("AWS_*", "ECS_*", "JOBFERRY_*", "TASK_TOKEN", "TRACEPARENT", "_X_AMZN_TRACE_ID")
 DEFAULT_HEARTBEAT_SECONDS = 60
 # A rejection is kept in one DynamoDB item and told in one SNS message: neither its reasons nor their words are endless.
 MAX_PROBLEMS = 50

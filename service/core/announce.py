@@ -85,6 +85,7 @@ def _of_rejection(record: Record, rejection: Rejected, links: Links) -> JobNotif
         job_id=rejection.claimed_job_id,
         job_type=rejection.claimed_job_type,
         tenant=rejection.claimed_tenant,
+        trace=rejection.trace,
         submitted_at=iso(rejection.submitted_at),
         observed_via="request",
         rejection=Rejection(
@@ -110,6 +111,7 @@ def _of_job(record: Record, request: Requested, links: Links) -> JobNotification
         user=request.user,
         input_file=request.input_file,
         labels=request.labels,
+        trace=request.trace,
         redrive_count=execution.redrive_count,
         execution_arn=execution.arn,
         execution_console_url=console.execution_url(execution.arn),

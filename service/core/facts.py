@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from schemas.notification import Problem
 from schemas.plan import Attempt
+from schemas.trace import Trace
 
 ObservedVia = Literal["event", "sweep", "request"]
 
@@ -73,6 +74,7 @@ class Requested(_Fact):
     user: str | None = None
     input_file: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
+    trace: Trace | None = None
     bucket: str
     execution_input: str
     stages: tuple[StageBrief, ...]
@@ -93,6 +95,7 @@ class Rejected(_Fact):
     claimed_job_type: str | None = None
     problems: tuple[Problem, ...]
     body_s3_uri: str | None = None
+    trace: Trace | None = None
 
     @property
     def register_name(self) -> str:

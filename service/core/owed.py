@@ -74,7 +74,8 @@ def owed(job: Record, at: Moment) -> tuple[Action, ...]:
 
 def _start(job: Record) -> Iterator[Action]:
     if job.request is not None and job.execution is None:
-        yield StartExecution(job.job_id, job.request.execution_input)
+        trace = job.request.trace
+        yield StartExecution(job.job_id, job.request.execution_input, trace.aws_trace_header if trace else None)
 
 
 def _questions(job: Record, at: Moment) -> Iterator[Action]:

@@ -281,6 +281,7 @@ def _next_stage(request: PlanRequest, stage: Stage, launch: _Launch, seconds_lef
         job.lambda_result.config.bucket,
         job.input_file,
         job.user,
+        job.trace,
     )
     before, after = around_token(variables) if stage.integration == "callback" else ("", "")
     timeout = max(2, int(min(stage.timeout_seconds, seconds_left)))

@@ -49,10 +49,10 @@ class System:
         """The outputs of the stack."""
         return self.run.stack.outputs
 
-    def send(self, request: object) -> str:
+    def send(self, request: object, **members: Any) -> str:
         """Send a request, as JSON unless it is text already; answers with its message id."""
         body = request if isinstance(request, str) else json.dumps(request)
-        answer = self.client("sqs").send_message(QueueUrl=self.outputs["RequestQueueUrl"], MessageBody=body)
+        answer = self.client("sqs").send_message(QueueUrl=self.outputs["RequestQueueUrl"], MessageBody=body, **members)
         return str(answer["MessageId"])
 
     def received(self, key: str, within: float = WITHIN_SECONDS) -> Received:

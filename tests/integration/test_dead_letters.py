@@ -11,6 +11,7 @@ import pytest
 from service.aws.failures import Failures
 from service.aws.queue import Queue
 from service.dead_letters import DeadLetters
+from tests.unit.builders import TRACE_HEADER, TRACEPARENT
 
 from .connecting import CREDENTIALS, REGION, Connect
 from .jobs import create_table
@@ -36,10 +37,10 @@ def _with_dead_letter_queue(sqs: Any, name: str) -> str:
     return url
 
 
-def put_dead(letters: DeadLetters, body: str) -> str:
+def put_dead(letters: DeadLetters, body: str, **members: Any) -> str:
     """A message in the dead-letter queue of the requests; answers with its id."""
     url = letters.sources["requests"] + "-dead"
-    return letters.sqs.send_message(QueueUrl=url, MessageBody=body)["MessageId"]
+    return letters.sqs.send_message(QueueUrl=url, MessageBody=body, **members)["MessageId"]
 
 
 async def test_each_dead_letter_is_listed_once_with_its_reason(letters: DeadLetters, connect: Connect) -> None:
@@ -71,6 +72,17 @@ async def test_a_replayed_request_keeps_its_first_id(letters: DeadLetters, conne
     queue = Queue(await connect("sqs"), letters.sources["requests"], 60)
     (message,) = await queue.receive(10, 1)
     assert (message.message_id, message.body) == (first_id, '{"stages": []}')
+
+
+async def test_a_replayed_request_keeps_its_trace(letters: DeadLetters, connect: Connect) -> None:
+    """Of both kinds."""
+    header, parent = ({"DataType": "String", "StringValue": value} for value in (TRACE_HEADER, TRACEPARENT))
+    traced = {"MessageSystemAttributes": {"AWSTraceHeader": header}, "MessageAttributes": {"traceparent": parent}}
+    letter = letters.find(put_dead(letters, "{}", **traced))
+    assert letter is not None
+    letters.replay(letter)
+    (message,) = await Queue(await connect("sqs"), letters.sources["requests"], 60).receive(10, 1)
+    assert (message.trace_header, message.attributes["traceparent"]) == (TRACE_HEADER, TRACEPARENT)
 
 
 async def test_a_dropped_letter_is_gone(letters: DeadLetters) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from botocore.exceptions import ClientError
@@ -10,6 +11,7 @@ from botocore.exceptions import ClientError
 from service.aws.executions import Executions
 from service.aws.starts import Starts
 from service.core.pace import Bucket
+from tests.unit.builders import TRACE_HEADER
 
 from .connecting import ACCOUNT, Connect, answering, refusal
 
@@ -31,6 +33,16 @@ async def test_an_execution_has_the_jobs_name_and_the_arn_that_follows(execution
     assert started is not None
     assert started.arn == executions.arn_of("job-1")
     assert started.at > 1_600_000_000
+
+
+async def test_an_execution_goes_on_with_the_trace(executions: Executions) -> None:
+    """And none is sent where there is none: an empty header would be no header."""
+    answer = {"executionArn": "arn", "startDate": datetime.fromtimestamp(0, UTC)}
+    with answering(executions.client, "StartExecution", answer, answer) as asked:
+        await executions.start("job-1", "{}", TRACE_HEADER)
+        await executions.start("job-2", "{}")
+    assert [call.get("traceHeader") for call in asked] == [TRACE_HEADER, None]
+    assert "traceHeader" not in asked[1]
 
 
 async def test_an_execution_that_exists_is_no_error(executions: Executions) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from service.aws.queue import Message, Queue
+from tests.unit.builders import TRACE_HEADER, TRACEPARENT
 
 from .connecting import Connect, answering, refusal
 from .waiting import eventually
@@ -58,6 +59,20 @@ async def test_the_extended_clients_attribute_is_asked_for(queue: Queue) -> None
     )
     [message] = await queue.receive(1, wait_seconds=1)
     assert message.attributes == {"ExtendedPayloadSize": "300000"}
+
+
+async def test_a_message_brings_its_trace(queue: Queue) -> None:
+    """X-Ray's header is a system attribute, W3C's a message attribute; both arrive only if they are asked for."""
+    header: Any = {"DataType": "String", "StringValue": TRACE_HEADER}
+    parent: Any = {"DataType": "String", "StringValue": TRACEPARENT}
+    await queue.client.send_message(
+        QueueUrl=queue.url,
+        MessageBody="traced",
+        MessageSystemAttributes={"AWSTraceHeader": header},
+        MessageAttributes={"traceparent": parent, "secret": parent},
+    )
+    [message] = await queue.receive(1, wait_seconds=1)
+    assert (message.trace_header, message.attributes) == (TRACE_HEADER, {"traceparent": TRACEPARENT})
 
 
 async def test_no_more_than_asked_for_and_never_more_than_ten(queue: Queue) -> None:

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from service.aws.topic import Topic, structured
+from service.aws.topic import Topic, let_traces_through, structured
+from tests.unit.builders import TRACE_HEADER
 
 from .connecting import Client, Connect, answering
 
 ATTRIBUTES = {"status": "FAILED", "tenant": "web", "job_type": "", "failure_class": "exit_code"}
 
 
-async def published(topic: Topic) -> None:
+async def published(topic: Topic, trace_header: str | None = None) -> None:
     """One notification."""
     await topic.publish(
         notification_id="job:0:FAILED",
@@ -23,6 +24,7 @@ async def published(topic: Topic) -> None:
         body='{"status": "FAILED", "why": "größe"}',
         text="It failed.",
         attributes=ATTRIBUTES,
+        trace_header=trace_header,
     )
 
 
@@ -56,6 +58,21 @@ async def test_a_queue_gets_the_json_the_subject_and_the_attributes(topic: Topic
     assert envelope["Subject"] == "job FAILED"
     told = {name: item["Value"] for name, item in envelope["MessageAttributes"].items()}
     assert told == {"status": "FAILED", "tenant": "web", "failure_class": "exit_code"}
+
+
+async def test_the_trace_goes_on_as_the_http_header_of_its_call(topic: Topic) -> None:
+    """Publish has no parameter for it; the next call, without a trace, has no header."""
+    sent: list[str | None] = []
+
+    def note(request: Any, **_: object) -> None:
+        header = request.headers.get("X-Amzn-Trace-Id")
+        sent.append(header.decode() if isinstance(header, bytes) else header)
+
+    let_traces_through(topic.client)
+    topic.client.meta.events.register("before-send.sns.Publish", note)
+    await published(topic, TRACE_HEADER)
+    await published(topic)
+    assert sent == [TRACE_HEADER, None]
 
 
 def test_mailboxes_get_text_and_everyone_else_json() -> None:

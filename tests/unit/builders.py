@@ -28,6 +28,8 @@ ACCOUNT = "eu-central-1:123456789012"
 MACHINE = f"arn:aws:states:{ACCOUNT}:stateMachine:jobferry"
 CLUSTER = f"arn:aws:ecs:{ACCOUNT}:cluster/jobs"
 NOW = 1_700_000_000.0
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+TRACE_HEADER = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
 
 
 def execution_arn(job_id: str = JOB) -> str:

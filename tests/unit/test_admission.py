@@ -173,7 +173,7 @@ def test_what_is_refused(fields: dict[str, Any], why: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["AWS_REGION", "ECS_CLUSTER", "JOBFERRY_JOB_ID", "TASK_TOKEN", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"]
+    "name", ["AWS_REGION", "ECS_CLUSTER", "JOBFERRY_JOB_ID", "TASK_TOKEN", "TRACEPARENT", "_X_AMZN_TRACE_ID"]
 )
 def test_reserved_names_are_refused_even_where_the_image_takes_any(name: str) -> None:
     """A catalogue that allows everything does not allow a producer to pose as AWS or as Jobferry."""

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.plan import Stage
+from schemas.trace import Trace
 from service.core.overrides import around_token, environment, longest_overrides, s3_uri
-from tests.unit.builders import JOB, admitted, body, execution_arn
+from service.core.tracing import LONGEST_TRACE
+from tests.unit.builders import JOB, TRACE_HEADER, TRACEPARENT, admitted, body, execution_arn
 
 
 def stage(**fields: Any) -> Stage:
@@ -18,9 +20,11 @@ def stage(**fields: Any) -> Stage:
     return admitted(body()).stages[0].model_copy(update=fields)
 
 
-def told(number: int = 1, *, of: Stage | None = None, input_file: str | None = "in/a.jpg") -> dict[str, str]:
+def told(
+    number: int = 1, *, of: Stage | None = None, input_file: str | None = "in/a.jpg", trace: Trace | None = None
+) -> dict[str, str]:
     """The variables of an attempt, by name."""
-    pairs = environment(of or stage(), number, 2, JOB, execution_arn(), "bucket", input_file, "ifgeek")
+    pairs = environment(of or stage(), number, 2, JOB, execution_arn(), "bucket", input_file, "ifgeek", trace)
     assert len({pair["Name"] for pair in pairs}) == len(pairs)
     return {pair["Name"]: pair["Value"] for pair in pairs}
 
@@ -53,6 +57,14 @@ def test_what_is_empty_is_left_out() -> None:
     assert variables["SIZE"] == "1"
 
 
+def test_a_container_goes_on_with_the_trace() -> None:
+    """Under the names that OpenTelemetry's and X-Ray's tools read; what is not known is not given."""
+    both = Trace(traceparent=TRACEPARENT, aws_trace_header=TRACE_HEADER)
+    variables = told(trace=both)
+    assert (variables["TRACEPARENT"], variables["_X_AMZN_TRACE_ID"]) == (TRACEPARENT, TRACE_HEADER)
+    assert "_X_AMZN_TRACE_ID" not in told(trace=Trace(traceparent=TRACEPARENT))
+
+
 def test_our_names_win() -> None:
     """Even if a request had got past admission with a name of ours, a container would not be deceived."""
     assert told(of=stage(environment={"JOBFERRY_STAGE": "9"}))["JOBFERRY_STAGE"] == "1"
@@ -76,7 +88,7 @@ def test_the_token_is_put_where_the_environment_was_cut(variables: dict[str, str
 def test_no_attempt_has_longer_overrides_than_were_measured() -> None:
     """The measure at admission holds for the longest ARN, bucket, attempt and memory that may come."""
     measured = stage(environment={"MODE": "fast"}, max_memory=122_880)
-    pairs = environment(measured, 100, 99, JOB, execution_arn(), "b" * 63, "in/a.jpg", "ifgeek")
+    pairs = environment(measured, 100, 99, JOB, execution_arn(), "b" * 63, "in/a.jpg", "ifgeek", LONGEST_TRACE)
     overrides = {
         "containerOverrides": [
             {
