@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from botocore.exceptions import ClientError
 
 from schemas.events import TaskDetail
-from schemas.notification import JobNotification, Link
+from schemas.notification import JobNotification, Link, Status
 from schemas.price import Price
 from service.archive import LogArchive
 from service.aws.executions import Executions
@@ -32,6 +32,15 @@ from service.core.announce import Links, compose, iso, linked_objects
 from service.core.announce_text import subject
 from service.core.facts import Announced, ExecutionChanged, Fact, LogArchived
 from service.core.hearing import Ignored, forgotten_task, hear_execution, hear_task
+from service.core.metrics import (
+    ANNOUNCED,
+    ARCHIVES,
+    ARCHIVES_DONE,
+    ARCHIVES_GIVEN_UP,
+    TIME_TO_ANNOUNCE,
+    UNMETERED,
+    Meter,
+)
 from service.core.record import Record
 from service.core.redaction import Redaction
 from service.core.size_limit import fitted
@@ -59,6 +68,7 @@ class Performer:
     redaction: Redaction
     claim_seconds: float
     now: Clock
+    metrics: Meter = UNMETERED
 
     async def perform(self, action: Action, job: Record, me: str) -> tuple[Fact, ...]:
         """Do one thing, and say what is known now."""
@@ -78,6 +88,7 @@ class Performer:
             case ArchiveLog(task_id=task_id, container=name):
                 return (await self._archive(job, task_id, name),)
             case GiveUpLog(job_id=job_id, task_id=task_id, container=name):
+                self.metrics.count(ARCHIVES_GIVEN_UP)
                 why = "it could not be read from CloudWatch in time"
                 return (LogArchived(job_id=job_id, task_id=task_id, container=name, status="absent", why=why),)
             case Announce():
@@ -138,7 +149,10 @@ class Performer:
         container = next((item for item in task.containers if item.name == name), None) if task else None
         if task is None or container is None:
             raise LogNotArchivedError(f"{task_id}/{name}")
-        return await self.archive.archive(task, container)
+        with self.metrics.underway(ARCHIVES, task.stopped_at or self.now()):
+            archived = await self.archive.archive(task, container)
+        self.metrics.count(ARCHIVES_DONE)
+        return archived
 
     async def _announce(self, job: Record) -> Announced:
         notification = fitted(compose(job, await self._links(job), self.prices, self.redaction))
@@ -151,6 +165,7 @@ class Performer:
             attributes=_attributes(notification),
             trace_header=notification.trace.aws_trace_header if notification.trace else None,
         )
+        self._count_announced(job, notification.status)
         return Announced(
             job_id=job.job_id,
             redrive_count=job.redrive_count,
@@ -158,6 +173,11 @@ class Performer:
             notification_id=notification.id,
             at=self.now(),
         )
+
+    def _count_announced(self, job: Record, status: Status) -> None:
+        self.metrics.count(ANNOUNCED[status])
+        if job.execution and job.execution.stopped_at:
+            self.metrics.measure(TIME_TO_ANNOUNCE, max(0.0, self.now() - job.execution.stopped_at))
 
     async def _links(self, job: Record) -> Links:
         signed = {where: await self.objects.link(*where, self.link_seconds) for where in linked_objects(job)}

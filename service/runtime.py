@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,12 @@ from service.aws.objects import Objects, ObjectTooLargeError
 from service.aws.queue import Queue
 from service.aws.starts import Starts
 from service.aws.tasks import Tasks
+from service.aws.throttles import on_throttle
 from service.aws.topic import Topic, let_traces_through
 from service.clock import Clock, new_work, wall_clock
 from service.core.admission import check_job_types
 from service.core.announce import split_s3_uri
+from service.core.metrics import THROTTLES, UNMETERED, Meter, Metrics
 from service.core.owed import Patience
 from service.core.pace import Bucket
 from service.core.placeholders import UnknownPlaceholderError
@@ -59,6 +62,7 @@ class Runtime:
     failures: Failures
     starts: Starts
     settling: Settling
+    metrics: Meter
 
 
 @asynccontextmanager
@@ -67,17 +71,19 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     session = get_session()
     region = _region(session)
     config = _config(settings, endpoint=os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"))
+    metrics = Metrics() if settings.metrics == "emf" else UNMETERED
     async with AsyncExitStack() as stack:
 
         async def client(service: str) -> Any:
             opened = await stack.enter_async_context(session.create_client(service, region_name=region, config=config))
+            on_throttle(opened, partial(metrics.count, THROTTLES))
             if service == "sns":
                 let_traces_through(opened)
             return opened
 
         objects = Objects(await client("s3"), await session.get_credentials())
         catalog = await read_catalog(settings.catalog, objects)
-        yield await wire(settings, client, objects, catalog, region)
+        yield await wire(settings, client, objects, catalog, region, metrics=metrics)
 
 
 async def wire(
@@ -88,6 +94,7 @@ async def wire(
     region: str,
     now: Clock = wall_clock,
     name_work: Callable[[], str] = new_work,
+    metrics: Meter = UNMETERED,
 ) -> Runtime:
     """Everything wired, over clients of whatever AWS this is."""
     sqs = await client("sqs")
@@ -100,7 +107,7 @@ async def wire(
         now=now,
     )
     starts = Starts(Bucket.full(settings.start_execution_bucket, settings.start_execution_refill))
-    performer = await _performer(settings, client, objects, region, starts, now)
+    performer = await _performer(settings, client, objects, region, starts, now, metrics)
     patience = Patience(settings.task_grace_seconds, settings.log_deadline_seconds)
     return Runtime(
         settings=settings,
@@ -112,11 +119,18 @@ async def wire(
         failures=Failures(table.client, table.name, now),
         starts=starts,
         settling=Settling(table, performer, patience, now, name_work),
+        metrics=metrics,
     )
 
 
 async def _performer(
-    settings: Settings, client: OpenClient, objects: Objects, region: str, starts: Starts, now: Clock
+    settings: Settings,
+    client: OpenClient,
+    objects: Objects,
+    region: str,
+    starts: Starts,
+    now: Clock,
+    metrics: Meter,
 ) -> Performer:
     tasks = Tasks(await client("ecs"))
     states = await client("stepfunctions")
@@ -143,6 +157,7 @@ async def _performer(
         prices=settings.prices,
         claim_seconds=max(settings.claim_seconds, 3 * settings.log_quiet_seconds),
         now=now,
+        metrics=metrics,
     )
 
 

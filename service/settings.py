@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -76,6 +76,12 @@ class Settings(BaseSettings):
         "credentials, tokens, passwords and private keys, which always are; of one with a group named 'secret', that.",
     )
     health_port: int = Field(default=0, ge=0, le=65_535, description="Port of GET /live and /ready; 0 for none.")
+    metrics: Literal["off", "emf"] = Field(
+        default="off", description="emf: a line of CloudWatch's embedded metrics on standard output, once a minute."
+    )
+    stack: str = Field(
+        default="jobferry", min_length=1, max_length=128, description="The name that the metrics are told under."
+    )
     retention_days: int = Field(default=90, ge=1, description="How long the record of an announced job is kept.")
 
     @model_validator(mode="after")

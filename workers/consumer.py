@@ -12,6 +12,7 @@ import structlog
 from service.aws.queue import MAX_BATCH, Message, Queue
 from service.aws.trouble import TROUBLE
 from service.clock import wall_clock
+from service.core.metrics import HANDED_BACK, POLL_FAILURES, POLLS, SETTLE_FAILURES, UNMETERED, Meter
 from workers.guard import failure_of
 from workers.pulse import Pulse
 
@@ -53,6 +54,7 @@ class Consumer:
     pulse: Pulse = field(default_factory=lambda: Pulse(wall_clock))
     gate: Gate = _always_open
     note_failure: NoteFailure = _not_noted
+    metrics: Meter = UNMETERED
     _settled: asyncio.Queue[Message] = field(default_factory=asyncio.Queue)
 
     async def run(self) -> None:
@@ -88,11 +90,13 @@ class Consumer:
         try:
             messages = await self.queue.receive(at_most, self.poll_seconds)
         except TROUBLE as error:
+            self.metrics.count(POLL_FAILURES)
             log.warning("poll_failed", queue=self.name, error=type(error).__name__, why=str(error)[:200])
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), _POLL_FAILED_SECONDS)
             return ()
         self.pulse.polled(self.name)
+        self.metrics.count(POLLS)
         return messages
 
     async def _settle(self, message: Message) -> None:
@@ -112,6 +116,7 @@ class Consumer:
         if error is None:
             await self._settled.put(message)
         else:
+            self.metrics.count(SETTLE_FAILURES)
             await self._retry_later(message)  # First: the lease has ended, and a note may take its time.
             await self.note_failure(message, error)
 
@@ -124,6 +129,7 @@ class Consumer:
         await self._set_visibility(message, min(2**message.receive_count, _LONGEST_BACKOFF_SECONDS))
 
     async def _give_back(self, message: Message) -> None:
+        self.metrics.count(HANDED_BACK)
         await self._set_visibility(message, 0)
 
     async def _set_visibility(self, message: Message, seconds: int) -> None:

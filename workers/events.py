@@ -8,6 +8,7 @@ import structlog
 
 from service.aws.queue import Message
 from service.core.hearing import Ignored, NotAnEventError, hear
+from service.core.metrics import EVENTS_HEARD, EVENTS_IGNORED, EVENTS_UNREADABLE, UNMETERED, Meter
 from service.core.record import Record
 from service.core.request_body import BodyRefusedError, read_json
 from service.settle import Jobs
@@ -21,17 +22,21 @@ class Events:
 
     state_machine_arn: str
     jobs: Jobs
+    metrics: Meter = UNMETERED
 
     async def hear(self, message: Message) -> Record | None:
         """The record of the job that an event speaks of; None for what is nobody's."""
         try:
             fact = hear(read_json(message.body, well_formed=False), self.state_machine_arn)
         except (NotAnEventError, BodyRefusedError) as error:
+            self.metrics.count(EVENTS_UNREADABLE)
             log.warning("event_unreadable", why=str(error)[:200])
             return None
         if isinstance(fact, Ignored):
+            self.metrics.count(EVENTS_IGNORED)
             log.info("event_ignored", why=fact.why)
             return None
         job = await self.jobs.merge(fact)
+        self.metrics.count(EVENTS_HEARD)
         log.info("event_heard", job_id=job.job_id, register=fact.register_name, rank=fact.rank)
         return job

@@ -20,6 +20,7 @@ from service.core.admission import Admitted, Refused, admit, conflict
 from service.core.claim_check import Pointer, read_pointer
 from service.core.facts import Rejected, Requested, StageBrief
 from service.core.log_layout import rejected_key, stages_key
+from service.core.metrics import REQUESTS_ADMITTED, REQUESTS_REJECTED, TRACES_DROPPED, UNMETERED, Meter
 from service.core.overrides import s3_uri
 from service.core.record import Record
 from service.core.request_body import MAX_BODY_BYTES
@@ -51,6 +52,7 @@ class Requests:
     bucket: str
     jobs: Jobs
     now: Clock
+    metrics: Meter = UNMETERED
 
     async def hear(self, message: Message) -> Record:
         """Judge a request and remember the verdict; answers with the record of the job, or of the rejection."""
@@ -77,12 +79,14 @@ class Requests:
         fact = await self._requested(message, admitted)
         job = await self.jobs.merge(fact)
         if job.request is None or job.request.digest == fact.digest:
+            if job.execution is None:  # Else it is the same request once more.
+                self.metrics.count(REQUESTS_ADMITTED)
             return job
         refused = Refused((conflict(fact.job_id),), fact.digest, fact.job_id, fact.tenant, fact.job_type)
         return await self._reject(message, body, refused)
 
     async def _requested(self, message: Message, admitted: Admitted) -> Requested:
-        request, trace = admitted.request, _trace_of(message)
+        request, trace = admitted.request, self._trace_of(message)
         return Requested(
             job_id=admitted.job_id,
             digest=admitted.digest,
@@ -126,6 +130,7 @@ class Requests:
 
     async def _reject(self, message: Message, body: str, refused: Refused) -> Record:
         """Keep the body, then remember that it was refused: a body is never spoken of before it is safe."""
+        self.metrics.count(REQUESTS_REJECTED)
         key = rejected_key(message.message_id)
         await self.objects.put(self.bucket, key, body.encode(errors="surrogatepass"), TEXT)
         return await self.jobs.merge(
@@ -138,9 +143,17 @@ class Requests:
                 claimed_job_type=refused.job_type,
                 problems=refused.problems,
                 body_s3_uri=s3_uri(self.bucket, key),
-                trace=_trace_of(message),
+                trace=self._trace_of(message),
             )
         )
+
+    def _trace_of(self, message: Message) -> Trace | None:
+        """The trace that a message belongs to. What cannot be one is named in the log, and itself goes nowhere."""
+        read = read_trace(message.attributes.get(TRACEPARENT), message.trace_header)
+        if read.dropped:
+            self.metrics.count(TRACES_DROPPED)
+            log.warning("trace_dropped", names=read.dropped)
+        return read.trace
 
     async def _fetch(self, pointer: Pointer) -> str | Refused:
         """The body that a pointer points to. What may pass is raised, so that the message is tried again."""
@@ -168,14 +181,6 @@ def _input_with(admitted: Admitted, trace: Trace | None, config: Config) -> str:
     return ExecutionInput(
         job_id=admitted.job_id, input_file=request.input_file, user=request.user, trace=trace, lambda_result=plan
     ).model_dump_json(exclude={"stage_result", "error_result"})
-
-
-def _trace_of(message: Message) -> Trace | None:
-    """The trace that a message belongs to. What cannot be one is named in the log, and itself goes nowhere."""
-    read = read_trace(message.attributes.get(TRACEPARENT), message.trace_header)
-    if read.dropped:
-        log.warning("trace_dropped", names=read.dropped)
-    return read.trace
 
 
 def _why_unreadable(error: ClientError) -> str:

@@ -12,6 +12,7 @@ from aiolimiter import AsyncLimiter
 from service.aws.jobs_table import SHARDS, JobsTable
 from service.aws.trouble import TROUBLE
 from service.core.facts import Claimed
+from service.core.metrics import SWEEP_FAILURES, SWEEP_FOUND, SWEEP_OVERDUE, UNMETERED, Meter
 from service.core.owed import SWEEP
 from service.settle import Settling
 from workers.guard import failure_of
@@ -20,13 +21,6 @@ log = structlog.stdlib.get_logger()
 
 _JOBS_A_LOOK = 100
 _AT_ONCE = 10
-
-
-def _note(failure: BaseException) -> None:
-    """Trouble on the way is met again at the next sweep; anything else is a bug, and ends the worker."""
-    if not isinstance(failure, TROUBLE):
-        raise failure
-    log.warning("sweep_failed", error=type(failure).__name__, why=str(failure)[:200])
 
 
 @dataclass(frozen=True)
@@ -39,6 +33,7 @@ class Sweeper:
     every_seconds: float
     claim_seconds: float
     stopping: asyncio.Event
+    metrics: Meter = UNMETERED
 
     async def run(self) -> None:
         """Sweep at an interval. A sweep that fails is tried again at the next: the jobs are still there."""
@@ -46,23 +41,30 @@ class Sweeper:
             try:
                 await self.sweep()
             except TROUBLE as error:
-                _note(error)
+                self._note(error)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), self.every_seconds)
 
     async def sweep(self) -> int:
         """Take up every job that is due, and answer how many those were."""
         free = asyncio.Semaphore(_AT_ONCE)
-        due = [
-            job_id
-            for shard in range(SHARDS)
-            for job_id in await self.table.due(shard, self.settling.now(), _JOBS_A_LOOK)
-        ]
+        due: dict[str, float] = {}
+        for shard in range(SHARDS):
+            due |= await self.table.due(shard, self.settling.now(), _JOBS_A_LOOK)
+        now = self.settling.now()
+        self.metrics.measure(SWEEP_OVERDUE, now - min(due.values(), default=now))
         taken_up = await asyncio.gather(*(self._in_turn(free, job_id) for job_id in due), return_exceptions=True)
         for failure in taken_up:
             if isinstance(failure, BaseException):
-                _note(failure)
+                self._note(failure)
         return sum(done is True for done in taken_up)
+
+    def _note(self, failure: BaseException) -> None:
+        """Trouble on the way is met again at the next sweep; anything else is a bug, and ends the worker."""
+        if not isinstance(failure, TROUBLE):
+            raise failure
+        self.metrics.count(SWEEP_FAILURES)
+        log.warning("sweep_failed", error=type(failure).__name__, why=str(failure)[:200])
 
     async def _in_turn(self, free: asyncio.Semaphore, job_id: str) -> bool:
         """One job, at our pace: one with a large log must not hold up the others."""
@@ -82,5 +84,9 @@ class Sweeper:
         if job.announced is not None:
             await self.table.close(job)
             return False
+        self.metrics.count(SWEEP_FOUND)
         log.info("job_swept", job_id=job_id, status=job.execution.status if job.execution else None)
-        return await failure_of(self.settling.settle(job, me), "sweep_failed", job_id=job_id) is None
+        failed = await failure_of(self.settling.settle(job, me), "sweep_failed", job_id=job_id) is not None
+        if failed:
+            self.metrics.count(SWEEP_FAILURES)
+        return not failed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from workers.health import health_page
 from workers.in_hand import JobsInHand
 from workers.protection import Protection
 from workers.pulse import Pulse
+from workers.reporting import metrics_reported
 from workers.requests import Requests
 from workers.sweeper import Sweeper
 
@@ -38,7 +40,11 @@ async def run_worker(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stopping.set)
     pulse = Pulse(wall_clock)
-    async with open_runtime(settings) as runtime, health_page(pulse, settings.health_port):
+    async with (
+        open_runtime(settings) as runtime,
+        health_page(pulse, settings.health_port),
+        metrics_reported(runtime.metrics, settings.stack, wall_clock, _to_standard_output),
+    ):
         log.info("worker_started", images=len(runtime.catalog.images), job_types=len(runtime.catalog.job_types))
         await work_until_stopped(Worker(runtime, pulse, stopping))
     log.info("worker_stopped")
@@ -67,9 +73,9 @@ class Worker:
     def loops(self) -> tuple[Coroutine[None, None, None], ...]:
         """Everything that runs until told to stop."""
         settings, table = self.runtime.settings, self.runtime.table
-        now = self.runtime.settling.now
-        requests = Requests(self.runtime.catalog, self.runtime.objects, settings.log_bucket, table, now)
-        events = Events(settings.state_machine_arn, table)
+        now, metrics = self.runtime.settling.now, self.runtime.metrics
+        requests = Requests(self.runtime.catalog, self.runtime.objects, settings.log_bucket, table, now, metrics)
+        events = Events(settings.state_machine_arn, table, metrics)
         in_hand = JobsInHand(self.runtime.settling.settle, table.read)
         admit, follow = _handle(requests.hear, in_hand), _handle(events.hear, in_hand)
         return (
@@ -90,6 +96,7 @@ class Worker:
             pulse=self.pulse,
             gate=gate,
             note_failure=self._note_failure(name),
+            metrics=self.runtime.metrics,
         ).run()
 
     async def _starts_left(self) -> None:
@@ -115,7 +122,13 @@ class Worker:
             every_seconds=settings.sweep_seconds,
             claim_seconds=settings.sweep_seconds,
             stopping=self.stopping,
+            metrics=self.runtime.metrics,
         )
+
+
+def _to_standard_output(line: str) -> None:
+    sys.stdout.write(line)
+    sys.stdout.flush()
 
 
 _Hear = Callable[[Message], Awaitable[Record | None]]

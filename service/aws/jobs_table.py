@@ -66,17 +66,17 @@ class JobsTable:
         answer = await self.client.get_item(TableName=self.name, Key={"job_id": {"S": job_id}}, ConsistentRead=True)
         return record_of(job_id, answer.get("Item", {}))
 
-    async def due(self, shard: int, at: float, limit: int) -> tuple[str, ...]:
-        """Open jobs that nothing was heard of for too long, the most silent first."""
+    async def due(self, shard: int, at: float, limit: int) -> dict[str, float]:
+        """Open jobs that nothing was heard of for too long, the most silent first, each with when it was due."""
         answer = await self.client.query(
             TableName=self.name,
             IndexName=OPEN_JOBS_INDEX,
             KeyConditionExpression="open_shard = :shard AND due_at < :at",
             ExpressionAttributeValues={":shard": {"S": str(shard)}, ":at": {"N": str(int(at))}},
-            ProjectionExpression="job_id",
+            ProjectionExpression="job_id, due_at",
             Limit=limit,
         )
-        return tuple(item["job_id"]["S"] for item in answer.get("Items", []))
+        return {item["job_id"]["S"]: float(item["due_at"]["N"]) for item in answer.get("Items", [])}
 
     async def close(self, job: Record) -> None:
         """Take an announced job out of the sweeper's index: news of what was announced already had put it back there.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from service.aws.queue import Message
+from service.core.metrics import HANDED_BACK, POLL_FAILURES, POLLS, SETTLE_FAILURES, Metrics
 from workers import consumer as module
 from workers.consumer import Consumer
 
@@ -190,6 +191,23 @@ async def test_a_poll_that_fails_is_tried_again(sqs: ScriptedSqs, work: Work, mo
     async with consuming(sqs, work, slots=2):
         await eventually(lambda: sqs.all_deleted == {"a"})
     assert sqs.polls[:3] == [2, 2, 2]
+
+
+async def test_what_happens_to_polls_and_messages_is_counted(
+    sqs: ScriptedSqs, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Polls that came back and that failed, messages that could not be settled, and those given back."""
+    monkeypatch.setattr(module, "_POLL_FAILED_SECONDS", 0.01)
+    sqs.poll_errors.extend([throttled(), throttled()])
+    sqs.put("a", "bad")
+    async with consuming(sqs, work) as consumer:
+        consumer.metrics = metrics = Metrics()
+        await eventually(lambda: sqs.all_deleted == {"a"} and bool(sqs.visibility) and sqs.polls_under_way == 1)
+        consumer.stopping.set()
+        sqs.put("late")
+        await eventually(lambda: ("late", 0) in sqs.visibility)
+    told = metrics.drain(0)
+    assert [told[metric] for metric in (POLLS, POLL_FAILURES, SETTLE_FAILURES, HANDED_BACK)] == [2, 2, 1, 1]
 
 
 async def test_a_stop_ends_the_pause_after_a_failed_poll(sqs: ScriptedSqs, work: Work) -> None:

@@ -181,8 +181,10 @@ async def test_the_most_silent_come_first_and_no_more_than_asked_for(table: Jobs
         await table.merge(requested(job_id))
         time.seconds += 1
     at = time() + GRACE + 1
-    assert await table.due(3, at, 100) == tuple(same_shard)
-    assert await table.due(3, at, 2) == tuple(same_shard[:2])
+    found = await table.due(3, at, 100)
+    assert list(found) == same_shard
+    assert list(found.values()) == sorted(found.values()) and found[same_shard[-1]] < at
+    assert list(await table.due(3, at, 2)) == same_shard[:2]
 
 
 async def test_shards_are_the_sweepers(table: JobsTable) -> None:

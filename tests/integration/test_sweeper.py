@@ -10,6 +10,7 @@ import pytest
 from aiolimiter import AsyncLimiter
 
 from service.aws.jobs_table import JobsTable
+from service.core.metrics import SWEEP_FAILURES, SWEEP_FOUND, SWEEP_OVERDUE, Metrics
 from service.core.owed import SWEEP
 from service.core.record import Record
 from service.settle import Settling
@@ -113,6 +114,38 @@ async def test_a_job_redriven_in_the_meantime_is_not_closed(sweeper: Sweeper, ti
     await sweeper.table.merge(execution("RUNNING", redrive=2))
     await sweeper.table.close(read)
     assert await open_jobs(sweeper.table, time() + SILENCE + 1) == {"job"}
+
+
+async def test_how_late_the_sweeper_is_and_whom_it_found_is_counted(sweeper: Sweeper, time: Time) -> None:
+    """From when the most silent job was due; a sweep that finds none is not late at all."""
+    metrics = Metrics()
+    counting = replace(sweeper, metrics=metrics)
+    await counting.sweep()
+    await counting.table.merge(requested())
+    time.seconds += 5
+    await counting.table.merge(requested("other"))
+    time.seconds += GRACE + 70
+    await counting.sweep()
+    told = metrics.drain(0)
+    assert (told[SWEEP_FOUND], told[SWEEP_OVERDUE], told[SWEEP_FAILURES]) == (2, (0, 75), 0)
+
+
+async def test_sweeps_that_fail_and_jobs_that_cannot_be_settled_are_counted(sweeper: Sweeper, time: Time) -> None:
+    """A sweep that could not look does not know how late it is."""
+    metrics = Metrics()
+    cast(Settled, sweeper.settling).failing = True
+    counting = replace(sweeper, metrics=metrics, every_seconds=0)
+    with answering(counting.table.client, "Query", refusal("ThrottlingException")) as asked:
+        running = asyncio.create_task(counting.run())
+        await eventually(lambda: len(asked) > 1)
+        counting.stopping.set()
+        await running
+    assert metrics.drain(0)[SWEEP_FAILURES] == 1
+    counting.stopping.clear()
+    await counting.table.merge(requested())
+    time.seconds += GRACE + 1
+    await counting.sweep()
+    assert metrics.drain(0)[SWEEP_FAILURES] == 1
 
 
 async def test_a_sweep_that_fails_is_tried_again(sweeper: Sweeper) -> None:

@@ -111,6 +111,6 @@ class DynamoDbClient:
 
         def effect() -> Any:
             found = sorted((due, key) for key, (shard, due) in self._table.index().items() if chosen(shard, due))
-            return {"Items": [{"job_id": {"S": key}} for _, key in found[:Limit]]}
+            return {"Items": [{"job_id": {"S": key}, "due_at": {"N": str(due)}} for due, key in found[:Limit]]}
 
         return await self._calls.call("dynamodb.Query", effect)

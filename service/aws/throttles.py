@@ -1,0 +1,37 @@
+"""How often AWS told a client to slow down, the tries that botocore made again by itself included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+# What botocore's standard retries take for a throttle [botocore, retries/standard.py].
+_CODES = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "LimitExceededException",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+    }
+)
+
+
+def on_throttle(client: Any, throttled: Callable[[], None]) -> None:
+    """Call `throttled` at every answer of a client, of whatever service, that is a throttle."""
+
+    def note(response: Any = None, **_: object) -> None:
+        # A pair of the HTTP answer and what was parsed from it; None where the connection failed.
+        code = response[1].get("Error", {}).get("Code") if response else None
+        if code in _CODES:
+            throttled()
+
+    client.meta.events.register("needs-retry", note)
