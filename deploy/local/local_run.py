@@ -65,15 +65,20 @@ class LocalRun:
 
 
 @contextmanager
-def local_run(port: int = 0) -> Iterator[LocalRun]:
-    """The system without a worker, for as long as the context lasts. Port 0 takes a free one."""
+def local_run(port: int = 0, *, parameters: Mapping[str, str] | None = None) -> Iterator[LocalRun]:
+    """The system without a worker, for as long as the context lasts.
+
+    Args:
+        port: where the embedded AWS answers; 0 takes a free port.
+        parameters: of the template, where they are to differ from the local run's.
+    """
     with ExitStack() as stack:
         aws = stack.enter_context(EmulatorProcess(port))
         environment = aws.environment
         # Clients of this process find the embedded AWS as everyone does, by the standard variables.
         stack.enter_context(_variables(environment))
         session = boto3.Session(region_name=environment["AWS_REGION"])
-        deployed = deploy(session)
+        deployed = deploy(session, parameters)
         yield LocalRun(
             endpoint_url=aws.endpoint_url,
             stack=deployed,

@@ -50,8 +50,12 @@ class Stack:
         }
 
 
-def deploy(session: boto3.Session) -> Stack:
-    """Package and deploy the template. Raises StackFailedError with CloudFormation's own reasons."""
+def deploy(session: boto3.Session, parameters: Mapping[str, str] | None = None) -> Stack:
+    """Package and deploy the template, with `parameters` beside those that the emulator needs.
+
+    Raises:
+        StackFailedError: it could not be made, with CloudFormation's own reasons.
+    """
     keys = {LAMBDA_ZIP: "plan_next_step.zip", STATE_MACHINE: STATE_MACHINE}
     s3 = session.client("s3")
     region: Any = session.region_name
@@ -69,7 +73,10 @@ def deploy(session: boto3.Session) -> Stack:
     cloudformation.create_stack(
         StackName=STACK,
         TemplateURL=f"{s3.meta.endpoint_url}/{ARTIFACTS_BUCKET}/{TEMPLATE}",
-        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in LOCAL_PARAMETERS.items()],
+        Parameters=[
+            {"ParameterKey": key, "ParameterValue": value}
+            for key, value in {**LOCAL_PARAMETERS, **(parameters or {})}.items()
+        ],
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
     )
     stack = _await_end(cloudformation)

@@ -35,9 +35,12 @@ class Subscriber:
 
     @classmethod
     def to(cls, session: boto3.Session, topic_arn: str, *, name: str, filter_policy: Any = None) -> Subscriber:
-        """Subscribe a new queue, to all notifications or to those that a filter policy lets through."""
+        """Subscribe a new queue, to all notifications or to those that a filter policy lets through.
+
+        A FIFO topic gets a FIFO queue, which keeps its order and its promise of one copy.
+        """
         sqs = session.client("sqs")
-        url = sqs.create_queue(QueueName=name)["QueueUrl"]
+        url = _new_queue(sqs, name, fifo=topic_arn.endswith(".fifo"))
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         _let_topic_send(sqs, url, arn, topic_arn)
         attributes = {"FilterPolicy": json.dumps(filter_policy)} if filter_policy else {}
@@ -60,6 +63,12 @@ class Subscriber:
         while len(found) < count and time.monotonic() < deadline:
             found.extend(self.receive())
         return found
+
+
+def _new_queue(sqs: SQSClient, name: str, *, fifo: bool) -> str:
+    if fifo:
+        return sqs.create_queue(QueueName=f"{name}.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    return sqs.create_queue(QueueName=name)["QueueUrl"]
 
 
 def _let_topic_send(sqs: SQSClient, url: str, queue_arn: str, topic_arn: str) -> None:

@@ -9,9 +9,10 @@ from uuid import uuid4
 from .cloud import Cloud, Record
 
 
-def subscribed_queue(cloud: Cloud, topic: str, **attributes: str) -> str:
+def subscribed_queue(cloud: Cloud, topic: str, *, fifo: bool = False, **attributes: str) -> str:
     """A queue that is subscribed to a topic."""
-    url = str(cloud.sqs.create_queue(QueueName=f"subscriber-{uuid4().hex[:8]}")["QueueUrl"])
+    name, kind = f"subscriber-{uuid4().hex[:8]}", {"FifoQueue": "true"} if fifo else {}
+    url = str(cloud.sqs.create_queue(QueueName=name + (".fifo" if fifo else ""), Attributes=kind)["QueueUrl"])
     arn = cloud.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     cloud.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=attributes)
     return url
@@ -37,6 +38,36 @@ def test_a_notification_reaches_its_subscribers(cloud: Cloud) -> None:
     assert {envelope["MessageAttributes"]["status"]["Value"] for envelope in envelopes} == {"FAILED", "SUCCEEDED"}
     assert cloud.collect(failures, bool) == [{"status": "FAILED"}]
     assert cloud.receive(failures, seconds=0) == []
+
+
+FIFO_TOPIC = {
+    "Resources": {
+        "Topic": {
+            "Type": "AWS::SNS::Topic",
+            "Properties": {"TopicName": "one-copy.fifo", "FifoTopic": True, "ContentBasedDeduplication": False},
+        }
+    },
+    "Outputs": {"Arn": {"Value": {"Ref": "Topic"}}},
+}
+
+
+def test_a_fifo_topic_of_a_template_delivers_one_copy(cloud: Cloud) -> None:
+    """A second publication under the same deduplication id is taken and not delivered; the group is the queue's too."""
+    stacks, sns = cloud.client("cloudformation"), cloud.client("sns")
+    stacks.create_stack(StackName="one-copy", TemplateBody=json.dumps(FIFO_TOPIC))
+    stacks.get_waiter("stack_create_complete").wait(StackName="one-copy", WaiterConfig={"Delay": 1})
+    [topic] = [output["OutputValue"] for output in stacks.describe_stacks(StackName="one-copy")["Stacks"][0]["Outputs"]]
+    url = subscribed_queue(cloud, topic, fifo=True, RawMessageDelivery="true")
+    for job, copies in (("one", 2), ("other", 1)):
+        for _ in range(copies):
+            sns.publish(
+                TopicArn=topic, Message=f'"{job}"', MessageGroupId=job, MessageDeduplicationId=f"{job}:0:FAILED"
+            )
+    messages = cloud.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["MessageGroupId"])
+    assert [(each["Body"], each["Attributes"]["MessageGroupId"]) for each in messages["Messages"]] == [
+        ('"one"', "one"),
+        ('"other"', "other"),
+    ]
 
 
 def test_a_presigned_link_works_over_plain_http(cloud: Cloud) -> None:
