@@ -51,7 +51,7 @@ check: $(READY) ## Lint, types, architecture, templates
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cfn-lint deploy/template.yaml deploy/examples/own_image.yaml
+	$(BIN)/cfn-lint deploy/template.yaml deploy/examples/*.yaml
 	$(BIN)/python -m schemas.export --check
 
 bench: $(READY) ## Measure, as ratios in one run

@@ -86,6 +86,23 @@ def test_a_stack_is_made_changed_and_taken_away(stack: NamedStack, capsys: pytes
     stack.session.client("dynamodb").describe_table(TableName=made["JobsTable"])
 
 
+def test_a_key_of_ones_own_is_made_first_and_given_to_the_stack(aws: EmulatorProcess, stack: NamedStack) -> None:
+    """The example deploys, and its output is what the stack takes: queues are under the key, and roles may use it."""
+    cloudformation = stack.client
+    example = (ROOT / "deploy" / "examples" / "key.yaml").read_text(encoding="utf-8")
+    cloudformation.create_stack(StackName="key", TemplateBody=example)
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="key", WaiterConfig={"Delay": 1})
+    [key] = NamedStack(stack.session, "key").outputs().values()
+    make(stack, {**LOCAL_PARAMETERS, "KmsKeyArn": key})
+    made, client = stack.resources(), stack.session.client
+    attributes = client("sqs").get_queue_attributes(QueueUrl=made["RequestQueue"], AttributeNames=["All"])["Attributes"]
+    assert attributes["KmsMasterKeyId"] == key
+    [policy] = client("iam").list_role_policies(RoleName=made["WorkerRole"])["PolicyNames"]
+    document: Any = client("iam").get_role_policy(RoleName=made["WorkerRole"], PolicyName=policy)["PolicyDocument"]
+    assert {item["Sid"]: item["Resource"] for item in document["Statement"]}["UseKey"] == key
+    assert stack.outputs()["KmsKeyArn"] == key
+
+
 def parameters(stack: NamedStack) -> dict[str, str]:
     """The parameters of the stack as it stands."""
     [found] = stack.client.describe_stacks(StackName=stack.name)["Stacks"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from .deployment import Json, listed, properties, resolved, resources, role_statements
 
 ADAPTERS = Path(__file__).parents[2] / "service" / "aws"
+# What of the services' data lies under KmsKeyArn; CloudWatch Logs uses the key by itself.
+ENCRYPTED = {"dynamodb", "s3", "sns", "sqs"}
 PREFIXES = {"stepfunctions": "states"}  # The others are called by IAM as by botocore.
 # The calls whose permission has another name [Service Authorization Reference].
 PERMISSIONS = {
@@ -40,8 +43,26 @@ def calls_of(source: str) -> set[str]:
 
 def test_the_worker_may_do_what_its_adapters_call_and_nothing_else() -> None:
     """A call without a permission would fail on AWS alone; a permission without a call is one too many."""
-    granted = {action for role, item in role_statements() if role == "WorkerRole" for action in listed(item["Action"])}
+    granted = {
+        action
+        for role, item in role_statements()
+        if role == "WorkerRole" and item["Sid"] != "UseKey"  # It is the services that call KMS, in the worker's name.
+        for action in listed(item["Action"])
+    }
     assert granted == called()
+
+
+def test_whoever_touches_what_the_key_encrypts_may_use_the_key_there_and_nowhere_else() -> None:
+    """A role's use of the key goes through the very services in which it reads or writes what is encrypted."""
+    touched: defaultdict[str, set[str]] = defaultdict(set)
+    through: dict[str, set[str]] = {}
+    for role, item in role_statements():
+        if item["Sid"] == "UseKey":
+            assert item["Resource"] == {"Ref": "KmsKeyArn"}
+            vias = listed(item["Condition"]["StringEquals"]["kms:ViaService"])
+            through[role] = {via["Fn::Sub"].removesuffix(".${AWS::Region}.${AWS::URLSuffix}") for via in vias}
+        touched[role] |= {action.split(":")[0] for action in listed(item["Action"])} & ENCRYPTED
+    assert through == {role: services for role, services in touched.items() if services}
 
 
 @pytest.mark.parametrize(
