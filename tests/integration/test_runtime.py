@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 import pytest
+from aiohttp import web
 
+from service.core.metrics import THROTTLES, UNMETERED
+from service.perform import Performer
 from service.runtime import open_runtime
 from service.settings import Settings, SettingsError
+from tests.unit.builders import TRACE_HEADER
+
+from .connecting import answering
 
 BUCKET = "jobferry-logs"
 CATALOG = Path(__file__).parents[2] / "deploy" / "catalog.yaml"
@@ -36,6 +44,62 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+
+
+async def test_the_topic_of_a_worker_takes_traces(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its client is taught the header that Publish has no parameter for; one that is not would refuse to announce."""
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    async with open_runtime(settings) as runtime:
+        topic = cast(Performer, runtime.settling.performer).topic
+        with answering(topic.client, "Publish", {"MessageId": "m"}) as asked:
+            await topic.publish(
+                notification_id="i",
+                group="g",
+                subject="s",
+                body="{}",
+                text="t",
+                attributes={},
+                trace_header=TRACE_HEADER,
+            )
+    assert len(asked) == 1
+
+
+@pytest.fixture
+async def throttling() -> AsyncIterator[str]:
+    """An endpoint that throttles, fails, and answers."""
+    answers = iter(
+        [(400, {"__type": "com.amazonaws.sqs#RequestThrottled"}), (500, {"__type": "InternalError"}), (200, {})]
+    )
+
+    async def answer(_: web.Request) -> web.Response:
+        status, body = next(answers)
+        return web.json_response(body, status=status, content_type="application/x-amz-json-1.0")
+
+    app = web.Application()
+    app.add_routes([web.post("/", answer)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+async def test_every_throttle_is_counted_also_one_that_a_retry_mends(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, throttling: str
+) -> None:
+    """One of three tries of a call that succeeds in the end."""
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", throttling)
+    async with open_runtime(settings.model_copy(update={"metrics": "emf"})) as runtime:
+        assert await runtime.requests.receive(1, 0) == ()
+        assert runtime.metrics.drain(0)[THROTTLES] == 1
+
+
+async def test_metrics_are_off_unless_they_are_asked_for(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal has no use for them."""
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    async with open_runtime(settings) as runtime:
+        assert runtime.metrics is UNMETERED
 
 
 async def link(settings: Settings) -> str:

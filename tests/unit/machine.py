@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from schemas.plan import Config, ErrorResult, ExecutionInput, LambdaResult, NextStage, PlanRequest, Stage
+from schemas.trace import Trace
 from service.core.planning import plan
-from tests.unit.builders import JOB, NOW, execution_arn, task_arn
+from tests.unit.builders import JOB, NOW, TRACEPARENT, execution_arn, task_arn
 
 Step = Literal["plan_next_step", "handle_error_step", "finish_step", "fail_step"]
 
@@ -82,7 +83,10 @@ class Machine:
         return plan(travelled, self.stages)
 
     def _input(self, result: LambdaResult, **more: Any) -> ExecutionInput:
-        return ExecutionInput(job_id=JOB, input_file="in/a.jpg", user="ifgeek", lambda_result=result, **more)
+        trace = Trace(traceparent=TRACEPARENT)
+        return ExecutionInput(
+            job_id=JOB, input_file="in/a.jpg", user="ifgeek", trace=trace, lambda_result=result, **more
+        )
 
     def _start(self) -> LambdaResult:
         config = Config(bucket="bucket", timeout_seconds=self.timeout_seconds, stages=tuple(self.stages))

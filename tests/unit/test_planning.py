@@ -9,7 +9,7 @@ import pytest
 
 from schemas.plan import Attempt, Config, NextStage, Stage
 from service.core.planning import JOB_TIMED_OUT, STAGE_FAILED
-from tests.unit.builders import JOB, catalog, task_arn
+from tests.unit.builders import JOB, TRACEPARENT, catalog, task_arn
 from tests.unit.machine import (
     EXIT_1,
     ONCE,
@@ -37,6 +37,7 @@ def test_stages_run_one_after_the_other() -> None:
     variables = {pair["Name"]: pair["Value"] for pair in machine.ran[1].environment}
     assert variables["JOBFERRY_INPUT"] == f"s3://bucket/jobs/{JOB}/stages/1/"
     assert variables["MODE"] == "fast"
+    assert variables["TRACEPARENT"] == TRACEPARENT
 
 
 def test_a_plan_says_everything_that_a_state_selects() -> None:
