@@ -37,9 +37,11 @@ def start_anew() -> None:
     """Promise 2: a job gets exactly one execution."""
     start = Executions.start
 
-    async def start_twice(self: Executions, job_id: str, execution_input: str) -> Started | None:
-        await start(self, f"{job_id}-again", execution_input)
-        return await start(self, job_id, execution_input)
+    async def start_twice(
+        self: Executions, job_id: str, execution_input: str, trace_header: str | None
+    ) -> Started | None:
+        await start(self, f"{job_id}-again", execution_input, trace_header)
+        return await start(self, job_id, execution_input, trace_header)
 
     _replace(Executions, "start", start_twice)
 

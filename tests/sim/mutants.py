@@ -142,8 +142,10 @@ _names = count(1)
 _started_in_truth = executions.Executions.start
 
 
-async def _starts_under_new_names(self: executions.Executions, job_id: str, text: str) -> executions.Started | None:
-    return await _started_in_truth(self, f"{job_id}-{next(_names)}", text)
+async def _starts_under_new_names(
+    self: executions.Executions, job_id: str, text: str, trace_header: str | None
+) -> executions.Started | None:
+    return await _started_in_truth(self, f"{job_id}-{next(_names)}", text, trace_header)
 
 
 async def _stops_at_a_repeated_token(
