@@ -96,7 +96,7 @@ def run(listener: socket.socket, images: Images, scratch: Path, reaper: Reaper, 
     hypercorn_compat.install()
     raise_descriptor_limit()
     port = listener.getsockname()[1]
-    tasks = gaps.install(images, port=port, scratch=scratch, reaper=reaper)
+    close = gaps.install(images, port=port, scratch=scratch, reaper=reaper)
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.keep_alive_timeout = 75
@@ -105,7 +105,7 @@ def run(listener: socket.socket, images: Images, scratch: Path, reaper: Reaper, 
     try:
         asyncio.run(serve_until_told(app, config, port, until_stdin_closes=until_stdin_closes))
     finally:
-        tasks.close()
+        close()
         lambda_runtime.reset()
 
 

@@ -41,10 +41,12 @@ BAD_NAME = re.compile(r"[\s<>{}\[\]?*\"#%\\^|~`$&,;:/\u0000-\u001f\u007f-\u009f\
 REDRIVABLE = frozenset({"FAILED", "TIMED_OUT", "ABORTED"})
 
 
-def install() -> None:
-    """Put our execution lifecycle in the place of the emulator's."""
-    Executions().install()
+def install() -> Executions:
+    """Put our execution lifecycle in the place of the emulator's; what is given back must be closed at the end."""
+    executions = Executions()
+    executions.install()
     execution_events.install()
+    return executions
 
 
 class Executions:
@@ -66,6 +68,11 @@ class Executions:
         replace(sfn, "_stop_execution", self.stop)
         replace(sfn, "_run_execution", self.run)
         replace(sfn, "_scaled_sleep", sleep_in_run)
+
+    def close(self) -> None:
+        """Let every run stop where it stands and tell nobody: what ends with the emulator has not failed."""
+        for run in list(self._runs.values()):
+            run.end("ABORTED", {})
 
     async def handle_request(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from deploy.local.tasks import Tasks
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def install(images: Images, *, port: int, scratch: Path, reaper: Reaper) -> Tasks:
-    """Fill every gap, and give back the tasks, which must be closed at the end.
+def install(images: Images, *, port: int, scratch: Path, reaper: Reaper) -> Callable[[], None]:
+    """Fill every gap, and give back what must be called at the end: it ends all executions, then all containers.
 
     Raises:
         PinMoved: another ministack is installed, or it lost a part that a fill replaces.
@@ -42,12 +42,18 @@ def install(images: Images, *, port: int, scratch: Path, reaper: Reaper) -> Task
     tasks.install()
     task_events.install()
     states_language.install()
-    executions.install()
+    running = executions.install()
     task_states.install()
     callbacks.install()
     functions.install()
     run_task.install(tasks)
-    return tasks
+
+    def close() -> None:
+        # In this order, or the end of its container would be news to an execution, which would ask the planner.
+        running.close()
+        tasks.close()
+
+    return close
 
 
 def no_scripts(*_: Any) -> list[str]:

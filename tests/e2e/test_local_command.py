@@ -93,6 +93,8 @@ def test_it_says_where_things_are_and_leaves_nothing_behind(tmp_path: Path) -> N
         wait_for(lambda: not alive(processes), within=5, what="every process's end")
         assert is_free(port)
     assert not (tmp_path / ".jobferry" / "local.env").exists()
+    said = (tmp_path / "stderr.log").read_text()
+    assert "Traceback" not in said and "ERROR" not in said
 
 
 @needs_proc
