@@ -63,9 +63,14 @@ def diagnose(ending: Ending) -> Diagnosis:
         failure_class=row.failure_class,
         confidence=row.confidence,
         evidence=one_line(shown) or "nothing that can be shown",
-        next_action=one_line(row.next_action.format_map(names_in(ending))),
+        next_action=_sentence(one_line(row.next_action.format_map(names_in(ending)))),
         remedy=row.remedy,
     )
+
+
+def _sentence(text: str) -> str:
+    """With a capital where it begins with what could not be named; a name stays as it is."""
+    return f"The {text[4:]}" if text.startswith("the ") else text
 
 
 def budget_of(remedy: Remedy) -> Budget | None:

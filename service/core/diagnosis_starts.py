@@ -42,6 +42,11 @@ _SECRETS = (
         "Check that {secret} exists in this Region, under exactly that name, and holds a value.",
     ),
     Row(
+        "secret_missing", "certain", "none", said(_SECRET, r"json key|invalid character|looking for beginning"),
+        "{secret} was read, and what was asked for is not in it: check that it is JSON, and the key that the task "
+        "definition names.",
+    ),
+    Row(
         "secret_missing", "likely", "none", said(_SECRET),
         "Check {secret}, the execution role's right to read it, and the subnets' way to it.",
     ),
@@ -73,12 +78,23 @@ _IMAGES = (
         "registry's credentials.",
     ),
     Row(
-        "image_missing", "certain", "none", said(_PULL, r"matching platform|no match for platform|matching manifest"),
+        "image_missing", "certain", "none",
+        said(_PULL, r"matching platform|no match for platform|matching manifest|image operating system"),
         "{image} was not built for the task's CPU architecture: build it for that platform, or change the task's.",
     ),
     Row(
         "image_missing", "certain", "none", said(_PULL, rf"{_GONE}|manifest unknown|invalid reference|name unknown"),
         "Push {image}, or correct its name and tag in the task definition.",
+    ),
+    Row(
+        # Attestations of buildx [aws-cdk #30680].
+        "image_pull_failed", "certain", "none", said(_PULL, r"media.type"),
+        "{image} holds what the container runtime cannot unpack: build it without attestations (docker buildx build "
+        "--provenance=false), for one platform.",
+    ),
+    Row(
+        "image_pull_failed", "certain", "none", said(_PULL, r"x509|certificate"),
+        "The registry's certificate is not trusted: {image} must come from one that is, or the hosts must trust it.",
     ),
     Row(
         # AWS cut the end, where the cause stood.
@@ -109,13 +125,14 @@ _PLACEMENT = (
         "There was no room for the task; try later, add subnets in other zones, or let the cluster grow.",
     ),
     Row(
-        "capacity", "likely", "again", said(r"No Container Instances were found|unused device index|(?-i:\bAGENT\b)"),
+        "capacity", "likely", "again",
+        said(r"No Container Instances were found|EMPTY CAPACITY|NO ACTIVE INSTANCES|unused device|(?-i:\bAGENT\b)"),
         "The cluster had no host ready for the task: check that its hosts are up and their agents connected.",
     ),
 )  # fmt: skip
 
 # [ECS guide failed-to-start-error; nabu #1259; dagster (AuthFailure passes); amazon-ecs-agent #4825]
-_ENI = r"network interface|(?-i:\bENI\b)|InsufficientFreeAddresses|network namespace"
+_ENI = r"network interface|ContainerNetworking|(?-i:\bENI\b)|InsufficientFreeAddresses|network namespace"
 _NETWORK = (
     Row(
         "network_interface", "certain", "none",
@@ -141,12 +158,26 @@ _CANNOT_START = (
         "The task could not reach CloudWatch Logs: check the subnets' route and the VPC endpoint for logs.",
     ),
     Row(
-        "container_cannot_start", "certain", "none", said(r"logger args|logging driver|Cloudwatch log"),
+        "container_cannot_start", "certain", "none",
+        said(r"logger args|logging driver|Cloudwatch log", rf"log ?(?:group|stream)|{_DENIED}|{_GONE}"),
         "The log driver could not start: create the log group that the task definition names, and let the execution "
         "role write to it.",
     ),
     Row(
-        "container_cannot_start", "likely", "none", said(r"(?-i:EFS)|CannotCreateVolume|CannotMount|mount\.nfs"),
+        "container_cannot_start", "likely", "none", said(r"logger args|logging driver"),
+        "The log driver could not start: check its options in the task definition, and that what it logs to exists.",
+    ),
+    Row(
+        "container_cannot_start", "certain", "none", said(r"env(?:ironment)? ?files?\b"),
+        "An environment file could not be read: check that it exists in S3, and the execution role's s3:GetObject.",
+    ),
+    Row(
+        "infrastructure", "likely", "again", said(r"(?-i:\bEBS\b)", rf"tim(?:ed|e) ?out|attach|{_UNREACHED}"),
+        "The EBS volume was not attached in time; send it again, and check the infrastructure role if it repeats.",
+    ),
+    Row(
+        "container_cannot_start", "likely", "none",
+        said(r"(?-i:EFS)|(?i:fsx)|CannotCreateVolume|CannotMount|mount\.nfs|InvalidVolume"),
         "A volume could not be mounted: check the file system, its mount targets and port 2049 of the security groups.",
     ),
     Row(
@@ -158,6 +189,23 @@ _CANNOT_START = (
         "container_cannot_start", "certain", "none",
         said(_RUNTIME, r"exec\W.*no such file|executable file|stat /"),
         "The program to run is not in the image: check the command, the entry point and the path.",
+    ),
+    Row(
+        "container_cannot_start", "certain", "none",
+        # [amazon-ecs-agent #157, #658: a command of its own is asked for where the image has none]
+        said(_RUNTIME, r"no command specified|no command to run"),
+        "Neither the image nor the stage says what to run: give the stage a command, or the image an entry point.",
+    ),
+    Row(
+        "container_cannot_start", "certain", "none",
+        said(_RUNTIME, r"unable to find (?:user|group)|no matching entries in (?:passwd|group)"),
+        "The user that the task definition names is not in the image: correct it, or add it to the image.",
+    ),
+    Row(
+        "container_cannot_start", "certain", "none",
+        said(_RUNTIME, r"working directory|Minimum memory limit|invalid (?:cap|mount|volume|user)|not a directory"
+             r"|Duplicate mount point|unknown or invalid runtime"),
+        "The task definition asks for what the container runtime does not allow: correct what the message names.",
     ),
     Row(
         "container_cannot_start", "certain", "none",
@@ -189,8 +237,15 @@ _REFUSED = (
     Row(
         # Step Functions developer guide, best practices: these are Lambda's own passing faults.
         "planner_failed", "certain", "again",
-        failed_with(r"Lambda\.(?:ServiceException|AWSLambdaException|SdkClient|TooManyRequests|ClientExecutionTimeout)"),
+        failed_with(
+            r"Lambda\.(?:ServiceException|AWSLambdaException|SdkClient|TooManyRequests|ClientExecutionTimeout"
+            r"|EC2Throttled|EC2Unexpected|ENILimitReached|ResourceNotReady|SnapStart(?:NotReady|Timeout))"
+        ),
         "AWS could not run the planner just then; send the job again, and look at Lambda's throttles if it repeats.",
+    ),
+    Row(
+        "planner_failed", "certain", "none", failed_with(r"Lambda\.ResourceNotFound"),
+        "The plan_next_step function is not there: deploy the stack again.",
     ),
     Row(
         "planner_failed", "certain", "none", failed_with(r"(?:Lambda|Runtime|Sandbox|Function|Extension)\."),

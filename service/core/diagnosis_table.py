@@ -60,11 +60,14 @@ _STOPS_EVERYTHING = (
     Row(
         "job_timeout", "certain", "none",
         failed_with(r"Execution\.TIMED_OUT$"),
-        "The execution ran into its own limit of {timeout}; raise it, or find in the log what the job waited for.",
+        "The execution reached the state machine's own timeout: find in the log what the job waited for.",
     ),
     Row(
         "history_limit", "certain", "none",
-        failed_with(r"States\.", "maximum number of history events"),
+        any_of(
+            failed_with(r"States\.", "maximum number of history events"),
+            failed_with(r"States\.\w*HistoryLimit"),
+        ),
         "The execution used up its 25,000 history events; split the job into smaller ones, or allow fewer retries.",
     ),
     Row(
@@ -110,12 +113,12 @@ _FROM_OUTSIDE = (
     Row(
         # Before TerminationNotice: EC2 gives that code too when its host goes, Spot or not.
         "infrastructure", "certain", "again",
-        said(r"Host EC2 \(?instance|container instance deregist|instance is in DRAINING|instance .{0,40}terminated"),
+        said(r"Host EC2 \(?instance|container instance deregist|\bdraining\b|instance .{0,40}terminated"),
         "The EC2 host went away under the task (scale-in, replacement or Spot); send it again, and look at the Auto "
         "Scaling group's activity if hosts go often.",
     ),
     Row(
-        "infrastructure", "certain", "again", said(r"performing maintenance on the underlying"),
+        "infrastructure", "certain", "again", said(r"performing maintenance on the underlying|task retirement"),
         "AWS retired the machine that the task ran on; send it again.",
     ),
     Row(
@@ -164,7 +167,8 @@ _OTHER_CONTAINERS = (
         "monitoring off for this cluster.",
     ),
     Row(
-        "sidecar_failed", "likely", "application", said(r"dependent container|container dependency|dependency graph"),
+        "sidecar_failed", "likely", "application",
+        said(r"dependent container|container dependency|dependency graph|TaskDependency"),
         "A container that the job's own waits for did not get as far as it should; look at that one's log first.",
     ),
     Row(

@@ -69,11 +69,12 @@ def failed_with(error: str, *details: str) -> Evidence:
 
 
 def stop_code(*codes: str) -> Evidence:
-    """ECS gave one of these stop codes."""
+    """ECS gave one of these stop codes, in whatever case."""
+    known = {code.lower() for code in codes}
 
     def evidence(ending: Ending) -> str | None:
         shown = f"{ending.stop_code}: {ending.stopped_reason}" if ending.stopped_reason else ending.stop_code
-        return shown if ending.stop_code in codes else None
+        return shown if (ending.stop_code or "").lower() in known else None
 
     return evidence
 
@@ -226,7 +227,11 @@ def _words_of_aws(ending: Ending) -> Iterator[str]:
 
 # What a sentence may name: where to find it in AWS's words, and what to say where it is not there.
 _NAMES = (
-    ("image", "the image", r"(?:\bref|\breference|denied for|manifest for|pull) \W?([\w.-]+(?:[/:@][\w.-]+)+)"),
+    (
+        "image",
+        "the image",
+        r"(?:\bref|\breference|denied for|manifest for|pull) \W?(?!(?:linux|windows)/)([\w.-]+(?:[/:@][\w.-]+)+)",
+    ),
     ("secret", "the secret or parameter", r"(arn:aws[\w-]*:(?:secretsmanager|ssm):[\w:/+=.@-]+)"),
     ("subnet", "the task's subnets", r"(subnet-[0-9a-f]+)"),
     ("action", "the action that the message names", r"not authorized to perform:? ([\w-]+:\w+)"),

@@ -417,6 +417,110 @@ SHAPES: tuple[tuple[str, Ending, str, str, str], ...] = (
     ("exit 140", exits(140), "application_exit", "certain", "application"),
     ("exit 42", exits(42), "application_exit", "certain", "application"),
     ("exit 255", exits(255), "application_exit", "certain", "application"),
+    # As public issues and the agent's own source have them, with made-up names.
+    ("nothing to run", not_started("CannotStartContainerError: Error response from daemon: No command specified"),
+     "container_cannot_start", "certain", "none"),
+    ("nothing to run, old agent", not_started("CannotCreateContainerError: API error (500): No command specified"),
+     "container_cannot_start", "certain", "none"),
+    ("no such user",
+     not_started("CannotStartContainerError: Error response from daemon: unable to find user app: no matching entries "
+                 "in passwd file"), "container_cannot_start", "certain", "none"),
+    ("a mount onto a file",
+     not_started('CannotStartContainerError: OCI runtime create failed: rootfs_linux.go: mounting "/x" to rootfs at '
+                 '"/etc/x" caused: not a directory: unknown'), "container_cannot_start", "certain", "none"),
+    ("less memory than Docker takes",
+     not_started("CannotCreateContainerError: Error response from daemon: Minimum memory limit allowed is 6MB"),
+     "container_cannot_start", "certain", "none"),
+    ("a port that is taken",
+     not_started("CannotStartContainerError: Error response from daemon: driver failed programming external "
+                 "connectivity on endpoint e: Bind for 0.0.0.0:8080 failed: port is already allocated"),
+     "container_cannot_start", "likely", "again"),
+    ("built for another CPU",
+     not_started("CannotStartContainerError: failed to create shim task: OCI runtime create failed: exec /app: exec "
+                 "format error: unknown"), "container_cannot_start", "certain", "none"),
+    ("attestations",
+     not_started("CannotPullContainerError: ref pull has been retried 1 time(s): failed to unpack image on snapshotter "
+                 "overlayfs: failed to extract layer sha256:1f: failed to get stream processor for application/"
+                 "vnd.in-toto+json: no processor for media-type: unknown"), "image_pull_failed", "certain", "none"),
+    ("attestations, as Docker words it",
+     not_started("CannotPullContainerError: unsupported media type application/vnd.in-toto+json"),
+     "image_pull_failed", "certain", "none"),
+    ("a certificate of one's own",
+     not_started("CannotPullContainerError: Error response from daemon: Get https://registry.example/v2/: x509: "
+                 "certificate signed by unknown authority"), "image_pull_failed", "certain", "none"),
+    ("another operating system",
+     not_started('CannotPullContainerError: image operating system "windows" cannot be used on this platform'),
+     "image_missing", "certain", "none"),
+    ("the manifest, by the agent's newer name",
+     not_started("CannotPullImageManifestError: Error response from daemon: manifest for acme/thumbs:v9 not found: "
+                 "manifest unknown: Requested image not found"), "image_missing", "certain", "none"),
+    ("ECR, by the agent's name",
+     not_started("CannotPullECRContainerError: AccessDeniedException: User: x is not authorized to perform: "
+                 "ecr:GetAuthorizationToken on resource: *"), "image_denied", "certain", "none"),
+    ("credentials, by the agent's name", not_started("CannotPullContainerAuthError: no basic auth credentials"),
+     "image_denied", "certain", "none"),
+    ("a key that is not in the secret",
+     not_started(ASM + "retrieved secret from Secrets Manager did not contain json key db_user"),
+     "secret_missing", "certain", "none"),
+    ("a secret that is no JSON",
+     not_started(ASM + "invalid character 'h' looking for beginning of value"), "secret_missing", "certain", "none"),
+    ("a secret's key in KMS", not_started(ASM + "AccessDeniedException: Access to KMS is not allowed"),
+     "secret_missing", "certain", "none"),
+    ("a log router",
+     not_started("ResourceInitializationError: failed to initialize logging driver: awsfirelens: bad option"),
+     "container_cannot_start", "likely", "none"),
+    ("an environment file",
+     not_started("ResourceInitializationError: failed to download env files: file download command: non empty error "
+                 "stream: service call has been retried 3 time(s): S3: GetObject, StatusCode: 403, AccessDenied"),
+     "container_cannot_start", "certain", "none"),
+    ("an EBS volume", not_started("Timeout waiting for EBS volume attachment to complete."),
+     "infrastructure", "likely", "again"),
+    ("EFS denies",
+     not_started("ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: "
+                 "b'mount.nfs4: access denied by server while mounting 127.0.0.1:/'"),
+     "container_cannot_start", "likely", "none"),
+    ("the container's network", not_started("ContainerNetworkingError: Container failed to get its network"),
+     "network_interface", "likely", "again"),
+    ("containers that wait for each other",
+     not_started("TaskDependencyError: Task dependencies cannot be resolved, taskArn: arn:aws:ecs:eu-west-1:1:task/a"),
+     "sidecar_failed", "likely", "application"),
+    ("a container that vanished", exits(None, container_reason="ContainerVanishedError: No container matching saved "
+                                        "ID found"), "lost", "guess", "again"),
+    ("Docker's state is odd", exits(None, container_reason="DockerStateError: cannot get the state"),
+     "container_cannot_start", "likely", "again"),
+    ("an empty capacity provider", refused("AmazonECS.Unknown", '{"Failures":[{"Reason":"EMPTY CAPACITY PROVIDER"}]}'),
+     "capacity", "likely", "again"),
+    ("no room, told twice", not_started("TaskFailedToStart: RESOURCE:GPU"), "capacity", "certain", "again"),
+    ("Fargate's tasks",
+     refused("ECS.ClientException", "You've reached the limit on the number of tasks you can run concurrently"),
+     "capacity", "certain", "again"),
+    ("a host that is not there", refused("AmazonECS.Unknown", '{"Failures":[{"Arn":"a","Reason":"MISSING"}]}'),
+     "bad_run_task_request", "certain", "none"),
+    ("a host that is being drained",
+     Ending(stop_code="TerminationNotice", stopped_reason="Managed draining: the container instance is draining"),
+     "infrastructure", "certain", "again"),
+    ("the host was stopped", Ending(stopped_reason="Host EC2 (instance i-0a1b2c3d4e5f60718) stopped", exit_code=137),
+     "infrastructure", "certain", "again"),
+    ("retired", Ending(stopped_reason="Task retirement: AWS replaces the host of the task", exit_code=143),
+     "infrastructure", "certain", "again"),
+    ("Fargate's machine, without a word", Ending(stop_code="EssentialContainerExited", launch_type="FARGATE"),
+     "lost", "guess", "again"),
+    ("a stop code in small letters", Ending(stop_code="spotinterruption", exit_code=143),
+     "spot_interruption", "certain", "again_on_demand"),
+    ("a reason in small letters",
+     Ending(stop_code="essentialcontainerexited", stopped_reason="outofmemoryerror: container killed due to memory "
+            "usage", exit_code=137), "out_of_memory", "certain", "bigger"),
+    ("a stop code as yet unheard of", Ending(stop_code="BrandNew", stopped_reason="Something new", exit_code=3),
+     "application_exit", "certain", "application"),
+    ("on a machine of one's own", exits(2, launch_type="EXTERNAL"), "application_exit", "certain", "application"),
+    ("the history, by a name of its own", refused("States.ExecutionHistoryLimitExceeded", ""),
+     "history_limit", "certain", "none"),
+    ("Lambda's network", refused("Lambda.EC2ThrottledException", ""), "planner_failed", "certain", "again"),
+    ("no planner", refused("Lambda.ResourceNotFoundException", "Function not found"),
+     "planner_failed", "certain", "none"),
+    ("no right to call the planner",
+     refused("Lambda.AWSLambdaException", "User: x is not authorized to perform: lambda:InvokeFunction on resource: y"),
+     "permission", "certain", "none"),
     # Little is known.
     ("no containers at all", Ending(stop_code="TaskFailedToStart", started=False), "never_started", "likely", "again"),
     ("failed to start, for a new reason", not_started("The moon was in the wrong phase"),
@@ -531,6 +635,12 @@ FILLED_IN = [
     (timed_out(callback=True, timeout_seconds=600, heartbeat_seconds=60, duration_seconds=130.5), "after 130.5 s"),
     (timed_out(timeout_seconds=90), "90 s"),
 ]  # fmt: skip
+
+
+def test_a_platform_is_not_taken_for_an_image() -> None:
+    """Though it stands where an image's name does; and what is not named begins the sentence all the same."""
+    found = diagnose(not_started("CannotPullContainerError: no matching manifest for linux/arm64/v8 in the list"))
+    assert found.next_action.startswith("The image was not built for the task's CPU")
 
 
 @pytest.mark.parametrize(("ending", "name"), FILLED_IN, ids=[item[1] for item in FILLED_IN])
