@@ -13,13 +13,12 @@ from typing import Any
 import yaml
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
-from aiolimiter import AsyncLimiter
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
 from schemas.catalog import Catalog
 from service.archive import LogArchive
-from service.aws.container_logs import ContainerLogs
+from service.aws.container_logs import ContainerLogs, paced
 from service.aws.executions import Executions
 from service.aws.failures import Failures
 from service.aws.jobs_table import JobsTable
@@ -135,7 +134,7 @@ async def _performer(
     tasks = Tasks(await client("ecs"))
     states = await client("stepfunctions")
     starts.watch(states)
-    reads = AsyncLimiter(settings.get_log_events_per_second, 1)
+    reads = paced(settings.get_log_events_per_second)
     redaction = Redaction.of(settings.secret_patterns)
     return Performer(
         executions=Executions(states, settings.state_machine_arn, starts),

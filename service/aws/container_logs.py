@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aiolimiter import AsyncLimiter
+
 if TYPE_CHECKING:
-    from aiolimiter import AsyncLimiter
     from types_aiobotocore_logs import CloudWatchLogsClient
 
 
@@ -24,6 +25,11 @@ class LogPage:
 
     events: tuple[LogEvent, ...]
     next_token: str
+
+
+def paced(per_second: float) -> AsyncLimiter:
+    """A pace of reads, one after the other: a bucket that may burst lets twice its rate through in its first second."""
+    return AsyncLimiter(1, 1 / per_second)
 
 
 @dataclass(frozen=True)
