@@ -15,6 +15,7 @@ from service.aws.container_logs import ContainerLogs, paced
 from service.aws.objects import Objects
 from service.aws.tasks import LogConfiguration, Tasks
 from service.core.facts import ContainerState, LogArchived, TaskChanged
+from tests.bench import logs as bench
 from tests.sim.aws.errors import Exceptions, refusal
 from tests.sim.loop import VirtualLoop
 
@@ -82,6 +83,12 @@ def loop() -> Iterator[VirtualLoop]:
     loop = VirtualLoop()
     yield loop
     loop.bury()
+
+
+def test_the_bench_of_one_large_log_holds_on_a_small_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """Late lines and all; the full gigabyte is measured by hand."""
+    assert bench.main(["--mebibytes", "64"]) == 0
+    assert "late            1 times" in capsys.readouterr().out
 
 
 def test_500_logs_that_end_in_one_minute_are_archived_within_the_quota(loop: VirtualLoop) -> None:

@@ -1,0 +1,118 @@
+"""What archiving one large log costs: time, and the memory of the process. `python -m tests.bench.logs`.
+
+The log comes in pages as large as GetLogEvents gives them, now and then with nothing yet, as late lines come; S3 is
+a digest. So what is measured is Jobferry's own: joining, counting, hashing, cutting into parts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import resource
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from service.archive import LogArchive
+from service.aws.container_logs import ContainerLogs, paced
+from service.aws.objects import Objects
+from service.aws.tasks import LogConfiguration, Tasks
+from service.clock import wall_clock
+from service.core.facts import ContainerState, LogArchived, TaskChanged
+from tests.integration.scripted_logs import KeptObjects
+
+_MEBIBYTE = 1 << 20
+_LINES_A_PAGE = 5_000
+_LINE_CHARACTERS = 199  # with its line's end 200 bytes, a million bytes a page [GetLogEvents: 1 MB, 10,000 events]
+_LATE_EVERY = 50  # pages, before which the stream seems to have ended
+_ARN = "arn:aws:ecs:eu-central-1:123456789012:"
+
+
+@dataclass
+class Torrent:
+    """A CloudWatch Logs stream of so many bytes, made as it is read."""
+
+    size: int
+    exceptions: Any = field(default_factory=lambda: type("Exceptions", (), {"ResourceNotFoundException": OSError}))
+    digest: Any = field(default_factory=hashlib.sha256)
+    given: int = 0
+    calls: int = 0
+    late: int = 0
+
+    async def get_log_events(self, *, nextToken: str = "f/0", **_: Any) -> Any:
+        """A page; before every fiftieth the stream seems to have ended, once."""
+        self.calls += 1
+        pages = self.given // (_LINES_A_PAGE * (_LINE_CHARACTERS + 1))
+        if self.given >= self.size:
+            return {"events": [], "nextForwardToken": nextToken}
+        if pages % _LATE_EVERY == _LATE_EVERY - 1 and self.late <= pages // _LATE_EVERY:
+            self.late += 1
+            return {"events": [], "nextForwardToken": nextToken}
+        now = int(1000 * wall_clock())
+        events = [{"timestamp": now, "message": text} for text in self._lines(pages)]
+        for event in events:
+            self.digest.update((str(event["message"]) + "\n").encode())
+        self.given += sum(len(str(event["message"])) + 1 for event in events)
+        return {"events": events, "nextForwardToken": f"f/{self.given}"}
+
+    def _lines(self, page: int) -> Iterator[str]:
+        for number in range(_LINES_A_PAGE):
+            yield f"{page} {number} ".ljust(_LINE_CHARACTERS, "abcdefgh"[number % 8])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Archive one log, and print what it took; 1 where the archive is not the log."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.logs", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--mebibytes", type=int, default=1024, help="the log's size (default: %(default)s)")
+    size = parser.parse_args(arguments).mebibytes * _MEBIBYTE
+    before = _peak_mebibytes()
+    torrent, started, processed = Torrent(size), time.monotonic(), time.process_time()
+    receipt = asyncio.run(_archive(torrent))
+    equal = receipt.sha256 == torrent.digest.hexdigest()
+    print(f"archived        {receipt.bytes / _MEBIBYTE:,.0f} MiB, {receipt.lines:,} lines, {torrent.calls:,} calls")
+    print(f"late            {torrent.late} times the stream seemed to have ended")
+    print(f"sha256          {'is the emitted log' if equal else 'IS NOT THE EMITTED LOG'}")
+    cpu = time.process_time() - processed
+    print(f"time            {time.monotonic() - started:.1f} s, CPU {cpu:.1f} s, the making of the log included")
+    print(f"peak memory     {_peak_mebibytes():.0f} MiB, {before:.0f} MiB of them before")
+    return 0 if equal and receipt.status == "complete" else 1
+
+
+async def _archive(torrent: Torrent) -> LogArchived:
+    definition = f"{_ARN}task-definition/torrent:1"
+    blocking = LogConfiguration("awslogs", "/jobs", "jobs", "eu-central-1", "blocking")
+    archive = LogArchive(
+        tasks=Tasks(cast(Any, None), {definition: {"main": blocking}}),
+        logs=ContainerLogs(cast(Any, torrent), paced(100_000)),
+        objects=Objects(cast(Any, KeptObjects(whole=False)), None),
+        bucket="logs",
+        region="eu-central-1",
+        quiet_seconds=0.5,
+        now=wall_clock,
+    )
+    container = ContainerState(name="main", exit_code=0)
+    task = TaskChanged(
+        job_id="torrent",
+        arn=f"{_ARN}task/jobs/0123",
+        version=5,
+        last_status="STOPPED",
+        stage=1,
+        attempt=1,
+        task_definition_arn=definition,
+        started_at=wall_clock() - 60,
+        stopped_at=wall_clock(),
+        containers=(container,),
+    )
+    return await archive.archive(task, container)
+
+
+def _peak_mebibytes() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / _MEBIBYTE if sys.platform == "darwin" else peak / 1024
+
+
+if __name__ == "__main__":
+    sys.exit(main())
