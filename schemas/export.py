@@ -18,6 +18,7 @@ from schemas.catalog import Catalog
 from schemas.job import JobRequest
 from schemas.notification import JobNotification
 from schemas.plan import ExecutionInput
+from schemas.progress import JobProgress
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _HERE = Path(__file__).parent
@@ -52,6 +53,14 @@ EXPORTS = (
         "urn:jobferry:job-notification:v1",
         "Jobferry job notification, version 1",
         JobNotification,
+        mode="serialization",
+        open=True,
+    ),
+    Export(
+        "progress.schema.json",
+        "urn:jobferry:job-progress:v1",
+        "Jobferry job progress, version 1",
+        JobProgress,
         mode="serialization",
         open=True,
     ),

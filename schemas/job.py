@@ -71,6 +71,9 @@ class JobRequest(Contract):
     )
     timeout_seconds: Seconds | None = Field(default=None, description="For the whole job, from its first stage on.")
     labels: dict[Name, Label] = Field(default_factory=dict, max_length=32, description="Copied to the notification.")
+    progress: bool = Field(
+        default=False, description="Whether subscribers are told of the start, of finished stages and of retries too."
+    )
 
     @model_validator(mode="after")
     def _says_what_to_run(self) -> Self:

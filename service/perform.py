@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import structlog
 from botocore.exceptions import ClientError
 
 from schemas.events import TaskDetail
-from schemas.notification import JobNotification, Link, Status
+from schemas.notification import FailureCard, JobNotification, Link, Status
 from schemas.price import Price
+from schemas.progress import JobProgress, Setback
 from service.archive import LogArchive
 from service.aws.executions import Executions
 from service.aws.objects import Objects
 from service.aws.tasks import Tasks
 from service.aws.topic import Topic
+from service.aws.trouble import TROUBLE
 from service.clock import Clock
 from service.core.actions import (
     Action,
@@ -27,10 +31,11 @@ from service.core.actions import (
     GiveUpLog,
     StartExecution,
     StopTask,
+    TellProgress,
 )
 from service.core.announce import Links, compose, iso, linked_objects
 from service.core.announce_text import subject
-from service.core.facts import Announced, ExecutionChanged, Fact, LogArchived
+from service.core.facts import Announced, ExecutionChanged, Fact, LogArchived, ProgressTold
 from service.core.hearing import Ignored, forgotten_task, hear_execution, hear_task
 from service.core.metrics import (
     ANNOUNCED,
@@ -41,12 +46,18 @@ from service.core.metrics import (
     UNMETERED,
     Meter,
 )
+from service.core.progress import Step, compose_progress, untold
+from service.core.progress_text import subject_of_progress
 from service.core.record import Record
 from service.core.redaction import Redaction
 from service.core.size_limit import fitted
 
+log = structlog.stdlib.get_logger()
+
 # DescribeExecution is eventually consistent [botocore]; an hour is far beyond that.
 _LATEST_ANSWER_SECONDS = 3600
+# The retries of a call can take minutes, and the logs and the outcome are not to wait for them.
+_PROGRESS_SECONDS = 10.0
 STOP_REASON = "Jobferry: the job's execution has ended"
 
 
@@ -85,6 +96,8 @@ class Performer:
                 return await self._stop(arn)
             case Claim(what=what):
                 return (job.new_claim(what, me, self.now(), self.claim_seconds),)
+            case TellProgress(steps=names):
+                return await self._tell_progress(job, names)
             case ArchiveLog(task_id=task_id, container=name):
                 return (await self._archive(job, task_id, name),)
             case GiveUpLog(job_id=job_id, task_id=task_id, container=name):
@@ -154,6 +167,34 @@ class Performer:
         self.metrics.count(ARCHIVES_DONE)
         return archived
 
+    async def _tell_progress(self, job: Record, names: tuple[str, ...]) -> tuple[Fact, ...]:
+        """Tell of these steps. Logs and the outcome do not wait for one that cannot be told: the next pass tries again.
+
+        It stops at the first such step, so that the later ones do not overtake it.
+        """
+        told = []
+        try:
+            async with asyncio.timeout(_PROGRESS_SECONDS):
+                for step in untold(job):
+                    if step.name in names:
+                        await self._tell(job, step)
+                        told.append(ProgressTold(job_id=job.job_id, step=step.name, at=self.now()))
+        except TROUBLE as error:
+            log.warning("progress_not_told", job_id=job.job_id, error=type(error).__name__, why=str(error)[:200])
+        return tuple(told)
+
+    async def _tell(self, job: Record, step: Step) -> None:
+        progress = compose_progress(job, step, self.redaction)
+        await self.topic.publish(
+            notification_id=progress.id,
+            group=job.job_id,
+            subject=subject_of_progress(progress),
+            body=progress.model_dump_json(),
+            text=progress.text,
+            attributes=_attributes(progress, progress.failure),
+            trace_header=_trace_header(progress),
+        )
+
     async def _announce(self, job: Record) -> Announced:
         notification = fitted(compose(job, await self._links(job), self.prices, self.redaction))
         await self.topic.publish(
@@ -162,8 +203,8 @@ class Performer:
             subject=subject(notification),
             body=notification.model_dump_json(),
             text=notification.text,
-            attributes=_attributes(notification),
-            trace_header=notification.trace.aws_trace_header if notification.trace else None,
+            attributes=_attributes(notification, notification.failure),
+            trace_header=_trace_header(notification),
         )
         self._count_announced(job, notification.status)
         return Announced(
@@ -191,12 +232,16 @@ def _heard(detail: TaskDetail) -> tuple[Fact, ...]:
     return (heard,) if not isinstance(heard, Ignored) else ()
 
 
-def _attributes(notification: JobNotification) -> dict[str, str]:
+def _trace_header(told: JobNotification | JobProgress) -> str | None:
+    return told.trace.aws_trace_header if told.trace else None
+
+
+def _attributes(told: JobNotification | JobProgress, failure: FailureCard | Setback | None) -> dict[str, str]:
     """What subscribers filter by [SNS filter policies], and the trace, where tools look for it."""
     return {
-        "status": notification.status,
-        "job_type": notification.job_type or "",
-        "tenant": notification.tenant or "",
-        "failure_class": notification.failure.failure_class if notification.failure else "",
-        "traceparent": (notification.trace.traceparent if notification.trace else None) or "",
+        "status": told.status,
+        "job_type": told.job_type or "",
+        "tenant": told.tenant or "",
+        "failure_class": failure.failure_class if failure else "",
+        "traceparent": (told.trace.traceparent if told.trace else None) or "",
     }

@@ -98,6 +98,7 @@ class Requests:
             input_file=request.input_file,
             labels=request.labels,
             trace=trace,
+            progress=request.progress,
             bucket=self.bucket,
             execution_input=await self._execution_input(admitted, trace),
             stages=tuple(

@@ -6,11 +6,13 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import boto3
 
 from schemas.notification import JobNotification
+from schemas.progress import JobProgress
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -18,12 +20,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Received:
-    """A notification as SNS delivered it: the envelope's subject and attributes, and the message."""
+    """A message as SNS delivered it: the envelope's subject and attributes, and the message itself."""
 
     subject: str
     attributes: dict[str, str]
     raw: str
-    notification: JobNotification
+
+    @cached_property
+    def notification(self) -> JobNotification:
+        """The outcome that this tells of. Raises ValidationError where it is none."""
+        return JobNotification.model_validate_json(self.raw)
+
+    @cached_property
+    def progress(self) -> JobProgress:
+        """The progress that this tells of. Raises ValidationError where it is none."""
+        return JobProgress.model_validate_json(self.raw)
 
 
 @dataclass(frozen=True)
@@ -88,5 +99,4 @@ def _received(envelope: dict[str, Any]) -> Received:
         subject=envelope.get("Subject", ""),
         attributes={name: item["Value"] for name, item in envelope.get("MessageAttributes", {}).items()},
         raw=envelope["Message"],
-        notification=JobNotification.model_validate_json(envelope["Message"]),
     )

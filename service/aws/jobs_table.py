@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from service.clock import Clock
-from service.core.facts import FACT, Announced, ExecutionChanged, Fact, LogArchived, Rejected, Requested, TaskChanged
+from service.core.facts import (
+    FACT,
+    Announced,
+    ExecutionChanged,
+    Fact,
+    LogArchived,
+    ProgressTold,
+    Rejected,
+    Requested,
+    TaskChanged,
+)
 from service.core.record import Record
 
 if TYPE_CHECKING:
@@ -112,6 +122,9 @@ class JobsTable:
             case ExecutionChanged(redrive_count=count, ended=ended) if count:
                 # The announcement of what was redriven closed it, and the event of the redrive itself may be lost.
                 return _IndexChange(due_at=soon if ended else late, opens=True)
+            case ProgressTold():
+                # It is no news of the job: the sweeper comes when it was to come.
+                return _IndexChange()
             case ExecutionChanged(ended=True) | LogArchived() | TaskChanged(stopped=True):
                 return _IndexChange(due_at=soon)
             case _:

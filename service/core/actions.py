@@ -71,6 +71,14 @@ class GiveUpLog:
 
 
 @dataclass(frozen=True, slots=True)
+class TellProgress:
+    """Tell subscribers of these steps, in this order."""
+
+    job_id: str
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Announce:
     """Tell subscribers how the job ended."""
 
@@ -78,4 +86,15 @@ class Announce:
     redrive_count: int
 
 
-Action = StartExecution | AskExecution | AskTask | AskHistory | StopTask | Claim | ArchiveLog | GiveUpLog | Announce
+Action = (
+    StartExecution
+    | AskExecution
+    | AskTask
+    | AskHistory
+    | StopTask
+    | Claim
+    | TellProgress
+    | ArchiveLog
+    | GiveUpLog
+    | Announce
+)

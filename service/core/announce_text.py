@@ -28,11 +28,15 @@ _SURE: dict[Confidence, str] = {"certain": "certain", "likely": "likely", "guess
 
 
 def subject(notification: JobNotification) -> str:
-    """One line for an inbox; whatever a producer chose to call things, it is printable ASCII."""
+    """One line for an inbox."""
     name = notification.job_id or "a request"
     failed = notification.failure
     at = f" at stage {failed.stage} ({failed.failure_class})" if failed and failed.stage else ""
-    line = f"{name}: {notification.status.lower().replace('_', ' ')}{at}"
+    return subject_line(f"{name}: {notification.status.lower().replace('_', ' ')}{at}")
+
+
+def subject_line(line: str) -> str:
+    """A line as SNS takes it for a subject: whatever a producer chose to call things, it is printable ASCII."""
     return "".join(character if " " <= character <= "~" else "?" for character in line)[:_LONGEST_SUBJECT]
 
 

@@ -75,6 +75,7 @@ class Requested(_Fact):
     input_file: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     trace: Trace | None = None
+    progress: bool = False
     bucket: str
     execution_input: str
     stages: tuple[StageBrief, ...]
@@ -291,11 +292,23 @@ class Announced(_Fact):
         return (self.redrive_count + 1) * _RANKS_A_REDRIVE
 
 
-Fact = Requested | Rejected | ExecutionChanged | TaskChanged | LogArchived | Claimed | Announced
+class ProgressTold(_Fact):
+    """Subscribers were told of one step of a job that asked for it."""
+
+    kind: Literal["progress"] = "progress"
+    step: str
+    at: float
+
+    @property
+    def register_name(self) -> str:
+        return progress_register(self.step)
+
+
+Fact = Requested | Rejected | ExecutionChanged | TaskChanged | LogArchived | Claimed | Announced | ProgressTold
 
 FACT: TypeAdapter[Fact] = TypeAdapter(
     Annotated[
-        Requested | Rejected | ExecutionChanged | TaskChanged | LogArchived | Claimed | Announced,
+        Requested | Rejected | ExecutionChanged | TaskChanged | LogArchived | Claimed | Announced | ProgressTold,
         Field(discriminator="kind"),
     ]
 )
@@ -309,3 +322,8 @@ def receipt_register(task_id: str, container: str) -> str:
 def announced_register(redrive_count: int) -> str:
     """The register that holds that one outcome was announced."""
     return f"announced#{redrive_count}"
+
+
+def progress_register(step: str) -> str:
+    """The register that holds that one step was told of."""
+    return f"progress#{step}"

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from schemas.notification import FailureCard
 from service.core.diagnosis import Ending, diagnose, ending_of_task, retryable
-from service.core.facts import ExecutionChanged, TaskChanged
+from service.core.facts import ExecutionChanged, StageBrief, TaskChanged
 from service.core.planning import JOB_TIMED_OUT, STAGE_FAILED
 from service.core.record import Record
 from service.core.story import AttemptStory, StageStory
@@ -40,11 +40,16 @@ def _ending(execution: ExecutionChanged, failed: StageStory | None) -> Ending:
     error, cause = _error_of(execution, last)
     if failed is None or last is None:
         return Ending(error=error, cause=cause)
-    brief, task = failed.brief, last.task
-    known = ending_of_task(task, last.own_container, error, cause) if task else Ending(error=error, cause=cause)
+    return ending_of_attempt(failed.brief, last, error, cause)
+
+
+def ending_of_attempt(brief: StageBrief, attempt: AttemptStory, error: str | None, cause: str | None) -> Ending:
+    """How an attempt ended, by what ECS told of its task, and by Step Functions' error where it is known."""
+    task = attempt.task
+    known = ending_of_task(task, attempt.own_container, error, cause) if task else Ending(error=error, cause=cause)
     return replace(
         known,
-        exit_code=last.exit_code,
+        exit_code=attempt.exit_code,
         callback=brief.integration == "callback",
         timeout_seconds=brief.timeout_seconds,
         heartbeat_seconds=brief.heartbeat_seconds,

@@ -9,6 +9,8 @@
 | a task is open: we are sweeping, or the grace time is over   | AskTask                 |
 | ... ended, the grace time is over, and it is not stopping    | StopTask                |
 | ... or there must be one that nobody told of                 | AskHistory              |
+| it asked for progress, and has come further than was told    | TellProgress            |
+| ... but the outcome was announced, or is about to be         | nothing                 |
 | a task stopped, a log not archived                           | Claim, then ArchiveLog  |
 | ... after tries for longer than the deadline                 | GiveUpLog               |
 | ended, every known task settled, not announced               | Claim, then Announce    |
@@ -18,6 +20,8 @@
 
 What another holds a claim on is not owed by us. They renew it for as long as they work; if they die, it expires and the
 sweeper finds the work owed again.
+Progress is not claimed: a claim costs a write, and one whose holder died would hide the step until the outcome. Copies
+have the same id.
 """
 
 from __future__ import annotations
@@ -37,8 +41,10 @@ from service.core.actions import (
     GiveUpLog,
     StartExecution,
     StopTask,
+    TellProgress,
 )
 from service.core.facts import Claimed, ContainerState, ExecutionChanged, TaskChanged
+from service.core.progress import untold
 from service.core.record import Record
 
 SWEEP = "sweep"
@@ -69,7 +75,7 @@ def owed(job: Record, at: Moment) -> tuple[Action, ...]:
         return tuple(_announcement(job, at))
     if job.request is None:
         return ()
-    return (*_start(job), *_questions(job, at), *_logs(job, at), *_announcement(job, at))
+    return (*_start(job), *_questions(job, at), *_progress(job, at), *_logs(job, at), *_announcement(job, at))
 
 
 def _start(job: Record) -> Iterator[Action]:
@@ -118,6 +124,13 @@ def _ended_at(execution: ExecutionChanged) -> float:
     return execution.stopped_at or execution.started_at or 0
 
 
+def _progress(job: Record, at: Moment) -> Iterator[Action]:
+    if job.announced is not None or _others_hold(job, at, _announcing(job)):
+        return
+    if steps := untold(job):
+        yield TellProgress(job.job_id, tuple(step.name for step in steps))
+
+
 def _logs(job: Record, at: Moment) -> Iterator[Action]:
     for task in job.tasks:
         missing = [item for item in task.containers if task.stopped and job.receipt(task, item) is None]
@@ -149,7 +162,11 @@ def _announcement(job: Record, at: Moment) -> Iterator[Action]:
         return
     if job.rejection is not None or is_settled(job):
         work = Announce(job.job_id, job.redrive_count)
-        yield from _once_claimed(job, at, f"announce#{job.redrive_count}", work)
+        yield from _once_claimed(job, at, _announcing(job), work)
+
+
+def _announcing(job: Record) -> str:
+    return f"announce#{job.redrive_count}"
 
 
 def _may_hear_more(job: Record, at: Moment) -> bool:
@@ -188,13 +205,17 @@ def _was_refused(attempt: Attempt) -> bool:
 
 
 def _once_claimed(job: Record, at: Moment, what: str, *work: Action) -> Iterator[Action]:
-    claim = job.claim(what)
     if _holds(job, at, what):
         yield from work
-    elif claim is None or claim.at + claim.seconds < at.now:
+    elif not _others_hold(job, at, what):
         yield Claim(job.job_id, what)
 
 
 def _holds(job: Record, at: Moment, what: str) -> bool:
     claim = job.claim(what)
     return claim is not None and claim.owner == at.me
+
+
+def _others_hold(job: Record, at: Moment, what: str) -> bool:
+    claim = job.claim(what)
+    return claim is not None and claim.owner != at.me and claim.at + claim.seconds >= at.now

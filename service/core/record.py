@@ -17,6 +17,7 @@ from service.core.facts import (
     Requested,
     TaskChanged,
     announced_register,
+    progress_register,
     receipt_register,
 )
 
@@ -54,6 +55,10 @@ class Record:
     def announced(self) -> Announced | None:
         """The announcement of the present outcome, if it was made."""
         return cast("Announced | None", self.registers.get(announced_register(self.redrive_count)))
+
+    def was_told(self, step: str) -> bool:
+        """Whether subscribers were told of this step of the job's progress."""
+        return progress_register(step) in self.registers
 
     def receipt(self, task: TaskChanged, container: ContainerState) -> LogArchived | None:
         """What became of a container's log, once that is known."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.notification import Status
@@ -71,17 +71,21 @@ def status_of(record: Record) -> Status:
 def stages_of(record: Record) -> tuple[StageStory, ...]:
     """Every stage of the job, with what is known of its attempts."""
     briefs = record.request.stages if record.request else ()
+    heard_of = record.tasks
     return tuple(
-        StageStory(number, brief, _attempts_of(record, number, brief)) for number, brief in enumerate(briefs, start=1)
+        StageStory(number, brief, _attempts_of(record, heard_of, number, brief))
+        for number, brief in enumerate(briefs, start=1)
     )
 
 
-def _attempts_of(record: Record, number: int, brief: StageBrief) -> tuple[AttemptStory, ...]:
+def _attempts_of(
+    record: Record, heard_of: Sequence[TaskChanged], number: int, brief: StageBrief
+) -> tuple[AttemptStory, ...]:
     told = {
         item.attempt: item for item in (record.execution.attempts if record.execution else ()) if item.stage == number
     }
-    tasks = {task.attempt or 1: task for task in record.tasks if task.stage == number}
-    by_id = {task.task_id: task for task in record.tasks}
+    tasks = {task.attempt or 1: task for task in heard_of if task.stage == number}
+    by_id = {task.task_id: task for task in heard_of}
     return tuple(
         AttemptStory(
             attempt,

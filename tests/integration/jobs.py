@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.aws.jobs_table import JobsTable, shard_of
-from service.core.facts import Announced, Claimed, ContainerState, ExecutionChanged, Requested, TaskChanged
+from service.core.facts import (
+    Announced,
+    Claimed,
+    ContainerState,
+    ExecutionChanged,
+    ProgressTold,
+    Requested,
+    TaskChanged,
+)
 
 from .connecting import Client
 from .template import properties
@@ -55,6 +63,11 @@ def task(version: int, status: str = "RUNNING") -> TaskChanged:
 def announced(redrive: int = 0) -> Announced:
     """An announcement."""
     return Announced(job_id="job", redrive_count=redrive, status="SUCCEEDED", notification_id="n", at=2.0)
+
+
+def progress_told(step: str = "0:STARTED") -> ProgressTold:
+    """That a step was told of."""
+    return ProgressTold(job_id="job", step=step, at=2.0)
 
 
 def claimed(owner: str, at: float, seconds: float = 60) -> Claimed:

@@ -23,6 +23,7 @@ from .jobs import (
     execution,
     item,
     open_jobs,
+    progress_told,
     requested,
     task,
 )
@@ -142,6 +143,19 @@ async def test_news_put_off_the_sweep(table: JobsTable, time: Time, fact: Fact, 
     await table.merge(fact)
     assert await open_jobs(table, time() + patience) == set()
     assert await open_jobs(table, time() + patience + 1) == {"job"}
+
+
+async def test_what_we_told_does_not_put_off_the_sweep(table: JobsTable, time: Time) -> None:
+    """An ended job whose progress was told is taken up as soon as one without; an announced one stays closed."""
+    await table.merge(requested())
+    await table.merge(execution("FAILED"))
+    due = (await item(table))["due_at"]
+    time.seconds += 10
+    assert (await table.merge(progress_told())).was_told("0:STARTED")
+    assert (await item(table))["due_at"] == due
+    await table.merge(announced())
+    await table.merge(progress_told("STAGE_FINISHED:1:1"))
+    assert await open_jobs(table, time() + 10 * SILENCE) == set()
 
 
 async def test_an_announced_job_is_closed_and_expires(table: JobsTable, time: Time) -> None:

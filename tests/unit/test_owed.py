@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,8 +20,9 @@ from service.core.actions import (
     GiveUpLog,
     StartExecution,
     StopTask,
+    TellProgress,
 )
-from service.core.facts import Fact
+from service.core.facts import Fact, ProgressTold
 from service.core.hearing import forgotten_task
 from service.core.owed import SWEEP, Moment, Patience, is_settled, owed
 from service.core.record import Record, merge_all
@@ -85,6 +88,9 @@ ASK = AskExecution(JOB)
 ASK_T1 = AskTask(JOB, task_arn())
 STOP_T1 = StopTask(JOB, task_arn())
 ARCHIVE = ArchiveLog(JOB, "t1", "main")
+ASKED = requested(progress=True)
+TELL_START = TellProgress(JOB, ("0:STARTED",))
+TOLD = [ProgressTold(job_id=JOB, step=step, at=NOW) for step in ("0:STARTED", "STAGE_FINISHED:1:1")]
 
 TABLE: dict[str, tuple[list[Action], list[Action]]] = {
     "nothing is known": (due(task()), []),
@@ -133,6 +139,38 @@ TABLE: dict[str, tuple[list[Action], list[Action]]] = {
     ),
     "a task is stopping already": (due(requested(), OUTCOME, running(last_status="STOPPING"), at=END + 30), [ASK_T1]),
     "a task ends while the job goes on": (due(requested(), execution("RUNNING"), running(), at=END + 9999), []),
+    # It asked for progress, and has come further than was told.
+    "started, and it asked": (due(ASKED, execution("STARTED")), [TELL_START]),
+    "requested, and it asked": (due(ASKED), [START]),
+    "a stage finished": (
+        due(ASKED, execution("RUNNING"), task()),
+        [TellProgress(JOB, ("0:STARTED", "STAGE_FINISHED:1:1")), Claim(JOB, "archive#t1")],
+    ),
+    "a stage finished, and nobody asked": (due(requested(), execution("RUNNING"), task(), receipt()), []),
+    "all that it was told": (due(ASKED, execution("RUNNING"), task(), receipt(), *TOLD), []),
+    "swept, and it asked": (due(ASKED, execution("RUNNING"), my(SWEEP)), [ASK, TELL_START]),
+    "an outcome, and it asked": (
+        due(ASKED, OUTCOME, task(), receipt(), TOLD[0]),
+        [TellProgress(JOB, ("STAGE_FINISHED:1:1",)), Claim(JOB, "announce#0")],
+    ),
+    "an outcome that I announce, and progress that cannot be told": (
+        due(ASKED, OUTCOME, task(), receipt(), TOLD[0], my("announce#0")),
+        [TellProgress(JOB, ("STAGE_FINISHED:1:1",)), ANNOUNCE],
+    ),
+    # ... but the outcome was announced, or is about to be.
+    "an outcome that others announce, and it asked": (
+        due(ASKED, OUTCOME, task(), receipt(), theirs("announce#0")),
+        [],
+    ),
+    "an outcome that others should have announced, and it asked": (
+        due(ASKED, OUTCOME, task(), receipt(), *TOLD[1:], theirs("announce#0"), at=END + 61),
+        [TELL_START, Claim(JOB, "announce#0")],
+    ),
+    "an outcome that was announced, and it asked": (due(ASKED, OUTCOME, task(), receipt(), announced()), []),
+    "a redrive of it, and it asked": (
+        due(ASKED, execution("RUNNING", redrive_count=1), task(), receipt(), announced(), *TOLD),
+        [TellProgress(JOB, ("1:STARTED",))],
+    ),
     # A task stopped, a log not archived.
     "a log is not archived": (due(requested(), execution("RUNNING"), task()), [Claim(JOB, "archive#t1")]),
     "a log that I archive": (due(requested(), execution("RUNNING"), task(), my("archive#t1")), [ARCHIVE]),
@@ -332,6 +370,13 @@ def test_settled_is_what_is_known_and_not_how_long_it_took() -> None:
     assert not is_settled(record(requested(), OUTCOME))
 
 
+def replace_request(job: Record, **fields: object) -> Record:
+    """The same job with another request, if it has one."""
+    if job.request is None:
+        return job
+    return replace(job, registers={**job.registers, "request": job.request.model_copy(update=fields)})
+
+
 ANYTHING = st.one_of(
     FACTS,
     st.builds(claim, st.sampled_from([SWEEP, "announce#0", "announce#1", "archive#t1"]), st.sampled_from(["me", "b"])),
@@ -339,11 +384,19 @@ ANYTHING = st.one_of(
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(ANYTHING, max_size=10), st.floats(NOW, NOW + 10_000))
-def test_no_record_is_owed_two_things_that_exclude_each_other(facts: list[Fact], now: float) -> None:
-    """Nothing is announced while anything else is owed, nor what was announced before; nothing is owed twice."""
+@given(st.lists(ANYTHING, max_size=10), st.floats(NOW, NOW + 10_000), st.booleans())
+def test_no_record_is_owed_two_things_that_exclude_each_other(facts: list[Fact], now: float, asked: bool) -> None:
+    """Nothing is announced while anything else is owed, nor what was announced before; nothing is owed twice.
+
+    Of progress nothing is told after that, and it changes nothing in what is owed beside it.
+    """
     job = merge_all(Record(JOB), facts)
     actions = owed(job, Moment(now, ME, PATIENCE))
+    if asked:
+        curious = replace_request(job, progress=True)
+        told = owed(curious, Moment(now, ME, PATIENCE))
+        assert [action for action in told if not isinstance(action, TellProgress)] == list(actions)
+        assert job.announced is None or told == actions
     assert len(set(actions)) == len(actions)
     assert all(action.job_id == JOB for action in actions)
     if any(isinstance(action, Announce) for action in actions):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from service.core.facts import ENDED, FACT, Claimed, ExecutionChanged, Fact, LogArchived, TaskChanged
+from service.core.facts import ENDED, FACT, Claimed, ExecutionChanged, Fact, LogArchived, ProgressTold, TaskChanged
 from service.core.hearing import forgotten_task
 from service.core.record import Record, merge, merge_all
 from tests.unit.builders import (
@@ -70,6 +70,7 @@ FACTS: st.SearchStrategy[Fact] = st.one_of(
     FORGOTTEN,
     RECEIPTS,
     st.builds(announced, st.integers(0, 2)),
+    st.builds(ProgressTold, job_id=st.just(JOB), step=st.sampled_from(["0:STARTED", "RETRYING:1:1"]), at=st.just(NOW)),
 )
 HISTORIES = st.lists(FACTS, max_size=12)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from schemas.export import EXPORTS, Export, main, outdated, write
 from schemas.job import JobRequest
 from schemas.notification import JobNotification
 from schemas.plan import Config, ExecutionInput, LambdaResult
+from schemas.progress import JobProgress
 from service.core.announce import Links, compose
 from tests.unit.builders import (
     JOB,
@@ -34,7 +37,7 @@ from tests.unit.builders import (
     task,
 )
 
-SHAPES = Path(__file__).with_name("notification_shapes.json")
+SHAPES = Path(__file__).with_name("contract_shapes.json")
 BY_MODEL = {item.model: item for item in EXPORTS}
 
 
@@ -101,6 +104,7 @@ REQUESTS: dict[str, Any] = {
         "parameters": {},
         "timeout_seconds": 3600,
         "labels": {"team": "ü"},
+        "progress": True,
     },
     "parameters of every type": {"job_type": "t", "parameters": {"a": "x", "b": 1, "c": 1.5, "d": True}},
     "nulls where they may be": {
@@ -153,6 +157,9 @@ REQUESTS: dict[str, Any] = {
     "a label that XML cannot hold": {"job_type": "t", "labels": {"a": "\uffff"}},
     "a command that XML cannot hold": {"stages": [{**ECHO, "command": ["\ufffe"]}]},
     "a command with an escape": {"stages": [{**ECHO, "command": ["\x1b[2J"]}]},
+    "progress in a string": {"job_type": "t", "progress": "true"},
+    "progress as a number": {"job_type": "t", "progress": 1},
+    "progress that is null": {"job_type": "t", "progress": None},
     "a parameter that is a list": {"job_type": "t", "parameters": {"a": []}},
     "a parameter that is null": {"job_type": "t", "parameters": {"a": None}},
     "a parameter's name with a slash": {"job_type": "t", "parameters": {"a/b": 1}},
@@ -313,52 +320,113 @@ def test_what_starts_an_execution_is_what_the_schema_promises() -> None:
     assert not validator(ExecutionInput).is_valid({"job_id": JOB})
 
 
-# The shape of a notification: every field's path and type. What a version has promised is stored beside this file.
+# The shapes of the contracts: every field's path and type. What a version has promised is stored beside this file.
 
 
-def shape() -> dict[str, str]:
-    """Every field of a notification by its path, and its type as the schema has it, without words about it."""
-    schema = JobNotification.model_json_schema(mode="serialization")
-    return dict(sorted(_fields(schema, schema["$defs"], "")))
+def shape(schema: dict[str, Any]) -> dict[str, str]:
+    """Every field by its path, and what may stand there, without words about it; "" is the contract as a whole."""
+    whole = {key: value for key, value in schema.items() if key not in _NOT_OF_THE_WHOLE}
+    return dict(sorted({"": _pinned(whole), **dict(_fields(schema, schema["$defs"], ""))}.items()))
+
+
+_NOT_OF_THE_WHOLE = {"$schema", "$id", "$defs", "properties", "required"}
+_WORDS = {"title", "description", "default"}
 
 
 def _fields(schema: dict[str, Any], known: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
-    for inner in [schema, schema.get("items", {}), *schema.get("anyOf", [])]:
-        if "$ref" in inner:
-            yield from _fields(known[inner["$ref"].rsplit("/", 1)[-1]], known, path)
+    for inner in _within(schema):
+        yield from _fields(inner, known, path)
+    if "$ref" in schema:
+        yield from _fields(known[schema["$ref"].rsplit("/", 1)[-1]], known, path)
     for name, field in schema.get("properties", {}).items():
-        yield f"{path}{name}", _type(field)
+        needed = {"required": True} if name in schema.get("required", ()) else {}
+        yield f"{path}{name}", _pinned({**field, **needed})
         yield from _fields(field, known, f"{path}{name}.")
 
 
-def _type(field: dict[str, Any]) -> str:
-    words = {key: value for key, value in field.items() if key not in {"title", "description", "default"}}
-    return json.dumps(words, sort_keys=True)
+def _within(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """The schemas of a field's items, of its values, and of what else it may be."""
+    values = [schema.get("items"), schema.get("additionalProperties"), *schema.get("patternProperties", {}).values()]
+    return [item for item in [*values, *schema.get("anyOf", [])] if isinstance(item, dict)]
 
 
-def promised() -> dict[str, str]:
-    """What the present version has promised its readers."""
-    version = JobNotification.model_fields["schema_version"].default
+def _pinned(field: dict[str, Any]) -> str:
+    return json.dumps({key: value for key, value in field.items() if key not in _WORDS}, sort_keys=True)
+
+
+def promised(item: Export) -> dict[str, str]:
+    """What the present version of a contract has promised, which its id names."""
     found: dict[str, dict[str, str]] = json.loads(SHAPES.read_text())
-    return found[version]
+    return found.get(item.id, {})
 
 
-def test_no_field_of_a_version_is_taken_away_or_changed() -> None:
-    """Readers rely on it: such a change needs a new schema_version, with a shape of its own beside the old one."""
-    now = shape()
-    assert {path: now.get(path) for path in promised()} == promised()
+def broken(item: Export, schema: dict[str, Any]) -> list[str]:
+    """The fields that a version has promised and that a schema takes away or changes."""
+    now = shape(schema)
+    return [path for path, promise in promised(item).items() if now.get(path) != promise]
 
 
-def test_a_field_that_was_added_is_promised_from_now_on() -> None:
-    """Add it to notification_shapes.json, under the present version."""
-    assert set(shape()) - set(promised()) == set()
+@pytest.mark.parametrize("item", EXPORTS, ids=lambda item: str(item.file))
+def test_no_field_of_a_version_is_taken_away_or_changed(item: Export) -> None:
+    """Others rely on it: such a change needs a new version in the contract's id, with a shape beside the old one."""
+    assert broken(item, item.schema()) == []
 
 
-def test_the_shape_goes_down_to_the_last_field() -> None:
-    """A change deep inside is seen as well."""
-    assert {"id", "stages.attempts.containers.log.link.url", "failure.log_tail", "rejection.problems.remedy"} <= set(
-        shape()
-    )
+@pytest.mark.parametrize("item", EXPORTS, ids=lambda item: str(item.file))
+def test_a_field_that_was_added_is_promised_from_now_on(item: Export) -> None:
+    """Add it to contract_shapes.json, under the present version."""
+    assert set(shape(item.schema())) - set(promised(item)) == set()
+
+
+def _changes(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The schema with each of its fields in turn gone, of another type, and required where it was not, or not."""
+    for where in [(), *(("$defs", name) for name in schema["$defs"])]:
+        for name in _at(schema, where).get("properties", {}):
+            for change in (_remove, _retype, _require):
+                changed = copy.deepcopy(schema)
+                change(_at(changed, where), name)
+                yield f"{'.'.join(where)} {change.__name__} {name}", changed
+
+
+def _at(schema: dict[str, Any], where: tuple[str, ...]) -> dict[str, Any]:
+    for name in where:
+        schema = schema[name]
+    return schema
+
+
+def _remove(model: dict[str, Any], name: str) -> None:
+    del model["properties"][name]
+
+
+def _retype(model: dict[str, Any], name: str) -> None:
+    model["properties"][name] = {"type": "array", "items": {"type": "null"}}
+
+
+def _require(model: dict[str, Any], name: str) -> None:
+    model["required"] = list({*model.get("required", ())} ^ {name})
+
+
+@pytest.mark.parametrize("item", EXPORTS, ids=lambda item: str(item.file))
+def test_no_change_goes_unseen(item: Export) -> None:
+    """Of any field, down to the last one, even if the file was exported anew."""
+    changes = list(_changes(item.schema()))
+    assert [name for name, changed in changes if not broken(item, changed)] == []
+    assert len(changes) > 30
+
+
+@pytest.mark.parametrize("item", EXPORTS, ids=lambda item: str(item.file))
+def test_the_version_moves_with_the_id(item: Export) -> None:
+    """A contract of a new version has promised nothing yet, so its whole shape is asked for; the old one stays."""
+    prefix, version = item.id.rsplit(":v", 1)
+    following = replace(item, id=f"{prefix}:v{int(version) + 1}")
+    assert set(shape(following.schema())) - set(promised(following)) == set(shape(item.schema()))
+    assert item.title.endswith(f"version {version}")
+
+
+@pytest.mark.parametrize("model", [JobNotification, JobProgress])
+def test_a_message_says_which_version_it_is_of(model: type[BaseModel]) -> None:
+    """The one in the contract's id."""
+    assert BY_MODEL[model].id.endswith(f":v{model.model_fields['schema_version'].default}")
 
 
 def test_the_builders_catalogue_is_a_catalogue() -> None:

@@ -1,0 +1,65 @@
+"""JobProgress v1: what subscribers read while a job runs, if its request asked for it.
+
+It comes on the topic of the notifications and under the same message attributes; the statuses are others, so that a
+filter on the statuses of outcomes lets none of it through.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.notification import Confidence, Told
+from schemas.trace import Trace
+
+ProgressStatus = Literal["STARTED", "STAGE_FINISHED", "RETRYING"]
+
+
+class StageProgress(Told):
+    """The attempt that this is about: for STAGE_FINISHED the one that passed, for RETRYING the one that failed."""
+
+    stage: int = Field(description="Counted from 1.")
+    name: str
+    image: str
+    attempt: int = Field(description="Counted from 1.")
+    task_arn: str | None = None
+    exit_code: int | None = Field(default=None, description="Of the job's own container.")
+    started_at: str | None = None
+    stopped_at: str | None = None
+
+
+class Setback(Told):
+    """Why an attempt failed, as far as ECS has told by now, and how sure we are."""
+
+    failure_class: str
+    confidence: Confidence
+    evidence: str = Field(description="The one line that shows it.")
+
+
+class JobProgress(Told):
+    """How far a job has come. Told at least once, in order as far as it is known, and not after the outcome."""
+
+    schema_version: Literal["1"] = "1"
+    id: str = Field(
+        description="<job id>:<redriveCount>:STARTED, <job id>:STAGE_FINISHED:<stage>:<attempt> or "
+        "<job id>:RETRYING:<stage>:<attempt>; every copy bears the same id."
+    )
+    status: ProgressStatus
+    job_id: str
+    job_type: str | None = None
+    tenant: str
+    user: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    trace: Trace | None = Field(default=None, description="The trace that the request came with, to be gone on with.")
+    redrive_count: int = 0
+    execution_arn: str
+    execution_console_url: str | None = None
+    submitted_at: str | None = None
+    started_at: str | None = Field(default=None, description="When the execution started.")
+    stages_count: int = Field(description="How many stages the job has.")
+    stage: StageProgress | None = Field(default=None, description="Null for STARTED.")
+    failure: Setback | None = Field(
+        default=None, description="For RETRYING; null where nothing was heard of how the attempt ended."
+    )
+    text: str = Field(description="The same for a person, as e-mail subscribers get it.")
