@@ -21,6 +21,7 @@ from tests.sim.truth import Truth, fact_in, is_looked_after
 
 # A log that cannot be read for so long may be given up: the worker's log deadline, and some.
 _TROUBLE_SECONDS = 1000.0
+_STEPS = ("STARTED", "STAGE_FINISHED", "RETRYING")
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Judge:
         self.violations: list[Violation] = []
         self.announced: dict[str, dict[int, str]] = defaultdict(dict)
         self.second_copies = 0
+        self.steps: set[str] = set()
+        self.topic_failed = False
         self._copies: dict[str, list[_Copy]] = {}
         self._ledger = ledger
         self._truth = truth
@@ -151,6 +154,9 @@ class Judge:
 
     def on_publish(self, notice: Notice) -> None:
         """Subscribers are told something."""
+        if notice.body["status"] in _STEPS:
+            self._check_step(notice)
+            return
         subject, count, _ = notice.id.rsplit(":", 2)
         known = self.announced[subject].setdefault(int(count), notice.id)
         if known != notice.id:
@@ -160,6 +166,42 @@ class Judge:
             self._check_rejection(notice, subject)
         else:
             self._check_outcome(notice, subject, int(count))
+
+    # Progress: only where it was asked for, true, and at least once before the outcome, but for trouble with the topic.
+
+    def _check_step(self, notice: Notice) -> None:
+        job_id, count, status, stage = (notice.body[name] for name in ("job_id", "redrive_count", "status", "stage"))
+        execution = self._truth.states.executions[job_id]
+        if self._truth.token_of(execution) not in self._ledger.wants_progress:
+            self.accuse(3, f"{notice.id} was told of, and nobody had asked")
+        elif notice.id != self._step_id(job_id, count, status, stage):
+            self.accuse(3, f"{notice.id} is not the id of {status} {stage} in redrive {count}")
+        elif stage and not self._is_true(execution, status, stage["stage"], stage["attempt"]):
+            self.accuse(9, f"{notice.id} was told of, and is not true")
+        elif notice.id not in self.steps and count in self.announced[job_id] and not self.topic_failed:
+            self.accuse(3, f"{notice.id} was first told of after the outcome")
+        self.steps.add(notice.id)
+
+    def _step_id(self, job_id: str, count: int, status: str, stage: dict[str, Any] | None) -> str:
+        return f"{job_id}:{status}:{stage['stage']}:{stage['attempt']}" if stage else f"{job_id}:{count}:{status}"
+
+    def _is_true(self, execution: Execution, status: str, stage: int, attempt: int) -> bool:
+        if status == "STAGE_FINISHED":
+            return self._truth.stage_passed(execution, stage)
+        return self._truth.attempts_of(execution, stage) > attempt
+
+    def _check_steps(self, notice: Notice, execution: Execution | None) -> None:
+        """By its outcome, all of a job's steps were told of."""
+        assert execution is not None, "its status was true"
+        if self.topic_failed or self._truth.token_of(execution) not in self._ledger.wants_progress:
+            return
+        count, stages = notice.body["redrive_count"], notice.body["stages"]
+        passed = [(item["stage"], item["attempts"][-1]["attempt"]) for item in stages if item["status"] == "PASSED"]
+        due = [f"{execution.name}:{count}:STARTED"]
+        due += [f"{execution.name}:STAGE_FINISHED:{stage}:{attempt}" for stage, attempt in passed]
+        missing = [step for step in due if step not in self.steps]
+        if missing:
+            self.accuse(3, f"{notice.id} was announced, and nobody was told of {', '.join(missing)}")
 
     def _copy(self, notice: Notice) -> None:
         copies = self._copies.setdefault(notice.id, [])
@@ -207,6 +249,7 @@ class Judge:
             for container in attempt["containers"]
         ]
         self._check_completeness(notice, execution)
+        self._check_steps(notice, execution)
         for attempt, report in reports:
             task = self._truth.ecs.tasks[attempt["task_arn"].rsplit("/", 1)[-1]]
             container = next(item for item in task.containers if item.kind.name == report["name"])

@@ -21,9 +21,10 @@ class Asked:
 
 @dataclass
 class Ledger:
-    """Requests by message id, and how much of each execution EventBridge passed on."""
+    """Requests by message id, the tokens of those that ask for progress, and what EventBridge passed on."""
 
     asked: dict[str, Asked] = field(default_factory=dict)
+    wants_progress: set[str] = field(default_factory=set)
     heard_of_redrives: set[tuple[str, int]] = field(default_factory=set)
     heard_of_tasks: set[str] = field(default_factory=set)
 

@@ -184,6 +184,7 @@ class World:
 
     def _on_fault(self, process: Process, operation: str) -> None:
         process.sqs_faults += operation.startswith("sqs.")
+        self.judge.topic_failed |= operation.startswith("sns.")
         self.judge.excuse(process)
 
     def _on_kill(self, process: Process) -> None:
@@ -223,7 +224,7 @@ class World:
             steps=self.loop.steps,
             calls=self.network.calls,
             fingerprint=zlib.crc32(f"{self.loop.steps} {self.loop.time()} {states}".encode()),
-            announcements=len(self.topic.notices),
+            announcements=sum(notice.id not in self.judge.steps for notice in self.topic.notices),
             second_copies=self.judge.second_copies,
             kills=self.kills,
             sigterms=sum(replica.sigterms for replica in self.replicas),

@@ -56,10 +56,19 @@ class Truth:
 
     def every_stage_passed(self, execution: Execution) -> bool:
         """Whether each stage had a container of the job's own that exited with 0, and reported so if it had to."""
-        return all(
-            any(_passed(task, stage) for task in self.tasks_of(execution, number))
-            for number, stage in enumerate(self.stages_of(execution), start=1)
-        )
+        return all(self.stage_passed(execution, number) for number, _ in enumerate(self.stages_of(execution), start=1))
+
+    def stage_passed(self, execution: Execution, number: int) -> bool:
+        """Whether one stage had such a container."""
+        stage = self.stages_of(execution)[number - 1]
+        return any(_passed(task, stage) for task in self.tasks_of(execution, number))
+
+    def attempts_of(self, execution: Execution, number: int) -> int:
+        """How many attempts of a stage there were, those included whose task ECS did not take on."""
+        tasks = [int(task.environment["JOBFERRY_ATTEMPT"]) for task in self.tasks_of(execution, number)]
+        plan = execution.position.data["lambda_result"]
+        planned = [*plan["attempts"], *(plan["outcome"] or {"attempts": []})["attempts"]]
+        return max([*tasks, *(item["attempt"] for item in planned if item["stage"] == number)], default=0)
 
     def must_be_heard_of(self, execution: Execution) -> bool:
         """Whether there is any way to learn of an execution's last redrive, of which no event need come."""

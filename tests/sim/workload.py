@@ -177,6 +177,9 @@ class Workload:
         body: dict[str, Any] = {"job_id": job_id, "user": token, "labels": {"token": token}}
         if self._chance.random() < 0.2:
             return body | {"job_type": "greeting", "parameters": {"token": token}}
+        if self._chance.random() < 0.4:
+            body["progress"] = True
+            self._ledger.wants_progress.add(token)
         count = self._chance.choice((1, 1, 1, 2, 3))
         body["stages"] = [self._stage(token) for _ in range(count)]
         if self._chance.random() < 0.03:
