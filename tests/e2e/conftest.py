@@ -25,7 +25,8 @@ QUICKER = {
     "JOBFERRY_SILENCE_SECONDS": "5",
     "JOBFERRY_SWEEP_SECONDS": "1",
 }
-# Beside the project's own images: one that does not exist, and one that is to report back and never does.
+# Beside the project's own images: one that does not exist, one that is to report back and never does, and one that is
+# tried again when its program fails.
 IMAGES = {
     "nowhere": {"task_definition": "jobferry-nowhere", "container": "main", "retries": {"transient": 0}},
     "silent": {
@@ -36,12 +37,21 @@ IMAGES = {
         "heartbeat_seconds": 2,
         "timeout_seconds": 120,
     },
+    "stubborn": {
+        "task_definition": "jobferry-image-1",
+        "container": "image_1-container",
+        "commands": [["sh", "-c", "*"]],
+        "retries": {"application": 1},
+    },
 }
+OUTCOMES = {"status": ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "REJECTED"]}
 FILTERS = {
     "failed": {"status": ["FAILED"]},
     "acme": {"tenant": ["acme"]},
     "thumbnails": {"job_type": ["thumbnails"]},
     "exits": {"failure_class": ["application_exit"]},
+    "curious": {"tenant": ["curious"]},
+    "curious-outcomes": {"tenant": ["curious"], **OUTCOMES},
 }
 
 
@@ -86,7 +96,7 @@ def asked(run: LocalRun, filtered: dict[str, Subscriber], tmp_path_factory: pyte
     """The system, with every request of the table on its way."""
     log = Path(tmp_path_factory.mktemp("worker") / "worker.log")
     with log.open("wb") as file:
-        subscriber = Subscriber.to(run.session, run.stack.outputs["TopicArn"], name="all")
+        subscriber = Subscriber.to(run.session, run.stack.outputs["TopicArn"], name="all", filter_policy=OUTCOMES)
         system = System(run, subscriber, file)
         for name in REQUESTS:
             for _ in range(REPEATS.get(name, 1)):

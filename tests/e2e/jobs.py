@@ -53,6 +53,11 @@ REQUESTS: dict[str, Request] = {
     },
     # The second attempt passes, which nobody makes but an operator.
     "mended": {"stages": [shell("echo first"), shell('echo attempt $JOBFERRY_ATTEMPT; [ "$JOBFERRY_ATTEMPT" = 2 ]')]},
+    "curious": {
+        "tenant": "curious",
+        "progress": True,
+        "stages": [shell('test "$JOBFERRY_ATTEMPT" -gt 1 || exit 7', image="stubborn"), shell("echo done")],
+    },
     "repeated": {"stages": [shell("echo once")]},
     "long": {"stages": [shell(f"echo {'x' * 400} >/dev/null") for _ in range(8)] + [shell("exit 9")] * 92},
     "pointed-new": {"stages": [shell("echo from S3")]},

@@ -164,7 +164,7 @@ def test_subscribers_get_what_their_filter_lets_through(
     got = {}
 
     def look() -> bool:
-        got.update({each.notification.job_id: each.attributes for each in filtered[name].receive()})
+        got.update({json.loads(each.raw)["job_id"]: each.attributes for each in filtered[name].receive()})
         return expected in got
 
     wait_for(look, what=f"{expected} at the subscriber {name}")
