@@ -67,7 +67,7 @@ class Consumer:
                 while not self.stopping.is_set():
                     await self._take(free, working)
             await self._settled.join()
-        except BaseException:
+        except (Exception, asyncio.CancelledError):  # Not GeneratorExit, in which nothing can be waited for.
             await _briefly(self._settled.join())
             raise
         finally:

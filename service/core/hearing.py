@@ -119,16 +119,18 @@ def _attempts(text: str | None) -> tuple[Attempt, ...]:
 
 def _brief(cause: str | None) -> str | None:
     """The cause without its secrets, and without the attempts, which are held beside it: what is left is not cut."""
+    if not cause:
+        return None
     told = _json_object(cause)
     if "attempts" not in told:
-        return cut(redact(cause or ""), _LONGEST_CAUSE) or None
+        return cut(redact(cause), _LONGEST_CAUSE) or None
     shown = {key: redact(value) if isinstance(value, str) else value for key, value in told.items()}
     return json.dumps({key: shown[key] for key in shown if key != "attempts"}, ensure_ascii=False)[:_LONGEST_CAUSE]
 
 
 def _reason(text: str | None) -> str | None:
     """The beginning of a reason, without the signatures of the URLs that ECS quotes in it."""
-    return cut(redact(text or ""), _LONGEST_REASON) or None
+    return (cut(redact(text), _LONGEST_REASON) or None) if text else None
 
 
 def _json_object(text: str | None) -> dict[str, Any]:

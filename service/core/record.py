@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import cast
 
 from service.core.facts import (
@@ -37,11 +38,11 @@ class Record:
     def rejection(self) -> Rejected | None:
         return cast("Rejected | None", self.registers.get("rejection"))
 
-    @property
+    @cached_property
     def execution(self) -> ExecutionChanged | None:
         return cast("ExecutionChanged | None", self.registers.get("execution"))
 
-    @property
+    @cached_property
     def tasks(self) -> tuple[TaskChanged, ...]:
         """Every task heard of, oldest first."""
         heard_of = [fact for fact in self.registers.values() if isinstance(fact, TaskChanged)]
