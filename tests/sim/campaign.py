@@ -53,8 +53,9 @@ def run_seeds(seeds: Iterable[int], jobs: int, *, minutes: float = float("inf"),
     """Simulate seeds, until they or the minutes are used up."""
     began = time.monotonic()
     summary = Summary()
-    # Spawned, not forked: a test session may have threads running.
-    context = multiprocessing.get_context("spawn")
+    # Not forked from here, since a test session may have threads running; and imported once for all of them.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
     with ProcessPoolExecutor(workers or multiprocessing.cpu_count(), context) as pool:
         batches = _batches(seeds)
         running = {pool.submit(_simulate_all, batch, jobs) for batch in islice(batches, 2 * (workers or 2))}

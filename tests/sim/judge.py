@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -126,7 +127,7 @@ class Judge:
         """An execution begins."""
         if PROCESS.get() is None:
             return
-        tokens = self._ledger.jobs().get(execution.name, set())
+        tokens = self._ledger.jobs.get(execution.name, set())
         request = fact_in(self._truth.record(execution.name), "request")
         if self._truth.token_of(execution) not in tokens:
             self.accuse(2, f"{execution.name} was started for a request that nobody made")
@@ -277,10 +278,12 @@ class Judge:
             for attempt in stage["attempts"]
             if attempt["task_arn"]
         }
-        since = next(item.at for item in execution.history if item.redrive_count == notice.body["redrive_count"])
+        begun = {item.redrive_count: item.at for item in reversed(execution.history)}
+        count = notice.body["redrive_count"]
         for task in self._truth.tasks_of(execution):
-            if self._truth.ecs.find(task.task_id) is None or task.times["created_at"] < since:
-                continue  # ECS has forgotten it, and with it what stage it was of; or a redrive took its place.
+            of_this_outcome = begun[count] <= task.times["created_at"] < begun.get(count + 1, math.inf)
+            if self._truth.ecs.find(task.task_id) is None or not of_this_outcome:
+                continue  # ECS has forgotten it, and with it what stage it was of; or it is another redrive's.
             if (task.environment["JOBFERRY_STAGE"], task.environment["JOBFERRY_ATTEMPT"]) not in told:
                 self.accuse(6, f"{notice.id} says nothing of {task.task_id}, nor of its log")
 
@@ -324,7 +327,7 @@ class Judge:
     def on_write(self, key: str, before: Item, after: Item) -> None:
         """An item of the table has changed."""
         for name, value in after.items():
-            if value is not before.get(name) and name.startswith("r#announced#"):
+            if name.startswith("r#announced#") and value is not before.get(name):
                 notification_id = json.loads(value["M"]["fact"]["S"])["notification_id"]
                 self._note(notification_id)
         if "r#request" in before and before["r#request"] != after.get("r#request"):
@@ -379,7 +382,7 @@ class Judge:
     def unsettled(self) -> list[str]:
         """Everything that is not yet as it should be at the end."""
         found = []
-        for job_id, tokens in self._ledger.jobs().items():
+        for job_id, tokens in self._ledger.jobs.items():
             execution = self._truth.states.executions.get(job_id)
             found += self._unsettled_job(job_id, execution)
             winner = self._truth.token_of(execution) if execution else None

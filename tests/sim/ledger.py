@@ -21,12 +21,19 @@ class Asked:
 
 @dataclass
 class Ledger:
-    """Requests by message id, the tokens of those that ask for progress, and what EventBridge passed on."""
+    """Requests by message id, job ids' tokens, who asks for progress, and what EventBridge passed on of executions."""
 
     asked: dict[str, Asked] = field(default_factory=dict)
+    jobs: dict[str, set[str]] = field(default_factory=dict)
     wants_progress: set[str] = field(default_factory=set)
     heard_of_redrives: set[tuple[str, int]] = field(default_factory=set)
     heard_of_tasks: set[str] = field(default_factory=set)
+
+    def note_request(self, message_id: str, asked: Asked) -> None:
+        """A producer is about to send this."""
+        self.asked[message_id] = asked
+        if asked.job_id is not None and asked.token is not None:
+            self.jobs.setdefault(asked.job_id, set()).add(asked.token)
 
     def note_event(self, event: dict[str, Any]) -> None:
         """An event is on its way to the queue, so it will be heard of."""
@@ -35,11 +42,3 @@ class Ledger:
             self.heard_of_redrives.add((detail["name"], detail["redriveCount"]))
         else:
             self.heard_of_tasks.add(detail["taskArn"].rsplit("/", 1)[-1])
-
-    def jobs(self) -> dict[str, set[str]]:
-        """The tokens that each job id was asked for with."""
-        found: dict[str, set[str]] = {}
-        for asked in self.asked.values():
-            if asked.job_id is not None and asked.token is not None:
-                found.setdefault(asked.job_id, set()).add(asked.token)
-        return found

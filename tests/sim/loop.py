@@ -50,40 +50,57 @@ class _Task(asyncio.Task[T]):
         return self._number
 
 
+class Step:
+    """Something to be run: asyncio's handle without all that a simulation has no use for, which is most of its cost."""
+
+    __slots__ = ("args", "callback", "context")
+
+    def __init__(self, callback: Any, args: tuple[Any, ...], context: contextvars.Context | None) -> None:
+        self.callback = callback
+        self.args = args
+        self.context = contextvars.copy_context() if context is None else context
+
+    def cancel(self) -> None:
+        """Run it not at all."""
+        self.callback = None
+
+
 class VirtualLoop(asyncio.BaseEventLoop):
     """Runs what is ready, in an order that `chance` decides, and moves its clock when nothing is."""
+
+    get_debug = bool  # False, without a frame: asyncio asks at every future that it makes
 
     def __init__(self, chance: Random | None = None) -> None:
         super().__init__()
         self.steps = 0
         self._chance = chance
         self._moment = 0.0
-        self._steps_at_this_moment = 0
-        self._soon: deque[asyncio.Handle] = deque()
-        self._later: list[tuple[float, int, asyncio.Handle | asyncio.Future[None]]] = []
+        self._most_steps = _MOST_STEPS_AT_ONE_MOMENT
+        self._soon: deque[Step] = deque()
+        self._later: list[tuple[float, int, Step | asyncio.Future[None]]] = []
         self._numbers = count()
         self._graveyard: list[asyncio.Task[Any]] = []
 
     def time(self) -> float:
         return self._moment
 
-    def call_soon(self, callback: Any, *args: Any, context: contextvars.Context | None = None) -> asyncio.Handle:  # type: ignore[override]  # variadic generics say no more here
-        handle = asyncio.Handle(callback, args, self, context)
-        self._soon.append(handle)
-        return handle
+    def call_soon(self, callback: Any, *args: Any, context: contextvars.Context | None = None) -> Step:  # type: ignore[override]  # asyncio takes anything that it can cancel
+        step = Step(callback, args, context)
+        self._soon.append(step)
+        return step
 
     call_soon_threadsafe = call_soon  # type: ignore[assignment]  # as above
 
     def call_at(  # type: ignore[override]  # the stubs' variadic generics say no more here than Any
         self, when: float, callback: Any, *args: Any, context: contextvars.Context | None = None
-    ) -> asyncio.TimerHandle:
-        handle = asyncio.TimerHandle(when, callback, args, self, context)
-        heapq.heappush(self._later, (when, next(self._numbers), handle))
-        return handle
+    ) -> Step:
+        step = Step(callback, args, context)
+        heapq.heappush(self._later, (when, next(self._numbers), step))
+        return step
 
     def call_later(  # type: ignore[override]  # the stubs' variadic generics say no more here than Any
         self, delay: float, callback: Any, *args: Any, context: contextvars.Context | None = None
-    ) -> asyncio.TimerHandle:
+    ) -> Step:
         return self.call_at(self._moment + delay, callback, *args, context=context)
 
     def create_task(  # type: ignore[override]  # as above
@@ -100,11 +117,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Run a piece of AWS, which no worker's death ends."""
         return self.create_task(coro, context=WORLD.copy())
 
-    async def pause(self, seconds: float) -> None:
-        """Let virtual time pass. Whoever waits here needs no handle: its future is woken by the clock itself."""
-        waiter = self.create_future()
+    def pause(self, seconds: float) -> asyncio.Future[None]:
+        """To be awaited: virtual time passes. Needs no step of its own, since the clock itself wakes who waits."""
+        waiter: asyncio.Future[None] = asyncio.Future(loop=self)
         heapq.heappush(self._later, (self._moment + seconds, next(self._numbers), waiter))
-        await waiter
+        return waiter
 
     def kill(self, process: Process) -> None:
         """End a process as `kill -9` does: its tasks stand still for good."""
@@ -124,41 +141,37 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _run_once(self) -> None:
         if not self._soon:
             self._advance()
-        while self._soon and not self._stopping:  # type: ignore[attr-defined]  # BaseEventLoop's own flag
-            self._step()
+        soon, chance = self._soon, self._chance
+        while soon and not self._stopping:  # type: ignore[attr-defined]  # BaseEventLoop's own flag
+            if chance is not None and len(soon) > 1:
+                soon.rotate(-int(chance.random() * len(soon)))
+            step = soon.popleft()
+            if step.callback is not None and self._may_run(step):
+                self.steps += 1
+                step.context.run(step.callback, *step.args)
+                if self.steps > self._most_steps:
+                    raise StuckError(f"time stands still at {self._moment:.3f} s")
 
     def _advance(self) -> None:
         if not self._later:
             raise StuckError("nothing is left to wait for")
         # Some time passes always: a clock that stands still traps those who wait for a fraction of its resolution.
-        self._moment = max(self._moment + _RESOLUTION_SECONDS, self._later[0][0])
-        self._steps_at_this_moment = 0
-        while self._later and self._later[0][0] <= self._moment:
-            due = heapq.heappop(self._later)[2]
-            if isinstance(due, asyncio.Handle):
-                self._soon.append(due)
+        self._moment = moment = max(self._moment + _RESOLUTION_SECONDS, self._later[0][0])
+        self._most_steps = self.steps + _MOST_STEPS_AT_ONE_MOMENT
+        later, soon = self._later, self._soon
+        while later and later[0][0] <= moment:
+            due = heapq.heappop(later)[2]
+            if isinstance(due, Step):
+                soon.append(due)
             elif not due.done():
                 due.set_result(None)
 
-    def _step(self) -> None:
-        soon = self._soon
-        if self._chance is not None and len(soon) > 1:
-            soon.rotate(-int(self._chance.random() * len(soon)))
-        handle = soon.popleft()
-        if handle._cancelled:
-            return
-        process = handle._context.get(PROCESS)  # type: ignore[attr-defined]  # the stubs leave it out
-        if process is not None and not self._may_run(process, handle):
-            return
-        self.steps += 1
-        self._steps_at_this_moment += 1
-        if self._steps_at_this_moment > _MOST_STEPS_AT_ONE_MOMENT:
-            raise StuckError(f"time stands still at {self._moment:.3f} s")
-        handle._run()
-
-    def _may_run(self, process: Process, handle: asyncio.Handle) -> bool:
+    def _may_run(self, step: Step) -> bool:
+        process = step.context.get(PROCESS)
+        if process is None:
+            return True
         if process.stalled_until > self._moment and process.alive:
-            heapq.heappush(self._later, (process.stalled_until, next(self._numbers), handle))
+            heapq.heappush(self._later, (process.stalled_until, next(self._numbers), step))
             return False
         return process.alive
 

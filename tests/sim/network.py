@@ -19,6 +19,7 @@ from tests.sim.trace import Trace
 
 _ENDPOINT = "https://aws.sim"
 _LONGEST_BACKOFF_SECONDS = 20.0
+_OF_THE_SDK = (ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError)
 Effect = Callable[[], Any]
 
 
@@ -40,24 +41,29 @@ class Network:
         process = PROCESS.get()
         attempt = 1
         while True:
+            await self._loop.pause(self._latency())
+            fault = self._faults.draw(operation, self._loop.time(), of_a_worker=process is not None)
             try:
-                return await self._attempt(operation, effect, process, about)
-            except (ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError) as error:
+                if fault is None:
+                    answer = await self._effect(operation, effect, process, about)
+                else:
+                    answer = await self._suffered(fault, operation, effect, process, about)
+            except _OF_THE_SDK as error:
                 if attempt >= self._faults.sdk_attempts or not getattr(error, "sim_may_pass", False):
                     raise
-            await self._loop.pause(self._chance.random() * min(2**attempt, _LONGEST_BACKOFF_SECONDS))
-            attempt += 1
+                await self._loop.pause(self._chance.random() * min(2**attempt, _LONGEST_BACKOFF_SECONDS))
+                attempt += 1
+            else:
+                if self._chance.random() < 0.5:  # Else nobody runs between the effect and its answer.
+                    await self._loop.pause(self._latency())
+                return answer
 
-    async def _attempt(self, operation: str, effect: Effect, process: Process | None, about: object) -> Any:
-        await self._loop.pause(self._latency())
-        fault = self._faults.draw(operation, self._loop.time(), of_a_worker=process is not None)
-        if fault is not None:
-            await self._before(fault, operation, process, about)
+    async def _suffered(
+        self, fault: Fault, operation: str, effect: Effect, process: Process | None, about: object
+    ) -> Any:
+        await self._before(fault, operation, process, about)
         answer = await self._effect(operation, effect, process, about)
-        if fault is not None:
-            await self._after(fault, operation, process)
-        if self._chance.random() < 0.5:  # Else the answer is there at once: nobody runs between it and the effect.
-            await self._loop.pause(self._latency())
+        await self._after(fault, operation, process)
         return answer
 
     async def _effect(self, operation: str, effect: Effect, process: Process | None, about: object) -> Any:

@@ -211,19 +211,19 @@ class World:
         if self.loop.time() < self.faults.calm_at or self.workload.to_send:
             return ["more is to come"]
         queued = [f"{len(queue.messages)} in {queue.url}" for queue in (self.requests, self.events) if queue.messages]
-        open_jobs = [f"{key} is in the sweeper's index" for key in self.table.index()]
-        return queued or self.judge.unsettled() or open_jobs
+        return queued or self.judge.unsettled() or [f"{key} is in the sweeper's index" for key in self.table.index()]
 
     def result(self) -> Result:
         """What is to be told."""
-        states = "".join(str(chance.getstate()[1]) for chance in self._chances)
+        # Streams that were drawn from differently differ in what they give next.
+        draws = [chance.random() for chance in self._chances]
         return Result(
             seed=self.seed,
             jobs=len(self.ledger.asked),
             seconds=self.loop.time(),
             steps=self.loop.steps,
             calls=self.network.calls,
-            fingerprint=zlib.crc32(f"{self.loop.steps} {self.loop.time()} {states}".encode()),
+            fingerprint=zlib.crc32(f"{self.loop.steps} {self.loop.time()} {draws}".encode()),
             announcements=sum(notice.id not in self.judge.steps for notice in self.topic.notices),
             second_copies=self.judge.second_copies,
             kills=self.kills,
@@ -291,7 +291,7 @@ def _nothing_collected() -> Iterator[None]:
     gc.freeze()  # What was there before need not be looked at when the history is collected.
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
+            warnings.simplefilter("ignore", RuntimeWarning)  # Of coroutines that were killed before their first step.
             yield
     finally:
         gc.unfreeze()

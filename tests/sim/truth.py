@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from tests.sim.aws.dynamodb import Item, SimTable
@@ -27,20 +28,19 @@ class Truth:
 
     def token_of(self, execution: Execution) -> str:
         """Which of a job's rival bodies an execution runs."""
-        return str(json.loads(execution.input)["user"])
+        return str(_read(execution.input)["user"])
 
     def stages_of(self, execution: Execution) -> list[dict[str, Any]]:
         """The stages that an execution was started with."""
-        config = json.loads(execution.input)["lambda_result"]["config"]
+        config = _read(execution.input)["lambda_result"]["config"]
         if config["stages_s3"] is None:
             return list(config["stages"])
         return list(json.loads(self.bucket.get(config["stages_s3"]["bucket"], config["stages_s3"]["key"])))
 
     def tasks_of(self, execution: Execution, stage: int | None = None) -> Iterator[Task]:
         """The tasks of a job, or of one of its stages, oldest first."""
-        for task in self.ecs.tasks.values():
-            ours = task.group == f"job:{execution.name}"
-            if ours and (stage is None or task.environment["JOBFERRY_STAGE"] == str(stage)):
+        for task in self.ecs.groups.get(f"job:{execution.name}", ()):
+            if stage is None or task.environment["JOBFERRY_STAGE"] == str(stage):
                 yield task
 
     def status_of(self, execution: Execution, redrive_count: int) -> str | None:
@@ -97,7 +97,13 @@ def _passed(task: Task, stage: dict[str, Any]) -> bool:
 def fact_in(item: Item, register: str) -> dict[str, Any] | None:
     """A register of an item."""
     held = item.get(f"r#{register}")
-    return dict(json.loads(held["M"]["fact"]["S"])) if held else None
+    return _read(held["M"]["fact"]["S"]) if held else None
+
+
+@lru_cache(maxsize=1000)
+def _read(text: str) -> dict[str, Any]:
+    """A JSON object that is looked at again and again, and never changed."""
+    return dict(json.loads(text))
 
 
 def is_looked_after(item: Item) -> bool:

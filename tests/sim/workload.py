@@ -129,7 +129,7 @@ class Workload:
         # The id must be in the books before the message can be taken, and the queue serves waiting polls at once.
         message_id = queue.next_id()
         asked = sending.asked if sending.names_itself else Asked(sending.body, message_id, sending.asked.token)
-        self._ledger.asked[message_id] = asked
+        self._ledger.note_request(message_id, asked)
         self._trace.say(
             "producer",
             "sends",
@@ -165,8 +165,10 @@ class Workload:
 
     def _sending(self, at: float, body: dict[str, Any], job_id: str, *, names_itself: bool) -> Sending:
         keys = list(body)
-        self._chance.shuffle(keys)  # The order of keys is no part of what a request says.
-        text = json.dumps({key: body[key] for key in keys}, indent=self._chance.choice((None, 2)))
+        self._chance.shuffle(keys)  # Neither the order of keys nor spaces are part of a request.
+        text = json.dumps(
+            {key: body[key] for key in keys}, separators=self._chance.choice(((", ", ": "), (",\n  ", ":\t")))
+        )
         if self._chance.random() < 0.1:
             key = f"payloads/{job_id}-{int(self._chance.random() * 2**30):x}"
             self._bucket.objects[BUCKET, key] = text.encode()

@@ -21,8 +21,8 @@ class SimTable:
         self.on_write: Callable[[str, Item, Item], None] = lambda key, before, after: None
         self._clock = clock
         self._index_lag = index_lag
-        self._index: dict[str, tuple[str, float]] = {}
-        self._index_news: deque[tuple[float, str, tuple[str, float] | None]] = deque()
+        self._index: dict[str, Item] = {}
+        self._index_news: deque[tuple[float, str, Item | None]] = deque()
 
     def write(self, key: str, item: Item) -> None:
         """Put an item in the place of another."""
@@ -33,7 +33,7 @@ class SimTable:
             self._index_news.append((self._clock() + self._index_lag, key, entry))
         self.on_write(key, before, item)
 
-    def index(self) -> dict[str, tuple[str, float]]:
+    def index(self) -> dict[str, Item]:
         """Shard and due time by key, as the index knows them: eventually consistent, as every index is."""
         while self._index_news and self._index_news[0][0] <= self._clock():
             _, key, entry = self._index_news.popleft()
@@ -43,10 +43,10 @@ class SimTable:
         return self._index
 
 
-def _index_entry(item: Item) -> tuple[str, float] | None:
+def _index_entry(item: Item) -> Item | None:
     """An item without both keys is not in the index at all."""
     shard, due = item.get("open_shard"), item.get("due_at")
-    return (shard["S"], float(due["N"])) if shard and due else None
+    return {"open_shard": shard, "due_at": due} if shard and due else None
 
 
 class DynamoDbClient:
@@ -103,14 +103,15 @@ class DynamoDbClient:
         Limit: int | None = None,
         **_: Any,
     ) -> Any:
-        def chosen(shard: str, due: float) -> bool:
-            entry = {"open_shard": {"S": shard}, "due_at": {"N": str(due)}}
+        def chosen(entry: Item) -> bool:
             return holds(
                 KeyConditionExpression, Given(entry, ExpressionAttributeNames or {}, ExpressionAttributeValues)
             )
 
         def effect() -> Any:
-            found = sorted((due, key) for key, (shard, due) in self._table.index().items() if chosen(shard, due))
+            found = sorted(
+                (float(entry["due_at"]["N"]), key) for key, entry in self._table.index().items() if chosen(entry)
+            )
             return {"Items": [{"job_id": {"S": key}, "due_at": {"N": str(due)}} for due, key in found[:Limit]]}
 
         return await self._calls.call("dynamodb.Query", effect)

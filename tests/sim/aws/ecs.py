@@ -21,7 +21,14 @@ from tests.sim.names import CLUSTER_ARN, TASK_ARN, TASK_DEFINITION_ARN, iso, mom
 _REMEMBERED_SECONDS = 3600
 _TERM_SECONDS = 2.0
 _LONGEST_STALENESS_SECONDS = 5.0
-_TIMES = ("created_at", "pull_started_at", "pull_stopped_at", "started_at", "stopped_at")
+# ECS's names for the moments of a task's life.
+_TIMES = {
+    "created_at": "createdAt",
+    "pull_started_at": "pullStartedAt",
+    "pull_stopped_at": "pullStoppedAt",
+    "started_at": "startedAt",
+    "stopped_at": "stoppedAt",
+}
 
 
 @dataclass
@@ -48,9 +55,10 @@ class Task:
     capacity_provider: str | None
     script: Script
     containers: list[Container]
-    stop_asked: asyncio.Future[str]
     stopped: asyncio.Future[None]
     overrides: list[dict[str, Any]]
+    stop_asked: bool = False
+    waits: asyncio.Future[None] | None = None
     last_status: str = "PROVISIONING"
     desired_status: str = "RUNNING"
     version: int = 1
@@ -77,6 +85,7 @@ class SimEcs:
         self, loop: VirtualLoop, chance: Random, faults: Faults, rates: Rates, bridge: SimEventBridge, logs: SimLogs
     ) -> None:
         self.tasks: dict[str, Task] = {}
+        self.groups: dict[str, list[Task]] = {}
         self.report: Callable[[Task, bool], None] = lambda task, passed: None
         self.heartbeat: Callable[[Task], None] = lambda task: None
         self._loop = loop
@@ -103,24 +112,26 @@ class SimEcs:
             capacity_provider=strategy[0]["CapacityProvider"] if strategy else None,
             script=draw_script(self._chance, family, fails),
             containers=[Container(kind) for kind in FAMILIES[family]],
-            stop_asked=self._loop.create_future(),
             stopped=self._loop.create_future(),
             overrides=overrides["ContainerOverrides"],
         )
         self.tasks[task.task_id] = task
+        self.groups.setdefault(task.group, []).append(task)
         task.times["created_at"] = self._loop.time()
-        task.shown.append((self._loop.time(), described(task, moment)))
+        task.shown.append((self._loop.time(), described(task)))
         self._loop.in_world(self._live(task))
         return task
 
-    def stop(self, task_id: str, reason: str) -> Task:
+    def stop(self, task_id: str) -> Task:
         """Ask a task to stop. Raises InvalidParameterException for one that is forgotten."""
         task = self.find(task_id)
         if task is None:
             raise refusal("InvalidParameterException", "The referenced task was not found.")
-        if task.last_status != "STOPPED" and not task.stop_asked.done():
-            task.stop_asked.set_result(reason)
+        if task.last_status != "STOPPED" and not task.stop_asked:
+            task.stop_asked = True
             task.desired_status = "STOPPED"
+            if task.waits is not None and not task.waits.done():
+                task.waits.set_result(None)
         return task
 
     def find(self, task_id: str) -> Task | None:
@@ -137,7 +148,8 @@ class SimEcs:
             return None
         stale = self._faults.happens("stale DescribeTasks", self._rates.stale_describe, self._loop.time())
         seen = self._loop.time() - (self._chance.random() * _LONGEST_STALENESS_SECONDS if stale else 0)
-        return next((told for at, told in reversed(task.shown) if at <= seen), None)
+        told = next((told for at, told in reversed(task.shown) if at <= seen), None)
+        return with_times(told, moment) if told else None
 
     async def _live(self, task: Task) -> None:
         script = task.script
@@ -205,24 +217,24 @@ class SimEcs:
         task.stopped.set_result(None)
 
     async def _wait(self, task: Task, seconds: float) -> bool:
-        """Let time pass; answers whether the task was told to stop meanwhile."""
-        timer = self._loop.create_future()
-        handle = self._loop.call_later(seconds, _ring, timer)
-        await asyncio.wait((timer, task.stop_asked), return_when=asyncio.FIRST_COMPLETED)
-        handle.cancel()
-        return task.stop_asked.done()
+        """Let time pass; answers whether the task was told to stop, which ends the wait."""
+        if not task.stop_asked:
+            task.waits = self._loop.pause(seconds)
+            await task.waits
+        return task.stop_asked
 
     async def _become(self, task: Task, status: str, **times: float) -> None:
         task.last_status = status
         task.version += 1 + int(self._chance.random() * 3)  # Versions skip (arkime).
         task.times |= times
-        task.shown.append((self._loop.time(), described(task, moment)))
-        self._bridge.task_changed(described(task, iso))
+        told = described(task)
+        task.shown.append((self._loop.time(), told))
+        self._bridge.task_changed(with_times(told, iso))
         await self._loop.pause(self._chance.random())
 
 
-def described(task: Task, time: Callable[[float], Any]) -> dict[str, Any]:
-    """A task as DescribeTasks and events tell it, which differ in the form of times."""
+def described(task: Task) -> dict[str, Any]:
+    """A task as ECS tells it, but that its times are virtual ones."""
     containers = [_container(item) for item in task.containers]
     overrides = [
         {"name": item["Name"], "environment": [{"name": p["Name"], "value": p["Value"]} for p in item["Environment"]]}
@@ -246,17 +258,17 @@ def described(task: Task, time: Callable[[float], Any]) -> dict[str, Any]:
         "overrides": {"containerOverrides": overrides},
     }
     told = {key: value for key, value in told.items() if value is not None}
-    return told | {_camel(name): time(task.times[name]) for name in _TIMES if name in task.times}
+    return told | {_TIMES[name]: at for name, at in task.times.items()}
+
+
+def with_times(told: dict[str, Any], form: Callable[[float], Any]) -> dict[str, Any]:
+    """A described task with its times in the form that DescribeTasks, events or Step Functions give them."""
+    return told | {name: form(told[name]) for name in _TIMES.values() if name in told}
 
 
 def _container(item: Container) -> dict[str, Any]:
     told = {"name": item.kind.name, "exitCode": item.exit_code, "reason": item.reason, "runtimeId": item.runtime_id}
     return {key: value for key, value in told.items() if value is not None}
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)
 
 
 class EcsClient:
@@ -273,9 +285,9 @@ class EcsClient:
 
         return await self._calls.call("ecs.DescribeTasks", effect, about=" ".join(tasks))
 
-    async def stop_task(self, *, task: str, reason: str, **_: Any) -> Any:
+    async def stop_task(self, *, task: str, **_: Any) -> Any:
         def effect() -> Any:
-            return {"task": described(self._service.stop(task.rsplit("/", 1)[-1], reason), moment)}
+            return {"task": with_times(described(self._service.stop(task.rsplit("/", 1)[-1])), moment)}
 
         return await self._calls.call("ecs.StopTask", effect, about=task)
 
@@ -286,8 +298,3 @@ class EcsClient:
             return {"taskDefinition": {"containerDefinitions": [item.definition() for item in FAMILIES[family]]}}
 
         return await self._calls.call("ecs.DescribeTaskDefinition", effect, about=family)
-
-
-def _ring(timer: asyncio.Future[None]) -> None:
-    if not timer.done():
-        timer.set_result(None)

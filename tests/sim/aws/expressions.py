@@ -27,7 +27,7 @@ class NotUnderstoodError(Exception):
     """The expression says something that this fake does not know."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Given:
     """What an expression is evaluated against."""
 
@@ -94,16 +94,16 @@ class _Parser:
         return self._at < len(self._tokens)
 
     def either(self) -> Condition:
-        parts = [self.both()]
+        found = self.both()
         while self._skip("OR"):
-            parts.append(self.both())
-        return parts[0] if len(parts) == 1 else lambda given: any(part(given) for part in parts)
+            found = _or(found, self.both())
+        return found
 
     def both(self) -> Condition:
-        parts = [self.one()]
+        found = self.one()
         while self._skip("AND"):
-            parts.append(self.one())
-        return parts[0] if len(parts) == 1 else lambda given: all(part(given) for part in parts)
+            found = _and(found, self.one())
+        return found
 
     def one(self) -> Condition:
         if self._skip("NOT"):
@@ -120,20 +120,20 @@ class _Parser:
 
     def _existence(self, *, wanted: bool) -> Condition:
         self._expect("(")
-        path = self._next()
+        find = _finder(self._next())
         self._expect(")")
-        return lambda given: (_look_up(path, given) is not None) == wanted
+        return lambda given: (find(given) is not None) == wanted
 
     def _comparison(self, left: str) -> Condition:
         operator, right = self._next(), self._next()
         if operator not in _COMPARE:
             raise NotUnderstoodError(operator)
-        compare = _COMPARE[operator]
+        compare, find_left, find_right = _COMPARE[operator], _finder(left), _finder(right)
 
         def condition(given: Given) -> bool:
-            found = _plain(_look_up(left, given)), _plain(_look_up(right, given))
+            one, other = _plain(find_left(given)), _plain(find_right(given))
             # A comparison with what is not there is false; so is one of unlike types.
-            return None not in found and type(found[0]) is type(found[1]) and compare(*found)
+            return one is not None and type(one) is type(other) and compare(one, other)
 
         return condition
 
@@ -154,14 +154,27 @@ class _Parser:
             raise NotUnderstoodError(f"{token} is missing")
 
 
-def _look_up(path: str, given: Given) -> Any:
-    """The typed value of a placeholder, or of an attribute and what is in it; None where there is none."""
+def _or(one: Condition, other: Condition) -> Condition:
+    return lambda given: one(given) or other(given)
+
+
+def _and(one: Condition, other: Condition) -> Condition:
+    return lambda given: one(given) and other(given)
+
+
+def _finder(path: str) -> Callable[[Given], Any]:
+    """Finds the typed value of a placeholder, or of an attribute and what is in it; None where there is none."""
     if path.startswith(":"):
-        return given.values[path]
-    found: Any = {"M": given.item}
-    for part in path.split("."):
-        found = found.get("M", {}).get(given.names.get(part, part)) if isinstance(found, dict) else None
-    return found
+        return lambda given: given.values[path]
+    first, *rest = path.split(".")
+
+    def find(given: Given) -> Any:
+        found: Any = given.item.get(given.names.get(first, first))
+        for part in rest:
+            found = found.get("M", {}).get(given.names.get(part, part)) if isinstance(found, dict) else None
+        return found
+
+    return find
 
 
 def _plain(value: Any) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -11,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from schemas.plan import PlanRequest, Stage
 from service.core import planning
-from tests.sim.aws.ecs import SimEcs, Task, described
+from tests.sim.aws.ecs import SimEcs, Task, described, with_times
 from tests.sim.aws.s3 import SimBucket
 from tests.sim.aws.state_machine import Integrations, Position
 from tests.sim.aws.states_language import Json, StateError
@@ -80,7 +82,7 @@ class SimIntegrations:
             if isinstance(error, asyncio.CancelledError):
                 raise
             raise StateError("States.Timeout") from None
-        told = _pascal(described(task, _milliseconds))
+        told = _pascal(with_times(described(task), _milliseconds))
         # Any container that did not exit with 0 fails the state [wellcomecollection/catalogue-pipeline #3377].
         if any(item.exit_code != 0 for item in task.containers):
             raise StateError("States.TaskFailed", json.dumps(told))
@@ -114,14 +116,13 @@ class SimIntegrations:
         if self._happens("RunTask failed", self._rates.run_task_fails):
             raise StateError(*self._chance.choice(_RUN_TASK_ERRORS))
         task = self._ecs.run_task(parameters)
-        answer = {"Tasks": [_pascal(described(task, _milliseconds))], "Failures": []}
-        position.submitted.append(json.dumps(answer))
+        position.submitted.append(with_times(described(task), _milliseconds))
         return task
 
     def _stop_if_it_may(self, task: Task) -> None:
         """Stopping the task of an execution that ended is best effort."""
         if not self._happens("StopTask of Step Functions lost", self._rates.stop_ignored):
-            self._ecs.stop(task.task_id, "stopped by Step Functions")
+            self._ecs.stop(task.task_id)
 
     def _report(self, task: Task, passed: bool) -> None:
         """SendTaskSuccess or SendTaskFailure; a token that nobody waits for is refused."""
@@ -142,8 +143,24 @@ def _milliseconds(at: float) -> int:
     return int((EPOCH + at) * 1000)
 
 
-def _pascal(value: Any) -> Any:
+def submitted(told: dict[str, Any]) -> str:
+    """RunTask's answer, as an execution's history keeps it."""
+    return json.dumps({"Tasks": [_pascal(told)], "Failures": []})
+
+
+def _pascal(value: dict[str, Any]) -> dict[str, Any]:
     """Keys as ecs:runTask.sync has them."""
-    if isinstance(value, dict):
-        return {key[:1].upper() + key[1:]: _pascal(item) for key, item in value.items()}
-    return [_pascal(item) for item in value] if isinstance(value, list) else value
+    return {_pascal_key(key): _PASCAL.get(type(item), _as_it_is)(item) for key, item in value.items()}
+
+
+@cache
+def _pascal_key(key: str) -> str:
+    return key[:1].upper() + key[1:]
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+# What a task holds: lists, of objects only, and objects.
+_PASCAL: dict[type, Callable[[Any], Any]] = {dict: _pascal, list: lambda items: [_pascal(item) for item in items]}

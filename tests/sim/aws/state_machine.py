@@ -31,7 +31,7 @@ class Ended:
 
 @dataclass
 class Position:
-    """Where an execution is, enough to resume it there after a redrive, and RunTask's answers so far."""
+    """Where an execution is, enough to resume it there after a redrive, and the tasks that RunTask took on."""
 
     name: str
     arn: str
@@ -40,7 +40,7 @@ class Position:
     data: Json
     token: str | None = None
     redrives: int = 0
-    submitted: list[str] = field(default_factory=list)
+    submitted: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from tests.sim.aws.errors import Exceptions, refusal
 from tests.sim.aws.eventbridge import SimEventBridge
+from tests.sim.aws.integrations import submitted
 from tests.sim.aws.sqs import Calls
 from tests.sim.aws.state_machine import Ended, Integrations, Interpreter, Position
 from tests.sim.faults import Faults, Rates
@@ -128,13 +129,13 @@ class SimStepFunctions:
         execution = self.executions.get(name)
         if execution is None:
             raise refusal("ExecutionDoesNotExist")
-        submitted = [
-            {"type": "TaskSubmitted", "taskSubmittedEventDetails": {"resourceType": "ecs", "output": output}}
-            for output in execution.position.submitted
+        tasks = [
+            {"type": "TaskSubmitted", "taskSubmittedEventDetails": {"resourceType": "ecs", "output": submitted(told)}}
+            for told in execution.position.submitted
         ]
         at = int(token or 0)
-        events = [{"type": "ExecutionStarted"}, *submitted][at : at + _HISTORY_PAGE]
-        more = {"nextToken": str(at + _HISTORY_PAGE)} if at + _HISTORY_PAGE <= len(submitted) else {}
+        events = [{"type": "ExecutionStarted"}, *tasks][at : at + _HISTORY_PAGE]
+        more = {"nextToken": str(at + _HISTORY_PAGE)} if at + _HISTORY_PAGE <= len(tasks) else {}
         return {"events": events, **more}
 
     def cut_off(self, execution: Execution, status: str) -> None:
