@@ -8,6 +8,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from tests.sim.aws.dynamodb import Item
@@ -17,12 +18,15 @@ from tests.sim.aws.sqs import Held, SimQueue
 from tests.sim.aws.stepfunctions import ENDED, Execution
 from tests.sim.ledger import Ledger
 from tests.sim.loop import PROCESS, Process
-from tests.sim.names import EVENTS_URL, STATE_MACHINE_ARN
+from tests.sim.names import EPOCH, EVENTS_URL, STATE_MACHINE_ARN
 from tests.sim.truth import Truth, fact_in, is_looked_after
 
 # A log that cannot be read for so long may be given up: the worker's log deadline, and some.
 _TROUBLE_SECONDS = 1000.0
 _STEPS = ("STARTED", "STAGE_FINISHED", "RETRYING")
+# A subscriber reads a notification within this time, at the least. Clocks of workers differ by so much, at the most.
+_LINK_SECONDS = 300.0
+_SKEW_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ class Judge:
         self.second_copies = 0
         self.steps: set[str] = set()
         self.topic_failed = False
+        self.queues: tuple[SimQueue, ...] = ()
+        self.drain_seconds = 0.0
         self._copies: dict[str, list[_Copy]] = {}
         self._ledger = ledger
         self._truth = truth
@@ -143,6 +149,8 @@ class Judge:
         now = execution.now
         if now.error == "States.Runtime":
             self.accuse(9, f"{execution.name}: the state machine itself failed: {now.cause}")
+        if now.status == "SUCCEEDED" and not self._truth.every_sync_stage_passed(execution):
+            self.accuse(9, f"{execution.name} succeeded, though its own container did not exit with 0")
         if now.status == "FAILED" and now.error == "StageFailed":
             last = json.loads(json.loads(now.cause or "{}")["errorMessage"])["attempts"][-1]
             tasks = [
@@ -315,8 +323,16 @@ class Judge:
         self._check_link(notice, log["link"], log["s3_uri"])
 
     def _check_link(self, notice: Notice, link: dict[str, Any] | None, uri: str | None) -> None:
-        if link is not None and self._stored(uri) is None:
+        if link is None:
+            return
+        if self._stored(uri) is None:
             self.accuse(6, f"{notice.id} has a link to {uri}, where nothing is")
+        works_until = float(link["url"].rpartition("works-until=")[2])
+        told = datetime.fromisoformat(link["expires_at"]).timestamp() - EPOCH
+        if works_until < notice.at + _LINK_SECONDS:
+            self.accuse(6, f"{notice.id} has a link that ends at {works_until:.0f} s")
+        if told > works_until + _SKEW_SECONDS:
+            self.accuse(6, f"{notice.id} says that a link works until {told:.0f} s, and it ends at {works_until:.0f} s")
 
     def _stored(self, uri: str | None) -> bytes | None:
         bucket, _, key = (uri or "").removeprefix("s3://").partition("/")
@@ -326,12 +342,19 @@ class Judge:
 
     def on_write(self, key: str, before: Item, after: Item) -> None:
         """An item of the table has changed."""
-        for name, value in after.items():
-            if name.startswith("r#announced#") and value is not before.get(name):
-                notification_id = json.loads(value["M"]["fact"]["S"])["notification_id"]
-                self._note(notification_id)
         if "r#request" in before and before["r#request"] != after.get("r#request"):
             self.accuse(2, f"the request of {key} was changed")
+        for name, value in after.items():
+            if name.startswith("r#") and value is not before.get(name):
+                self._check_register(key, name, before.get(name), value)
+        if "open_shard" in before and not is_looked_after(after):
+            self.accuse(4, f"nobody looks after {key} any more, and its outcome is not announced")
+
+    def _check_register(self, key: str, name: str, before: Item | None, after: Item) -> None:
+        if before is not None and int(after["M"]["rank"]["N"]) < int(before["M"]["rank"]["N"]):
+            self.accuse(1, f"{name} of {key} was known better")
+        if name.startswith("r#announced#"):
+            self._note(json.loads(after["M"]["fact"]["S"])["notification_id"])
 
     def _note(self, notification_id: str) -> None:
         copies = self._copies.get(notification_id)
@@ -355,13 +378,13 @@ class Judge:
         if holder.sqs_faults == held.holder_faults and holder.stalled_until == 0:
             self.accuse(1, f"the lease of {held.message_id} ran out while {holder.name} was at work on it")
 
-    def on_cancelled_poll(self, drain_seconds: float) -> None:
+    def on_cancelled_poll(self) -> None:
         """A long poll was cut off."""
         process = PROCESS.get()
         _, at = self._when()
         if process is None or process.told_to_stop_at is None:
             self.accuse(8, "a poll was cancelled in full work")
-        elif at < process.told_to_stop_at + drain_seconds - 0.001:
+        elif at < process.told_to_stop_at + self.drain_seconds - 0.001:
             self.accuse(8, f"{process.name} cancelled a poll while it drained: what that receives is swallowed")
 
     def on_exit(self, process: Process, error: BaseException | None) -> None:
@@ -371,6 +394,15 @@ class Judge:
             self.accuse(5, f"{process.name} crashed: {error!r}")
         elif process.told_to_stop_at is None:
             self.accuse(8, f"{process.name} left, and nobody told it to")
+        elif self._when()[1] < process.told_to_stop_at + self.drain_seconds:
+            self._check_hands(process)
+
+    def _check_hands(self, process: Process) -> None:
+        """Whether a worker that left in good time holds no message any more."""
+        for held in (held for queue in self.queues for held in queue.messages.values()):
+            in_hand = held.holder is process and not (held.visible or held.let_go or held.doubled)
+            if in_hand and held.holder_faults == process.sqs_faults and process.stalled_until == 0:
+                self.accuse(8, f"{process.name} left with {held.message_id} in its hands")
 
     def on_late(self, process: Process) -> None:
         """A worker had to be killed, since it did not leave in time."""

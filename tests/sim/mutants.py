@@ -6,23 +6,23 @@ Each one is a mistake that somebody has made: most are in the complaints about o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 from unittest.mock import patch
 
 from schemas.notification import JobNotification
 from service import archive, perform
-from service.aws import executions, objects, queue
+from service.aws import executions, jobs_table, objects, queue
 from service.aws.container_logs import LogEvent
 from service.aws.queue import Message
 from service.core import announce, owed, planning, progress, story
-from service.core.actions import Action
+from service.core.actions import Action, Announce
 from service.core.admission import Admitted
 from service.core.ending import Ending
-from service.core.facts import Announced, Requested
+from service.core.facts import Announced, Claimed, ExecutionChanged, Fact, Requested, TaskChanged
 from service.core.record import Record
 from service.core.story import AttemptStory, StageStory
 from service.perform import Performer
@@ -39,7 +39,6 @@ class Mutant:
     target: object
     attribute: str
     replacement: object
-    first_seed: int = 0  # From which it is caught soon; saves time, proves nothing.
 
     def at_work(self) -> AbstractContextManager[object]:
         """The mistake is made for as long as the context lasts."""
@@ -49,6 +48,26 @@ class Mutant:
 async def _deletes_first(self: consumer.Consumer, message: Message) -> None:
     await self._settled.put(message)
     await failure_of(self._handle(message), "message_failed")
+
+
+async def _deletes_what_failed(self: consumer.Consumer, message: Message) -> None:
+    await failure_of(self._handle(message), "message_failed")
+    await self._settled.put(message)
+
+
+async def _deletes_a_neighbour_too(self: queue.Queue, messages: Sequence[Message]) -> tuple[Message, ...]:
+    mixed_up = [replace(message, receipt_handle=_neighbour(message.receipt_handle)) for message in messages]
+    await _deleted_in_truth(self, mixed_up)
+    return await _deleted_in_truth(self, messages)
+
+
+_deleted_in_truth = queue.Queue.delete
+
+
+def _neighbour(handle: str) -> str:
+    """The handle of the message that came after this one."""
+    name, _, number = handle.partition("/")[0].rpartition("-m")
+    return f"{name}-m{int(number) + 1}/1"
 
 
 async def _remembers_nothing(self: requests.Requests, message: Message, body: str, admitted: Admitted) -> Record:
@@ -79,6 +98,18 @@ async def _notes_first(self: Performer, job: Record) -> Announced:
     )
 
 
+async def _notes_nothing(self: Performer, action: Action, job: Record, me: str) -> tuple[Fact, ...]:
+    facts = await _performed_in_truth(self, action, job, me)
+    return () if isinstance(action, Announce) else facts
+
+
+_performed_in_truth = Performer.perform
+
+
+def _claims_for_a_moment(self: Record, what: str, owner: str, at: float, seconds: float) -> Claimed:
+    return Claimed(job_id=self.job_id, what=what, owner=owner, at=at, seconds=0.001)
+
+
 async def _cuts_its_poll_off(self: consumer.Consumer, at_most: int) -> tuple[Message, ...]:
     poll = asyncio.ensure_future(self.queue.receive(at_most, self.poll_seconds))
     stop = asyncio.ensure_future(self.stopping.wait())
@@ -91,8 +122,48 @@ async def _cuts_its_poll_off(self: consumer.Consumer, at_most: int) -> tuple[Mes
     return ()
 
 
+async def _keeps_what_it_took(self: consumer.Consumer, message: Message) -> None:
+    return None
+
+
+async def _leaves_without_deleting(self: consumer.Consumer, batch: list[Message]) -> None:
+    if not self.stopping.is_set():
+        await failure_of(self._try_to_delete(batch), "delete_failed")
+    for _ in batch:
+        self._settled.task_done()
+
+
+def _takes_a_sidecars_code(ending: Ending) -> bool:
+    return ending.exit_code == 0 or 0 in ending.other_exit_codes
+
+
+def _takes_no_code_for_success(ending: Ending) -> bool:
+    return not ending.exit_code
+
+
 def _lets_a_sidecar_decide(ending: Ending) -> bool:
     return ending.exit_code == 0 and not any(ending.other_exit_codes)
+
+
+def _asks_nobody(job: Record, at: owed.Moment) -> Iterator[Action]:
+    yield from ()
+
+
+def _opens_nothing(self: jobs_table.JobsTable, fact: Fact) -> jobs_table._IndexChange:
+    return replace(_indexed_in_truth(self, fact), opens=False)
+
+
+_indexed_in_truth = jobs_table.JobsTable._index
+
+
+async def _closes_whatever_is_heard_of(self: jobs_table.JobsTable, fact: Fact) -> Record:
+    job = await _merged_in_truth(self, fact)
+    if isinstance(fact, ExecutionChanged) and fact.ended:
+        await self.close(job)
+    return job
+
+
+_merged_in_truth = jobs_table.JobsTable.merge
 
 
 async def _never_sweeps(self: sweeper.Sweeper) -> None:
@@ -159,6 +230,21 @@ async def _stops_at_a_repeated_token(
             yield page.events
 
 
+async def _signs_for_a_minute(self: objects.Objects, bucket: str, key: str, seconds: int) -> objects.SignedLink:
+    return await _linked_in_truth(self, bucket, key, 60)
+
+
+_linked_in_truth = objects.Objects.link
+
+
+async def _forgets_its_session(self: objects.Objects) -> None:
+    return None
+
+
+def _loses_no_line(configuration: object) -> None:
+    return None
+
+
 def _counts_no_redrives(record: Record) -> str:
     subject = record.rejection.message_id if record.rejection else record.job_id
     return f"{subject}:0:{story.status_of(record)}"
@@ -185,31 +271,48 @@ def _takes_stopped_for_finished(_story: StageStory, attempt: AttemptStory, **_: 
     return attempt.task is not None and attempt.task.stopped
 
 
-_Patch = tuple[object, str, Callable[..., object]]
+_WINS_ALWAYS = property(lambda fact: 2**62)
+_Patch = tuple[object, str, object]
 
 
-def _mutant(name: str, promises: tuple[int, ...], where: _Patch, first_seed: int = 0) -> Mutant:
-    return Mutant(name, frozenset(promises), *where, first_seed)
+def _mutant(name: str, promises: tuple[int, ...], where: _Patch) -> Mutant:
+    return Mutant(name, frozenset(promises), *where)
 
 
 MUTANTS = (
     _mutant("deletes a message before its effects", (1,), (consumer.Consumer, "_settle", _deletes_first)),
+    _mutant("deletes a message that failed", (1,), (consumer.Consumer, "_handle_or_retry", _deletes_what_failed)),
+    _mutant("deletes a neighbour with it", (1, 5), (queue.Queue, "delete", _deletes_a_neighbour_too)),
+    _mutant("lets old news win", (1,), (TaskChanged, "beats_below", _WINS_ALWAYS)),
     _mutant("hears an event and remembers nothing", (1,), (events.Events, "hear", _hears_nothing)),
     _mutant("does not renew a lease", (1,), (queue.Queue, "lease", _renews_nothing)),
     _mutant("starts what is not on record", (1, 2), (requests.Requests, "_remember", _remembers_nothing)),
     _mutant("starts under a new name each time", (2,), (executions.Executions, "start", _starts_under_new_names)),
     _mutant("takes a rival for a repeat", (1, 2), (requests.Requests, "_remember", _takes_rivals_for_repeats)),
+    _mutant("lets the last of rivals win", (2,), (Requested, "beats_below", _WINS_ALWAYS)),
     _mutant("announces without a claim", (3,), (owed, "_once_claimed", _claims_nothing)),
     _mutant("notes an announcement before it is made", (3,), (Performer, "_announce", _notes_first)),
+    _mutant("does not note what it announced", (3,), (Performer, "perform", _notes_nothing)),
+    _mutant("claims for a moment only", (3,), (Record, "new_claim", _claims_for_a_moment)),
     _mutant("announces a redrive under the first id", (3, 4, 9), (announce, "notification_id", _counts_no_redrives)),
     _mutant("never sweeps", (4,), (sweeper.Sweeper, "run", _never_sweeps)),
+    _mutant("asks nobody", (4, 6), (owed, "_questions", _asks_nobody)),
+    _mutant("hides jobs from the sweeper", (1, 4), (jobs_table.JobsTable, "_index", _opens_nothing)),
+    _mutant("closes a job before it is announced", (4,), (jobs_table.JobsTable, "merge", _closes_whatever_is_heard_of)),
     _mutant("lets one message spoil all", (5, 8), (consumer, "failure_of", _lets_one_spoil_all)),
     _mutant("keeps no rejected body", (5,), (objects.Objects, "put", _keeps_no_body)),
     _mutant("announces before the logs are archived", (6,), (owed, "is_settled", _waits_for_no_log)),
     _mutant("sends links before the objects are there", (6,), (objects.Objects, "stream", _stores_later)),
     _mutant("does not wait for late lines", (6,), (archive.LogArchive, "_pages", _stops_at_a_repeated_token)),
+    _mutant("signs links that end at once", (6,), (objects.Objects, "link", _signs_for_a_minute)),
+    _mutant("forgets that its session ends", (6,), (objects.Objects, "_credentials_end", _forgets_its_session)),
+    _mutant("calls every log complete", (6,), (archive, "_why_lossy", _loses_no_line)),
     _mutant("takes throttled messages up at once", (7,), (consumer.Consumer, "_retry_later", _is_back_at_once)),
     _mutant("cuts its poll off on SIGTERM", (8,), (consumer.Consumer, "_poll", _cuts_its_poll_off)),
+    _mutant("keeps what it took on SIGTERM", (8,), (consumer.Consumer, "_give_back", _keeps_what_it_took)),
+    _mutant("leaves without deleting", (8,), (consumer.Consumer, "_delete", _leaves_without_deleting)),
+    _mutant("takes a sidecar's code for its own", (9,), (planning, "ended_well", _takes_a_sidecars_code)),
+    _mutant("takes no code for success", (9,), (planning, "ended_well", _takes_no_code_for_success)),
     _mutant("lets a sidecar decide", (9,), (planning, "ended_well", _lets_a_sidecar_decide)),
     _mutant("believes Step Functions alone", (9,), (perform, "compose", _believes_step_functions)),
     _mutant("tells progress to those who did not ask", (3,), (requests.Requests, "_requested", _tells_everybody)),

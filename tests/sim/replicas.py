@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -15,7 +16,7 @@ from service.settings import Settings
 from tests.sim.aws.cloudwatch_logs import LogsClient, SimLogs
 from tests.sim.aws.dynamodb import DynamoDbClient, SimTable
 from tests.sim.aws.ecs import EcsClient, SimEcs
-from tests.sim.aws.s3 import S3Client, SimBucket
+from tests.sim.aws.s3 import S3Client, SimBucket, SimSession
 from tests.sim.aws.sns import SimTopic, SnsClient
 from tests.sim.aws.sqs import SimQueue, SqsClient
 from tests.sim.aws.stepfunctions import SimStepFunctions, StepFunctionsClient
@@ -84,9 +85,10 @@ class Clients:
         logs: SimLogs,
         bucket: SimBucket,
         topic: SimTopic,
+        clock: Callable[[], float],
     ) -> None:
         self.sqs = SqsClient(network, requests, events)
-        self.s3 = S3Client(network, bucket)
+        self.s3 = S3Client(network, bucket, SimSession(clock), clock)
         self._clients: dict[str, Any] = {
             "sqs": self.sqs,
             "s3": self.s3,
@@ -168,7 +170,7 @@ class Replica:
         def now() -> float:
             return EPOCH + skew + self._loop.time()
 
-        objects = Objects(self._clients.s3, None, now)  # type: ignore[arg-type]  # the simulated client
+        objects = Objects(self._clients.s3, self._clients.s3.session, now)  # type: ignore[arg-type]  # the simulated client
         runtime = await wire(self._settings, self._clients.open, objects, CATALOG, REGION, now, names.__next__)
         await work_until_stopped(Worker(runtime, Pulse(now), stopping))
 

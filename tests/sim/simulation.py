@@ -117,6 +117,7 @@ class World:
             logs,
             self.bucket,
             self.topic,
+            loop.time,
         )
         self.blackout = Blackout.draw(plan)
         self.replicas = [
@@ -159,11 +160,13 @@ class World:
         self.topic.on_publish = self._on_publish
         self.states.on_start, self.states.on_end = judge.on_start, self._on_end
         self.network.on_fault, self.network.on_kill = self._on_fault, self._on_kill
-        for queue in (self.requests, self.events):
+        judge.queues = (self.requests, self.events)
+        for queue in judge.queues:
             queue.on_delete = judge.on_delete
             queue.on_dead_letter = judge.on_dead_letter
             queue.on_lapse = judge.on_lapse
-        clients.sqs.on_cancelled_poll = lambda: judge.on_cancelled_poll(drain_seconds)
+        judge.drain_seconds = drain_seconds
+        clients.sqs.on_cancelled_poll = judge.on_cancelled_poll
         self.workload.watch(self.states)
 
     def _on_event(self, event: dict[str, Any]) -> None:

@@ -10,15 +10,11 @@ from tests.sim.simulation import simulate
 _MOST_SEEDS = 300
 
 
-def _seeds(mutant: Mutant) -> range:
-    return range(mutant.first_seed, mutant.first_seed + _MOST_SEEDS)
-
-
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))
 def test_a_broken_promise_is_caught(mutant: Mutant) -> None:
     """The violation names the promise that the sabotage breaks."""
     with mutant.at_work():
-        found = next((result for result in map(simulate, _seeds(mutant)) if result.violations), None)
+        found = next((result for result in map(simulate, range(_MOST_SEEDS)) if result.violations), None)
     assert found is not None, f"nobody noticed in {_MOST_SEEDS} seeds"
     assert found.violations[0].promise in mutant.promises, str(found.violations[0])
 

@@ -70,6 +70,14 @@ class Truth:
         planned = [*plan["attempts"], *(plan["outcome"] or {"attempts": []})["attempts"]]
         return max([*tasks, *(item["attempt"] for item in planned if item["stage"] == number)], default=0)
 
+    def every_sync_stage_passed(self, execution: Execution) -> bool:
+        """The same of the stages whose exit codes Step Functions sees: it may not succeed without them."""
+        return all(
+            any(_passed(task, stage) for task in self.tasks_of(execution, number))
+            for number, stage in enumerate(self.stages_of(execution), start=1)
+            if stage["integration"] == "sync"
+        )
+
     def must_be_heard_of(self, execution: Execution) -> bool:
         """Whether there is any way to learn of an execution's last redrive, of which no event need come."""
         count = execution.now.redrive_count

@@ -1,11 +1,18 @@
-"""S3: objects, whole or not at all."""
+"""S3: objects, whole or not at all; and links, which die with the session of whoever signed them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from tests.sim.aws.errors import refusal
 from tests.sim.aws.sqs import Calls
+from tests.sim.names import moment
+
+_SESSION_SECONDS = 3600.0
+# [botocore, RefreshableCredentials]
+_RENEWED_BEFORE_SECONDS = 900.0
 
 
 class SimBucket:
@@ -19,6 +26,23 @@ class SimBucket:
         if (bucket, key) not in self.objects:
             raise refusal("NoSuchKey", status=404)
         return self.objects[bucket, key]
+
+
+class SimSession:
+    """The worker's role: credentials that end, and are renewed a while before. The first ones are not fresh."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.ends_at = _SESSION_SECONDS / 3
+        self._clock = clock
+
+    @property
+    def _expiry_time(self) -> datetime:
+        return moment(self.ends_at)
+
+    async def get_frozen_credentials(self) -> None:
+        """As botocore does before it signs."""
+        if self.ends_at - self._clock() < _RENEWED_BEFORE_SECONDS:
+            self.ends_at = self._clock() + _SESSION_SECONDS
 
 
 class _Body:
@@ -40,9 +64,11 @@ class _Body:
 class S3Client:
     """The calls of aiobotocore's S3 client."""
 
-    def __init__(self, calls: Calls, bucket: SimBucket) -> None:
+    def __init__(self, calls: Calls, bucket: SimBucket, session: SimSession, clock: Callable[[], float]) -> None:
+        self.session = session
         self._calls = calls
         self._bucket = bucket
+        self._clock = clock
 
     async def put_object(self, *, Bucket: str, Key: str, Body: bytes, **_: Any) -> Any:
         def effect() -> None:
@@ -56,4 +82,6 @@ class S3Client:
         return {"Body": _Body(content), "ContentLength": len(content)}
 
     async def generate_presigned_url(self, operation: str, *, Params: Any, ExpiresIn: int) -> str:
-        return f"https://s3.sim/{Params['Bucket']}/{Params['Key']}?X-Amz-Expires={ExpiresIn}"
+        await self.session.get_frozen_credentials()
+        until = min(self._clock() + ExpiresIn, self.session.ends_at)
+        return f"https://s3.sim/{Params['Bucket']}/{Params['Key']}?works-until={until}"
