@@ -60,12 +60,12 @@ class Consumer:
     async def run(self) -> None:
         """Consume until `stopping` is set; then finish the poll, settle what was taken, and delete what is settled."""
         self.pulse.expects(self.name)
-        free = asyncio.Semaphore(self.slots)
+        slots = _Slots(self.slots)
         deleting = asyncio.create_task(self._delete_settled())
         try:
             async with asyncio.TaskGroup() as working:
                 while not self.stopping.is_set():
-                    await self._take(free, working)
+                    await self._take(slots, working)
             await self._settled.join()
         except (Exception, asyncio.CancelledError):  # Not GeneratorExit, in which nothing can be waited for.
             await _briefly(self._settled.join())
@@ -75,16 +75,15 @@ class Consumer:
             with suppress(asyncio.CancelledError):
                 await deleting
 
-    async def _take(self, free: asyncio.Semaphore, working: asyncio.TaskGroup) -> None:
+    async def _take(self, slots: _Slots, working: asyncio.TaskGroup) -> None:
         """One poll, for as many messages as there are slots."""
         await self.gate()
-        taken = await _acquire(free, MAX_BATCH)
+        taken = await slots.take(MAX_BATCH)
         messages = () if self.stopping.is_set() else await self._poll(taken)
-        for _ in range(taken - len(messages)):
-            free.release()
+        slots.give_back(taken - len(messages))
         for message in messages:
             task = working.create_task(self._give_back(message) if self.stopping.is_set() else self._settle(message))
-            task.add_done_callback(lambda _: free.release())
+            task.add_done_callback(lambda _: slots.give_back())
 
     async def _poll(self, at_most: int) -> tuple[Message, ...]:
         try:
@@ -173,11 +172,23 @@ async def _briefly(work: Awaitable[object]) -> None:
             await work
 
 
-async def _acquire(free: asyncio.Semaphore, at_most: int) -> int:
-    """Wait for one slot, and take what others are free without waiting."""
-    await free.acquire()
-    taken = 1
-    while taken < at_most and not free.locked():
-        await free.acquire()
-        taken += 1
-    return taken
+class _Slots:
+    """How many more messages may be worked on. A semaphore hands out one at a time, and a poll wants ten."""
+
+    def __init__(self, free: int) -> None:
+        self._free = free
+        self._some_are_free = asyncio.Event()
+
+    async def take(self, at_most: int) -> int:
+        """Wait for one, and take what others are free without waiting. There is one taker."""
+        while self._free == 0:
+            self._some_are_free.clear()
+            await self._some_are_free.wait()
+        taken = min(self._free, at_most)
+        self._free -= taken
+        return taken
+
+    def give_back(self, slots: int = 1) -> None:
+        """Let others have them."""
+        self._free += slots
+        self._some_are_free.set()
