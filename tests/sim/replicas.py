@@ -88,7 +88,7 @@ class Clients:
         clock: Callable[[], float],
     ) -> None:
         self.sqs = SqsClient(network, requests, events)
-        self.s3 = S3Client(network, bucket, SimSession(clock), clock)
+        self.s3 = S3Client(network, bucket, SimSession(clock))
         self._clients: dict[str, Any] = {
             "sqs": self.sqs,
             "s3": self.s3,

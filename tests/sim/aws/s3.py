@@ -44,6 +44,11 @@ class SimSession:
         if self.ends_at - self._clock() < _RENEWED_BEFORE_SECONDS:
             self.ends_at = self._clock() + _SESSION_SECONDS
 
+    async def signs_until(self, seconds: float) -> float:
+        """When a link ends that is signed now, for so long."""
+        await self.get_frozen_credentials()
+        return min(self._clock() + seconds, self.ends_at)
+
 
 class _Body:
     """The stream that GetObject answers with."""
@@ -64,11 +69,10 @@ class _Body:
 class S3Client:
     """The calls of aiobotocore's S3 client."""
 
-    def __init__(self, calls: Calls, bucket: SimBucket, session: SimSession, clock: Callable[[], float]) -> None:
+    def __init__(self, calls: Calls, bucket: SimBucket, session: SimSession | None = None) -> None:
         self.session = session
         self._calls = calls
         self._bucket = bucket
-        self._clock = clock
 
     async def put_object(self, *, Bucket: str, Key: str, Body: bytes, **_: Any) -> Any:
         def effect() -> None:
@@ -82,6 +86,5 @@ class S3Client:
         return {"Body": _Body(content), "ContentLength": len(content)}
 
     async def generate_presigned_url(self, operation: str, *, Params: Any, ExpiresIn: int) -> str:
-        await self.session.get_frozen_credentials()
-        until = min(self._clock() + ExpiresIn, self.session.ends_at)
-        return f"https://s3.sim/{Params['Bucket']}/{Params['Key']}?works-until={until}"
+        url = f"https://s3.sim/{Params['Bucket']}/{Params['Key']}?X-Amz-Expires={ExpiresIn}"
+        return f"{url}&works-until={await self.session.signs_until(ExpiresIn)}" if self.session else url
