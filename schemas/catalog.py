@@ -11,8 +11,10 @@ from schemas.fargate import fits_fargate
 from schemas.job import MAX_STAGES, Command, ParameterValue, Seconds, Variables
 
 # A family, or a family with its revision [RegisterTaskDefinition].
-TaskDefinition = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,255}(:[0-9]+)?$")]
-ContainerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,255}$")]
+TASK_DEFINITION_PATTERN = r"^[A-Za-z0-9_-]{1,255}(:[0-9]+)?$"
+CONTAINER_NAME_PATTERN = r"^[A-Za-z0-9_-]{1,255}$"
+TaskDefinition = Annotated[str, StringConstraints(pattern=TASK_DEFINITION_PATTERN)]
+ContainerName = Annotated[str, StringConstraints(pattern=CONTAINER_NAME_PATTERN)]
 
 
 class CapacityProvider(Contract):

@@ -12,9 +12,10 @@ from typing import Any
 
 import yaml
 from aiobotocore.config import AioConfig
-from aiobotocore.session import AioSession, get_session
+from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from schemas.catalog import Catalog
 from service.archive import LogArchive
@@ -25,6 +26,7 @@ from service.aws.jobs_table import JobsTable
 from service.aws.objects import Objects, ObjectTooLargeError
 from service.aws.queue import Queue
 from service.aws.starts import Starts
+from service.aws.surroundings import check_endpoints, credentials_of, region_of, told
 from service.aws.tasks import Tasks
 from service.aws.throttles import on_throttle
 from service.aws.topic import Topic, let_traces_through
@@ -36,6 +38,7 @@ from service.core.owed import Patience
 from service.core.pace import Bucket
 from service.core.placeholders import UnknownPlaceholderError
 from service.core.redaction import Redaction
+from service.core.wording import may_be
 from service.perform import Performer
 from service.settings import Settings, SettingsError
 from service.settle import Settling
@@ -68,19 +71,23 @@ class Runtime:
 async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     """Everything opened and wired for as long as the context lasts."""
     session = get_session()
-    region = _region(session)
+    check_endpoints(os.environ)
+    region = region_of(session, os.environ, settings.state_machine_arn)
+    credentials = await credentials_of(session)
     config = _config(settings, endpoint=os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"))
     metrics = Metrics() if settings.metrics == "emf" else UNMETERED
     async with AsyncExitStack() as stack:
 
         async def client(service: str) -> Any:
-            opened = await stack.enter_async_context(session.create_client(service, region_name=region, config=config))
+            with told("AWS cannot be reached like this", "Look at the AWS_* variables and the AWS configuration file"):
+                opening = session.create_client(service, region_name=region, config=config)
+                opened = await stack.enter_async_context(opening)
             on_throttle(opened, partial(metrics.count, THROTTLES))
             if service == "sns":
                 let_traces_through(opened)
             return opened
 
-        objects = Objects(await client("s3"), await session.get_credentials())
+        objects = Objects(await client("s3"), credentials)
         catalog = await read_catalog(settings.catalog, objects)
         yield await wire(settings, client, objects, catalog, region, metrics=metrics)
 
@@ -180,14 +187,6 @@ def _config(settings: Settings, endpoint: str | None) -> AioConfig:
     )
 
 
-def _region(session: AioSession) -> str:
-    # botocore reads AWS_DEFAULT_REGION; ECS and the other SDKs have AWS_REGION.
-    region = os.environ.get("AWS_REGION") or session.get_config_variable("region")
-    if not region:
-        raise SettingsError("AWS_REGION is missing. It is: the AWS region that the queues are in")
-    return str(region)
-
-
 async def read_catalog(where: str, objects: Objects) -> Catalog:
     """The catalogue from a file or from S3. Raises SettingsError that names the field and what is wrong."""
     try:
@@ -209,9 +208,27 @@ def parse_catalog(text: str, where: str) -> Catalog:
     try:
         catalog = Catalog.model_validate(yaml.safe_load(text), strict=False)
         check_job_types(catalog)
-    except (yaml.YAMLError, UnknownPlaceholderError) as error:
+    except UnknownPlaceholderError as error:
         raise SettingsError(f"The catalogue {where} cannot be used: {error}") from None
     except ValidationError as error:
-        lines = (f"  {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        lines = (f"  {'.'.join(map(str, item['loc']))}: {_in_words(item)}" for item in error.errors())
         raise SettingsError(f"The catalogue {where} cannot be used:\n" + "\n".join(lines)) from None
+    # A date that is none is a ValueError of YAML's own making, and a nest without end a RecursionError.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        why = _yaml_trouble(error)
+        raise SettingsError(f"The catalogue {where} cannot be used: {why}. deploy/catalog.yaml shows how.") from None
     return catalog
+
+
+def _in_words(item: ErrorDetails) -> str:
+    if item["type"] == "string_pattern_mismatch":
+        return f"it holds what it may not. {may_be(item['ctx']['pattern'])}"
+    return item["msg"]
+
+
+def _yaml_trouble(error: Exception) -> str:
+    """Where and what, without the dump of the text around it."""
+    mark = getattr(error, "problem_mark", None)
+    where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    why = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    return f"it is not YAML{where}: {' '.join(why.split())}"

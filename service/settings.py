@@ -14,6 +14,7 @@ from service.core.redaction import checked_patterns
 ENVIRONMENT_PREFIX = "JOBFERRY_"
 # ECS sends SIGKILL this long after SIGTERM: 30 s by default, 120 s at most on Fargate [botocore, stopTimeout].
 LONGEST_STOP_SECONDS = 120
+_A_QUEUE = "https://sqs.eu-central-1.amazonaws.com/123456789012"
 
 
 Patterns = Annotated[tuple[str, ...], AfterValidator(checked_patterns)]
@@ -28,10 +29,22 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="ignore", allow_inf_nan=False)
 
-    request_queue_url: str = Field(pattern=r"^https?://", description="SQS queue of job requests.")
-    event_queue_url: str = Field(pattern=r"^https?://", description="SQS queue that the EventBridge rules feed.")
-    state_machine_arn: str = Field(pattern=r"^arn:[^:]+:states:", description="The state machine that runs jobs.")
-    topic_arn: str = Field(pattern=r"^arn:[^:]+:sns:", description="SNS topic of notifications.")
+    request_queue_url: str = Field(
+        pattern=r"^https?://", examples=[f"{_A_QUEUE}/requests"], description="SQS queue of job requests."
+    )
+    event_queue_url: str = Field(
+        pattern=r"^https?://", examples=[f"{_A_QUEUE}/events"], description="SQS queue that the EventBridge rules feed."
+    )
+    state_machine_arn: str = Field(
+        pattern=r"^arn:[^:]+:states:[^:]+:[^:]*:",
+        examples=["arn:aws:states:eu-central-1:123456789012:stateMachine:jobferry"],
+        description="The state machine that runs jobs.",
+    )
+    topic_arn: str = Field(
+        pattern=r"^arn:[^:]+:sns:",
+        examples=["arn:aws:sns:eu-central-1:123456789012:jobferry"],
+        description="SNS topic of notifications.",
+    )
     log_bucket: str = Field(
         min_length=3, max_length=63, description="S3 bucket of logs, stage outputs, rejected bodies."
     )
@@ -121,5 +134,11 @@ def _sentence(item: object) -> str:
     if not item["loc"]:
         return f"{item['msg'].removeprefix('Value error, ')}."
     field = Settings.model_fields[str(item["loc"][0])]
-    problem = "is missing" if item["type"] == "missing" else f"cannot be used: {item['msg']}"
+    match item["type"], field.examples:
+        case "missing", _:
+            problem = "is missing"
+        case "string_pattern_mismatch", [example, *_]:
+            problem = f"cannot be used: it does not look like {example}"
+        case _:
+            problem = f"cannot be used: {item['msg']}"
     return f"{name} {problem}. It is: {field.description}"

@@ -6,5 +6,6 @@ from aiohttp import ClientError as HttpError
 from botocore.exceptions import BotoCoreError, ClientError
 
 # An answer that was cut off or garbled on its way ends in a parser's KeyError or ValueError, UnicodeDecodeError among
-# them, rather than in an error of botocore's own.
-TROUBLE = (ClientError, BotoCoreError, HttpError, OSError, ValueError, KeyError)
+# them, rather than in an error of botocore's own; credentials that have ended as soon as they are renewed, as a role's
+# endpoint in trouble may hand them out, in a RuntimeError [botocore, RefreshableCredentials].
+TROUBLE = (ClientError, BotoCoreError, HttpError, OSError, ValueError, KeyError, RuntimeError)

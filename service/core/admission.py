@@ -12,13 +12,6 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from schemas.base import (
-    ENVIRONMENT_NAME_PATTERN,
-    JOB_ID_PATTERN,
-    NAME_PATTERN,
-    PRINTABLE_PATTERN,
-    PROCESS_TEXT_PATTERN,
-)
 from schemas.catalog import Catalog, Image, JobType, StageTemplate
 from schemas.job import JobRequest, StageRequest
 from schemas.notification import Problem
@@ -27,6 +20,7 @@ from service.core.overrides import MAX_OVERRIDES_CHARACTERS, longest_overrides
 from service.core.partly_read import readable
 from service.core.placeholders import UnknownPlaceholderError, fill
 from service.core.request_body import BodyRefusedError, canonical, printable, read_object
+from service.core.wording import may_be
 
 RESERVED_NAMES = ("AWS_*", "ECS_*", "JOBFERRY_*", "TASK_TOKEN", "TRACEPARENT", "_X_AMZN_TRACE_ID")
 DEFAULT_HEARTBEAT_SECONDS = 60
@@ -313,14 +307,6 @@ def _choices(verb: str, names: Iterable[str]) -> str:
     return f"{verb}: {', '.join(listed[:20])}{', ...' if len(listed) > 20 else ''}." if listed else "Leave it out."
 
 
-# What a text may be, for those who do not read regular expressions.
-_MAY_BE = {
-    JOB_ID_PATTERN: "Use 1 to 64 letters, digits, hyphens and underscores.",
-    NAME_PATTERN: "Use up to 64 letters, digits, dots, hyphens and underscores, a letter or a digit first.",
-    ENVIRONMENT_NAME_PATTERN: "Use up to 128 letters, digits and underscores, no digit first.",
-    PRINTABLE_PATTERN: "Leave out line breaks and control characters, U+FFFE and U+FFFF.",
-    PROCESS_TEXT_PATTERN: "Leave out NUL, U+FFFE and U+FFFF.",
-}
 _REMEDIES = {
     "missing": "Add it.",
     "extra_forbidden": "Remove it, or look at its spelling.",
@@ -341,8 +327,7 @@ def _problems_of(error: ValidationError) -> Iterable[Problem]:
 
 def _problem_of(item: ErrorDetails, path: str) -> Problem:
     if item["type"] == "string_pattern_mismatch":
-        remedy = _MAY_BE.get(item["ctx"]["pattern"], "Use only the characters that it may hold.")
-        return Problem(field=path, message="it holds what it may not", remedy=remedy)
+        return Problem(field=path, message="it holds what it may not", remedy=may_be(item["ctx"]["pattern"]))
     remedy = _REMEDIES.get(item["type"], "Give a value of the type that the JSON Schema names.")
     return Problem(field=path, message=item["msg"].removeprefix("Value error, "), remedy=remedy)
 

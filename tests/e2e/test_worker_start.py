@@ -61,6 +61,16 @@ WRONG = {
         {"JOBFERRY_CATALOG": "/no/such.yaml"},
         "JOBFERRY_CATALOG cannot be read: /no/such",
     ),
+    "an endpoint that is none": ({"AWS_ENDPOINT_URL": "nonsense"}, "AWS_ENDPOINT_URL cannot be used: it is no URL"),
+    "another region": ({"AWS_REGION": "eu-centrl-1"}, "AWS_REGION (eu-centrl-1) is not the region of"),
+    "no credentials": (
+        {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_EC2_METADATA_DISABLED": "true"},
+        "No AWS credentials were found. Give the ECS task a task role, or set AWS_ACCESS_KEY_ID and",
+    ),
+    "a catalogue that is no YAML": (
+        {"JOBFERRY_CATALOG": __file__},
+        f"The catalogue {__file__} cannot be used: it is not YAML at line ",
+    ),
     "no region": ({"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, "AWS_REGION is missing"),
 }
 

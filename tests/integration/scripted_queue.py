@@ -25,7 +25,7 @@ class ScriptedSqs:
         self.polls_under_way = 0
         self.deleted: list[list[str]] = []
         self.visibility: list[tuple[str, int]] = []
-        self.poll_errors: deque[ClientError] = deque()
+        self.poll_errors: deque[Exception] = deque()
         self.delete_errors: deque[Exception] = deque()
         self.undeletable: set[str] = set()
         self.answers = asyncio.Event()

@@ -70,7 +70,21 @@ async def test_a_catalogue_that_is_too_large_is_one_clear_error(objects: Objects
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("images: [", "catalog.yaml cannot be used: while parsing"),
+        ("images: [", "it is not YAML at line 1, column 10: expected the node content"),
+        ("images:\n  one: {a: b: c}", "it is not YAML at line 2, column 13: "),
+        ("images:\n\tone: {}", "it is not YAML at line 2, column 1: found character '\\t'"),
+        (
+            "images: !!python/object:os.system {}",
+            "it is not YAML at line 1, column 9: could not determine",
+        ),
+        ("images: \x00", "it is not YAML: special characters are not allowed"),
+        ("images: 2024-99-99", "it is not YAML: month must be in 1..12"),
+        ("[" * 1_200, "it is not YAML"),
+        ("images: {'a/b': {task_definition: x, container: y}}", "a letter or a digit first"),
+        (
+            "images: {one: {task_definition: 'arn:aws:x', container: y}}",
+            "Use a family, or family:revision",
+        ),
         ("", "valid dictionary"),
         ("images: {}", "images: "),
         ("version: 2\n" + IMAGE, "version: "),
@@ -85,7 +99,24 @@ async def test_a_catalogue_that_is_too_large_is_one_clear_error(objects: Objects
             "job_types.t: ",
         ),
     ],
-    ids=["no YAML", "empty", "no images", "version", "unknown field", "missing field", "unknown image", "placeholder"],
+    ids=[
+        "no YAML",
+        "two colons",
+        "a tab",
+        "code",
+        "NUL",
+        "no date",
+        "a nest",
+        "a name with a slash",
+        "an ARN",
+        "empty",
+        "no images",
+        "version",
+        "unknown field",
+        "missing field",
+        "unknown image",
+        "placeholder",
+    ],
 )
 def test_what_is_wrong_is_named(text: str, said: str) -> None:
     """The file, the field, and what is the matter with it."""
@@ -93,6 +124,8 @@ def test_what_is_wrong_is_named(text: str, said: str) -> None:
         parse_catalog(text, "catalog.yaml")
     assert "The catalogue catalog.yaml cannot be used" in str(caught.value)
     assert said in str(caught.value)
+    assert "pattern" not in str(caught.value)
+    assert len(str(caught.value).splitlines()) <= 1 + (" not YAML" not in str(caught.value))
 
 
 def test_every_wrong_field_is_named_at_once() -> None:

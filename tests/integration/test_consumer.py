@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from aiohttp import ServerDisconnectedError
+from botocore.exceptions import (
+    ConnectionClosedError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
 
 from service.aws.queue import Message
 from service.core.metrics import HANDED_BACK, POLL_FAILURES, POLLS, SETTLE_FAILURES, Metrics
 from workers import consumer as module
 from workers.consumer import Consumer
 
+from .connecting import refusal
 from .scripted_queue import ScriptedSqs, queue_of, throttled
 from .waiting import eventually
 
@@ -208,6 +218,34 @@ async def test_what_happens_to_polls_and_messages_is_counted(
         await eventually(lambda: ("late", 0) in sqs.visibility)
     told = metrics.drain(0)
     assert [told[metric] for metric in (POLLS, POLL_FAILURES, SETTLE_FAILURES, HANDED_BACK)] == [2, 2, 1, 1]
+
+
+OUTAGES: dict[str, Exception] = {
+    "DNS that fails": EndpointConnectionError(endpoint_url="https://sqs", error=socket.gaierror(-3, "try again")),
+    "DNS that fails, as the system says it": socket.gaierror(-3, "try again"),
+    "a connection that is dropped, as aiohttp says it": ServerDisconnectedError(),
+    "credentials that were renewed too late": RuntimeError("the refreshed credentials are still expired"),
+    "a connection that is dropped": ConnectionClosedError(endpoint_url="https://sqs"),
+    "a connection that is reset": ConnectionResetError(),
+    "an answer that does not come": ReadTimeoutError(endpoint_url="https://sqs"),
+    "credentials that cannot be renewed": CredentialRetrievalError(provider="container-role", error_msg="503"),
+    "credentials that are gone": NoCredentialsError(),
+    "credentials that have ended": refusal("ExpiredToken", "ReceiveMessage", 403),
+    "an answer that is cut off": KeyError("ResponseMetadata"),
+}
+
+
+@pytest.mark.parametrize("outage", OUTAGES.values(), ids=OUTAGES)
+async def test_an_outage_is_survived(
+    sqs: ScriptedSqs, work: Work, monkeypatch: pytest.MonkeyPatch, outage: Exception
+) -> None:
+    """However long it lasts: the poll is tried again, and goes on as if nothing had been."""
+    monkeypatch.setattr(module, "_POLL_FAILED_SECONDS", 0.001)
+    sqs.poll_errors.extend([outage] * 60)
+    sqs.put("a")
+    async with consuming(sqs, work):
+        await eventually(lambda: sqs.all_deleted == {"a"})
+    assert len(sqs.polls) > 60
 
 
 async def test_a_stop_ends_the_pause_after_a_failed_poll(sqs: ScriptedSqs, work: Work) -> None:

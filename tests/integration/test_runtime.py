@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
@@ -39,9 +40,11 @@ def settings() -> Settings:
 @pytest.fixture(autouse=True)
 def _surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys, and nothing else of AWS's."""
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/dev/null")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
 
@@ -138,3 +141,48 @@ async def test_without_a_region_nothing_starts(settings: Settings) -> None:
     """In one sentence."""
     with pytest.raises(SettingsError, match="AWS_REGION is missing"):
         await link(settings)
+
+
+WRONG: dict[str, tuple[dict[str, str], str]] = {
+    "an endpoint that is a word": ({"AWS_ENDPOINT_URL": "nonsense"}, "AWS_ENDPOINT_URL cannot be used: it is no URL"),
+    "an endpoint that is cut": ({"AWS_ENDPOINT_URL": "http://[bad"}, "AWS_ENDPOINT_URL cannot be used: it is no URL"),
+    "an endpoint without a host": ({"AWS_ENDPOINT_URL": "http://:80"}, "AWS_ENDPOINT_URL cannot be used"),
+    "an endpoint with an odd port": ({"AWS_ENDPOINT_URL": "http://a:99999"}, "AWS_ENDPOINT_URL cannot be used"),
+    "one service's endpoint": ({"AWS_ENDPOINT_URL_SQS": "ftp://a"}, "AWS_ENDPOINT_URL_SQS cannot be used"),
+    "a region that is none": (
+        {"AWS_REGION": "mars!"},
+        "AWS_REGION (mars!) is not the region of JOBFERRY_",
+    ),
+    "a region with a slip": ({"AWS_REGION": "eu-centrl-1"}, "AWS_REGION (eu-centrl-1) is not the region of"),
+    "no credentials": ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "No AWS credentials were found. Give"),
+    "half a pair of keys": (
+        {"AWS_SECRET_ACCESS_KEY": ""},
+        "AWS credentials cannot be had: Partial credentials",
+    ),
+    "an unknown profile": ({"AWS_PROFILE": "nobody"}, "AWS credentials cannot be had: The config profile (nobody)"),
+    "a task role that is not to be had": (
+        {
+            "AWS_ACCESS_KEY_ID": "",
+            "AWS_SECRET_ACCESS_KEY": "",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/none",
+        },
+        "AWS credentials cannot be had: Error when retrieving credentials from container-role",
+    ),
+    "a mode that is none": ({"AWS_DEFAULTS_MODE": "x"}, "AWS cannot be reached like this: "),
+}
+
+
+@pytest.mark.parametrize(("change", "sentence"), WRONG.values(), ids=WRONG)
+async def test_a_slip_in_aws_s_own_variables_is_one_sentence(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, change: dict[str, str], sentence: str
+) -> None:
+    """Which names the variable and the remedy, and stops the start: nobody polls for ever in vain."""
+    monkeypatch.setattr("botocore.utils.ContainerMetadataFetcher.SLEEP_TIME", 0)
+    for name, value in {"AWS_REGION": "eu-central-1", **change}.items():
+        monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)
+    with pytest.raises(SettingsError) as caught:
+        await link(settings)
+    assert str(caught.value).startswith(sentence)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).endswith(".")
+    assert "AWS_" in str(caught.value)

@@ -90,6 +90,26 @@ def test_a_wrong_setting_is_named(surroundings: pytest.MonkeyPatch, name: str, v
     assert " It is: " in sentence
 
 
+def test_nobody_has_to_read_a_regular_expression(surroundings: pytest.MonkeyPatch) -> None:
+    """What it should look like is shown by an example."""
+    for name in ("REQUEST_QUEUE_URL", "EVENT_QUEUE_URL", "STATE_MACHINE_ARN", "TOPIC_ARN"):
+        surroundings.setenv(f"JOBFERRY_{name}", "x")
+    sentences = complaint().splitlines()
+    assert len(sentences) == 4
+    assert all("cannot be used: it does not look like " in sentence for sentence in sentences)
+    assert not any("pattern" in sentence or "^" in sentence for sentence in sentences)
+
+
+def test_every_example_is_one(surroundings: pytest.MonkeyPatch) -> None:
+    """It would be taken."""
+    shown = {name: field.examples[0] for name, field in Settings.model_fields.items() if field.examples}
+    for name, example in shown.items():
+        surroundings.setenv(ENVIRONMENT_PREFIX + name.upper(), str(example))
+    settings = read_settings()
+    assert {name: getattr(settings, name) for name in shown} == shown
+    assert len(shown) == 4
+
+
 IMPOSSIBLE = {
     "a drain that ECS cuts short": ({"DRAIN_SECONDS": "30"}, "JOBFERRY_DRAIN_SECONDS (30) must be less than"),
     "a poll that outlasts the drain": (
