@@ -51,6 +51,25 @@ def test_five_thousand_at_once_are_all_started(burst: float, refill: float) -> N
     on_virtual_time(story)
 
 
+def test_work_of_many_times_the_lease_runs_once() -> None:
+    """The lease is renewed for as long as the work goes on: nobody else receives the message meanwhile."""
+
+    async def story(loop: VirtualLoop) -> None:
+        place = Place(loop, seed=3, quota=Bucket.full(1_000, 1_000))
+        place.sdk.longest_seconds = lambda operation: 60 if operation == "states.StartExecution" else 0.05
+        place.send(0, 20)
+        stopping = asyncio.Event()
+        workers = [asyncio.create_task(place.work(stopping, visibility_seconds=6)) for _ in range(2)]
+        await until_empty(place.requests, loop, within=120)
+        assert loop.time() > 3 * 6
+        stopping.set()
+        await asyncio.gather(*workers)
+        assert place.receives == {1: 20}
+        assert len(place.account.executions) == 20
+
+    on_virtual_time(story, seed=3)
+
+
 class Restarts:
     """A worker that is told to stop over and over, at any moment, with work in hand."""
 

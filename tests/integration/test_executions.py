@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from botocore.exceptions import ClientError
 
 from service.aws.executions import Executions
@@ -13,7 +20,7 @@ from service.aws.starts import Starts
 from service.core.pace import Bucket
 from tests.unit.builders import TRACE_HEADER
 
-from .connecting import ACCOUNT, Connect, answering, refusal
+from .connecting import ACCOUNT, CREDENTIALS, REGION, Connect, answering, refusal
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/any"
 
@@ -80,3 +87,46 @@ async def test_starts_are_paced(executions: Executions) -> None:
     slow = Executions(executions.client, executions.state_machine_arn, Starts(Bucket.full(1, 1 / 3600)))
     await slow.start("job-1", "{}")
     assert not slow.starts.has_capacity()
+
+
+class Throttling:
+    """Step Functions as it answers over HTTP, when it has no room for the first few calls."""
+
+    def __init__(self, throttles: int) -> None:
+        self.left = throttles
+
+    async def answer(self, _: web.Request) -> web.Response:
+        """A throttle, or a start."""
+        self.left -= 1
+        if self.left >= 0:
+            return web.json_response({"__type": "ThrottlingException", "message": "Rate exceeded"}, status=400)
+        return web.json_response({"executionArn": "arn:x", "startDate": 1_700_000_000})
+
+
+@asynccontextmanager
+async def answering_over_http(service: Throttling, session: AioSession) -> AsyncIterator[Any]:
+    """A client of it, which tries again as the worker's do."""
+    app = web.Application()
+    app.router.add_post("/", service.answer)
+    async with TestServer(app) as server:
+        create: Any = session.create_client
+        retries = AioConfig(retries={"mode": "standard", "max_attempts": 8})
+        address = str(server.make_url("/"))
+        async with create(
+            "stepfunctions", endpoint_url=address, region_name=REGION, config=retries, **CREDENTIALS
+        ) as client:
+            yield client
+
+
+@pytest.mark.parametrize(("throttles", "rate"), [(0, 100.0), (1, 50.0)])
+async def test_a_throttle_that_the_sdk_repeats_by_itself_is_heard(
+    session: AioSession, throttles: int, rate: float
+) -> None:
+    """At once, and not half a minute later, when the SDK gives up."""
+    async with answering_over_http(Throttling(throttles), session) as client:
+        starts = Starts(Bucket.full(100, 100))
+        starts.watch(client)
+        started = await Executions(client, "arn:aws:states:eu-central-1:1:stateMachine:x", starts).start("job-1", "{}")
+        assert started is not None
+        assert starts.bucket.rate == pytest.approx(rate)
+        assert (starts.bucket.cut_at is not None) == bool(throttles)

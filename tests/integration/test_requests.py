@@ -19,9 +19,11 @@ from tests.unit.builders import body, catalog
 from .whole_path import Path
 
 REQUEST = body(job_id="job-1")
-POINTER = json.dumps(
-    ["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": "producers", "s3Key": "payload"}]
-)
+POINTERS = [
+    json.dumps([name, {"s3BucketName": "producers", "s3Key": "payload"}])
+    for name in ("software.amazon.payloadoffloading.PayloadS3Pointer", "com.amazon.sqs.javamessaging.MessageS3Pointer")
+]
+POINTER = POINTERS[0]
 
 
 @pytest.fixture
@@ -99,6 +101,31 @@ async def test_a_rejected_request_that_comes_again_is_told_once(path: Path) -> N
         assert (await sent(path, body(job_id="job-1", stages=[{"image": "nope"}]))).rejection is not None
     assert len(path.calls.published) == 1
     assert "job-1" not in path.table.items
+
+
+@pytest.mark.parametrize("pointer", POINTERS)
+@pytest.mark.parametrize(
+    ("payload", "why"),
+    [
+        (None, "there is no such object"),
+        (b" " * 1_048_577, "larger than 1,048,576 bytes"),
+        (b"\xff", "it is not UTF-8"),
+        (b"{", "not JSON"),
+        (POINTER.encode(), "an array, not a JSON object"),
+    ],
+    ids=["missing", "huge", "no text", "no JSON", "a pointer again"],
+)
+async def test_a_pointer_to_what_cannot_be_used_is_rejected(
+    path: Path, pointer: str, payload: bytes | None, why: str
+) -> None:
+    """By both names of the pointer's class, with the reason; what was sent is kept."""
+    if payload is not None:
+        path.bucket.objects["producers", "payload"] = payload
+    rejection = (await sent(path, pointer)).rejection
+    assert rejection is not None
+    assert why in rejection.problems[0].message
+    assert rejection.problems[0].remedy
+    assert (BUCKET, "rejected/m1.json") in path.bucket.objects
 
 
 async def test_a_repeat_whose_payload_is_gone_is_still_a_repeat(path: Path) -> None:
