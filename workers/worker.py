@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
 import structlog
@@ -40,14 +40,27 @@ async def run_worker(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stopping.set)
     pulse = Pulse(wall_clock)
-    async with (
-        open_runtime(settings) as runtime,
-        health_page(pulse, settings.health_port),
-        metrics_reported(runtime.metrics, settings.stack, wall_clock, _to_standard_output),
-    ):
-        log.info("worker_started", images=len(runtime.catalog.images), job_types=len(runtime.catalog.job_types))
-        await work_until_stopped(Worker(runtime, pulse, stopping))
+    async with AsyncExitStack() as opened:
+        runtime = await _unless_stopped(stopping, opened.enter_async_context(open_runtime(settings)))
+        if runtime is not None:
+            await opened.enter_async_context(health_page(pulse, settings.health_port))
+            told = metrics_reported(runtime.metrics, settings.stack, wall_clock, _to_standard_output)
+            await opened.enter_async_context(told)
+            log.info("worker_started", images=len(runtime.catalog.images), job_types=len(runtime.catalog.job_types))
+            await work_until_stopped(Worker(runtime, pulse, stopping))
     log.info("worker_stopped")
+
+
+async def _unless_stopped(stopping: asyncio.Event, opening: Coroutine[None, None, Runtime]) -> Runtime | None:
+    """What is opened; nothing where SIGTERM comes first. Nothing is in hand yet, and S3 may be slow."""
+    work, told = asyncio.create_task(opening), asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait((work, told), return_when=asyncio.FIRST_COMPLETED)
+        return work.result() if work.done() else None
+    finally:
+        work.cancel()
+        told.cancel()
+        await asyncio.wait((work, told))
 
 
 async def work_until_stopped(worker: Worker) -> None:
