@@ -16,16 +16,17 @@ from typing import Any
 from ministack.core.responses import get_account_id, get_region, now_iso, request_scope
 from ministack.services import cloudwatch_logs, ecs
 
+from deploy.local.call_log import Tell, nobody
 from deploy.local.container_logs import LogEvent, LogPump
 from deploy.local.containers import CannotStartContainer, Container, ContainerSpec, Reaper, start_container
 from deploy.local.images import Image, Images
+from deploy.local.role_credentials import SECRET, access_key
 from deploy.local.task_events import Record
 from deploy.local.task_lifecycle import TaskFailedToStart
 
 MEBIBYTE = 1 << 20
 DEFAULT_STOP_TIMEOUT = 30.0  # seconds (botocore, ContainerDefinition.stopTimeout)
 OUTPUT_DRAIN = 5.0  # seconds a container's output may take after its end
-DEFAULT_ACCOUNT = "000000000000"
 # They would outrank the static keys for no SDK, but they point at an endpoint that gives no usable credentials.
 UNUSABLE_CREDENTIALS = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
 
@@ -39,9 +40,8 @@ class Machine:
     path: str
     python_path: str
 
-    def environment(self, account: str, region: str) -> dict[str, str]:
+    def environment(self, account: str, region: str, role: str | None = None) -> dict[str, str]:
         """The variables a container starts with; nothing of the emulator's own environment is among them."""
-        key = "test" if account == DEFAULT_ACCOUNT else account
         return {
             "PATH": self.path,
             "PYTHONPATH": self.python_path,
@@ -49,8 +49,8 @@ class Machine:
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
-            "AWS_ACCESS_KEY_ID": key,
-            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_ACCESS_KEY_ID": access_key(role, account),
+            "AWS_SECRET_ACCESS_KEY": SECRET,
         }
 
 
@@ -65,10 +65,11 @@ class Planned:
 class ContainerStarter:
     """Starts the containers of tasks, and can end all of them."""
 
-    def __init__(self, images: Images, machine: Machine, reaper: Reaper) -> None:
+    def __init__(self, images: Images, machine: Machine, reaper: Reaper, tell: Tell = nobody) -> None:
         self._images = images
         self._machine = machine
         self._reaper = reaper
+        self._tell = tell
         self._running: set[Container] = set()
         self._lock = threading.Lock()
 
@@ -129,7 +130,8 @@ class ContainerStarter:
             stop_timeout=float(plan.definition.get("stopTimeout") or DEFAULT_STOP_TIMEOUT),
             memory_limit=memory_limit_of(task, plan),
         )
-        pump = open_log(task, plan.definition)
+        tell = partial(self._tell, definition.get("executionRoleArn") or "")
+        pump = open_log(task, plan.definition, tell)
         container = self._spawn(spec, pump)
         self._show(task, container, plan.definition["image"])
         threading.Thread(
@@ -160,6 +162,7 @@ class ContainerStarter:
     def _environment(self, task: Record, definition: Record, container: Mapping[str, Any]) -> dict[str, str]:
         given = pairs(container) | secrets_of(container) | pairs(override_of(task, container["name"]))
         env: dict[str, str] = {}
+        role = override_role_of(task) or definition.get("taskRoleArn")
         token = ecs._register_metadata(
             task["taskArn"], task["clusterArn"], definition, container, task.get("launchType", "EC2"), env,
             host_mode=True, ministack_net_ip=None,
@@ -167,7 +170,7 @@ class ContainerStarter:
         task.setdefault("_metadata_tokens", []).append(token)
         for name in UNUSABLE_CREDENTIALS:
             env.pop(name, None)
-        return env | self._machine.environment(get_account_id(), get_region()) | given
+        return env | self._machine.environment(get_account_id(), get_region(), role) | given
 
     def _show(self, task: Record, container: Container, image: str) -> None:
         shown = next(each for each in task["containers"] if each["name"] == container.spec.name)
@@ -188,6 +191,12 @@ def override_of(task: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """A container's part of the task's overrides."""
     given = task["overrides"].get("containerOverrides") or []
     return next((override for override in given if override.get("name") == name), {})
+
+
+def override_role_of(task: Mapping[str, Any]) -> str | None:
+    """The task role that RunTask gave in the place of the definition's."""
+    role: str | None = task["overrides"].get("taskRoleArn")
+    return role
 
 
 def memory_limit_of(task: Mapping[str, Any], plan: Planned) -> int | None:
@@ -220,7 +229,7 @@ def secrets_of(container: Mapping[str, Any]) -> dict[str, str]:
     return resolved
 
 
-def open_log(task: Mapping[str, Any], container: Mapping[str, Any]) -> LogPump | None:
+def open_log(task: Mapping[str, Any], container: Mapping[str, Any], tell: Callable[..., None]) -> LogPump | None:
     """The way of a container's output to its log stream, or None when it keeps no log.
 
     Raises:
@@ -238,11 +247,17 @@ def open_log(task: Mapping[str, Any], container: Mapping[str, Any]) -> LogPump |
                 "failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not "
                 "exist. : exit status 1"
             )
-    return LogPump(f"{task_id[:8]}-{container['name']}", partial(put_log_events, config, account, region))
+    stream = f"arn:aws:logs:{region}:{account}:log-group:{config['group']}:log-stream:{config['stream']}"
+    tell("logs:CreateLogStream", stream)
+    put = partial(put_log_events, config, account, region, partial(tell, "logs:PutLogEvents", stream))
+    return LogPump(f"{task_id[:8]}-{container['name']}", put)
 
 
-def put_log_events(config: Mapping[str, str], account: str, region: str, events: Sequence[LogEvent]) -> None:
+def put_log_events(
+    config: Mapping[str, str], account: str, region: str, tell: Callable[[], None], events: Sequence[LogEvent]
+) -> None:
     """Append a batch to a log stream. A group that was deleted meanwhile swallows it, as it does on AWS."""
+    tell()
     with request_scope(account, region):
         cloudwatch_logs._put_log_events(
             {

@@ -19,6 +19,7 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
@@ -48,10 +49,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     port = listener.getsockname()[1]
     environment.enter(environment.isolated(os.environ, port=port, scratch=scratch, log_level=options.log_level))
     reaper = Reaper(scratch)
+    calls = options.calls.open("w", encoding="utf-8") if options.calls else None
     try:
-        run(listener, load_images(options.images), scratch, reaper, until_stdin_closes=options.until_stdin_closes)
+        run(
+            listener,
+            load_images(options.images),
+            scratch,
+            reaper,
+            until_stdin_closes=options.until_stdin_closes,
+            calls=calls,
+        )
     finally:
         reaper.close()
+        if calls:
+            calls.close()
         shutil.rmtree(scratch, ignore_errors=True)
     return 0
 
@@ -62,6 +73,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--images", type=Path, default=IMAGES, help="image catalogue (default: %(default)s)")
     parser.add_argument("--log-level", default="WARNING", help="the emulator's own log level (default: %(default)s)")
+    parser.add_argument("--calls", type=Path, help="write down who called what, a line of JSON a call")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input does")
     return parser.parse_args(arguments)
 
@@ -85,18 +97,28 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
-def run(listener: socket.socket, images: Images, scratch: Path, reaper: Reaper, *, until_stdin_closes: bool) -> None:
+def run(
+    listener: socket.socket,
+    images: Images,
+    scratch: Path,
+    reaper: Reaper,
+    *,
+    until_stdin_closes: bool,
+    calls: IO[str] | None,
+) -> None:
     """Serve until told to end, then end everything that was started."""
     # Not at the top: importing ministack reads the environment that main has only just set.
     from ministack.app import app
     from ministack.core import hypercorn_compat, lambda_runtime
 
     from deploy.local import gaps
+    from deploy.local.call_log import CallLog
 
     hypercorn_compat.install()
     raise_descriptor_limit()
     port = listener.getsockname()[1]
-    close = gaps.install(images, port=port, scratch=scratch, reaper=reaper)
+    log = CallLog(calls) if calls else None
+    close = gaps.install(images, port=port, scratch=scratch, reaper=reaper, calls=log)
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.keep_alive_timeout = 75

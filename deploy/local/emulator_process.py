@@ -40,15 +40,23 @@ class EmulatorProcess:
         port: the port on 127.0.0.1; 0 takes a free one.
         images: the image catalogue; the emulator's own when left out.
         log_level: what of its own log it writes to standard error.
+        calls: where it writes down who called what; nowhere when left out.
         ready_within: seconds it may take to come up.
     """
 
     def __init__(
-        self, port: int = 0, *, images: Path | None = None, log_level: str = "WARNING", ready_within: float = 30.0
+        self,
+        port: int = 0,
+        *,
+        images: Path | None = None,
+        log_level: str = "WARNING",
+        calls: Path | None = None,
+        ready_within: float = 30.0,
     ) -> None:
         self.port = port
         self._images = images
         self._log_level = log_level
+        self._calls = calls
         self._ready_within = ready_within
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -128,6 +136,7 @@ class EmulatorProcess:
     def _command(self) -> list[str]:
         command = [sys.executable, "-m", "deploy.local.emulator", "--port", str(self.port), "--until-stdin-closes"]
         command += ["--log-level", self._log_level]
+        command += ["--calls", str(self._calls)] if self._calls else []
         return command + (["--images", str(self._images)] if self._images else [])
 
     def _announced_port(self, deadline: float) -> int:

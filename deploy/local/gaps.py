@@ -12,7 +12,17 @@ from typing import Any
 from ministack import app
 from ministack.services import eventbridge, sns
 
-from deploy.local import callbacks, executions, functions, run_task, states_language, task_events, task_states
+from deploy.local import (
+    callbacks,
+    executions,
+    functions,
+    role_credentials,
+    run_task,
+    states_language,
+    task_events,
+    task_states,
+)
+from deploy.local.call_log import CallLog, nobody
 from deploy.local.container_start import ContainerStarter, Machine, search_path
 from deploy.local.containers import Reaper
 from deploy.local.images import Images
@@ -22,7 +32,9 @@ from deploy.local.tasks import Tasks
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def install(images: Images, *, port: int, scratch: Path, reaper: Reaper) -> Callable[[], None]:
+def install(
+    images: Images, *, port: int, scratch: Path, reaper: Reaper, calls: CallLog | None = None
+) -> Callable[[], None]:
     """Fill every gap, and give back what must be called at the end: it ends all executions, then all containers.
 
     Raises:
@@ -38,7 +50,8 @@ def install(images: Images, *, port: int, scratch: Path, reaper: Reaper) -> Call
         path=search_path(sys.executable, os.environ.get("PATH")),
         python_path=str(PROJECT),
     )
-    tasks = Tasks(ContainerStarter(images, machine, reaper))
+    tell = calls.tell if calls else nobody
+    tasks = Tasks(ContainerStarter(images, machine, reaper, tell))
     tasks.install()
     task_events.install()
     states_language.install()
@@ -46,7 +59,10 @@ def install(images: Images, *, port: int, scratch: Path, reaper: Reaper) -> Call
     task_states.install()
     callbacks.install()
     functions.install()
-    run_task.install(tasks)
+    role_credentials.install()
+    run_task.install(tasks, tell)
+    if calls:
+        calls.install()
 
     def close() -> None:
         # In this order, or the end of its container would be news to an execution, which would ask the planner.

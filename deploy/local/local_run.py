@@ -51,7 +51,7 @@ class LocalRun:
         """One worker process beside it, for as long as the context lasts; `log` is a file descriptor for its log."""
         worker = subprocess.Popen(
             [sys.executable, "-m", "deploy.local.tethered", "workers"],
-            env={**os.environ, **self.environment},
+            env={**os.environ, **self.environment, "AWS_ACCESS_KEY_ID": self.stack.worker_role},
             cwd=PROJECT,
             stdin=subprocess.PIPE,
             stderr=log,
@@ -65,15 +65,18 @@ class LocalRun:
 
 
 @contextmanager
-def local_run(port: int = 0, *, parameters: Mapping[str, str] | None = None) -> Iterator[LocalRun]:
+def local_run(
+    port: int = 0, *, parameters: Mapping[str, str] | None = None, calls: Path | None = None
+) -> Iterator[LocalRun]:
     """The system without a worker, for as long as the context lasts.
 
     Args:
         port: where the embedded AWS answers; 0 takes a free port.
         parameters: of the template, where they are to differ from the local run's.
+        calls: where to write down who called what.
     """
     with ExitStack() as stack:
-        aws = stack.enter_context(EmulatorProcess(port))
+        aws = stack.enter_context(EmulatorProcess(port, calls=calls))
         environment = aws.environment
         # Clients of this process find the embedded AWS as everyone does, by the standard variables.
         stack.enter_context(_variables(environment))

@@ -14,11 +14,12 @@ from uuid import uuid4
 from ministack.services import ecs
 from ministack.services import stepfunctions as sfn
 
+from deploy.local.call_log import Tell, nobody, role_of_machine
 from deploy.local.pinned import replace
 from deploy.local.runs import ExecutionOver
 from deploy.local.states_language import compact
 from deploy.local.task_states import CURRENT_ATTEMPT, Attempt
-from deploy.local.tasks import STOPPED_BY_USER, Tasks
+from deploy.local.tasks import STOPPED_BY_USER, Tasks, definition_of
 
 Json = Any
 Record = dict[str, Any]
@@ -40,17 +41,18 @@ TIMES = frozenset(
 )
 
 
-def install(tasks: Tasks) -> None:
+def install(tasks: Tasks, tell: Tell) -> None:
     """Put our integration in the place of the emulator's dispatch entry."""
-    replace(sfn, "_invoke_ecs_run_task", RunTask(tasks))
+    replace(sfn, "_invoke_ecs_run_task", RunTask(tasks, tell))
     sfn._SERVICE_DISPATCH[RUN_TASK] = sfn._invoke_ecs_run_task
 
 
 class RunTask:
     """Calls RunTask for a Task state, and waits for the task where the state says .sync."""
 
-    def __init__(self, tasks: Tasks) -> None:
+    def __init__(self, tasks: Tasks, tell: Tell = nobody) -> None:
         self._tasks = tasks
+        self._tell = tell
 
     def __call__(self, resource: str, arguments: Record) -> Json:
         """The state's result.
@@ -78,7 +80,21 @@ class RunTask:
             raise refused(status, answer)
         if answer["failures"] and CURRENT_ATTEMPT.get().resource.action != "runTask":
             raise sfn._ExecutionError("AmazonECS.Unknown", compact(as_sdk(answer)))
+        self._tell_run(request, answer["tasks"])
         return answer
+
+    def _tell_run(self, request: Record, tasks: Sequence[Record]) -> None:
+        """What RunTask asks of the caller's role: to run the definition, to pass its roles, and to tag what it made."""
+        role = role_of_machine()
+        for task in tasks:
+            definition = definition_of(task)
+            ran = {"ecs:cluster": task["clusterArn"]}
+            self._tell(role, "ecs:RunTask", task["taskDefinitionArn"], **ran)
+            for name in ("executionRoleArn", "taskRoleArn"):
+                if passed := definition.get(name):
+                    self._tell(role, "iam:PassRole", passed, **{"iam:PassedToService": "ecs-tasks.amazonaws.com"})
+            if request.get("propagateTags") or request.get("tags"):
+                self._tell(role, "ecs:TagResource", task["taskArn"], **{"ecs:CreateAction": "RunTask"})
 
     def _await(self, attempt: Attempt, arns: Sequence[str]) -> Json:
         for arn in arns:
@@ -87,6 +103,7 @@ class RunTask:
             attempt.wait_until(lambda: all(has_stopped(arn) for arn in arns))
         except (ExecutionOver, sfn._ExecutionError):
             for arn in arns:
+                self._tell(role_of_machine(), "ecs:StopTask", arn, **{"ecs:cluster": ecs._tasks[arn]["clusterArn"]})
                 self._tasks.ask_stop(arn, STOPPED_BY_USER)
             raise
         ended = [ecs._tasks[arn] for arn in arns]

@@ -37,6 +37,11 @@ class Stack:
 
     outputs: Mapping[str, str]
 
+    @property
+    def worker_role(self) -> str:
+        """The name of the worker's role, which is its access key here: by it the worker is known."""
+        return self.outputs["WorkerRoleArn"].rpartition("/")[2]
+
     def settings(self, catalog: Path) -> dict[str, str]:
         """The worker's settings, for this stack."""
         return {

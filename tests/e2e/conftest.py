@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -17,6 +18,9 @@ from deploy.local.subscriber import Subscriber
 from .jobs import POINTER_CLASSES, REPEATS, REQUESTS, body
 from .system import SharedWorker, System
 
+HERE = Path(__file__).parent
+# Where producers put what their pointers point to; the worker's role is let in by a parameter.
+PAYLOADS = "producers-payloads"
 # Quicker still than `jobferry local`, so that what a crash delays is not waited for.
 QUICKER = {
     "JOBFERRY_VISIBILITY_SECONDS": "3",
@@ -55,18 +59,33 @@ FILTERS = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What looks back at all that was done comes last of the tests here."""
+    places = [place for place, item in enumerate(items) if item.path.parent == HERE]
+    ours = sorted((items[place] for place in places), key=lambda item: item.path.name == "test_privileges.py")
+    for place, item in zip(places, ours, strict=True):
+        items[place] = item
+
+
 @pytest.fixture(scope="package")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
+def call_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the embedded AWS writes down who called what."""
+    return tmp_path_factory.mktemp("calls") / "calls.jsonl"
+
+
+@pytest.fixture(scope="package")
+def run(call_log: Path) -> Iterator[LocalRun]:
     """The embedded AWS with the stack on it, and the tests' catalogue."""
-    catalog = tmp_path_factory.mktemp("catalog") / "catalog.json"
     own = yaml.safe_load(CATALOG.read_text(encoding="utf-8"))
-    catalog.write_text(json.dumps({**own, "images": {**own["images"], **IMAGES}}))
-    with local_run() as bare:
+    catalog = json.dumps({**own, "images": {**own["images"], **IMAGES}})
+    with local_run(parameters={"PayloadArns": f"arn:aws:s3:::{PAYLOADS}/*"}, calls=call_log) as bare:
         _define_nowhere(bare)
-        bucket = bare.stack.outputs["LogBucketName"]
-        picture = ferry()
-        bare.session.client("s3").put_object(Bucket=bucket, Key="input/uploads/example.jpg", Body=picture)
-        environment = {**bare.environment, **QUICKER, "JOBFERRY_CATALOG": str(catalog)}
+        s3, bucket = bare.session.client("s3"), bare.stack.outputs["LogBucketName"]
+        region: Any = bare.session.region_name
+        s3.create_bucket(Bucket=PAYLOADS, CreateBucketConfiguration={"LocationConstraint": region})
+        s3.put_object(Bucket=bucket, Key="input/uploads/example.jpg", Body=ferry())
+        s3.put_object(Bucket=bucket, Key="catalog/tests.json", Body=catalog.encode())
+        environment = {**bare.environment, **QUICKER, "JOBFERRY_CATALOG": f"s3://{bucket}/catalog/tests.json"}
         yield replace(bare, environment=environment)
 
 
@@ -106,9 +125,8 @@ def asked(run: LocalRun, filtered: dict[str, Subscriber], tmp_path_factory: pyte
 
 def _pointer(system: System, name: str) -> list[object]:
     """The body lies in S3, and the message says where, as the extended client does it."""
-    bucket, key = system.outputs["LogBucketName"], f"payloads/{name}"
-    system.client("s3").put_object(Bucket=bucket, Key=key, Body=body(name).encode())
-    return [POINTER_CLASSES[name], {"s3BucketName": bucket, "s3Key": key}]
+    system.client("s3").put_object(Bucket=PAYLOADS, Key=name, Body=body(name).encode())
+    return [POINTER_CLASSES[name], {"s3BucketName": PAYLOADS, "s3Key": name}]
 
 
 @pytest.fixture(scope="package")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from .conftest import PAYLOADS
 from .jobs import body
 from .system import System, opened
 
@@ -44,11 +45,11 @@ def test_the_same_id_with_another_body_is_refused(system: System) -> None:
 
 def test_a_pointer_to_nothing_is_rejected(system: System) -> None:
     """With where it points to, so that the producer finds its mistake."""
-    pointer = {"s3BucketName": system.outputs["LogBucketName"], "s3Key": "payloads/missing"}
+    pointer = {"s3BucketName": PAYLOADS, "s3Key": "missing"}
     told = system.told(system.send(["software.amazon.payloadoffloading.PayloadS3Pointer", pointer]))
     assert told.rejection is not None
     [problem] = told.rejection.problems
-    assert f"s3://{pointer['s3BucketName']}/payloads/missing" in problem.message
+    assert f"s3://{PAYLOADS}/missing" in problem.message
     assert "there is no such object" in problem.message
 
 

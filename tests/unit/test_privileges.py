@@ -120,6 +120,18 @@ def test_the_event_queue_takes_from_the_two_rules_only() -> None:
     assert {"Ref": "EventQueue"} in policy["Queues"]
 
 
+def test_the_front_door_may_send_requests_and_nothing_else() -> None:
+    """Its role holds the one action that its integration calls, on the queue to which that sends."""
+    integration = properties("ApiSubmit")["Integration"]
+    assert integration["Credentials"] == {"Fn::GetAtt": ["ApiRole", "Arn"]}
+    assert integration["Uri"]["Fn::Sub"].endswith(":sqs:path/${AWS::AccountId}/${RequestQueue.QueueName}")
+    actions = re.findall(r"\bAction=(\w+)", integration["RequestTemplates"]["application/json"])
+    granted = [item for role, item in role_statements() if role == "ApiRole" and item["Sid"] != "UseKey"]
+    assert [(item["Action"], item["Resource"]) for item in granted] == [
+        (f"sqs:{action}", {"Fn::GetAtt": ["RequestQueue", "Arn"]}) for action in actions
+    ]
+
+
 def test_every_door_is_tls_only() -> None:
     """Each queue, topic and bucket refuses a request in the clear."""
     targets = {"AWS::SQS::QueuePolicy": "Queues", "AWS::SNS::TopicPolicy": "Topics", "AWS::S3::BucketPolicy": "Bucket"}

@@ -1,0 +1,116 @@
+"""Least privilege, proven: what each role was seen to do is what its policies allow, no more and no less.
+
+These tests come last of the end-to-end tests, and judge every call that all of them made.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from deploy.local.stack import STACK
+from schemas.notification import JobNotification
+from tests.unit.deployment import role_statements
+
+from .excuses import EXCUSES, NOT_DEPLOYED
+from .jobs import REQUESTS
+from .privileges import Call, Permission, calls_in, permissions
+from .system import SharedWorker, System, opened, receipts
+from .test_lost_events import deaf_to
+
+EVENT_BRIDGE = "events.amazonaws.com"
+
+
+@pytest.fixture(scope="module")
+def roles(asked: System) -> Mapping[str, str]:
+    """The names of the roles in the template, by their names on AWS."""
+    found = asked.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+    return {
+        item["PhysicalResourceId"]: item["LogicalResourceId"]
+        for item in found
+        if item["ResourceType"] == "AWS::IAM::Role"
+    }
+
+
+@pytest.fixture(scope="module")
+def granted(asked: System, roles: Mapping[str, str]) -> frozenset[Permission]:
+    """Every permission of every role, as it was deployed."""
+    iam = asked.client("iam")
+    return frozenset(
+        permission
+        for name, role in roles.items()
+        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
+        for permission in permissions(role, iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"])
+    )
+
+
+@pytest.fixture(scope="module")
+def calls(asked: System, shared_worker: SharedWorker, roles: Mapping[str, str], call_log: Path) -> frozenset[Call]:
+    """What was done by all tests that ran, and by the jobs here, so that these tests also stand alone."""
+    shared_worker.ensure()
+    told = [asked.told(name) for name in REQUESTS if name != "cancelled"]
+    told.append(asked.told(asked.send("no job at all")))
+    with deaf_to(asked, "tasks"):
+        # Nobody tells of its task, neither an event nor, since it reports back by itself, the execution's output.
+        told.append(asked.told(asked.send({"stages": [{"image": "reporter", "command": ["report"]}]})))
+    for notification in told:
+        for url in links(notification):
+            opened(url)
+    partition, _, region, account = asked.outputs["StateMachineArn"].split(":")[1:5]
+    return calls_in(call_log, f"{partition}:{region}:{account}", roles)
+
+
+def links(told: JobNotification) -> list[str]:
+    """Every link of a notification."""
+    logs = [receipt.link.url for receipt in receipts(told) if receipt.link]
+    body = told.rejection.body_link if told.rejection else None
+    return logs + ([body.url] if body else [])
+
+
+def test_no_role_did_what_no_statement_allows(calls: frozenset[Call], granted: frozenset[Permission]) -> None:
+    """On AWS each of these calls would have been refused."""
+    of_roles = {call for call in calls if call.by != EVENT_BRIDGE}
+    assert {call.by for call in of_roles} == {permission.role for permission in granted}, "every role was at work"
+    assert [call for call in of_roles if not any(each.covers(call) for each in granted)] == []
+
+
+def test_no_role_may_do_what_it_never_did(calls: frozenset[Call], granted: frozenset[Permission]) -> None:
+    """Action by action and resource by resource; what cannot be seen here has its excuse."""
+    unused = {each for each in granted if not any(each.covers(call) for call in calls)}
+    assert [each for each in unused if not any(excuse.covers(each) for excuse in EXCUSES)] == []
+
+
+def test_no_excuse_outlives_its_permission(granted: frozenset[Permission]) -> None:
+    """Each one excuses something that is granted, action by action, and gives a reason."""
+    for excuse in EXCUSES:
+        assert excuse.actions == {each.action for each in granted if excuse.covers(each)}, excuse
+        assert excuse.reason
+
+
+def test_what_is_not_deployed_here_is_listed(granted: frozenset[Permission]) -> None:
+    """Every statement of the template was judged, or has a reason why it was not."""
+    deployed = {(each.role, each.sid) for each in granted}
+    missing = {(role, item["Sid"]) for role, item in role_statements()} - deployed
+    wholly = {role for role, sid in NOT_DEPLOYED if sid == "*"}
+    assert {(role, "*" if role in wholly else sid) for role, sid in missing} == set(NOT_DEPLOYED)
+
+
+def test_eventbridge_is_let_in_by_the_queues_own_policy(asked: System, calls: frozenset[Call]) -> None:
+    """Each of the two rules delivered, under the statement that names it; for no other rule the queue is open."""
+    url = asked.outputs["EventQueueUrl"]
+    answer = asked.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])
+    document = json.loads(answer["Attributes"]["Policy"])
+    [allowing] = [item for item in document["Statement"] if item["Effect"] == "Allow"]
+    assert allowing["Principal"] == {"Service": EVENT_BRIDGE}
+    [door] = permissions("EventQueuePolicy", document)
+    knocked = [call for call in calls if call.by == EVENT_BRIDGE]
+    assert all(door.covers(call) for call in knocked)
+    assert {call.context["aws:SourceArn"] for call in knocked} == set(
+        allowing["Condition"]["ArnEquals"]["aws:SourceArn"]
+    )
+    stranger = {"aws:SourceArn": knocked[0].context["aws:SourceArn"] + "-2"}
+    assert not door.covers(replace(knocked[0], context=stranger))
