@@ -33,12 +33,13 @@ demo: $(READY) ## Run real jobs end to end on an embedded AWS
 local: $(READY) ## Run the whole system here until Ctrl-C, for your own clients
 	@$(BIN)/jobferry local
 
-# The stack's name; `make deploy` also takes BUCKET=... and PARAMETERS="Name=value ..." of deploy/template.yaml.
+# The stack's name; `make deploy` also takes BUCKET=..., TAGS="name=value ..." and PARAMETERS="Name=value ..." of
+# deploy/template.yaml.
 STACK ?= jobferry
 ON_AWS = $(BIN)/python -m deploy.on_aws $@ --stack $(STACK) $(if $(filter-out 0,$(DRY_RUN)),--dry-run)
 
 deploy: $(READY) ## Make or change the stack STACK on AWS; with DRY_RUN=1 only show the change set
-	@$(ON_AWS) $(if $(BUCKET),--bucket $(BUCKET)) $(PARAMETERS)
+	@$(ON_AWS) $(if $(BUCKET),--bucket $(BUCKET)) $(addprefix --tag ,$(TAGS)) $(PARAMETERS)
 
 destroy: $(READY) ## Delete the stack STACK; logs and records stay; with DRY_RUN=1 only show what would go
 	@$(ON_AWS)

@@ -1,9 +1,9 @@
 """`make deploy` and `make destroy`: the stack on AWS, through change sets that can be looked at first.
 
-    python -m deploy.on_aws deploy  --stack jobferry [--bucket NAME] [--dry-run] [Parameter=value ...]
+    python -m deploy.on_aws deploy  --stack jobferry [--bucket NAME] [--dry-run] [--tag name=value] [Name=value ...]
     python -m deploy.on_aws destroy --stack jobferry [--dry-run]
 
-Parameters that are not given keep the values they have, as with `aws cloudformation deploy`.
+Parameters and tags that are not given stay as they are, as with `aws cloudformation deploy`.
 """
 
 from __future__ import annotations
@@ -29,11 +29,17 @@ RETAINED = ("LogBucket", "JobsTable")
 
 
 def deploy(
-    stack: NamedStack, *, bucket: str | None, parameters: Mapping[str, str], dependencies: Path | None, dry_run: bool
+    stack: NamedStack,
+    *,
+    bucket: str | None,
+    parameters: Mapping[str, str],
+    dependencies: Path | None,
+    dry_run: bool,
+    tags: Mapping[str, str] | None = None,
 ) -> None:
     """Make or change the stack, or only show the change set."""
     template_url = upload(stack.session, bucket, ROOT, build_lambda_zip(ROOT, dependencies))
-    changes = stack.propose(template_url, parameters)
+    changes = stack.propose(template_url, parameters, tags)
     print("\n".join(changes.lines) or f"The stack {stack.name} is up to date.")
     if dry_run or not changes.lines:
         stack.withdraw(changes)
@@ -62,7 +68,7 @@ def main() -> int:
         if options.command == "destroy":
             destroy(stack, dry_run=options.dry_run)
             return 0
-        parameters = parameters_of(options.parameters)
+        parameters, tags = parameters_of(options.parameters), parameters_of(options.tag)
         install(ROOT, DEPENDENCIES)
         deploy(
             stack,
@@ -70,6 +76,7 @@ def main() -> int:
             parameters=parameters,
             dependencies=DEPENDENCIES,
             dry_run=options.dry_run,
+            tags=tags,
         )
     except (DeployError, ClientError, BotoCoreError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)
@@ -86,6 +93,13 @@ def _parse() -> argparse.Namespace:
         command.add_argument("--dry-run", action="store_true", help="show what would be done")
         if name == "deploy":
             command.add_argument("--bucket", help="where artifacts go (default: one of your account, made if need be)")
+            command.add_argument(
+                "--tag",
+                action="append",
+                default=[],
+                metavar="name=value",
+                help="of everything in the stack; repeatable",
+            )
             command.add_argument("parameters", nargs="*", metavar="Parameter=value", help="of the template")
     return parser.parse_args()
 

@@ -55,13 +55,16 @@ class NamedStack:
         client: CloudFormationClient = self.session.client("cloudformation")
         return client
 
-    def propose(self, template_url: str, parameters: Mapping[str, str]) -> ChangeSet:
-        """A change set, looked at and not executed."""
+    def propose(
+        self, template_url: str, parameters: Mapping[str, str], tags: Mapping[str, str] | None = None
+    ) -> ChangeSet:
+        """A change set, looked at and not executed. Without `tags` the stack keeps those that it has."""
         stack = self._find()
         if stack and stack["StackStatus"] == "ROLLBACK_COMPLETE":
             raise DeployError(f"The stack {self.name} was never made whole: `make destroy STACK={self.name}` first.")
         creates = stack is None or stack["StackStatus"] in _UNMADE
         kept = [] if stack is None or creates else [item["ParameterKey"] for item in stack.get("Parameters", ())]
+        more: Any = {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}
         answer = self.client.create_change_set(
             StackName=self.name,
             ChangeSetName=f"deploy-{time.time_ns()}",
@@ -69,6 +72,7 @@ class NamedStack:
             TemplateURL=template_url,
             Parameters=self._parameters(template_url, parameters, kept),
             Capabilities=["CAPABILITY_IAM"],
+            **more,
         )
         return ChangeSet(answer["Id"], answer["StackId"], creates, self._lines(answer["Id"]))
 

@@ -40,9 +40,9 @@ def stack(aws: EmulatorProcess, request: pytest.FixtureRequest) -> NamedStack:
     return NamedStack(boto3.Session(region_name=aws.environment["AWS_REGION"]), name, every_seconds=0.05)
 
 
-def make(stack: NamedStack, parameters: Mapping[str, str], *, dry_run: bool = False) -> None:
+def make(stack: NamedStack, parameters: Mapping[str, str], *, dry_run: bool = False, tags: Any = None) -> None:
     """Deploy as `make deploy` does, but for the planner's dependencies, which the emulator has."""
-    deploy(stack, bucket=None, parameters=parameters, dependencies=None, dry_run=dry_run)
+    deploy(stack, bucket=None, parameters=parameters, dependencies=None, dry_run=dry_run, tags=tags)
 
 
 def exists(stack: NamedStack) -> bool:
@@ -86,15 +86,16 @@ def test_a_stack_is_made_changed_and_taken_away(stack: NamedStack, capsys: pytes
     stack.session.client("dynamodb").describe_table(TableName=made["JobsTable"])
 
 
-def test_a_key_of_ones_own_is_made_first_and_given_to_the_stack(aws: EmulatorProcess, stack: NamedStack) -> None:
-    """The example deploys, and its output is what the stack takes: queues are under the key, and roles may use it."""
-    cloudformation = stack.client
+def test_a_key_and_tags_of_ones_own(aws: EmulatorProcess, stack: NamedStack) -> None:
+    """The example deploys, and its output is what the stack takes: queues are under the key, with the tags."""
+    cloudformation, client = stack.client, stack.session.client
     example = (ROOT / "deploy" / "examples" / "key.yaml").read_text(encoding="utf-8")
     cloudformation.create_stack(StackName="key", TemplateBody=example)
     cloudformation.get_waiter("stack_create_complete").wait(StackName="key", WaiterConfig={"Delay": 1})
     [key] = NamedStack(stack.session, "key").outputs().values()
-    make(stack, {**LOCAL_PARAMETERS, "KmsKeyArn": key})
-    made, client = stack.resources(), stack.session.client
+    make(stack, {**LOCAL_PARAMETERS, "KmsKeyArn": key}, tags={"team": "web"})
+    assert client("sqs").list_queue_tags(QueueUrl=stack.resources()["RequestQueue"])["Tags"]["team"] == "web"
+    made = stack.resources()
     attributes = client("sqs").get_queue_attributes(QueueUrl=made["RequestQueue"], AttributeNames=["All"])["Attributes"]
     assert attributes["KmsMasterKeyId"] == key
     [policy] = client("iam").list_role_policies(RoleName=made["WorkerRole"])["PolicyNames"]

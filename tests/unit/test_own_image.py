@@ -22,6 +22,11 @@ def example() -> dict[str, Any]:
     return dict(cfn_yaml.load(str(EXAMPLE)))
 
 
+def machines() -> dict[str, Any]:
+    """The machines that the example on EC2 runs on."""
+    return dict(cfn_yaml.load(str(EXAMPLE.with_name("machines.yaml"))))
+
+
 def entries() -> dict[str, tuple[Image, dict[str, Any]]]:
     """Each catalogue entry of the example, with the properties of the task definition it stands beside."""
     return {
@@ -56,6 +61,20 @@ def test_both_kinds_of_ec2_and_a_sidecar_are_shown() -> None:
     assert named == {provider["Properties"]["Name"]}
     sidecars = [item for _, definition in entries().values() for item in definition["ContainerDefinitions"][1:]]
     assert [item["Name"] for item in sidecars if not item["Essential"]] == ["xray-daemon"]
+
+
+def test_the_machines_are_as_their_capacity_provider_and_a_careful_team_want_them() -> None:
+    """Protected from scale-in, as managed termination protection demands; no public address; credentials by token."""
+    items, outputs = machines()["Resources"], machines()["Outputs"]
+    assert outputs.keys() <= example()["Parameters"].keys()
+    [provider] = [item for item in example()["Resources"].values() if item["Type"] == "AWS::ECS::CapacityProvider"]
+    assert provider["Properties"]["AutoScalingGroupProvider"]["ManagedTerminationProtection"] == "ENABLED"
+    assert items["Machines"]["Properties"]["NewInstancesProtectedFromScaleIn"] is True
+    machine = items["MachineTemplate"]["Properties"]["LaunchTemplateData"]
+    assert machine["MetadataOptions"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
+    assert [card["AssociatePublicIpAddress"] for card in machine["NetworkInterfaces"]] == [False]
+    assert all(disk["Ebs"]["Encrypted"] for disk in machine["BlockDeviceMappings"])
+    assert "ECS_CLUSTER=${ClusterName}\n" in machine["UserData"]["Fn::Base64"]["Fn::Sub"]
 
 
 def test_its_outputs_are_parameters_of_jobferry_and_name_every_role() -> None:
