@@ -93,6 +93,12 @@ EXCUSES = (
     ),
     _excuse(
         "WorkerRole",
+        "ProtectItselfFromScaleIn",
+        "ecs:UpdateTaskProtection",
+        "the agent of ECS asks for it in the worker's name, and here the worker is no task and has no agent",
+    ),
+    _excuse(
+        "WorkerRole",
         "KeepRecords",
         "dynamodb:PutItem",
         "why a message failed is noted where one fails, which no request can bring about; see test_dead_letters",
