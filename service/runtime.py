@@ -140,7 +140,7 @@ async def _performer(
 ) -> Performer:
     tasks = Tasks(await client("ecs"))
     states = await client("stepfunctions")
-    starts.watch(states)
+    on_throttle(states, starts.throttled, ".sfn.StartExecution")
     reads = paced(settings.get_log_events_per_second)
     redaction = Redaction.of(settings.secret_patterns)
     return Performer(

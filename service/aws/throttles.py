@@ -25,8 +25,11 @@ _CODES = frozenset(
 )
 
 
-def on_throttle(client: Any, throttled: Callable[[], None]) -> None:
-    """Call `throttled` at every answer of a client, of whatever service, that is a throttle."""
+def on_throttle(client: Any, throttled: Callable[[], None], operation: str = "") -> None:
+    """Call `throttled` at every answer of a client that is a throttle, or of one operation: `.sfn.StartExecution`.
+
+    It is heard of as it comes: the SDK repeats such a call for half a minute before it raises.
+    """
 
     def note(response: Any = None, **_: object) -> None:
         # A pair of the HTTP answer and what was parsed from it; None where the connection failed.
@@ -34,4 +37,4 @@ def on_throttle(client: Any, throttled: Callable[[], None]) -> None:
         if code in _CODES:
             throttled()
 
-    client.meta.events.register("needs-retry", note)
+    client.meta.events.register(f"needs-retry{operation}", note)

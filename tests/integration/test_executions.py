@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from service.aws.executions import Executions
 from service.aws.starts import Starts
+from service.aws.throttles import on_throttle
 from service.core.pace import Bucket
 from tests.unit.builders import TRACE_HEADER
 
@@ -125,7 +126,7 @@ async def test_a_throttle_that_the_sdk_repeats_by_itself_is_heard(
     """At once, and not half a minute later, when the SDK gives up."""
     async with answering_over_http(Throttling(throttles), session) as client:
         starts = Starts(Bucket.full(100, 100))
-        starts.watch(client)
+        on_throttle(client, starts.throttled, ".sfn.StartExecution")
         started = await Executions(client, "arn:aws:states:eu-central-1:1:stateMachine:x", starts).start("job-1", "{}")
         assert started is not None
         assert starts.bucket.rate == pytest.approx(rate)

@@ -215,7 +215,7 @@ class _Tries:
     def __init__(self) -> None:
         self._heard_by: dict[Process | None, Callable[..., object]] = {}
 
-    def register(self, event: str, handler: Callable[..., object], unique_id: str) -> None:
+    def register(self, event: str, handler: Callable[..., object]) -> None:
         self._heard_by[PROCESS.get()] = handler
 
     def of(self, effect: Callable[[], Execution]) -> Execution:
