@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from schemas.progress import JobProgress, ProgressStatus, Setback, StageProgress
 from service.core import console
 from service.core.announce import iso
-from service.core.diagnosis import diagnose, ending_of_task
-from service.core.evidence import succeeded
+from service.core.diagnosis import diagnose
 from service.core.facts import ENDED
 from service.core.failure_card import ending_of_attempt
-from service.core.planning import ended_well
 from service.core.progress_text import progress_as_text
 from service.core.record import Record
 from service.core.redaction import Redaction
@@ -47,11 +45,9 @@ def _steps(record: Record) -> Iterator[Step]:
         return
     if record.execution.status in _HAS_STARTED:
         yield Step(f"{record.redrive_count}:STARTED", "STARTED")
-    stages = stages_of(record)
-    begun = max((story.number for story in stages if story.attempts), default=0)
-    for story in stages[:begun]:
+    for story in stages_of(record):
         yield from _retries(story)
-        yield from _finish(story, is_last_begun=story.number == begun)
+        yield from _finish(story)
 
 
 def _retries(story: StageStory) -> Iterator[Step]:
@@ -72,24 +68,10 @@ def _is_over(story: StageStory, attempt: AttemptStory) -> bool:
     return task is None or task.stopped or attempt.told is not None or story.brief.integration == "callback"
 
 
-def _finish(story: StageStory, *, is_last_begun: bool) -> Iterator[Step]:
+def _finish(story: StageStory) -> Iterator[Step]:
     last = story.attempts[-1] if story.attempts else None
-    if last is not None and _passed(story, last, is_last_begun=is_last_begun):
+    if last is not None and last.passed:
         yield Step(f"STAGE_FINISHED:{story.number}:{last.number}", "STAGE_FINISHED", (story, last))
-
-
-def _passed(story: StageStory, attempt: AttemptStory, *, is_last_begun: bool) -> bool:
-    """Whether a stage passed: by the execution's outcome, or before that by what ECS says of its task.
-
-    That a callback's container reported its success only shows in what came after it.
-    """
-    if attempt.told is not None:
-        return attempt.passed
-    if attempt.task is None or not attempt.task.stopped:
-        return False
-    ending = ending_of_task(attempt.task, attempt.own_container)
-    reported = story.brief.integration == "sync" or not is_last_begun
-    return reported and ended_well(ending) and succeeded(ending)
 
 
 def compose_progress(record: Record, step: Step, redaction: Redaction = _ALWAYS_HIDDEN) -> JobProgress:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from schemas.notification import Status
 from schemas.plan import Attempt
+from service.core.ending import ending_of_task
+from service.core.evidence import succeeded
 from service.core.facts import ContainerState, StageBrief, TaskChanged
-from service.core.planning import JOB_TIMED_OUT
+from service.core.planning import JOB_TIMED_OUT, ended_well
 from service.core.record import Record
 
 
@@ -28,12 +30,17 @@ class StageStory:
 
 @dataclass(frozen=True)
 class AttemptStory:
-    """One attempt: told by the planner, by ECS, or by both."""
+    """One attempt: told by the planner, by ECS, or by both.
+
+    `reported` is whether nobody waits for a word of its container any more; that it gave its word only shows in what
+    came after it.
+    """
 
     number: int
     own_container: str
     told: Attempt | None = None
     task: TaskChanged | None = None
+    reported: bool = True
 
     @property
     def own(self) -> ContainerState | None:
@@ -49,7 +56,16 @@ class AttemptStory:
 
     @property
     def passed(self) -> bool:
-        return bool(self.told and self.told.passed and self.exit_code == 0)
+        """By the planner's word and the exit code; before the planner's word, or without it, by what ECS says alone.
+
+        An execution that was ended from outside has no word of the planner's, and a long one not of every attempt.
+        """
+        if self.told is not None:
+            return self.told.passed and self.exit_code == 0
+        if self.task is None or not self.task.stopped or not self.reported:
+            return False
+        ending = ending_of_task(self.task, self.own_container)
+        return ended_well(ending) and succeeded(ending)
 
 
 def status_of(record: Record) -> Status:
@@ -71,19 +87,29 @@ def status_of(record: Record) -> Status:
 def stages_of(record: Record) -> tuple[StageStory, ...]:
     """Every stage of the job, with what is known of its attempts."""
     briefs = record.request.stages if record.request else ()
+    planned = record.execution.attempts if record.execution else ()
     heard_of = record.tasks
+    begun = max((*(item.stage for item in planned), *(task.stage or 0 for task in heard_of)), default=0)
     return tuple(
-        StageStory(number, brief, _attempts_of(record, heard_of, number, brief))
+        StageStory(
+            number,
+            brief,
+            _attempts_of(
+                [item for item in planned if item.stage == number],
+                heard_of,
+                number,
+                brief,
+                reported=brief.integration == "sync" or number < begun,
+            ),
+        )
         for number, brief in enumerate(briefs, start=1)
     )
 
 
 def _attempts_of(
-    record: Record, heard_of: Sequence[TaskChanged], number: int, brief: StageBrief
+    planned: Sequence[Attempt], heard_of: Sequence[TaskChanged], number: int, brief: StageBrief, *, reported: bool
 ) -> tuple[AttemptStory, ...]:
-    told = {
-        item.attempt: item for item in (record.execution.attempts if record.execution else ()) if item.stage == number
-    }
+    told = {item.attempt: item for item in planned}
     tasks = {task.attempt or 1: task for task in heard_of if task.stage == number}
     by_id = {task.task_id: task for task in heard_of}
     return tuple(
@@ -92,6 +118,7 @@ def _attempts_of(
             brief.container,
             told.get(attempt),
             tasks.get(attempt) or _named_by(told.get(attempt), by_id),
+            reported,
         )
         for attempt in sorted({*told, *tasks})
     )

@@ -18,13 +18,13 @@ from service import archive, perform
 from service.aws import executions, jobs_table, objects, queue
 from service.aws.container_logs import LogEvent
 from service.aws.queue import Message
-from service.core import announce, owed, planning, progress, story
+from service.core import announce, owed, planning, story
 from service.core.actions import Action, Announce
 from service.core.admission import Admitted
 from service.core.ending import Ending
 from service.core.facts import Announced, Claimed, ExecutionChanged, Fact, Requested, TaskChanged
 from service.core.record import Record
-from service.core.story import AttemptStory, StageStory
+from service.core.story import AttemptStory
 from service.perform import Performer
 from workers import consumer, events, requests, sweeper
 from workers.guard import failure_of
@@ -267,8 +267,7 @@ async def _tells_everybody(self: requests.Requests, message: Message, admitted: 
     return (await _requested_in_truth(self, message, admitted)).model_copy(update={"progress": True})
 
 
-def _takes_stopped_for_finished(_story: StageStory, attempt: AttemptStory, **_: bool) -> bool:
-    return attempt.task is not None and attempt.task.stopped
+_TAKES_STOPPED_FOR_FINISHED = property(lambda attempt: attempt.task is not None and attempt.task.stopped)
 
 
 _WINS_ALWAYS = property(lambda fact: 2**62)
@@ -316,5 +315,9 @@ MUTANTS = (
     _mutant("lets a sidecar decide", (9,), (planning, "ended_well", _lets_a_sidecar_decide)),
     _mutant("believes Step Functions alone", (9,), (perform, "compose", _believes_step_functions)),
     _mutant("tells progress to those who did not ask", (3,), (requests.Requests, "_requested", _tells_everybody)),
-    _mutant("takes a stopped task for a finished stage", (9,), (progress, "_passed", _takes_stopped_for_finished)),
+    _mutant(
+        "takes a stopped task for a finished stage",
+        (9,),
+        (AttemptStory, "passed", _TAKES_STOPPED_FOR_FINISHED),
+    ),
 )

@@ -86,7 +86,15 @@ STATUSES: dict[str, tuple[str, Record]] = {
         "FAILED",
         record(requested(integration="callback"), execution(attempts=(CALLBACK,)), running()),
     ),
-    "Step Functions says well, and no attempt is told": ("FAILED", record(requested(), execution(), task())),
+    "Step Functions says well, no attempt is told, and ECS says 0": (
+        "SUCCEEDED",
+        record(requested(), execution(), task()),
+    ),
+    "Step Functions says well, and nothing is known of any attempt": ("FAILED", record(requested(), execution())),
+    "Step Functions says well, no attempt is told, and ECS has no exit code": (
+        "FAILED",
+        record(requested(), execution(), task(containers=(container(exit_code=None),))),
+    ),
     "one stage of two is told": ("FAILED", record(requested(stages=2), execution(attempts=(PASSED,)), task())),
     "the planner says well, and ECS says 1": (
         "FAILED",
@@ -113,6 +121,26 @@ def test_which_status_is_announced(status: str, job: Record) -> None:
     assert notification.status == status
     assert (notification.failure is None) is (status in {"SUCCEEDED", "REJECTED"})
     assert (notification.rejection is not None) is (status == "REJECTED")
+
+
+def test_what_passed_before_a_job_was_stopped_is_not_blamed() -> None:
+    """An execution that was ended from outside has no word of the planner's; ECS says which stage was at work."""
+    first, second = task("t1"), task("t2", stage=2, containers=(container(exit_code=143),))
+    notification = compose(record(requested(stages=3), execution("ABORTED"), first, second), Links())
+    assert [stage.status for stage in notification.stages] == ["PASSED", "FAILED", "NOT_RUN"]
+    assert notification.failure is not None
+    assert (notification.failure.stage, notification.failure.exit_code) == (2, 143)
+
+
+def test_a_callback_that_exited_with_0_passed_if_another_stage_followed() -> None:
+    """Without the planner's word, its own word shows only in what came after it."""
+    first = task("t1")
+    stopped_there = record(requested(stages=2, integration="callback"), execution("ABORTED"), first)
+    stopped_later = record(
+        requested(stages=2, integration="callback"), execution("ABORTED"), first, running("t2", stage=2)
+    )
+    assert compose(stopped_there, Links()).stages[0].status == "FAILED"
+    assert compose(stopped_later, Links()).stages[0].status == "PASSED"
 
 
 def test_the_id_is_the_same_for_every_copy_of_an_outcome() -> None:
