@@ -19,7 +19,7 @@ from service.aws import executions, jobs_table, objects, queue
 from service.aws.container_logs import LogEvent
 from service.aws.queue import Message
 from service.core import announce, owed, planning, story
-from service.core.actions import Action, Announce
+from service.core.actions import Action, Announce, AskExecution
 from service.core.admission import Admitted
 from service.core.ending import Ending
 from service.core.facts import Announced, Claimed, ExecutionChanged, Fact, Requested, TaskChanged
@@ -145,8 +145,12 @@ def _lets_a_sidecar_decide(ending: Ending) -> bool:
     return ending.exit_code == 0 and not any(ending.other_exit_codes)
 
 
-def _asks_nobody(job: Record, at: owed.Moment) -> Iterator[Action]:
-    yield from ()
+def _asks_after_no_silent_job(job: Record, at: owed.Moment) -> Iterator[Action]:
+    silent = job.execution is None or not job.execution.ended
+    return (action for action in _asked_in_truth(job, at) if not (silent and isinstance(action, AskExecution)))
+
+
+_asked_in_truth = owed._questions
 
 
 def _opens_nothing(self: jobs_table.JobsTable, fact: Fact) -> jobs_table._IndexChange:
@@ -295,7 +299,7 @@ MUTANTS = (
     _mutant("claims for a moment only", (3,), (Record, "new_claim", _claims_for_a_moment)),
     _mutant("announces a redrive under the first id", (3, 4, 9), (announce, "notification_id", _counts_no_redrives)),
     _mutant("never sweeps", (4,), (sweeper.Sweeper, "run", _never_sweeps)),
-    _mutant("asks nobody", (4, 6), (owed, "_questions", _asks_nobody)),
+    _mutant("asks after no silent job", (4,), (owed, "_questions", _asks_after_no_silent_job)),
     _mutant("hides jobs from the sweeper", (1, 4), (jobs_table.JobsTable, "_index", _opens_nothing)),
     _mutant("closes a job before it is announced", (4,), (jobs_table.JobsTable, "merge", _closes_whatever_is_heard_of)),
     _mutant("lets one message spoil all", (5, 8), (consumer, "failure_of", _lets_one_spoil_all)),
