@@ -218,8 +218,13 @@ def _error_and_cause(ending: Ending) -> str:
 
 
 def _words_of_aws(ending: Ending) -> Iterator[str]:
-    """Reasons, and the cause of an error of AWS's; not the cause that a container chose, nor a task as JSON."""
+    """Reasons, and the cause of an error of AWS's; not the cause that a container chose, nor a task as JSON.
+
+    Those of another container only where the job's own never ran: what kept that one from starting kept the task.
+    """
     yield from filter(None, (ending.container_reason, ending.stopped_reason))
+    if never_ran(ending):
+        yield from ending.other_reasons
     if _AWS_ERROR.match(ending.error or ""):
         is_a_task = ending.error == "States.TaskFailed" and (ending.cause or "").lstrip().startswith("{")
         yield (ending.error or "") if is_a_task else _error_and_cause(ending)

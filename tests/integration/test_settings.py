@@ -7,6 +7,7 @@ import os
 import pytest
 
 from service.settings import Settings, SettingsError, read_settings
+from tests.unit.deployment import properties, template
 
 WORKING = {
     "JOBFERRY_REQUEST_QUEUE_URL": "https://sqs/requests",
@@ -15,7 +16,7 @@ WORKING = {
     "JOBFERRY_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:jobferry",
     "JOBFERRY_LOG_BUCKET": "logs",
     "JOBFERRY_JOBS_TABLE": "jobs",
-    "JOBFERRY_CATALOG": "/app/catalog.yaml",
+    "JOBFERRY_CATALOG": "/app/deploy/catalog.yaml",
 }
 WRONG = {
     "a queue that is no URL": ({"REQUEST_QUEUE_URL": "jobs"}, "JOBFERRY_REQUEST_QUEUE_URL cannot be used"),
@@ -73,3 +74,15 @@ def test_all_that_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> N
 def test_every_setting_says_what_it_is() -> None:
     """The sentence of a missing or wrong one ends with it."""
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_a_parameter_of_the_template_that_nobody_sets_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its default is the worker's own."""
+    alone, parameters = read_settings(), template()["Parameters"]
+    [container] = properties("WorkerTask")["ContainerDefinitions"]
+    referring = {pair["Name"]: pair["Value"]["Ref"] for pair in container["Environment"] if "Ref" in pair["Value"]}
+    defaults = {name: parameters[ref]["Default"] for name, ref in referring.items() if ref in parameters}
+    assert len(defaults) >= 5
+    for name, default in defaults.items():
+        monkeypatch.setenv(name, str(default))
+    assert read_settings().model_dump() == alone.model_dump()

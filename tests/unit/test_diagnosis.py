@@ -150,6 +150,10 @@ SHAPES: tuple[tuple[str, Ending, str, str, str], ...] = (
      "sidecar_failed", "likely", "application"),
     ("stopped because a neighbour failed", exits(143, other_exit_codes=(3,), other_reasons=("proxy: exit code 3",)),
      "sidecar_failed", "likely", "application"),
+    ("a neighbour's image is missing, and only that container says so",
+     Ending(stop_code="TaskFailedToStart", stopped_reason="Task failed to start", started=False,
+            other_reasons=(f"proxy: exit code unknown, {PULL} proxy:1: not found",)),
+     "image_missing", "certain", "none"),
     ("a neighbour failed first and it never ran", Ending(started=False, other_exit_codes=(1,)),
      "sidecar_failed", "likely", "application"),
     # Secrets.
