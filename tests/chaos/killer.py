@@ -70,6 +70,11 @@ class Killer:
             self._waiting.remove(strike)
         return strike
 
+    @property
+    def is_done(self) -> bool:
+        """Whether every death that was due has come."""
+        return not self._waiting
+
     def rest(self) -> None:
         """No more deaths."""
         self.schedule.clear()
