@@ -60,6 +60,9 @@ class Config(Passed):
     stages_s3: S3Object | None = None
 
 
+LaunchKind = Literal["sync", "sync_on_capacity_provider", "callback", "callback_on_capacity_provider"]
+
+
 class NextStage(Passed):
     """Everything the state machine needs to run one attempt of one stage."""
 
@@ -68,7 +71,7 @@ class NextStage(Passed):
     name: str
     image: str
     user: str | None
-    launch: Literal["sync", "sync_on_capacity_provider", "callback", "callback_on_capacity_provider"]
+    launch: LaunchKind
     task_definition: str
     container: str
     launch_type: str

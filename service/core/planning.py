@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from schemas.fargate import next_fargate_size
 from schemas.plan import Attempt, Config, Decision, LambdaResult, NextStage, Outcome, PlanRequest, Redrive, Stage
 from service.core import diagnosis
 from service.core.diagnosis import Budget, Ending, Remedy
-from service.core.overrides import around_token, environment
+from service.core.launch import Launch, bigger, leaves_providers, next_stage, wait_seconds
 
 # The names of the exceptions that the Lambda raises, hence the errors of executions.
 JOB_TIMED_OUT = "JobTimedOut"
@@ -26,8 +25,6 @@ _LONGEST_ERROR = 256  # [botocore, SensitiveError]
 # Step Functions keeps 32,768 characters [botocore, SensitiveCause] of a cause in which ours is quoted once more, beside
 # a stack trace.
 _LONGEST_CAUSE = 30_000
-_FIRST_WAIT_SECONDS = 5
-_LONGEST_WAIT_SECONDS = 300
 # What a stage fails with when its own timeout, or the job's, is over [LocalStack timeouts, heartbeats].
 _TIMEOUTS = frozenset({"States.Timeout", "States.HeartbeatTimeout"})
 
@@ -157,7 +154,7 @@ class _Progress:
             return self._result("succeed", outcome=self._outcome("", ""))
         stage = self.stages[passed]
         tried = max((item.attempt for item in self.attempts if item.stage == passed + 1), default=0)
-        return self._run(_Launch(passed + 1, tried + 1, stage.cpu, stage.memory, on_demand=False))
+        return self._run(Launch(passed + 1, tried + 1, stage.cpu, stage.memory, on_demand=False))
 
     def after_failure(self, learned: _Learned) -> LambdaResult:
         """The same stage once more, if its failure is one that another attempt can mend; else the end."""
@@ -166,9 +163,9 @@ class _Progress:
             return self._time_is_over()
         if launch is None:
             return self._fail(STAGE_FAILED, learned.evidence)
-        return self._run(launch, wait=_wait_seconds(learned.remedy, launch.attempt))
+        return self._run(launch, wait=wait_seconds(learned.remedy, launch.attempt))
 
-    def _next_launch(self, learned: _Learned) -> _Launch | None:
+    def _next_launch(self, learned: _Learned) -> Launch | None:
         number, attempt = learned.attempt.stage, learned.attempt.attempt
         stage = self.stages[number - 1]
         budget = diagnosis.budget_of(learned.remedy)
@@ -179,10 +176,9 @@ class _Progress:
         running = self.request.input.lambda_result.next_stage
         assert running is not None, "a failure is of a stage that ran"
         cpu, memory = int(running.cpu), int(running.memory)
-        size = _bigger(stage, cpu, memory) if learned.remedy == "bigger" else (cpu, memory)
-        return (
-            _Launch(number, attempt + 1, *size, on_demand=_on_demand(stage, running, learned.remedy)) if size else None
-        )
+        size = bigger(stage, cpu, memory) if learned.remedy == "bigger" else (cpu, memory)
+        on_demand = leaves_providers(stage, running, learned.remedy)
+        return Launch(number, attempt + 1, *size, on_demand=on_demand) if size else None
 
     def _failures(self, number: int, budget: Budget) -> int:
         """How often this stage failed in a way that this budget is for, since the last redrive, the last included."""
@@ -192,12 +188,12 @@ class _Progress:
             for item in counted
         )
 
-    def _run(self, launch: _Launch, wait: int = 0) -> LambdaResult:
+    def _run(self, launch: Launch, wait: int = 0) -> LambdaResult:
         left = self._seconds_left() - wait
         if left < 1:
             return self._time_is_over()
-        next_stage = _next_stage(self.request, self.stages[launch.stage - 1], launch, left)
-        return self._result("wait" if wait else "run", next_stage=next_stage, wait=wait)
+        following = next_stage(self.request, self.stages[launch.stage - 1], launch, left)
+        return self._result("wait" if wait else "run", next_stage=following, wait=wait)
 
     def _seconds_left(self) -> float:
         if self._config.timeout_seconds is None:
@@ -237,79 +233,6 @@ class _Progress:
     @property
     def _config(self) -> Config:
         return self.request.input.lambda_result.config
-
-
-@dataclass(frozen=True)
-class _Launch:
-    """Which attempt of which stage is to run, and on what."""
-
-    stage: int
-    attempt: int
-    cpu: int
-    memory: int
-    on_demand: bool
-
-
-def _on_demand(stage: Stage, running: NextStage, remedy: Remedy) -> bool:
-    """Whether to leave the capacity providers after a Spot interruption, where the catalogue allows; never back."""
-    left_already = bool(stage.capacity_providers) and "capacity_provider" not in running.launch
-    return left_already or (remedy == "again_on_demand" and stage.on_demand_fallback)
-
-
-def _bigger(stage: Stage, cpu: int, memory: int) -> tuple[int, int] | None:
-    """The next memory size under the catalogue's ceiling."""
-    if stage.on_fargate:
-        return next_fargate_size(cpu, memory, stage.max_memory)
-    return (cpu, min(2 * memory, stage.max_memory)) if memory < stage.max_memory else None
-
-
-def _wait_seconds(remedy: Remedy, attempt: int) -> int:
-    """A pause that doubles, for what mends itself with time; more memory helps at once."""
-    if remedy == "bigger":
-        return 0
-    return min(_FIRST_WAIT_SECONDS << min(attempt - 2, 10), _LONGEST_WAIT_SECONDS)
-
-
-def _next_stage(request: PlanRequest, stage: Stage, launch: _Launch, seconds_left: float) -> NextStage:
-    job = request.input
-    variables = environment(
-        stage,
-        launch.stage,
-        launch.attempt,
-        job.job_id,
-        request.execution_arn,
-        job.lambda_result.config.bucket,
-        job.input_file,
-        job.user,
-        job.trace,
-    )
-    before, after = around_token(variables) if stage.integration == "callback" else ("", "")
-    timeout = max(2, int(min(stage.timeout_seconds, seconds_left)))
-    by_provider = bool(stage.capacity_providers) and not launch.on_demand
-    return NextStage(
-        stage=launch.stage,
-        attempt=launch.attempt,
-        name=stage.name,
-        image=stage.image,
-        user=job.user,
-        launch=f"{stage.integration}{'_on_capacity_provider' if by_provider else ''}",
-        task_definition=stage.task_definition,
-        container=stage.container,
-        launch_type=stage.launch_type,
-        capacity_provider_strategy=tuple(
-            {"CapacityProvider": item.capacity_provider, "Weight": item.weight, "Base": item.base}
-            for item in stage.capacity_providers
-        ),
-        group=f"job:{job.job_id}",
-        command=stage.command,
-        environment=tuple(variables) if stage.integration == "sync" else (),
-        environment_before_token=before,
-        environment_after_token=after,
-        cpu=str(launch.cpu),
-        memory=str(launch.memory),
-        timeout_seconds=timeout,
-        heartbeat_seconds=min(stage.heartbeat_seconds, timeout - 1),  # Must be smaller than the timeout [ASL].
-    )
 
 
 def _seconds(iso: str) -> float:
