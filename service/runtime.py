@@ -7,15 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import yaml
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
-from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from schemas.catalog import Catalog
 from service.archive import LogArchive
@@ -23,27 +18,23 @@ from service.aws.container_logs import ContainerLogs, paced
 from service.aws.executions import Executions
 from service.aws.failures import Failures
 from service.aws.jobs_table import JobsTable
-from service.aws.objects import Objects, ObjectTooLargeError
+from service.aws.objects import Objects
 from service.aws.queue import Queue
 from service.aws.starts import Starts
 from service.aws.surroundings import check_endpoints, credentials_of, region_of, told
 from service.aws.tasks import Tasks
 from service.aws.throttles import on_throttle
 from service.aws.topic import Topic, let_traces_through
+from service.catalog_source import read_catalog
 from service.clock import Clock, new_work, wall_clock
-from service.core.admission import check_job_types
-from service.core.announce import split_s3_uri
 from service.core.metrics import THROTTLES, UNMETERED, Meter, Metrics
 from service.core.owed import Patience
 from service.core.pace import Bucket
-from service.core.placeholders import UnknownPlaceholderError
 from service.core.redaction import Redaction
-from service.core.wording import may_be
 from service.perform import Performer
-from service.settings import Settings, SettingsError
+from service.settings import Settings
 from service.settle import Settling
 
-_LARGEST_CATALOG_BYTES = 4 * 1024 * 1024
 # Building the user agent costs a fifth of a call; a constant one costs nothing.
 _USER_AGENT = "jobferry"
 
@@ -185,50 +176,3 @@ def _config(settings: Settings, endpoint: str | None) -> AioConfig:
         # breaks the signature. An endpoint of one's own need not know names of buckets as hosts.
         s3={"addressing_style": "path" if endpoint else "virtual"},
     )
-
-
-async def read_catalog(where: str, objects: Objects) -> Catalog:
-    """The catalogue from a file or from S3. Raises SettingsError that names the field and what is wrong."""
-    try:
-        text = (await _bytes_at(where, objects)).decode()
-    except (OSError, UnicodeDecodeError, ObjectTooLargeError, ClientError, BotoCoreError) as error:
-        raise SettingsError(f"JOBFERRY_CATALOG cannot be read: {where}: {error}") from None
-    return parse_catalog(text, where)
-
-
-async def _bytes_at(where: str, objects: Objects) -> bytes:
-    location = split_s3_uri(where) if where.startswith("s3://") else None
-    if location:
-        return await objects.get(*location, _LARGEST_CATALOG_BYTES)
-    return Path(where).read_bytes()  # noqa: ASYNC240  # once, at start, before anything runs
-
-
-def parse_catalog(text: str, where: str) -> Catalog:
-    """The catalogue in a YAML or JSON text. Raises SettingsError that names the field and what is wrong."""
-    try:
-        catalog = Catalog.model_validate(yaml.safe_load(text), strict=False)
-        check_job_types(catalog)
-    except UnknownPlaceholderError as error:
-        raise SettingsError(f"The catalogue {where} cannot be used: {error}") from None
-    except ValidationError as error:
-        lines = (f"  {'.'.join(map(str, item['loc']))}: {_in_words(item)}" for item in error.errors())
-        raise SettingsError(f"The catalogue {where} cannot be used:\n" + "\n".join(lines)) from None
-    # A date that is none is a ValueError of YAML's own making, and a nest without end a RecursionError.
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        why = _yaml_trouble(error)
-        raise SettingsError(f"The catalogue {where} cannot be used: {why}. deploy/catalog.yaml shows how.") from None
-    return catalog
-
-
-def _in_words(item: ErrorDetails) -> str:
-    if item["type"] == "string_pattern_mismatch":
-        return f"it holds what it may not. {may_be(item['ctx']['pattern'])}"
-    return item["msg"]
-
-
-def _yaml_trouble(error: Exception) -> str:
-    """Where and what, without the dump of the text around it."""
-    mark = getattr(error, "problem_mark", None)
-    where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-    why = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-    return f"it is not YAML{where}: {' '.join(why.split())}"

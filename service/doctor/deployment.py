@@ -13,8 +13,8 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from schemas.catalog import Catalog
+from service.catalog_source import parse_catalog
 from service.core.announce import split_s3_uri
-from service.runtime import parse_catalog
 from service.settings import Settings, SettingsError
 
 # What lies beside the code: in a clone, and in an installed Jobferry.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.aws.objects import Objects
-from service.runtime import parse_catalog, read_catalog
+from service.catalog_source import parse_catalog, read_catalog
 from service.settings import SettingsError
 
 from .connecting import Connect
