@@ -89,7 +89,7 @@ def _questions(job: Record, at: Moment) -> Iterator[Action]:
         return
     sweeping = _holds(job, at, SWEEP)
     left_behind = [task for task in job.tasks if task.last_status not in _STOPPING]
-    redriven = [task for task in left_behind if _started_since(job.execution, task, at)]
+    redriven = [task for task in job.tasks if _started_since(job.execution, task, at)]
     if not job.execution.detailed or redriven or (sweeping and not job.execution.ended):
         yield AskExecution(job.job_id)
     if sweeping or _ended_for(job, at.patience.task_grace, at):

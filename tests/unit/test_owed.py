@@ -119,6 +119,10 @@ TABLE: dict[str, tuple[list[Action], list[Action]]] = {
         due(requested(), OUTCOME, task(), receipt(), running("t2", created_at=END + 31), at=END + 40),
         [ASK, AskTask(JOB, task_arn("t2"))],
     ),
+    "a task of a redrive, of which only the end was heard": (
+        due(requested(), OUTCOME, task(), receipt(), task("t2", created_at=END + 31), announced(), at=END + 200),
+        [ASK, Claim(JOB, "archive#t2")],
+    ),
     "a task of the end's own moment": (
         due(requested(), OUTCOME, running(created_at=END + 29), at=END + 40),
         [ASK_T1, STOP_T1],
