@@ -49,22 +49,29 @@ class Summary:
             self.violations[result.seed] = result.violations
 
 
-def run_seeds(seeds: Iterable[int], jobs: int, *, minutes: float = float("inf"), workers: int | None = None) -> Summary:
-    """Simulate seeds, until they or the minutes are used up."""
+def run_seeds(
+    seeds: Iterable[int],
+    jobs: int,
+    *,
+    minutes: float = float("inf"),
+    fewest: int = 0,
+    workers: int = multiprocessing.cpu_count(),
+) -> Summary:
+    """Simulate seeds, until they are used up, or the minutes are; but the `fewest` in any case."""
     began = time.monotonic()
     summary = Summary()
     # Not forked from here, since a test session may have threads running; and imported once for all of them.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    with ProcessPoolExecutor(workers or multiprocessing.cpu_count(), context) as pool:
+    with ProcessPoolExecutor(workers, context) as pool:
         batches = _batches(seeds)
-        running = {pool.submit(_simulate_all, batch, jobs) for batch in islice(batches, 2 * (workers or 2))}
+        running = {pool.submit(_simulate_all, batch, jobs) for batch in islice(batches, 2 * workers)}
         while running:
             done = next(as_completed(running))
             running.remove(done)
             for result in done.result():
                 summary.add(result)
-            if time.monotonic() - began < 60 * minutes:
+            if summary.seeds < fewest or time.monotonic() - began < 60 * minutes:
                 running |= {pool.submit(_simulate_all, batch, jobs) for batch in islice(batches, 1)}
     summary.wall_seconds = time.monotonic() - began
     return summary
