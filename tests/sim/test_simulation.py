@@ -1,4 +1,4 @@
-"""The promises hold in thousands of histories, or as many as a minute and a half holds; and a history can be had again."""
+"""The promises hold in thousands of histories, as far as they fit into a minute and a half; each can be had again."""
 
 from __future__ import annotations
 
