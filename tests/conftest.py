@@ -1,0 +1,42 @@
+"""What holds for every test: no garbage is collected while Python makes a syntax tree.
+
+Python 3.11 counts how deep it is in the tree that it makes, in one place for all threads [python/cpython#106905]. The
+collector may run in the midst of that, and with it whatever Python it finalises or calls back, and then other threads.
+If one of those makes a tree of its own, as 3.11 does for each line of a traceback that it shows, the first one ends in
+"SystemError: AST constructor recursion depth mismatch". pytest makes a tree of each module of tests and each failure it
+shows, moto's server of each route, in its own thread; and here tasks are killed, and logged, wherever they are.
+From 3.12 on the collector waits until such a call is over.
+"""
+
+from __future__ import annotations
+
+import ast
+import gc
+import sys
+import threading
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+
+def _undisturbed(parse: Callable[..., ast.AST]) -> Callable[..., ast.AST]:
+    """The same, one at a time and without the collector: nothing else can run in its midst."""
+    alone = threading.RLock()
+
+    @wraps(parse)
+    def parsed(*given: Any, **named: Any) -> ast.AST:
+        with alone:
+            collects = gc.isenabled()
+            gc.disable()
+            try:
+                return parse(*given, **named)
+            finally:
+                if collects:
+                    gc.enable()
+
+    return parsed
+
+
+# At once, and not in a hook of pytest's: what it imports next is parsed already.
+if sys.version_info < (3, 12):
+    ast.parse = _undisturbed(ast.parse)  # type: ignore[assignment]  # its overloads
