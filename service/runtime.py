@@ -14,6 +14,7 @@ from aiobotocore.session import get_session
 
 from schemas.catalog import Catalog
 from service.archive import LogArchive
+from service.aws.answers import refuse_garbled
 from service.aws.container_logs import ContainerLogs, paced
 from service.aws.executions import Executions
 from service.aws.failures import Failures
@@ -73,6 +74,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             with told("AWS cannot be reached like this", "Look at the AWS_* variables and the AWS configuration file"):
                 opening = session.create_client(service, region_name=region, config=config)
                 opened = await stack.enter_async_context(opening)
+            refuse_garbled(opened)
             on_throttle(opened, partial(metrics.count, THROTTLES))
             if service == "sns":
                 let_traces_through(opened)

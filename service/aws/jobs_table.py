@@ -64,7 +64,8 @@ class JobsTable:
                 ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-            return record_of(fact.job_id, answer.get("Attributes", {}))
+            # Not an empty record where there is none: nothing would be owed to the job, and its message deleted.
+            return record_of(fact.job_id, answer["Attributes"])
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
                 raise

@@ -49,9 +49,10 @@ class Objects:
 
     async def put(self, bucket: str, key: str, body: bytes, content_type: str) -> None:
         """Write a small object."""
-        await self.client.put_object(
+        answer = await self.client.put_object(
             Bucket=bucket, Key=key, Body=body, ContentType=content_type, ContentDisposition=_disposition(key)
         )
+        _ = answer["ETag"]  # Or it was not S3 that answered, and a link to the object would be dead.
 
     async def get(self, bucket: str, key: str, at_most: int) -> bytes:
         """Read an object of at most so many bytes. Raises ObjectTooLargeError, and NoSuchKey where there is none."""

@@ -240,7 +240,7 @@ async def test_a_broken_upload_is_no_receipt() -> None:
     """The message is tried again instead."""
 
     class Refusing(KeptObjects):
-        async def put_object(self, **_: object) -> None:
+        async def put_object(self, **_: object) -> dict[str, str]:
             raise OSError("connection reset")
 
     task = stopped_task(ago=60)

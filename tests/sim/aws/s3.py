@@ -79,7 +79,7 @@ class S3Client:
             self._bucket.objects[Bucket, Key] = bytes(Body)
 
         await self._calls.call("s3.PutObject", effect, about=Key)
-        return {}
+        return {"ETag": "e"}
 
     async def get_object(self, *, Bucket: str, Key: str) -> Any:
         content = await self._calls.call("s3.GetObject", lambda: self._bucket.get(Bucket, Key), about=Key)
