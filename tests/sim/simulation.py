@@ -187,7 +187,8 @@ class World:
 
     def _on_fault(self, process: Process, operation: str) -> None:
         process.sqs_faults += operation.startswith("sqs.")
-        self.judge.topic_failed |= operation.startswith("sns.")
+        # A worker that stood still was out of time for what it was telling, as if the topic had not answered.
+        self.judge.topic_failed |= operation.startswith("sns.") or process.stalled_until > 0
         self.judge.excuse(process)
 
     def _on_kill(self, process: Process) -> None:
