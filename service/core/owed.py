@@ -5,7 +5,8 @@
 | requested, never started                                     | StartExecution          |
 | ended, but its output or its error is not known              | AskExecution            |
 | we are sweeping, and it has not ended                        | AskExecution            |
-| ended, and a task was started since: a redrive, not heard of | AskExecution            |
+| ended, and a task was made since: a redrive, not heard of    | AskExecution            |
+| ... or a task is to be stopped: it may be of a redrive       | that, first             |
 | a task is open: we are sweeping, or the grace time is over   | AskTask                 |
 | ... ended, the grace time is over, and it is not stopping    | StopTask                |
 | ... or there must be one that nobody told of                 | AskHistory              |
@@ -88,16 +89,24 @@ def _questions(job: Record, at: Moment) -> Iterator[Action]:
     if job.execution is None:
         return
     sweeping = _holds(job, at, SWEEP)
-    left_behind = [task for task in job.tasks if task.last_status not in _STOPPING]
-    redriven = [task for task in job.tasks if _started_since(job.execution, task, at)]
-    if not job.execution.detailed or redriven or (sweeping and not job.execution.ended):
+    ask = not job.execution.detailed or _may_be_redriven(job) or (sweeping and not job.execution.ended)
+    if ask:
         yield AskExecution(job.job_id)
     if sweeping or _ended_for(job, at.patience.task_grace, at):
         yield from (AskTask(job.job_id, arn) for arn in job.open_task_arns())
         if _may_have_untold_tasks(job):
             yield AskHistory(job.job_id)
-    yield from (
-        StopTask(job.job_id, task.arn) for task in left_behind if task not in redriven and _is_late(job, task, at)
+    if late := [task for task in job.tasks if task.last_status not in _STOPPING and _is_late(job, task, at)]:
+        if not ask:
+            yield AskExecution(job.job_id)  # Or a task of a redrive that nobody told of is stopped.
+        yield from (StopTask(job.job_id, task.arn) for task in late if not _started_since(job.execution, task, at))
+
+
+def _may_be_redriven(job: Record) -> bool:
+    """Whether a task, be it over by now, is younger than the execution's end: mostly, it is of a redrive."""
+    execution = job.execution
+    return bool(
+        execution and execution.ended and any((task.created_at or 0) > _ended_at(execution) for task in job.tasks)
     )
 
 

@@ -119,27 +119,31 @@ TABLE: dict[str, tuple[list[Action], list[Action]]] = {
         due(requested(), OUTCOME, task(), receipt(), running("t2", created_at=END + 31), at=END + 40),
         [ASK, AskTask(JOB, task_arn("t2"))],
     ),
-    "a task of a redrive, of which only the end was heard": (
-        due(requested(), OUTCOME, task(), receipt(), task("t2", created_at=END + 31), announced(), at=END + 200),
-        [ASK, Claim(JOB, "archive#t2")],
+    "a task of a redrive, within the grace time": (
+        due(requested(), OUTCOME, announced(), running("t2", created_at=END + 1), at=END + 20),
+        [ASK],
+    ),
+    "a task of a redrive that is over": (
+        due(requested(), OUTCOME, announced(), task(created_at=END + 31), receipt(), at=END + 40),
+        [ASK],
     ),
     "a task of the end's own moment": (
         due(requested(), OUTCOME, running(created_at=END + 29), at=END + 40),
-        [ASK_T1, STOP_T1],
+        [ASK, ASK_T1, STOP_T1],
     ),
     # A task is open: we are sweeping, or the grace time is over.
     "a task is open, within the grace time": (due(requested(), OUTCOME, running(), at=END + 29.9), []),
-    "a task is open, after it": (due(requested(), OUTCOME, running(), at=END + 30), [ASK_T1, STOP_T1]),
+    "a task is open, after it": (due(requested(), OUTCOME, running(), at=END + 30), [ASK_T1, ASK, STOP_T1]),
     "a task was only named, within the grace time": (due(requested(), OUTCOME, at=END), []),
     "a task was only named, after it": (due(requested(), OUTCOME, at=END + 30), [ASK_T1]),
     "an end without a time, and a task is open": (
         due(requested(), execution(stopped_at=None, attempts=(attempt(),)), running(), at=END),
-        [ASK_T1, STOP_T1],
+        [ASK, ASK_T1, STOP_T1],
     ),
     # A task still runs after the execution's end and grace time.
     "a task waits for capacity": (
         due(requested(), OUTCOME, running(last_status="PROVISIONING"), at=END + 30),
-        [ASK_T1, STOP_T1],
+        [ASK_T1, ASK, STOP_T1],
     ),
     "a task is stopping already": (due(requested(), OUTCOME, running(last_status="STOPPING"), at=END + 30), [ASK_T1]),
     "a task ends while the job goes on": (due(requested(), execution("RUNNING"), running(), at=END + 9999), []),
@@ -293,7 +297,7 @@ TABLE: dict[str, tuple[list[Action], list[Action]]] = {
             running(),
             at=END + 900,
         ),
-        [ASK_T1, STOP_T1],
+        [ASK_T1, ASK, STOP_T1],
     ),
     "ECS told of it": (
         due(

@@ -159,6 +159,22 @@ async def test_a_sweep_finds_the_end_that_no_event_told() -> None:
     assert job.announced is not None
 
 
+async def test_no_task_is_stopped_of_a_redrive_that_only_a_question_tells_of() -> None:
+    """It was redriven at once, and every event of Step Functions is lost."""
+    jobs, performer = InMemory(), Scripted({ASK: (execution("RUNNING", redrive_count=1),)}, now=NOW + 100)
+    job = await jobs.all_of(requested(), execution("FAILED"), running(created_at=NOW + 61))
+    await settling(jobs, performer).settle(job)
+    assert performer.done == [ASK]
+
+
+async def test_no_task_is_stopped_before_the_execution_was_asked_after() -> None:
+    """Its end was told by an event that came late, and it was redriven since."""
+    jobs, performer = InMemory(), Scripted({ASK: (execution("RUNNING", redrive_count=1),)}, now=NOW + 100)
+    job = await jobs.all_of(requested(), execution("FAILED"), running())
+    await settling(jobs, performer).settle(job)
+    assert performer.done == [AskTask(JOB, task_arn()), ASK]
+
+
 async def test_what_another_claimed_is_left_to_them() -> None:
     """A claim that is lost ends the pass without the work."""
     jobs, performer = InMemory(), Scripted(USUAL)
