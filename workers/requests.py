@@ -66,7 +66,17 @@ class Requests:
         verdict = admit(body, message.message_id, self.catalog)
         if isinstance(verdict, Refused):
             return await self._refuse(message, body, verdict)
-        return await self._remember(message, body, verdict)
+        return await self._rejected_before(message) or await self._remember(message, body, verdict)
+
+    async def _rejected_before(self, message: Message) -> Record | None:
+        """This very message's rejection, if there is one: it was told, or will be, and the catalogue may have changed.
+
+        Only a message that comes again can have one, so that a request costs no read.
+        """
+        if message.is_first_delivery:
+            return None
+        rejection = await self.jobs.read(rejection_id(message.message_id))
+        return rejection if rejection.rejection else None
 
     async def _refuse(self, message: Message, body: str, refused: Refused) -> Record:
         """Reject a request, unless it repeats one that was admitted: the catalogue or S3 may have changed since."""
@@ -136,7 +146,7 @@ class Requests:
         await self.objects.put(self.bucket, key, body.encode(errors="surrogatepass"), TEXT)
         return await self.jobs.merge(
             Rejected(
-                job_id=f"rejected:{message.message_id}",
+                job_id=rejection_id(message.message_id),
                 message_id=message.message_id,
                 submitted_at=message.sent_at or self.now(),
                 claimed_job_id=refused.job_id,
@@ -174,6 +184,11 @@ class Requests:
             remedy="Send the request itself, or keep the object readable until the job has started.",
         )
         return Refused((problem,))
+
+
+def rejection_id(message_id: str) -> str:
+    """Under which id a message's rejection has its record; no job id has a colon."""
+    return f"rejected:{message_id}"
 
 
 def _input_with(admitted: Admitted, trace: Trace | None, config: Config) -> str:

@@ -37,6 +37,11 @@ class Message:
     attributes: Mapping[str, str] = field(default_factory=dict)
     trace_header: str | None = None
 
+    @property
+    def is_first_delivery(self) -> bool:
+        """Whether nobody can have had it before: neither from this queue, nor on its way to a dead-letter queue."""
+        return self.receive_count <= 1 and ORIGINAL_ID not in self.attributes
+
 
 @dataclass(frozen=True)
 class Queue:

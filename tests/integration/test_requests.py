@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from schemas.catalog import Catalog
-from service.aws.queue import Message
+from service.aws.queue import ORIGINAL_ID, Message
 from service.core.facts import ExecutionChanged
 from service.core.record import Record
 from tests.sim.names import BUCKET, EPOCH, EXECUTION_ARN
@@ -101,6 +101,31 @@ async def test_a_rejected_request_that_comes_again_is_told_once(path: Path) -> N
         assert (await sent(path, body(job_id="job-1", stages=[{"image": "nope"}]))).rejection is not None
     assert len(path.calls.published) == 1
     assert "job-1" not in path.table.items
+
+
+AGAIN: dict[str, dict[str, Any]] = {
+    "redelivered": {"receive_count": 2},
+    "replayed from the dead-letter queue": {"attributes": {ORIGINAL_ID: "m1"}},
+}
+
+
+@pytest.mark.parametrize("again", AGAIN.values(), ids=AGAIN)
+@pytest.mark.parametrize("told", [True, False], ids=["told", "not told yet"])
+async def test_a_rejected_message_stays_rejected_whatever_the_catalogue_says_now(
+    path: Path, again: dict[str, Any], told: bool
+) -> None:
+    """Its worker died before it was deleted, or before subscribers were told, and the catalogue allows it by now."""
+    first = Message("m1", REQUEST, "receipt", sent_at=EPOCH)
+    old = by(path, without_echo())
+    rejected = await old.requests.hear(first)
+    if told:
+        await path.runtime.settling.settle(rejected)
+    record = await path.requests.hear(replace(first, **again))
+    await path.runtime.settling.settle(record)
+    assert record.rejection is not None
+    assert path.calls.started == []
+    assert len(path.calls.published) == 1
+    assert (await sent(path, REQUEST, "m2")).request is not None  # Sent anew, it is a request of its own.
 
 
 @pytest.mark.parametrize("pointer", POINTERS)
