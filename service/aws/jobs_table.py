@@ -31,6 +31,8 @@ OPEN_JOBS_INDEX = "open_jobs"
 SHARDS = 8
 _REGISTER = "r#"
 _DAY_SECONDS = 86_400
+# These need no record before them; all others are about one that there is.
+_OPENING = (Requested, Rejected)
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class JobsTable:
             if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
                 raise
             held: Mapping[str, Any] = error.response.get("Item", {})  # type: ignore[assignment]  # the stubs leave it out
+            if not held and isinstance(fact, _OPENING):
+                raise  # Only what is there already can stand in its way.
             return record_of(fact.job_id, held)
 
     async def read(self, job_id: str) -> Record:
@@ -148,7 +152,7 @@ def _write(fact: Fact, index: _IndexChange) -> Any:
     """
     conditions = ["(attribute_not_exists(#register) OR #register.#rank < :below)"]
     names = {"#register": _REGISTER + fact.register_name, "#rank": "rank"}
-    if not isinstance(fact, Requested | Rejected):
+    if not isinstance(fact, _OPENING):
         conditions.append("attribute_exists(job_id)")
     values: dict[str, Any] = {
         ":fact": {"M": {"rank": {"N": str(fact.rank)}, "fact": {"S": fact.model_dump_json(exclude_none=True)}}},

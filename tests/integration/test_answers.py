@@ -12,6 +12,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from botocore.exceptions import ClientError
 
 from schemas.notification import Problem
 from service.aws.answers import GarbledAnswerError, refuse_garbled
@@ -107,6 +108,14 @@ async def test_a_write_is_believed_only_with_what_it_left(wire: Wire, body: byte
     assert not (await (await table_of(wire)).read("job")).registers
     with pytest.raises(KeyError):
         await (await table_of(wire)).merge(requested())
+
+
+async def test_a_request_is_not_taken_for_known_by_a_refusal_that_shows_nothing(wire: Wire) -> None:
+    """Where its condition fails there is a record, and DynamoDB shows it."""
+    wire.status, wire.body = 400, b'{"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}'
+    for fact in (requested(), REJECTED):
+        with pytest.raises(ClientError):
+            await (await table_of(wire)).merge(fact)
 
 
 @pytest.mark.parametrize("status", [400, 404, 500, 503])
