@@ -14,6 +14,7 @@ from schemas.base import FromAws, WellFormed, well_formed
 
 MILLISECONDS_FROM = 100_000_000_000  # As seconds this is the year 5138; every later number is in milliseconds.
 _LARGEST_COUNT = 2**31 - 1
+_LARGEST_EXIT_CODE = 2**32 - 1  # Windows' have 32 bits, and are told with or without a sign [moby #40328].
 
 
 def _epoch_seconds(value: object) -> object:
@@ -57,14 +58,19 @@ Text = Annotated[str | None, BeforeValidator(_text_or_none)]
 
 def _whole_number_or_none(value: object) -> object:
     """Of numbers only whole ones: `true` is not 1, and least of all is `false` an exit code 0."""
-    is_whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST_COUNT
+    is_whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST_EXIT_CODE
     return value if is_whole else None
 
 
-WholeNumber = Annotated[int | None, BeforeValidator(_whole_number_or_none)]
-"""A whole number; None where AWS gave something else."""
+def _count(value: object) -> int:
+    number = _whole_number_or_none(value)
+    return number if isinstance(number, int) and 0 <= number <= _LARGEST_COUNT else 0
 
-Count = Annotated[int, BeforeValidator(lambda value: max(0, _whole_number_or_none(value) or 0))]
+
+WholeNumber = Annotated[int | None, BeforeValidator(_whole_number_or_none)]
+"""A whole number of at most 32 bits; None where AWS gave something else."""
+
+Count = Annotated[int, BeforeValidator(_count)]
 """How often something happened; 0 where AWS did not say."""
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 from schemas.notification import Confidence
 from service.core.diagnosis_table import ROWS
 from service.core.ending import Ending, TaskCause, ending_of_cause, ending_of_task, one_line, read_task_cause
-from service.core.evidence import Remedy, names_in
+from service.core.evidence import Remedy, Row, names_in
 
 __all__ = [
     "Budget",
@@ -23,6 +23,7 @@ __all__ = [
     "budget_of",
     "budget_of_class",
     "diagnose",
+    "diagnose_as_told",
     "ending_of_cause",
     "ending_of_task",
     "read_task_cause",
@@ -59,9 +60,25 @@ class Diagnosis:
 def diagnose(ending: Ending) -> Diagnosis:
     """The first row of the table that matches; the last row matches everything, and says that it does not know."""
     row, shown = next((row, shown) for row in ROWS if (shown := row.evidence(ending)) is not None)
+    return _filled_in(row, row.confidence, shown, ending)
+
+
+def diagnose_as_told(ending: Ending, failure_class: str, evidence: str) -> Diagnosis:
+    """What the table says of an ending that somebody has judged who knew more of it: his class and evidence hold.
+
+    What to do is then the last of the class's rows, which supposes the least.
+    """
+    found = diagnose(ending)
+    rows = [row for row in ROWS if row.failure_class == failure_class]
+    if found.failure_class == failure_class or not rows:
+        return found
+    return _filled_in(rows[-1], "guess" if rows[-1].confidence == "guess" else "likely", evidence, ending)
+
+
+def _filled_in(row: Row, confidence: Confidence, shown: str, ending: Ending) -> Diagnosis:
     return Diagnosis(
         failure_class=row.failure_class,
-        confidence=row.confidence,
+        confidence=confidence,
         evidence=one_line(shown) or "nothing that can be shown",
         next_action=_sentence(one_line(row.next_action.format_map(names_in(ending)))),
         remedy=row.remedy,

@@ -6,7 +6,7 @@ is a guess. Sources are named as in `diagnosis_table`.
 
 from __future__ import annotations
 
-from service.core.evidence import Row, failed_with, said
+from service.core.evidence import Row, any_of, failed_with, said
 
 _UNREACHED = (
     r"i/o timeout|deadline exceeded|request ?cancell?ed|Client\.Timeout|context cancell?ed|connection (?:issue|refused"
@@ -121,7 +121,8 @@ _PLACEMENT = (
     ),
     Row(
         "capacity", "certain", "again",
-        said(r"(?-i:RESOURCE:[A-Z])|Capacity is unavailable|insufficient (?:\w+ )?(?:memory|cpu)"),
+        said(r"(?-i:RESOURCE:[A-Z])|Capacity is unavailable|insufficient (?:\w+ )?(?:memory|cpu|gpu)"
+             r"|already using a port"),
         "There was no room for the task; try later, add subnets in other zones, or let the cluster grow.",
     ),
     Row(
@@ -270,7 +271,10 @@ _REFUSED = (
     ),
     Row(
         "bad_run_task_request", "certain", "none",
-        failed_with(r"(?:Amazon)?ECS\.", r"\b(?:MISSING|INACTIVE|ATTRIBUTE|LOCATION)\b|placement constraint"),
+        any_of(
+            failed_with(r"(?:Amazon)?ECS\.", r"\b(?:MISSING|INACTIVE|ATTRIBUTE|LOCATION)\b|placement constraint"),
+            said(r"missing an attribute required"),
+        ),
         "No host of the cluster may take this task: check its placement constraints and the hosts' attributes.",
     ),
     Row(

@@ -25,6 +25,7 @@ from service.core.evidence import (
     Row,
     any_of,
     exited,
+    exited_on_windows,
     failed_to_start,
     failed_with,
     is_ours_to_name,
@@ -39,6 +40,7 @@ from service.core.evidence import (
     ran_out_of_time,
     reported_back,
     said,
+    said_of_own,
     signalled,
     stop_code,
     stopped_with_the_task,
@@ -90,7 +92,7 @@ _STOPS_EVERYTHING = (
 _MEMORY = r"OutOfMemory|OOM-?killed|out of memory|cannot allocate memory"
 _OUT_OF_MEMORY = (
     Row(
-        "out_of_memory", "certain", "bigger", said(_MEMORY),
+        "out_of_memory", "certain", "bigger", said_of_own(_MEMORY),
         "It needed more than {memory}: raise the image's memory in the catalogue, or give it smaller input.",
     ),
     Row(
@@ -162,7 +164,8 @@ _OTHER_CONTAINERS = (
         "The job's own container exited 0, yet the state failed: most likely because of a sidecar; look at the task.",
     ),
     Row(
-        "sidecar_failed", "certain", "none", said(r"CannotPull|has been retried", r"aws-guardduty-agent"),
+        "sidecar_failed", "certain", "none",
+        said(r"aws-guardduty-agent.*CannotPull|(?:CannotPull|has been retried).*aws-guardduty-agent"),
         "The container that GuardDuty adds could not start: let the execution role pull its image, or turn runtime "
         "monitoring off for this cluster.",
     ),
@@ -181,7 +184,7 @@ _OTHER_CONTAINERS = (
 _TIMEOUTS = (
     Row(
         "never_reported", "likely", "none", when(never_reported, out_of_time),
-        "The container exited 0 and never called SendTaskSuccess with its TASK_TOKEN: make it report before it ends.",
+        "The container exited 0 and never called SendTaskSuccess: make it report, with its token, before it ends.",
     ),
     Row(
         "heartbeat", "certain", "application", failed_with(r"States\.HeartbeatTimeout"),
@@ -196,7 +199,7 @@ _TIMEOUTS = (
     Row(
         "heartbeat", "guess", "application",
         when(may_have_missed_a_heartbeat, out_of_time),
-        "Either no heartbeat came for {heartbeat} or the stage used up {timeout}, AWS does not tell which: see in the "
+        "Either no heartbeat came for {heartbeat} or the stage used up {timeout}; AWS does not tell which. See in the "
         "log when the container last did something.",
     ),
     Row(
@@ -265,6 +268,23 @@ _EXIT_CODES: tuple[tuple[int, str, Confidence, Remedy, str], ...] = (
     (255, "the program failed with -1, or its code is out of range", "certain", "application",
      "The log's last lines should say why."),
 )  # fmt: skip
+# [MS-ERREF, NTSTATUS values; dotnet-framework-docker #431, moby #40328]
+_WINDOWS_CODES = (
+    (0xC0000005, "access violation", "A crash in native code: look at native libraries and their versions."),
+    (
+        0xC0000017,
+        "no memory",
+        "Windows gave it no more memory: raise the image's memory in the catalogue, or its page file.",
+    ),
+    (0xC00000FD, "stack overflow", "Look in the log for a recursion without an end."),
+    (0xC0000135, "a DLL was not found", "Check that the image holds the runtime and the DLLs that the program needs."),
+    (
+        0xC000013A,
+        "told to stop with Ctrl-C, and ECS names nobody who stopped it",
+        "See whether another container ended first, or whether something in the container sent it.",
+    ),
+    (0xC0000409, "it gave itself up (fast fail)", "The log's last lines or its crash dump should say why."),
+)
 _EXITS = (
     Row(
         # A SIGKILL that ECS gives no reason for: it names its own stops, so mostly the kernel acted for want of memory,
@@ -276,6 +296,8 @@ _EXITS = (
     ),
     *(Row("application_exit", sure, remedy, exited(code, meaning), action)
       for code, meaning, sure, remedy, action in _EXIT_CODES),
+    *(Row("application_exit", "certain", "application", exited_on_windows(code, meaning), action)
+      for code, meaning, action in _WINDOWS_CODES),
     Row("application_exit", "certain", "application", signalled, "Look in the log for what it was doing just then."),
     Row(
         "application_exit", "certain", "application",
@@ -287,7 +309,7 @@ _EXITS = (
 _LITTLE_IS_KNOWN = (
     Row(
         "sidecar_failed", "likely", "application", when(never_ran, others_failed),
-        "The job's own container never ran, and another one failed: look at that one's log first.",
+        "Another container failed, and the job's own did not do its work because of it: look at that one's log first.",
     ),
     Row(
         "never_started", "likely", "again",

@@ -33,21 +33,48 @@ class Row(NamedTuple):
 # name, or who was refused. Further on, a reason quotes others.
 _NEAR_THE_BEGINNING = 300
 _AWS_ERROR = re.compile(r"(ECS|AmazonECS|States|Lambda)\.")
+# ARNs, URLs, and images: with their registry, or where a registry names one.
+_A_NAME = re.compile(
+    r"\barn:aws[\w-]*:[^\s\"',;]+|\bhttps?://[^\s\"',;]+|\b[\w-]+(?:\.[\w-]+)+(?::\d+)?/[\w.:@/-]+"
+    r"|(?<=\bfor )[\w.-]+/[\w./-]+|(?<=\brepository )[\w.-]+/[\w./-]+",
+    re.IGNORECASE,
+)
+# The reason of a stop that somebody asked for is his; ECS writes these itself.
+_AWS_WROTE = re.compile(r"Host EC2|Container instance deregist", re.IGNORECASE)
 _ENDED_BY_ITSELF = "EssentialContainerExited"
 _SIGTERM_OR_SIGKILL = frozenset({143, 137})
+_DWORD = 0xFFFFFFFF
 
 
 def said(name: str, *details: str) -> Evidence:
-    """AWS said it: the name near the beginning, and the details anywhere in the same reason, in any case."""
+    """AWS said it: the name near the beginning, and the details anywhere in the same reason, in any case.
+
+    It said it of the job's own container or of the task; or, where the job's own never ran, of another container.
+    Names are no details: an image may be called `throttler`, and a secret `access-denied-page`.
+    """
+    return _said(_words_about_the_start, name, *details)
+
+
+def said_of_own(name: str) -> Evidence:
+    """As `said`, of the job's own container or of the task alone."""
+    return _said(_words_of_aws, name)
+
+
+def _said(words: Callable[[Ending], Iterator[str]], name: str, *details: str) -> Evidence:
     first, *others = (re.compile(pattern, re.IGNORECASE) for pattern in (name, *details))
 
     def evidence(ending: Ending) -> str | None:
-        for text in _words_of_aws(ending):
-            if first.search(text, 0, _NEAR_THE_BEGINNING) and all(pattern.search(text) for pattern in others):
+        for text in words(ending):
+            if first.search(text, 0, _NEAR_THE_BEGINNING) and _all_in(others, text):
                 return text
         return None
 
     return evidence
+
+
+def _all_in(patterns: list[re.Pattern[str]], text: str) -> bool:
+    nameless = _A_NAME.sub("name", text) if patterns else text
+    return all(pattern.search(nameless) for pattern in patterns)
 
 
 def others_said(name: str) -> Evidence:
@@ -82,6 +109,16 @@ def stop_code(*codes: str) -> Evidence:
 def exited(code: int, meaning: str) -> Evidence:
     """The job's own container exited with this code."""
     return lambda ending: f"exit code {code}: {meaning}" if ending.exit_code == code else None
+
+
+def exited_on_windows(code: int, meaning: str) -> Evidence:
+    """The job's own container exited with this NTSTATUS, which is told as a number with or without a sign."""
+
+    def evidence(ending: Ending) -> str | None:
+        told = ending.exit_code
+        return f"exit code {told} (0x{code:08X}): {meaning}" if told is not None and told & _DWORD == code else None
+
+    return evidence
 
 
 def signalled(ending: Ending) -> str | None:
@@ -165,13 +202,21 @@ def used_up_its_timeout(ending: Ending) -> bool:
 
 def stopped_with_the_task(ending: Ending) -> bool:
     """Whether a signal that ECS sends came after another container had failed."""
-    led = any(code not in _SIGTERM_OR_SIGKILL and code != 0 for code in ending.other_exit_codes)
-    return led and ending.exit_code in _SIGTERM_OR_SIGKILL and ending.stop_code in (None, _ENDED_BY_ITSELF)
+    return _another_led(ending) and ending.exit_code in _SIGTERM_OR_SIGKILL
+
+
+def _another_led(ending: Ending) -> bool:
+    """Whether another container failed by itself, and ended the task by it."""
+    failed = any(code not in _SIGTERM_OR_SIGKILL and code != 0 for code in ending.other_exit_codes)
+    return failed and ending.stop_code in (None, _ENDED_BY_ITSELF)
 
 
 def never_ran(ending: Ending) -> bool:
-    """Whether the job's own container has no exit code in a task that never ran."""
-    return ending.exit_code is None and not ending.started
+    """Whether the job's own container has no exit code, in a task that never ran or that another one ended.
+
+    So ends a container that waits for its log router, which fails [amazon-ecs-agent #5084].
+    """
+    return failed_to_start(ending) or (ending.exit_code is None and _another_led(ending))
 
 
 def failed_to_start(ending: Ending) -> bool:
@@ -181,7 +226,7 @@ def failed_to_start(ending: Ending) -> bool:
 
 def was_a_task(ending: Ending) -> bool:
     """Whether ECS said anything at all of how the task ended."""
-    return bool(ending.stop_code or ending.stopped_reason or ending.container_reason)
+    return bool(ending.stop_code or ending.stopped_reason or ending.container_reason or ending.launch_type)
 
 
 def is_ours_to_name(ending: Ending) -> bool:
@@ -217,17 +262,29 @@ def _error_and_cause(ending: Ending) -> str:
     return cause if cause.startswith(error) else f"{error}: {cause}" if cause else error
 
 
-def _words_of_aws(ending: Ending) -> Iterator[str]:
-    """Reasons, and the cause of an error of AWS's; not the cause that a container chose, nor a task as JSON.
-
-    Those of another container only where the job's own never ran: what kept that one from starting kept the task.
-    """
-    yield from filter(None, (ending.container_reason, ending.stopped_reason))
-    if never_ran(ending):
+def _words_about_the_start(ending: Ending) -> Iterator[str]:
+    yield from _words_of_aws(ending)
+    if failed_to_start(ending):
         yield from ending.other_reasons
+
+
+def _words_of_aws(ending: Ending) -> Iterator[str]:
+    """Reasons, and the cause of an error of AWS's; not what a person or a container said, nor a task as JSON."""
+    yield from filter(None, (ending.container_reason, _reason_by_aws(ending)))
     if _AWS_ERROR.match(ending.error or ""):
-        is_a_task = ending.error == "States.TaskFailed" and (ending.cause or "").lstrip().startswith("{")
-        yield (ending.error or "") if is_a_task else _error_and_cause(ending)
+        yield (ending.error or "") if _is_of_a_task(ending) else _error_and_cause(ending)
+
+
+def _is_of_a_task(ending: Ending) -> bool:
+    """Whether the cause is a task as JSON, the planner's evidence of one that is known, or a container's own words."""
+    told_otherwise = (ending.cause or "").lstrip().startswith("{") or ending.callback or was_a_task(ending)
+    return ending.error == "States.TaskFailed" and told_otherwise
+
+
+def _reason_by_aws(ending: Ending) -> str | None:
+    reason = ending.stopped_reason or ""
+    is_a_persons = (ending.stop_code or "").lower() == "userinitiated" and not _AWS_WROTE.match(reason)
+    return None if is_a_persons else reason
 
 
 # What a sentence may name: where to find it in AWS's words, and what to say where it is not there.
@@ -252,7 +309,7 @@ def names_in(ending: Ending) -> dict[str, str]:
     return {
         **named,
         "exit_code": str(ending.exit_code),
-        "memory": f"{ending.memory} MiB" if ending.memory else "its memory",
+        "memory": f"{ending.memory} MiB" if ending.memory else "the memory it had",
         "timeout": _seconds(ending.timeout_seconds, "its timeout"),
         "heartbeat": _seconds(ending.heartbeat_seconds, "its heartbeat interval"),
         "duration": _seconds(ending.duration_seconds, "an unknown time"),

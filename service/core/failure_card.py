@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from schemas.notification import FailureCard
-from service.core.diagnosis import Ending, diagnose, ending_of_task, retryable
+from service.core.diagnosis import Diagnosis, Ending, diagnose, diagnose_as_told, ending_of_task, retryable
 from service.core.facts import ExecutionChanged, StageBrief, TaskChanged
 from service.core.planning import JOB_TIMED_OUT, STAGE_FAILED
 from service.core.record import Record
@@ -21,7 +21,7 @@ def failure_card(record: Record, execution: ExecutionChanged, stages: Iterable[S
     failed = next((story for story in stages if story.attempts and not story.passed), None)
     last = failed.attempts[-1] if failed else None
     ending = _ending(execution, failed)
-    found = diagnose(ending)
+    found = _diagnosis(execution, last, ending)
     return FailureCard(
         failure_class=found.failure_class,
         confidence=found.confidence,
@@ -33,6 +33,14 @@ def failure_card(record: Record, execution: ExecutionChanged, stages: Iterable[S
         next_action=found.next_action,
         retryable=retryable(found),
     )
+
+
+def _diagnosis(execution: ExecutionChanged, last: AttemptStory | None, ending: Ending) -> Diagnosis:
+    """The planner read the task in its error's cause; of a task that ECS tells nothing of, it knows more than we do."""
+    unseen = last is not None and (last.task is None or last.task.forgotten)
+    if unseen and last and last.told and last.told.failure_class and execution.error == STAGE_FAILED:
+        return diagnose_as_told(ending, last.told.failure_class, _evidence(execution.cause) or "")
+    return diagnose(ending)
 
 
 def _ending(execution: ExecutionChanged, failed: StageStory | None) -> Ending:

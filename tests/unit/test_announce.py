@@ -13,6 +13,7 @@ from schemas.notification import FailureCard, JobNotification, Link
 from service.core.announce import Links, compose, iso, linked_objects, notification_id, split_s3_uri
 from service.core.announce_text import as_text, subject
 from service.core.facts import Fact
+from service.core.hearing import forgotten_task
 from service.core.record import Record, merge_all
 from service.core.story import status_of
 from tests.unit.builders import (
@@ -307,6 +308,23 @@ def test_the_letter_says_how_sure_we_are(confidence: str, words: str) -> None:
     assert notification.failure is not None
     card = notification.failure.model_copy(update={"confidence": confidence})
     assert words in as_text(notification.model_copy(update={"failure": card}))
+
+
+LOST_EVENTS: dict[str, tuple[Fact, ...]] = {
+    "never heard of": (),
+    "forgotten by ECS": (forgotten_task(JOB, task_arn(), NOW + 70, running()),),
+}
+
+
+@pytest.mark.parametrize("heard", LOST_EVENTS.values(), ids=LOST_EVENTS)
+def test_the_planners_verdict_holds_where_ECS_tells_nothing(heard: tuple[Fact, ...]) -> None:
+    """It read the task before ECS forgot it: a sidecar's fault, and no guess from the code 143 that it left behind."""
+    ended = attempt(passed=False, exit_code=143, error="States.TaskFailed", failure_class="sidecar_failed")
+    cause = json.dumps({"evidence": "own exit code 143; proxy: exit code 1"})
+    card = failure(requested(), execution("FAILED", error="StageFailed", cause=cause, attempts=(ended,)), *heard)
+    assert (card.failure_class, card.confidence) == ("sidecar_failed", "likely")
+    assert card.evidence == "own exit code 143; proxy: exit code 1"
+    assert card.next_action.startswith("Another container failed")
 
 
 def test_the_letter_says_what_was_left_out() -> None:

@@ -156,6 +156,46 @@ SHAPES: tuple[tuple[str, Ending, str, str, str], ...] = (
      "image_missing", "certain", "none"),
     ("a neighbour failed first and it never ran", Ending(started=False, other_exit_codes=(1,)),
      "sidecar_failed", "likely", "application"),
+    ("a log router that the job's own waits for", exits(None, other_exit_codes=(255,)),
+     "sidecar_failed", "likely", "application"),
+    ("a neighbour ended before it started", not_started("Task failed to start", other_exit_codes=(1,)),
+     "sidecar_failed", "likely", "application"),
+    ("a neighbour's image is not there",
+     not_started("Task failed to start", other_reasons=(f"xray: exit code unknown, {PULL} {ECR}:9: not found",)),
+     "image_missing", "certain", "none"),
+    ("a neighbour's image comes from a registry that is tired",
+     not_started("Task failed to start", other_reasons=("agent: exit code unknown, CannotPullContainerError: "
+                 "toomanyrequests: You have reached your pull rate limit",)),
+     "image_rate_limited", "certain", "again"),
+    ("only GuardDuty's container says so",
+     not_started("Task failed to start", other_reasons=("aws-guardduty-agent-Xy: exit code unknown, "
+                 "CannotPullContainerError: denied",)), "sidecar_failed", "certain", "none"),
+    # What a person wrote, and what things are called, are not AWS's words.
+    *((f"a person who wrote: {words}", Ending(stop_code="UserInitiated", stopped_reason=words, exit_code=143),
+       "stopped_by_person", "likely", "none")
+      for words in ("OutOfMemory, I think", "health check is red", "draining the queue", "Rate exceeded, throttled",
+                    "old task definition", "EFS moves tonight", "RESOURCE:CPU hog", "Parameter Store is rotated")),
+    ("a person, though memory ran out",
+     Ending(stop_code="UserInitiated", stopped_reason="Task stopped by user", exit_code=137, container_reason=OOM),
+     "out_of_memory", "certain", "bigger"),
+    ("a forced deregistration", Ending(stop_code="UserInitiated", exit_code=137,
+     stopped_reason="Container instance deregistration forced by user"), "infrastructure", "certain", "again"),
+    ("an image called throttler", not_started(f"{PULL} docker.io/acme/throttler:v1: not found"),
+     "image_missing", "certain", "none"),
+    ("an image called denied, without its registry",
+     not_started("CannotPullContainerError: Error response from daemon: manifest for acme/denied-parties:v9 not found: "
+                 "manifest unknown"), "image_missing", "certain", "none"),
+    ("a secret called throttle",
+     not_started(ASM + "failed to fetch secret arn:aws:secretsmanager:eu-west-1:1:secret:throttle-AbCdEf from secrets "
+                 "manager: ResourceNotFoundException: Secrets Manager can't find the specified secret."),
+     "secret_missing", "certain", "none"),
+    ("a role called throttle",
+     not_started("CannotPullContainerError: pull image manifest has been retried 1 time(s): User: arn:aws:sts::1:"
+                 "assumed-role/throttle/x is not authorized to perform: ecr:BatchGetImage"),
+     "image_denied", "certain", "none"),
+    ("a container that quotes AWS without a name of its own",
+     Ending(error="States.TaskFailed", cause="Rate exceeded: ThrottlingException", callback=True),
+     "callback_failure", "likely", "application"),
     # Secrets.
     ("secret, no way there",
      not_started(ASM + "failed to fetch secret arn:aws:secretsmanager:eu-west-1:111122223333:secret:db-AbCdEf from "
@@ -421,6 +461,8 @@ SHAPES: tuple[tuple[str, Ending, str, str, str], ...] = (
     ("exit 140", exits(140), "application_exit", "certain", "application"),
     ("exit 42", exits(42), "application_exit", "certain", "application"),
     ("exit 255", exits(255), "application_exit", "certain", "application"),
+    *((f"Windows {code:X}", exits(code), "application_exit", "certain", "application")
+      for code in (0xC0000005, 0xC0000017, 0xC00000FD, 0xC0000135, 0xC000013A, 0xC0000409)),
     # As public issues and the agent's own source have them, with made-up names.
     ("nothing to run", not_started("CannotStartContainerError: Error response from daemon: No command specified"),
      "container_cannot_start", "certain", "none"),
@@ -494,6 +536,14 @@ SHAPES: tuple[tuple[str, Ending, str, str, str], ...] = (
      "container_cannot_start", "likely", "again"),
     ("an empty capacity provider", refused("AmazonECS.Unknown", '{"Failures":[{"Reason":"EMPTY CAPACITY PROVIDER"}]}'),
      "capacity", "likely", "again"),
+    ("no GPU on any host",
+     refused("ECS.AmazonECSException", "The closest matching container-instance has insufficient GPU resource "
+             "available."), "capacity", "certain", "again"),
+    ("no port on any host", refused("ECS.AmazonECSException", "The closest matching container-instance is already "
+     "using a port required by your task."), "capacity", "certain", "again"),
+    ("no host with the attribute, in words",
+     refused("ECS.AmazonECSException", "The closest matching container-instance is missing an attribute required by "
+             "your task."), "bad_run_task_request", "certain", "none"),
     ("no room, told twice", not_started("TaskFailedToStart: RESOURCE:GPU"), "capacity", "certain", "again"),
     ("Fargate's tasks",
      refused("ECS.ClientException", "You've reached the limit on the number of tasks you can run concurrently"),
@@ -651,6 +701,18 @@ def test_a_platform_is_not_taken_for_an_image() -> None:
 def test_a_next_action_names_what_to_look_at(ending: Ending, name: str) -> None:
     """Names and numbers out of AWS's words stand in the sentence that a colleague reads."""
     assert name in diagnose(ending).next_action
+
+
+@pytest.mark.parametrize("code", [0xC0000005, 0xC0000005 - 2**32])
+def test_a_windows_code_is_read_with_and_without_its_sign(code: int) -> None:
+    """People look it up by its hexadecimal form."""
+    assert diagnose(exits(code)).evidence == f"exit code {code} (0xC0000005): access violation"
+
+
+@pytest.mark.parametrize("ending", [shape[1] for shape in SHAPES], ids=[shape[0] for shape in SHAPES])
+def test_our_own_words_are_not_redacted(ending: Ending) -> None:
+    """What we say to do must not look like a secret to ourselves."""
+    assert "[redacted]" not in diagnose(ending).next_action
 
 
 def test_the_evidence_is_the_line_that_shows_it() -> None:

@@ -41,6 +41,8 @@ EXIT_CODES: list[tuple[object, int | None]] = [
     (0, 0),
     (137, 137),
     (-1073741510, -1073741510),
+    (3221225786, 3221225786),
+    (2**32, None),
     (None, None),
     (False, None),
     (True, None),
