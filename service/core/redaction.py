@@ -18,6 +18,30 @@ _NAMED = (
     r"|(?:refresh|session|id|bearer|client|personal)[_.-]?(?:token|secret)|client[_.-]?secret|secret"
 )
 
+# Values that open nothing, and are what one looks for in a log: `password: None`, a secret's ARN.
+_NO_SECRET = r"(?!arn:aws|None\b|null\b|undefined\b|\*{3})"
+
+# Credentials that are known by their own shape, wherever they stand.
+_BY_SHAPE = "|".join(
+    (
+        r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])",
+        r"gh[opsur]_[A-Za-z0-9]{20,255}|github_pat_\w{20,255}",  # GitHub
+        r"gl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|oas|ffct|soat)-[\w-]{20,64}",  # GitLab
+        r"xox[abeoprs]-[\w-]{10,255}|xapp-\d-[\w-]{10,255}",  # Slack
+        r"[rs]k_(?:live|test)_[A-Za-z0-9]{10,128}",  # Stripe
+        r"sk-(?:proj|ant|svcacct|admin|or)-[\w-]{20,255}|sk-[A-Za-z0-9]{20,64}",  # OpenAI, Anthropic and the like
+        r"AIza[\w-]{35}|ya29\.[\w-]{20,512}",  # Google
+        r"SG\.[\w-]{16,32}\.[\w-]{16,64}|SK[0-9a-f]{32}|(?<![\w-])key-[0-9a-f]{32}",  # SendGrid, Twilio, Mailgun
+        r"npm_[A-Za-z0-9]{36}|pypi-[\w-]{50,255}|hf_[A-Za-z0-9]{30,64}",
+        # Databricks, DigitalOcean, Shopify; HashiCorp's Vault and cloud, Doppler
+        r"dapi[0-9a-f]{32}|do[opr]_v1_[0-9a-f]{64}|shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}",
+        r"hv[bsr]\.[\w-]{24,255}|[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,80}|dp\.[a-z]{2,8}\.[A-Za-z0-9]{40,64}",
+        # New Relic, Grafana, Linear, Postman
+        r"NRAK-[A-Z0-9a-z]{27}|gl(?:sa|c)_[\w=+/-]{30,255}|lin_api_[A-Za-z0-9]{40}|PMAK-[0-9a-f]{24}-[0-9a-f]{34}",
+        r"AGE-SECRET-KEY-1[A-Z0-9]{50,64}|\d{8,10}:AA[\w-]{33}",  # age, Telegram
+    )
+)
+
 # Every repeat is bounded, or runs over characters that what follows it cannot be: none can take long. What is hidden is
 # the group `secret`, or where there is none all that matched.
 _ALWAYS: tuple[str, ...] = (
@@ -30,19 +54,30 @@ _ALWAYS: tuple[str, ...] = (
     # The task's token stands in its overrides, which causes quote.
     r"(?i)TASK_?TOKEN\\*[\"']?\s*(?:[=:]|,\s*\\*[\"']?Value\\*[\"']?\s*:)\s*\\*[\"']?(?P<secret>[^\s\"'\\&,}]+)",
     r"(?i)\b(?:Bearer|Basic|AWS4-HMAC-SHA256)\s+(?P<secret>[^\s\"',]{20,})",
-    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+    r"(?i)\bauthorization\\*[\"']?\s{0,3}[:=]\s{0,3}\\*[\"']?(?:basic|bearer|token|apikey)\s{1,3}(?P<secret>[^\s\"',;]{6,4096})",
+    r"(?i)\b(?:set-)?cookie\\*[\"']?\s{0,3}[:=]\s{0,3}\\*[\"']?(?P<secret>[\w.-]{1,256}=[^\r\n\"']{1,4096})",
+    r"\bhooks\.slack\.com/(?P<secret>[\w/-]{10,256})|\bapi/webhooks/(?P<secret2>\d{5,30}/[\w-]{20,128})",
     r"\beyJ[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{8,8192}(?:\.[A-Za-z0-9_-]{0,4096})?",
-    r"\b(?:gh[opsur]_[A-Za-z0-9]{20,255}|github_pat_\w{20,255}|glpat-[\w-]{20,64}|xox[abeoprs]-[\w-]{10,255}"
-    r"|[rs]k_live_[A-Za-z0-9]{10,128}|AIza[\w-]{35})",
+    rf"(?<![A-Za-z0-9])(?:{_BY_SHAPE})",
     # `secret:` with a colon before it is a part of an ARN, which a person needs.
-    rf"(?i)(?<![:/])(?:{_NAMED})s?\\*[\"']?\s{{0,3}}(?:=>?|:)\s{{0,3}}\\*(?:\"(?P<secret>[^\"\\]{{1,1024}})"
-    rf"|'(?P<secret2>[^'\\]{{1,1024}})|(?P<secret3>[^\s\"',;&)}}]{{1,1024}}))",
+    rf"(?i)(?<![:/])(?:{_NAMED})s?\\*[\"']?\s{{0,3}}(?:=>?|:|%3D)\s{{0,3}}\\*(?:\"(?P<secret>[^\"\\]{{1,1024}})"
+    rf"|'(?P<secret2>[^'\\]{{1,1024}})|{_NO_SECRET}(?P<secret3>[^\s\"',;&)}}]{{1,1024}}))",
+    rf"(?i)<(?:{_NAMED})>(?P<secret>[^<]{{1,1024}})<",
+    # Any other token, where what it is looks like one: `unexpected token: foo` and `next token = 3` stay.
+    r"(?i)(?<![A-Za-z0-9])token\\*[\"']?\s{0,3}(?:=>?|:|%3D)\s{0,3}\\*[\"']?(?=[A-Za-z_.~+/=-]{0,63}[0-9])(?!arn:)"
+    r"(?P<secret>[\w.~+/=-]{16,1024})",
+    r"[?&]sig=(?P<secret>[^\s&\"'<>]{8,1024})",
+    # curl -u user:password; numbers are a user's and a group's.
+    r"(?<!\S)(?:-u|--user)[ =](?!\d)[^\s:]{1,256}:(?P<secret>\S{1,1024})",
     rf"(?i)--(?:{_NAMED}|token)[= ](?P<secret>[^\s\"']{{1,1024}})",
     # A private key runs over lines, of which an excerpt may have only the last.
     r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?P<secret>(?s:.{1,32768}?))(?=-----END|\Z)",
     r"\A(?P<secret>(?:(?!-----BEGIN)(?s:.)){1,32768}?)-----END [A-Z ]{0,40}PRIVATE KEY",
     # A token of Step Functions: several hundred characters of base64, that begin with a length of four bytes.
-    r"AAAA[A-Za-z0-9+/=_-]{60,}|[A-Za-z0-9+=_-]{120,}",
+    r"AAAA[A-Za-z0-9+/=_-]{60,}",
+    # Or any word of such a length in which letters of both cases and digits are mixed; a ruler or a genome is none.
+    r"(?<![A-Za-z0-9+=_-])(?=[A-Za-z+=_-]{0,119}[0-9])(?=[A-Z0-9+=_-]{0,119}[a-z])(?=[a-z0-9+=_-]{0,119}[A-Z])"
+    r"[A-Za-z0-9+=_-]{120,}",
 )
 # A repeat of a group that ends in a repeat: on a hostile line, `(a+)+b` takes longer than the job's life.
 _REPEATED_REPEAT = re.compile(r"(?<!\\)(?:[*+]|,\d*\})[?+]?\)(?:[*+]|\{)")

@@ -86,6 +86,91 @@ def test_no_password_key_or_token_is_shown(text: str, secret: str) -> None:
     assert redact(hidden) == hidden
 
 
+# What vendors' tokens look like, by the rules of gitleaks and trufflehog; all are made up.
+VENDORS = [
+    ("AKIA", "ABCDEFGHIJKLMNOP"),
+    ("ABIA", "ABCDEFGHIJKLMNOP"),
+    ("ghp_", "aB3" * 12),
+    ("glpat-", "aB3-" * 5),
+    ("glptt-", "0a" * 20),
+    ("xoxb-", "12345678901-aB3dE5"),
+    ("xapp-1-", "A0123-123-0a0b"),
+    ("https://hooks.slack.com/", "services/T0123ABCD/B0123ABCD/aB3dE5gH7jK9mN1pQ2rS4tU6"),
+    ("https://discord.com/api/webhooks/", "123456789012345678/" + "aB3-" * 17),
+    ("sk_test_", "aB3d" * 6),
+    ("ya29.", "aB3d" * 12),
+    ("SG.", "aB3d" * 5 + "." + "aB3d" * 10),
+    ("SK", "0a1b" * 8),
+    ("key-", "0a1b" * 8),
+    ("npm_", "aB3d" * 9),
+    ("pypi-", "AgEIcHlwaS5vcmc" + "aB3d" * 12),
+    ("hf_", "aBcD" * 8),
+    ("dapi", "0a1b" * 8),
+    ("dop_v1_", "0a1b" * 16),
+    ("hvs.", "aB3d" * 20),
+    ("aB3dE5gH7jK9mN.atlasv1.", "aB3d" * 16),
+    ("sk-", "aB3d" * 5 + "T3BlbkFJ" + "aB3d" * 5),
+    ("sk-proj-", "aB3-" * 20),
+    ("sk-ant-api03-", "aB3-" * 24),
+    ("123456789:", "AA" + "aB3" * 11),
+    ("shpat_", "0a1b" * 8),
+    ("NRAK-", "AB3" * 9),
+    ("glsa_", "aB3d" * 8 + "_0a1b2c3d"),
+    ("lin_api_", "aB3d" * 10),
+    ("PMAK-", "0a" * 12 + "-" + "0a" * 17),
+    ("AGE-SECRET-KEY-1", "AB3" * 19),
+    ("dp.pt.", "aB3d" * 11),
+    ("Authorization: Basic ", "dXNlcjpwdw=="),
+    ("authorization: token ", "0a1b2c3d"),
+    ("Set-Cookie: ", "sessionid=0a1b2c3d; HttpOnly"),
+    ("GITHUB_TOKEN=", "abcdefgh12345678"),
+    ("?sv=2020&sig=", "aB3d%2B" * 6),
+    ("password%3D", "hunter2"),
+    ("<password>", "hunter2</"),
+    ("curl -u deploy:", "hunter2"),
+    ("", "aB3d" * 40),
+]
+
+
+@pytest.mark.parametrize(("before", "secret"), VENDORS, ids=[before or "a long word" for before, _ in VENDORS])
+def test_a_credential_is_known_by_its_shape(before: str, secret: str) -> None:
+    """Wherever it stands in a line, and the words around it stay."""
+    hidden = redact(f"cannot log in with {before}{secret} at host 7")
+    assert secret.partition("<")[0] not in hidden
+    assert hidden.startswith("cannot log in") and "[redacted]" in hidden
+
+
+HARMLESS = [
+    f"{ECR}@sha256:{'1f' * 32}",
+    "commit 0123456789abcdef0123456789abcdef01234567",
+    "5fea7756-0ea4-451a-a703-a558b933e274",
+    "s3://bucket/jobs/thumbs-42/logs/1-1/main-0123456789abcdef0123456789abcdef.log",
+    "arn:aws:ecs:eu-west-1:111122223333:task/jobs/0123456789abcdef0123456789abcdef",
+    "Requesting secret: arn:aws:secretsmanager:eu-west-1:111122223333:secret:db-AbCdEf",
+    "password: None",
+    "password=***",
+    "SyntaxError: Unexpected token: '}'",
+    "next token: 3, max_tokens=4096",
+    "KeyError: 'password'",
+    "glue-job-that-transforms-the-orders-of-a-day failed",
+    "docker run -u 1000:1000 x",
+    "cookie: none was sent",
+    "Authorization: header missing",
+    "=" * 130,
+    "test_one.py " + "." * 130 + " [ 40%]",
+    "#" * 10 + "-" * 150,
+    "ACGT" * 40,
+    "sha512 " + "0a1b2c3d" * 16,
+    "/srv/" + "a_long_directory_name/" * 12 + "x.py",
+]
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_what_only_looks_odd_is_left(text: str) -> None:
+    """Rulers, digests, genomes and the talk of tokens are what a person reads a log for."""
+    assert redact(text) == text
+
+
 KEY = ["-----BEGIN RSA PRIVATE KEY-----", "MIIEow+/IBAAKCAQEA7", "q83vZ0/Tt9wB", "-----END RSA PRIVATE KEY-----"]
 
 
@@ -133,6 +218,12 @@ UNLUCKY = [
     "\\",
     " ",
     "pwd  ",
+    "token=",
+    "-u a:",
+    "cookie: a=",
+    "A1a=",
+    "a.",
+    "1234567890:AA",
 ]
 
 
