@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 from schemas.base import well_formed
@@ -22,6 +22,7 @@ _TAIL_LINE_CHARACTERS = 200
 # What of a line is looked at before it is cut, so that a secret is still whole when it is looked for.
 _TAIL_LOOK_CHARACTERS = 2000
 _POLL_SECONDS = 1.0
+_NO_LOG = LogConfiguration()
 
 
 @dataclass
@@ -41,8 +42,8 @@ class _Tally:
         line = (text + "\n").encode(errors="replace")
         self.lines += 1
         self.size += len(line)
-        self.first_at = event.at if self.first_at is None else self.first_at
-        self.last_at = event.at
+        self.first_at = event.at if self.first_at is None else min(self.first_at, event.at)
+        self.last_at = event.at if self.last_at is None else max(self.last_at, event.at)
         self.digest.update(line)
         self.tail.append(text[:_TAIL_LOOK_CHARACTERS])
         return line
@@ -71,7 +72,12 @@ class LogArchive:
         receipt = LogArchived(
             job_id=task.job_id, task_id=task.task_id, container=container.name, status="absent", region=self.region
         )
-        configuration = await self._configuration(task, container)
+        known = await self._configurations(task)
+        if known is None:
+            return receipt.model_copy(update={"why": "its task definition is gone, and with it where it logged to"})
+        configuration = known.get(container.name, _NO_LOG)
+        if configuration.driver != "awslogs":
+            return receipt.model_copy(update=_elsewhere(task, container, configuration, known))
         stream = log_stream(configuration.stream_prefix, container.name, task.task_id, container.runtime_id)
         why = self._unreadable(configuration, stream)
         if why is not None or stream is None or configuration.group is None:
@@ -79,18 +85,13 @@ class LogArchive:
         receipt = receipt.model_copy(update={"log_group": configuration.group, "log_stream": stream})
         return await self._copy(task, container, configuration, receipt)
 
-    async def _configuration(self, task: TaskChanged, container: ContainerState) -> LogConfiguration:
-        if task.task_definition_arn is None:
-            return LogConfiguration()
-        known = await self.tasks.log_configurations(task.task_definition_arn)
-        return known.get(container.name, LogConfiguration())
+    async def _configurations(self, task: TaskChanged) -> dict[str, LogConfiguration] | None:
+        return await self.tasks.log_configurations(task.task_definition_arn) if task.task_definition_arn else None
 
     def _unreadable(self, configuration: LogConfiguration, stream: str | None) -> str | None:
         """Why there is no log to read, where that is certain beforehand."""
-        if configuration.driver is None:
-            return "the container has no log driver, so its output went nowhere"
-        if configuration.driver != "awslogs":
-            return f"the log driver is {configuration.driver}: look where it sends its output"
+        if configuration.group is None:
+            return "the log driver's options name no log group"
         if stream is None:
             return "the stream has no prefix and the container no runtime id, so its stream cannot be named"
         if configuration.region not in (None, self.region):
@@ -126,7 +127,7 @@ class LogArchive:
 
     def _quiet_until(self, task: TaskChanged, container: ContainerState) -> float:
         """Delivery lags the stop; what never started has nothing to deliver."""
-        if container.exit_code is None and task.started_at is None:
+        if _never_started(task, container):
             return 0.0
         return (task.stopped_at or self.now()) + self.quiet_seconds
 
@@ -158,8 +159,36 @@ async def _lines(
         yield b"".join(map(tally.count, events))
 
 
+def _never_started(task: TaskChanged, container: ContainerState) -> bool:
+    return container.exit_code is None and task.started_at is None
+
+
+def _elsewhere(
+    task: TaskChanged, container: ContainerState, own: LogConfiguration, known: Mapping[str, LogConfiguration]
+) -> dict[str, str]:
+    """What a receipt says of a log that is not in CloudWatch, as far as we are concerned."""
+    if _never_started(task, container):
+        return {"why": _why_empty(task, container)}
+    if own.driver is None:
+        return {"why": "the container has no log driver, so its output went nowhere"}
+    where = f"look where it sends its output{f', {own.sent_to}' if own.sent_to else ''}"
+    if own.driver != "awsfirelens":
+        return {"why": f"the log driver is {own.driver}: {where}"}
+    router = next((item for item in task.containers if known.get(item.name, _NO_LOG).is_router), None)
+    return _by_firelens(where, router)
+
+
+def _by_firelens(where: str, router: ContainerState | None) -> dict[str, str]:
+    """The router beside the container passed its log on; one that was killed may have held some of it."""
+    if router is None or router.exit_code == 0:
+        return {"why": f"FireLens passed it on: {where}"}
+    ended = "has no exit code" if router.exit_code is None else f"ended with exit code {router.exit_code}"
+    why = f"FireLens passed it on: {where}; its router {router.name} {ended}, perhaps before all was sent"
+    return {"status": "possibly_lossy", "why": why}
+
+
 def _why_empty(task: TaskChanged, container: ContainerState) -> str:
-    if container.exit_code is None and task.started_at is None:
+    if _never_started(task, container):
         reason = container.reason or task.stopped_reason or "ECS gave no reason"
         return f"the container never started: {reason}"
     return "the container wrote nothing"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
 
 from schemas.events import TaskDetail
 
@@ -22,6 +24,13 @@ class LogConfiguration:
     region: str | None = None
     mode: str | None = None
     buffer: str | None = None
+    sent_to: str | None = None
+    is_router: bool = False
+
+
+# Where a driver sends to; for FireLens one of its router's outputs, by what its plugin calls the place. Keys are left.
+_ADDRESSES = ("splunk-url", "gelf-address", "syslog-address", "fluentd-address")
+_PLACES = ("log_group_name", "delivery_stream", "stream", "bucket", "host")
 
 
 @dataclass(frozen=True)
@@ -41,10 +50,15 @@ class Tasks:
         answer = await self.client.stop_task(cluster=cluster_of(arn), task=arn, reason=reason)
         return TaskDetail.model_validate(answer["task"]) if "task" in answer else None
 
-    async def log_configurations(self, task_definition_arn: str) -> dict[str, LogConfiguration]:
-        """The log configuration of each container of a task definition."""
+    async def log_configurations(self, task_definition_arn: str) -> dict[str, LogConfiguration] | None:
+        """The log configuration of each container of a task definition; None where it was deleted."""
         if task_definition_arn not in self._known:
-            answer = await self.client.describe_task_definition(taskDefinition=task_definition_arn)
+            try:
+                answer = await self.client.describe_task_definition(taskDefinition=task_definition_arn)
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") != "ClientException":
+                    raise
+                return None
             containers = answer["taskDefinition"].get("containerDefinitions", [])
             self._known[task_definition_arn] = {item["name"]: _log_configuration(item) for item in containers}
         return self._known[task_definition_arn]
@@ -67,4 +81,13 @@ def _log_configuration(container: object) -> LogConfiguration:
         region=options.get("awslogs-region"),
         mode=options.get("mode"),
         buffer=options.get("max-buffer-size"),
+        sent_to=_sent_to({key.lower(): value for key, value in options.items()}),
+        is_router="firelensConfiguration" in container,
     )
+
+
+def _sent_to(options: Mapping[str, str]) -> str | None:
+    """What a driver's options say of where it sends the log; None where they say nothing."""
+    plugin = options.get("name") or options.get("@type")
+    place = next((options[key] for key in (*_ADDRESSES, *_PLACES) if options.get(key)), None)
+    return ", ".join(filter(None, (plugin, place))) or None

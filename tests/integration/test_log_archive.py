@@ -134,6 +134,14 @@ async def test_first_and_last_line_tell_the_times() -> None:
     assert (receipt.first_at, receipt.last_at) == (1_700_000_000, 1_700_000_060)
 
 
+async def test_lines_that_come_out_of_order_do_not_turn_the_times_round() -> None:
+    """A late line may bear an early time: the first is the earliest, the last the latest."""
+    logs = ScriptedLogs(lines("b", at=1_700_000_060), ScriptedLogs.same, lines("a", at=1_700_000_000))
+    receipt, text = await archived(logs)
+    assert text == "b\na\n"
+    assert (receipt.first_at, receipt.last_at) == (1_700_000_000, 1_700_000_060)
+
+
 async def test_lines_are_kept_as_they_are() -> None:
     """Any Unicode, a message of several lines, one that ends in a line end of its own, half a surrogate pair."""
     messages = ("grüße 日本語", "two\nlines", "ends\n", "tab\tand \x1b[31mred", "half \ud800")
@@ -164,6 +172,7 @@ UNREADABLE = {
     "no driver": (LogConfiguration(), "no log driver"),
     "another driver": (LogConfiguration("splunk"), "the log driver is splunk"),
     "unknown container": (None, "no log driver"),
+    "no group": (replace(BLOCKING, group=None), "name no log group"),
     "another region": (replace(BLOCKING, region="eu-west-1"), "another region: eu-west-1, group /jobs"),
 }
 
@@ -178,11 +187,43 @@ async def test_a_log_that_is_elsewhere_is_not_looked_for(configuration: LogConfi
     assert logs.asked == []
 
 
-async def test_a_forgotten_tasks_container_has_no_log_to_find() -> None:
-    """ECS no longer says what its task definition was."""
+async def test_a_task_whose_definition_is_not_known_says_so() -> None:
+    """Nobody can say then where its containers logged to, least of all that they did not."""
     task = stopped_task().model_copy(update={"task_definition_arn": None})
     receipt = await archive_of(ScriptedLogs(), KeptObjects()).archive(task, task.containers[0])
-    assert receipt.status == "absent"
+    assert (receipt.status, receipt.why) == ("absent", "its task definition is gone, and with it where it logged to")
+
+
+async def test_what_never_started_sent_nothing_to_any_driver() -> None:
+    """To look at its driver's would be to look for nothing."""
+    task = stopped_task(started=False, exit_code=None, reason="CannotPullContainerError: no such image")
+    for elsewhere in (LogConfiguration("splunk"), LogConfiguration("awsfirelens"), None):
+        receipt = await archive_of(ScriptedLogs(), KeptObjects(), elsewhere).archive(task, task.containers[0])
+        assert (receipt.status, receipt.why) == (
+            "absent",
+            "the container never started: CannotPullContainerError: no such image",
+        )
+
+
+DATADOG = LogConfiguration("awsfirelens", sent_to="datadog, http-intake.logs.datadoghq.com")
+ROUTERS = {
+    "it flushed": (0, "absent", "look where it sends its output, datadog, http-intake.logs.datadoghq.com"),
+    "it was killed": (137, "possibly_lossy", "its router log_router ended with exit code 137, perhaps before"),
+    "nobody knows": (None, "possibly_lossy", "its router log_router has no exit code"),
+}
+
+
+@pytest.mark.parametrize(("code", "status", "why"), ROUTERS.values(), ids=ROUTERS)
+async def test_a_router_that_was_killed_may_have_held_lines(code: int | None, status: str, why: str) -> None:
+    """FireLens' receipt says where the log went, and whether the router ended well."""
+    router = ContainerState(name="log_router", exit_code=code)
+    task = stopped_task()
+    task = task.model_copy(update={"containers": (router, *task.containers)})
+    archive = archive_of(ScriptedLogs(), KeptObjects(), DATADOG)
+    (await archive.tasks.log_configurations(DEFINITION) or {})["log_router"] = replace(BLOCKING, is_router=True)
+    receipt = await archive.archive(task, task.containers[1])
+    assert receipt.status == status
+    assert why in str(receipt.why)
 
 
 async def test_without_a_prefix_the_stream_is_the_docker_id() -> None:

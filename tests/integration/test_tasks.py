@@ -96,3 +96,26 @@ async def test_a_task_definition_is_read_once(tasks: Tasks, name: str) -> None:
 def test_a_tasks_cluster_is_in_its_arn(arn: str, cluster: str) -> None:
     """The old form names none: it is the default one."""
     assert cluster_of(arn) == cluster
+
+
+async def test_a_deleted_task_definition_has_no_log_configurations(tasks: Tasks) -> None:
+    """And is no reason to try for as long as logs are tried."""
+    arn = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/never-registered:1"
+    assert await tasks.log_configurations(arn) is None
+
+
+async def test_where_a_driver_sends_to_is_known_and_its_keys_are_not(tasks: Tasks, name: str) -> None:
+    """FireLens' options name the router's output; a driver's own, an address."""
+    options = {"Name": "datadog", "Host": "intake.example", "apikey": "hunter2"}
+    passed_on = {**SIDECAR, "name": "app", "logConfiguration": {"logDriver": "awsfirelens", "options": options}}
+    router = {**SIDECAR, "name": "router", "firelensConfiguration": {"type": "fluentbit"}}
+    splunk = {"logDriver": "splunk", "options": {"splunk-url": "https://splunk.example", "splunk-token": "hunter2"}}
+    answer = await tasks.client.register_task_definition(
+        family=name,
+        containerDefinitions=[passed_on, router, {**SIDECAR, "logConfiguration": splunk}],  # type: ignore[list-item]
+    )
+    known = await tasks.log_configurations(answer["taskDefinition"]["taskDefinitionArn"]) or {}
+    assert known["app"].sent_to == "datadog, intake.example"
+    assert known["sidecar"].sent_to == "https://splunk.example"
+    assert known["router"].is_router and not known["app"].is_router
+    assert "hunter2" not in str(known)
