@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from schemas.notification import (
     AttemptReport,
-    Confidence,
     Cost,
     FailureCard,
     JobNotification,
@@ -14,6 +13,8 @@ from schemas.notification import (
     Rejection,
     StageReport,
 )
+from schemas.progress import StageProgress
+from service.core.failure_words import SURE, in_words
 
 _LONGEST_SUBJECT = 99  # SNS: less than 100 characters, ASCII, no line breaks [SNS Publish].
 
@@ -24,7 +25,6 @@ _OPENINGS = {
     "ABORTED": "Your job {job} was stopped{took}, before it was done.",
     "REJECTED": "A request{job_named} was not accepted, so nothing was run.",
 }
-_SURE: dict[Confidence, str] = {"certain": "certain", "likely": "likely", "guess": "a guess"}
 
 
 def subject(notification: JobNotification) -> str:
@@ -68,7 +68,7 @@ def _took(told: JobNotification) -> str:
 
 
 def _duration(seconds: float) -> str:
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -100,19 +100,15 @@ def _rejection(rejection: Rejection) -> Iterator[str]:
 
 
 def _failure(card: FailureCard) -> Iterator[str]:
-    where = f" in stage {card.stage} ({card.stage_name})" if card.stage else ""
-    code = f", exit code {card.exit_code}" if card.exit_code is not None else ""
-    yield f"Why: {_words(card.failure_class)}{where}{code}. This is {_SURE[card.confidence]}."
+    where = f", in stage {card.stage} ({card.stage_name})" if card.stage else ""
+    code = f", with exit code {card.exit_code}" if card.exit_code is not None else ""
+    yield f"Why: {in_words(card.failure_class)}{where}{code}. This is {SURE[card.confidence]}."
     yield f"  Evidence: {_on_one_line(card.evidence)}"
     yield f"  What to do: {_on_one_line(card.next_action)}"
     if card.log_tail:
         yield "  Its last words:"
         yield from (f"    | {_on_one_line(line)}" for line in card.log_tail)
     yield ""
-
-
-def _words(name: str) -> str:
-    return name.lower().replace("_", " ")
 
 
 def _on_one_line(text: str) -> str:
@@ -122,10 +118,9 @@ def _on_one_line(text: str) -> str:
 
 def _stages(stages: tuple[StageReport, ...]) -> Iterator[str]:
     for stage in stages:
-        named = stage.name if stage.name == stage.image else f"{stage.name}, image {stage.image}"
         alone = len(stage.attempts) == 1
         code = "".join(_exit_code(attempt) for attempt in stage.attempts) if alone else ""
-        yield f"Stage {stage.stage} ({named}): {_words(stage.status)}{code}"
+        yield f"Stage {stage.stage} ({named(stage)}): {stage.status.lower().replace('_', ' ')}{code}"
         for attempt in stage.attempts:
             if not alone:
                 yield f"  Attempt {attempt.attempt}: {_ended(attempt)}{_exit_code(attempt)}"
@@ -135,8 +130,13 @@ def _stages(stages: tuple[StageReport, ...]) -> Iterator[str]:
         yield ""
 
 
+def named(stage: StageReport | StageProgress) -> str:
+    """A stage by its name, and by its image where that is another one."""
+    return stage.name if stage.name == stage.image else f"{stage.name}, image {stage.image}"
+
+
 def _ended(attempt: AttemptReport) -> str:
-    return "passed" if attempt.passed else _words(attempt.failure_class or "failed")
+    return "passed" if attempt.passed else in_words(attempt.failure_class or "failed")
 
 
 def _exit_code(attempt: AttemptReport) -> str:
@@ -149,16 +149,22 @@ def _exit_code(attempt: AttemptReport) -> str:
 def _attempt(attempt: AttemptReport) -> Iterator[str]:
     times = attempt.durations
     spent = (
-        f"waited {_duration(times.queued)}" if times.queued is not None else "",
-        f"pulled its images and started in {_duration(times.starting)}" if times.starting is not None else "",
-        f"ran {_duration(times.running)}{_on(attempt)}" if times.running is not None else "",
-        f"its logs were archived {_duration(times.archiving)} later" if times.archiving is not None else "",
+        f"waited for {_duration(times.queued)}" if times.queued is not None else "",
+        f"took {_duration(times.starting)} to pull its images and start" if times.starting is not None else "",
+        f"ran for {_duration(times.running)}{_on(attempt)}" if times.running is not None else "",
     )
     if any(spent):
-        yield f"  It {', '.join(filter(None, spent))}."
+        yield f"  It {_joined(*filter(None, spent))}."
+    if times.archiving is not None:
+        yield f"  Its logs were archived {_duration(times.archiving)} after its end."
     for container in attempt.containers:
         if container.log:
             yield from _log(container.log)
+
+
+def _joined(*parts: str) -> str:
+    *most, last = parts
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _on(attempt: AttemptReport) -> str:
@@ -170,9 +176,9 @@ def _on(attempt: AttemptReport) -> str:
 def _log(log: LogReceipt) -> Iterator[str]:
     why = _on_one_line(log.why or "")
     if log.s3_uri is None:
-        yield f"  Log of {log.container}: {_words(log.status)}{f' ({why})' if why else ''}"
+        yield f"  Log of {log.container}: {log.status.replace('_', ' ')}{f' ({why})' if why else ''}"
         return
-    note = f"; {_words(log.status)}: {why}" if why else ""
+    note = f"; {log.status.replace('_', ' ')}: {why}" if why else ""
     lines = f"{log.lines:,} line{'' if log.lines == 1 else 's'}"
     until = f", to be opened until {_moment(log.link.expires_at)}" if log.link else ""
     yield f"  Log of {log.container} ({lines}{note}){until}:"

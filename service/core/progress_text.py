@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from schemas.progress import JobProgress, Setback, StageProgress
-from service.core.announce_text import subject_line
+from service.core.announce_text import named, subject_line
+from service.core.failure_words import SURE, in_words
 
 
 def subject_of_progress(told: JobProgress) -> str:
     """One line for an inbox."""
-    return subject_line(f"{told.job_id}: {_headline(told)}")
+    why = f" ({told.failure.failure_class})" if told.failure else ""
+    return subject_line(f"{told.job_id}: {_headline(told)}{why}")
 
 
 def progress_as_text(told: JobProgress) -> str:
@@ -26,16 +28,16 @@ def _headline(told: JobProgress) -> str:
         case "STAGE_FINISHED":
             return f"{where} finished"
         case "RETRYING":
-            return f"{where} is tried again" + (f" ({told.failure.failure_class})" if told.failure else "")
+            return f"{where} is tried again"
 
 
 def _lines(told: JobProgress) -> Iterator[str]:
     if told.stage is None:
         stages = f"{told.stages_count} stage{'' if told.stages_count == 1 else 's'}"
         again = f" again (redrive {told.redrive_count})" if told.redrive_count else ""
-        yield f"Your job {told.job_id} has started{again}. It has {stages}."
+        yield f'Your job "{told.job_id}" has started{again}. It has {stages}.'
     else:
-        yield f"Your job {told.job_id}: {_headline(told)}."
+        yield f'In your job "{told.job_id}", {_headline(told)}.'
         yield ""
         yield _attempt(told.stage)
     if told.failure:
@@ -48,9 +50,9 @@ def _lines(told: JobProgress) -> Iterator[str]:
 
 def _attempt(stage: StageProgress) -> str:
     code = f"exit code {stage.exit_code}" if stage.exit_code is not None else "no exit code is known"
-    return f"Stage {stage.stage} ({stage.name}, image {stage.image}), attempt {stage.attempt}: {code}"
+    return f"Stage {stage.stage} ({named(stage)}), attempt {stage.attempt}: {code}"
 
 
 def _setback(failure: Setback) -> Iterator[str]:
-    yield f"  Why: {failure.failure_class.replace('_', ' ')}. This is {failure.confidence}."
+    yield f"  Why: {in_words(failure.failure_class)}. This is {SURE[failure.confidence]}."
     yield f"  Evidence: {failure.evidence}"

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from schemas.notification import FailureCard, JobNotification, Link
 from service.core.announce import Links, compose, iso, linked_objects, notification_id, split_s3_uri
 from service.core.announce_text import as_text, subject
+from service.core.diagnosis_table import ROWS
 from service.core.facts import Fact
+from service.core.failure_words import FAILURES, in_words
 from service.core.hearing import forgotten_task
 from service.core.record import Record, merge_all
 from service.core.story import status_of
@@ -285,7 +287,7 @@ def test_every_attempt_says_why_it_ended_and_on_what_it_ran() -> None:
         ("out_of_memory", "FARGATE", 512),
         (None, "FARGATE", 1024),
     ]
-    assert "Attempt 1: spot interruption, exit code 137\n" in notification.text
+    assert "Attempt 1: the Spot capacity was taken back, exit code 137\n" in notification.text
     assert "on FARGATE_SPOT with 512 MiB" in notification.text
     assert "Attempt 3: passed, exit code 0\n" in notification.text
 
@@ -296,6 +298,27 @@ def test_no_task_is_told_where_RunTask_was_refused() -> None:
     silent = attempt(passed=False, exit_code=None, task_arn=None, error="States.Timeout")
     for one, words in ((refused, "failed, no task was started\n"), (silent, "failed, no exit code\n")):
         assert words in told(requested(), execution("FAILED", attempts=(one,))).text
+
+
+def test_every_class_has_words() -> None:
+    """That a person reads; the class's name is for filters."""
+    assert sorted(FAILURES) == sorted({row.failure_class for row in ROWS})
+    assert in_words("a_class_to_come") == "a class to come"
+
+
+SPENT = [
+    ({}, "It waited for 2.0 s, took 3.0 s to pull its images and start and ran for 44.0 s"),
+    ({"created_at": None}, "It took 3.0 s to pull its images and start and ran for 44.0 s"),
+    ({"pull_started_at": None, "launch_type": "FARGATE"}, "It ran for 44.0 s on FARGATE."),
+    ({"stopped_at": NOW + 6 + 59.96}, "ran for 1 min 0 s"),
+    ({"stopped_at": NOW + 6 + 7_322}, "ran for 2 h 2 min"),
+]
+
+
+@pytest.mark.parametrize(("fields", "sentence"), SPENT)
+def test_how_long_it_took_is_a_sentence(fields: dict[str, Any], sentence: str) -> None:
+    """Of what is known."""
+    assert sentence in told(requested(), execution(attempts=(PASSED,)), task(**fields)).text
 
 
 CONFIDENCES = {"certain": "This is certain.", "likely": "This is likely.", "guess": "This is a guess."}

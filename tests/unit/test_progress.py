@@ -158,7 +158,7 @@ def test_a_start() -> None:
     assert (started.stages_count, started.stage, started.failure) == (2, None, None)
     assert started.execution_console_url is not None
     assert subject_of_progress(started) == f"{JOB}: started"
-    assert started.text.startswith(f"Your job {JOB} has started. It has 2 stages.\n")
+    assert started.text.startswith(f'Your job "{JOB}" has started. It has 2 stages.\n')
     assert started.text.endswith(f"Notification {JOB}:0:STARTED\n")
 
 
@@ -192,7 +192,19 @@ def test_a_retry_tells_of_the_attempt_that_failed_and_why() -> None:
     assert (retry.failure.failure_class, retry.failure.confidence) == ("application_exit", "certain")
     assert retry.failure.evidence == "exit code 1: the program failed"
     assert subject_of_progress(retry) == f"{JOB}: stage 1 of 2 is tried again (application_exit)"
-    assert "  Evidence: exit code 1: the program failed" in retry.text
+    assert retry.text.splitlines()[:5] == [
+        f'In your job "{JOB}", stage 1 of 2 is tried again.',
+        "",
+        "Stage 1 (stage-1, image echo), attempt 1: exit code 1",
+        "  Why: the program failed. This is certain.",
+        "  Evidence: exit code 1: the program failed",
+    ]
+
+
+def test_a_guess_is_called_one() -> None:
+    """As in the letter of an outcome."""
+    retry = messages(ASKED, RUNS, of(1, exit_code=None), at_work(1, 2))["RETRYING"]
+    assert "This is a guess." in retry.text
 
 
 SPOT = of(1, exit_code=143, stop_code="SpotInterruption", stopped_reason="Your Spot Task was interrupted.")
