@@ -21,8 +21,10 @@ def fitted(notification: JobNotification) -> JobNotification:
     for name, step in _STEPS:
         if message_bytes(notification) <= LONGEST_MESSAGE_BYTES:
             return notification
-        shorter = step(notification).model_copy(update={"left_out": (*notification.left_out, name)})
-        notification = shorter.model_copy(update={"text": as_text(shorter)})
+        shorter = step(notification)
+        if shorter != notification:
+            shorter = shorter.model_copy(update={"left_out": (*notification.left_out, name)})
+            notification = shorter.model_copy(update={"text": as_text(shorter)})
     return notification
 
 
@@ -49,6 +51,10 @@ def _without_passed_stages(notification: JobNotification) -> JobNotification:
     return notification.model_copy(update={"stages": kept[-10:]})
 
 
+def _without_earlier_attempts(notification: JobNotification) -> JobNotification:
+    return _stages(notification, lambda stage: stage.model_copy(update={"attempts": stage.attempts[-1:]}))
+
+
 def _without_any_stage(notification: JobNotification) -> JobNotification:
     return notification.model_copy(update={"stages": ()})
 
@@ -66,6 +72,7 @@ _STEPS: tuple[tuple[str, _Step], ...] = (
     ("console links", _without_console_links),
     ("containers of stages that passed", _without_containers_of_passed),
     ("stages that passed or did not run", _without_passed_stages),
+    ("attempts before the last", _without_earlier_attempts),
     ("all stages", _without_any_stage),
     (f"reasons after the first {_FEW_PROBLEMS}", _without_further_problems),
 )

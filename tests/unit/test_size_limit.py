@@ -65,7 +65,7 @@ LARGE = {
     "many stages with sidecars": (job(100, sidecars=3), ()),
     "many stages, the last one fails": (job(100, failing=100), (100,)),
     "many attempts of many stages": (job(60, attempts=5, failing=60), (60,)),
-    "a few stages with very many attempts": (job(3, attempts=25, sidecars=4, failing=3), ()),
+    "a few stages with very many attempts": (job(3, attempts=25, sidecars=4, failing=3), (3,)),
 }
 
 
@@ -89,6 +89,16 @@ def test_links_of_what_passed_go_first() -> None:
     last = short.stages[-1].attempts[-1].containers[0].log
     assert last is not None
     assert last.link is not None
+
+
+def test_the_last_attempt_of_a_failed_stage_stays_with_its_links() -> None:
+    """Of one stage with many attempts and sidecars; and only what was there is said to have been left out."""
+    short = fitted(notification(job(1, attempts=6, sidecars=9, failing=1)))
+    assert message_bytes(short) <= LONGEST_MESSAGE_BYTES
+    assert short.left_out == ("console links", "attempts before the last")
+    [last] = short.stages[0].attempts
+    assert last.attempt == 6
+    assert all(item.log is not None and item.log.link is not None for item in last.containers)
 
 
 def test_the_worst_rejection_fits() -> None:
