@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from service.aws.trouble import TROUBLE
 from service.clock import Clock, wall_clock
 
 if TYPE_CHECKING:
@@ -94,8 +95,9 @@ class Objects:
                 del part
             await self.client.complete_multipart_upload(**where, MultipartUpload={"Parts": done})  # type: ignore[arg-type]  # a dict of three strings
         except BaseException:
-            # Also when cancelled: what is not aborted is kept, and billed, unseen.
-            await self.client.abort_multipart_upload(**where)  # type: ignore[arg-type]  # a dict of three strings
+            # Also when cancelled: what is not aborted is kept, and billed, until the bucket's lifecycle clears it away.
+            with suppress(*TROUBLE):  # Credentials that ended do for both; why the upload failed is what counts.
+                await self.client.abort_multipart_upload(**where)  # type: ignore[arg-type]  # a dict of three strings
             raise
 
     async def _part(self, where: dict[str, str], number: int, body: bytes) -> CompletedPartTypeDef:

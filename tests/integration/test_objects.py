@@ -115,6 +115,16 @@ async def test_a_part_that_is_refused_aborts_the_upload(objects: Objects, bucket
     assert await unfinished(objects, bucket) == []
 
 
+async def test_an_upload_that_cannot_even_be_aborted_says_why_it_failed(objects: Objects, bucket: str) -> None:
+    """A session that ends meanwhile refuses both, and a cancellation stays one; the bucket's lifecycle clears up."""
+    for error in (ZeroDivisionError, asyncio.CancelledError):
+        with (
+            answering(objects.client, "AbortMultipartUpload", refusal("ExpiredToken")),
+            pytest.raises(error),
+        ):
+            await objects.stream(bucket, "log", breaking(20, error()))
+
+
 async def test_a_stream_that_is_cancelled_aborts_the_upload(objects: Objects, bucket: str) -> None:
     """At the end of a drain the archive of a large log is cut off."""
     reached = asyncio.Event()
