@@ -164,7 +164,7 @@ def _attempt(attempt: AttemptReport) -> Iterator[str]:
 
 def _joined(*parts: str) -> str:
     *most, last = parts
-    return f"{', '.join(most)} and {last}" if most else last
+    return f"{', '.join(most)}, and {last}" if most else last
 
 
 def _on(attempt: AttemptReport) -> str:

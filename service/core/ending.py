@@ -132,9 +132,9 @@ def read_task_cause(cause: str) -> TaskCause | None:
     Causes are cut at 32,768 characters [botocore SensitiveCause], and a task's overrides alone may have 8,192: what
     stands before the cut is recovered. Keys are PascalCase [LS test_ecs_task_service]; camelCase is read as well.
     """
-    value = _parsed(cause)
+    value = parsed(cause)
     whole = value is not None
-    task = _task_in(value if whole else _parsed(_mended(cause)))
+    task = _task_in(value if whole else parsed(_mended(cause)))
     if task is None:
         return None
     listed = task.get("containers")
@@ -188,7 +188,8 @@ def whole_number(value: object) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
 
 
-def _parsed(text: str) -> object:
+def parsed(text: str) -> object:
+    """What a JSON text holds; None where it is none."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

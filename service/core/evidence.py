@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Literal, NamedTuple
 
 from schemas.notification import Confidence
-from service.core.ending import Ending
+from service.core.ending import Ending, parsed
 from service.core.redaction import redact
 
 Remedy = Literal["again", "again_on_demand", "bigger", "application", "none"]
@@ -258,8 +258,19 @@ def _timed_out(ending: Ending) -> bool:
 
 
 def _error_and_cause(ending: Ending) -> str:
-    error, cause = ending.error or "", ending.cause or ""
+    error, cause = ending.error or "", _in_prose(ending.cause or "")
     return cause if cause.startswith(error) else f"{error}: {cause}" if cause else error
+
+
+def _in_prose(cause: str) -> str:
+    """What the JSON of a cause says: RunTask's failures [botocore, Failure], or a Lambda function's error message."""
+    told = parsed(cause)
+    if not isinstance(told, dict):
+        return cause
+    failures = told.get("Failures")
+    listed = [item for item in failures if isinstance(item, dict)] if isinstance(failures, list) else []
+    reasons = (", ".join(str(item[key]) for key in ("Reason", "Detail", "Arn") if item.get(key)) for item in listed)
+    return "; ".join(filter(None, reasons)) or str(told.get("errorMessage") or cause)
 
 
 def _words_about_the_start(ending: Ending) -> Iterator[str]:

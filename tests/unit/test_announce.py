@@ -307,8 +307,8 @@ def test_every_class_has_words() -> None:
 
 
 SPENT = [
-    ({}, "It waited for 2.0 s, took 3.0 s to pull its images and start and ran for 44.0 s"),
-    ({"created_at": None}, "It took 3.0 s to pull its images and start and ran for 44.0 s"),
+    ({}, "It waited for 2.0 s, took 3.0 s to pull its images and start, and ran for 44.0 s"),
+    ({"created_at": None}, "It took 3.0 s to pull its images and start, and ran for 44.0 s"),
     ({"pull_started_at": None, "launch_type": "FARGATE"}, "It ran for 44.0 s on FARGATE."),
     ({"stopped_at": NOW + 6 + 59.96}, "ran for 1 min 0 s"),
     ({"stopped_at": NOW + 6 + 7_322}, "ran for 2 h 2 min"),

@@ -721,6 +721,28 @@ def test_the_evidence_is_the_line_that_shows_it() -> None:
     assert diagnose(refused("ECS.ServerException", cause)).evidence == "ECS.ServerException: Service Unavailable"
 
 
+PROSE = {
+    '{"Failures":[{"Arn":"arn:aws:ecs:eu-west-1:1:container-instance/a","Reason":"RESOURCE:MEMORY"}],"Tasks":[]}':
+        "AmazonECS.Unknown: RESOURCE:MEMORY, arn:aws:ecs:eu-west-1:1:container-instance/a",
+    '{"Failures":[{"Reason":"AGENT","Detail":"it is away"},{"Reason":"AGENT"},7]}':
+        "AmazonECS.Unknown: AGENT, it is away; AGENT",
+    '{"Failures":[]}': 'AmazonECS.Unknown: {"Failures":[]}',
+    "[1]": "AmazonECS.Unknown: [1]",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("cause", "evidence"), PROSE.items())
+def test_evidence_is_prose_where_the_cause_is_JSON_that_is_known(cause: str, evidence: str) -> None:
+    """A person reads it, in an e-mail."""
+    assert diagnose(refused("AmazonECS.Unknown", cause)).evidence == evidence
+
+
+def test_the_planners_error_is_told_by_its_message() -> None:
+    """Not by the JSON that Lambda wraps it in."""
+    cause = '{"errorMessage":"no such stage","errorType":"KeyError","stackTrace":[]}'
+    assert diagnose(refused("KeyError", cause)).evidence == "KeyError: no such stage"
+
+
 RESENDING = [
     (Ending(stop_code="SpotInterruption"), True),
     (Ending(stop_code="UserInitiated"), True),
