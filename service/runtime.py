@@ -15,6 +15,7 @@ from aiobotocore.session import get_session
 from schemas.catalog import Catalog
 from service.archive import LogArchive
 from service.aws.answers import refuse_garbled
+from service.aws.common_clock import CommonClock
 from service.aws.container_logs import ContainerLogs, paced
 from service.aws.executions import Executions
 from service.aws.failures import Failures
@@ -68,6 +69,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     credentials = await credentials_of(session)
     config = _config(settings, endpoint=os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"))
     metrics = Metrics() if settings.metrics == "emf" else UNMETERED
+    clock = CommonClock()
     async with AsyncExitStack() as stack:
 
         async def client(service: str) -> Any:
@@ -78,11 +80,13 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             on_throttle(opened, partial(metrics.count, THROTTLES))
             if service == "sns":
                 let_traces_through(opened)
+            if service == "dynamodb":
+                clock.heed(opened)
             return opened
 
         objects = Objects(await client("s3"), credentials)
         catalog = await read_catalog(settings.catalog, objects)
-        yield await wire(settings, client, objects, catalog, region, metrics=metrics)
+        yield await wire(settings, client, objects, catalog, region, clock, metrics=metrics)
 
 
 async def wire(
