@@ -292,7 +292,7 @@ _EXITS = (
         "out_of_memory", "likely", "bigger",
         exited(137, "killed with SIGKILL, and ECS gives no reason"),
         "Most likely the kernel killed it for want of memory: compare the task's memory metric with {memory}, and "
-        "raise it in the catalogue. If memory was free, something in the container killed it.",
+        "raise it in the catalogue. If memory was free, another container ended first, or something in it killed it.",
     ),
     *(Row("application_exit", sure, remedy, exited(code, meaning), action)
       for code, meaning, sure, remedy, action in _EXIT_CODES),

@@ -14,7 +14,7 @@ from typing import Any
 
 from schemas.base import well_formed
 from service.core.facts import ContainerState, TaskChanged
-from service.core.redaction import cut, redact
+from service.core.redaction import cut_in_the_middle, redact
 
 _LONGEST_LINE = 400
 _DEEPEST_NESTING = 64
@@ -219,4 +219,4 @@ def _mended(text: str) -> str:
 def one_line(text: str) -> str:
     """The text as it may be shown: redacted, printable, on one line, and not too long."""
     shown = "".join(char if char.isprintable() else " " for char in redact(text))
-    return cut(" ".join(shown.split()), _LONGEST_LINE)
+    return cut_in_the_middle(" ".join(shown.split()), _LONGEST_LINE)

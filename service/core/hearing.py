@@ -14,13 +14,13 @@ from schemas.events import EVENT, ExecutionDetail, ExecutionEvent, TaskDetail, i
 from schemas.plan import Attempt
 from service.core.facts import FORGOTTEN_VERSION, ContainerState, ExecutionChanged, ObservedVia, TaskChanged
 from service.core.planning import JOB_TIMED_OUT, STAGE_FAILED
-from service.core.redaction import cut, redact
+from service.core.redaction import cut, cut_in_the_middle, redact
 
 _JOB_ID = re.compile(JOB_ID_PATTERN)
 GROUP_PREFIX = "job:"
 _PLANNED_FAILURES = frozenset({STAGE_FAILED, JOB_TIMED_OUT})
 # A record is one DynamoDB item of at most 400 KB, so a task's part is kept under 1 KB; AWS cuts reasons at 1,024
-# characters itself, and their beginnings are what tells.
+# characters itself; how they begin names what failed, and how they end says why: "..., api error AccessDenied".
 _LONGEST_REASON = 400
 _LONGEST_ERROR = 256  # [botocore, SensitiveError]
 _LONGEST_CAUSE = 4096
@@ -129,8 +129,8 @@ def _brief(cause: str | None) -> str | None:
 
 
 def _reason(text: str | None) -> str | None:
-    """The beginning of a reason, without the signatures of the URLs that ECS quotes in it."""
-    return (cut(redact(text), _LONGEST_REASON) or None) if text else None
+    """What a reason begins and ends with, without the signatures of the URLs that ECS quotes in it."""
+    return (cut_in_the_middle(redact(text), _LONGEST_REASON) or None) if text else None
 
 
 def _json_object(text: str | None) -> dict[str, Any]:

@@ -147,6 +147,16 @@ def cut(text: str, longest: int) -> str:
     return (whole_words if len(whole_words) >= longest // 2 else kept) + "…"
 
 
+def cut_in_the_middle(text: str, longest: int) -> str:
+    """The text's beginning and its end, for what names itself at the one and says why at the other; as in `cut`."""
+    if len(text) <= longest:
+        return text
+    beginning = cut(text, longest * 5 // 8)
+    end = text[-(longest - len(beginning) - 1) :]
+    whole_words = end.partition(" ")[2]
+    return f"{beginning} {whole_words if len(whole_words) >= len(end) // 2 else end}"
+
+
 def _hidden(match: re.Match[str]) -> str:
     groups = (name for name in match.groupdict() if name.startswith(_SECRET_GROUP) and match[name] is not None)
     name = next(groups, None)

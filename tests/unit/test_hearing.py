@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.events import ExecutionDetail
+from service.core.diagnosis import diagnose, ending_of_task
 from service.core.facts import ExecutionChanged, TaskChanged
 from service.core.hearing import (
     Ignored,
@@ -287,3 +288,22 @@ def test_a_forgotten_task_that_was_never_heard_of_is_over() -> None:
     assert (gone.stopped, gone.containers, gone.forgotten) == (True, (), True)
     assert gone.rank > running(version=10**6).rank
     assert gone.rank < task(version=1).rank
+
+
+def test_a_long_reason_keeps_what_it_ends_with() -> None:
+    """What failed stands at its beginning, and why at its end [aws-sdk-go-v2's errors]."""
+    reason = (
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
+        "unable to retrieve secret from asm: service call has been retried 1 time(s): failed to fetch secret "
+        f"arn:aws:secretsmanager:eu-west-1:111122223333:secret:{'a-long-name/' * 6}db-AbCdEf from secrets manager: "
+        "operation error Secrets Manager: GetSecretValue, https response error StatusCode: 400, RequestID: "
+        "415e6826-9d7a-4ef1-8eea-8eec9105a1a8, api error AccessDeniedException: User: arn:aws:sts::111122223333:"
+        "assumed-role/exec/0af1 is not authorized to perform: secretsmanager:GetSecretValue"
+    )
+    heard = hear(task_event(stoppedReason=reason, stopCode="TaskFailedToStart", startedAt=None, containers=[]), MACHINE)
+    assert isinstance(heard, TaskChanged) and heard.stopped_reason is not None
+    assert len(heard.stopped_reason) <= 400
+    found = diagnose(ending_of_task(heard, "main"))
+    assert (found.failure_class, found.confidence) == ("secret_missing", "certain")
+    assert "allow it secretsmanager:GetSecretValue" in found.next_action
+    assert found.evidence.endswith("is not authorized to perform: secretsmanager:GetSecretValue")

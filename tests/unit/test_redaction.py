@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.notification import JobNotification, Link
 from service.core.announce import Links, compose
-from service.core.redaction import LONGEST_EXCERPT, PatternError, Redaction, cut, redact
+from service.core.redaction import LONGEST_EXCERPT, PatternError, Redaction, cut, cut_in_the_middle, redact
 from tests.unit.builders import JOB, MESSAGE, attempt, container, execution, receipt, record, rejected, requested, task
 
 ECR = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/thumbs"
@@ -231,6 +231,21 @@ UNLUCKY = [
 def test_no_text_takes_long(piece: str) -> None:
     """Texts that nearly match everywhere, ten times as long as any excerpt: each is done, and stays within bounds."""
     assert len(redact(piece * (10 * LONGEST_EXCERPT // len(piece)))) <= 4 * LONGEST_EXCERPT
+
+
+@given(st.text(max_size=90), st.integers(8, 60))
+def test_a_cut_in_the_middle_keeps_both_ends(text: str, longest: int) -> None:
+    """Within the length, and without half a word unless that is most of it."""
+    short = cut_in_the_middle(text, longest)
+    assert len(short) <= longest
+    if short != text:
+        beginning, _, end = short.partition("…")
+        assert text.startswith(beginning) and text.endswith(end[1:])
+
+
+def test_both_ends_are_whole_words() -> None:
+    """As half a secret is known by no pattern."""
+    assert cut_in_the_middle("one two three four five six seven eight", 24) == "one two three… eight"
 
 
 @given(st.text(max_size=60), st.integers(2, 40))
