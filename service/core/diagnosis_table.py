@@ -48,6 +48,7 @@ from service.core.evidence import (
     used_up_its_timeout,
     was_a_task,
     when,
+    with_its_reason,
 )
 
 _STOPS_EVERYTHING = (
@@ -337,6 +338,6 @@ ROWS: tuple[Row, ...] = (
     *STARTS,
     *_TIMEOUTS,
     *_REPORTED,
-    *_EXITS,
+    *(row._replace(evidence=with_its_reason(row.evidence)) for row in _EXITS),
     *_LITTLE_IS_KNOWN,
 )

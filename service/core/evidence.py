@@ -130,6 +130,16 @@ def signalled(ending: Ending) -> str | None:
     return f"exit code {ending.exit_code}: ended by signal {number}{known.get(number, '')}"
 
 
+def with_its_reason(evidence: Evidence) -> Evidence:
+    """The evidence, and what AWS says of the container besides, in words that no row knows."""
+
+    def both(ending: Ending) -> str | None:
+        shown = evidence(ending)
+        return f"{shown}; {ending.container_reason}" if shown and ending.container_reason else shown
+
+    return both
+
+
 def when(condition: Callable[[Ending], bool], evidence: Evidence) -> Evidence:
     """The evidence, if the condition holds as well."""
     return lambda ending: evidence(ending) if condition(ending) else None

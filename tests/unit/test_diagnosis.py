@@ -743,6 +743,13 @@ def test_the_planners_error_is_told_by_its_message() -> None:
     assert diagnose(refused("KeyError", cause)).evidence == "KeyError: no such stage"
 
 
+def test_a_reason_that_no_row_knows_is_shown_beside_the_exit_code() -> None:
+    """It may be the only word on why."""
+    found = diagnose(exits(255, container_reason="exec /app: exec format error"))
+    assert found.evidence.startswith("exit code 255: ")
+    assert found.evidence.endswith("; exec /app: exec format error")
+
+
 RESENDING = [
     (Ending(stop_code="SpotInterruption"), True),
     (Ending(stop_code="UserInitiated"), True),
