@@ -22,6 +22,9 @@ _TAIL_LINE_CHARACTERS = 200
 # What of a line is looked at before it is cut, so that a secret is still whole when it is looked for.
 _TAIL_LOOK_CHARACTERS = 2000
 _POLL_SECONDS = 1.0
+# A container that ran has a stream, since the driver makes it first; it may appear late [prefect-aws #177, metaflow
+# #209]. So many quiet times it is waited for, and asked for as much more seldom.
+_QUIET_TIMES_WITHOUT_A_STREAM = 4
 _NO_LOG = LogConfiguration()
 
 
@@ -33,6 +36,7 @@ class _Tally:
     size: int = 0
     first_at: float | None = None
     last_at: float | None = None
+    has_a_stream: bool = False
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
 
@@ -103,10 +107,10 @@ class LogArchive:
     ) -> LogArchived:
         tally = _Tally()
         key = log_key(task.job_id, task.stage, task.attempt, container.name, task.task_id)
-        pages = self._pages(str(receipt.log_group), str(receipt.log_stream), self._quiet_until(task, container))
+        pages = self._pages(str(receipt.log_group), str(receipt.log_stream), self._ended_at(task, container), tally)
         first = await anext(pages, None)
         if first is None:
-            return receipt.model_copy(update={"why": _why_empty(task, container)})
+            return receipt.model_copy(update={"why": _why_empty(task, container, tally)})
         await self.objects.stream(self.bucket, key, _lines(first, pages, tally))
         lossy = _why_lossy(configuration)
         return receipt.model_copy(
@@ -125,18 +129,20 @@ class LogArchive:
             }
         )
 
-    def _quiet_until(self, task: TaskChanged, container: ContainerState) -> float:
-        """Delivery lags the stop; what never started has nothing to deliver."""
-        if _never_started(task, container):
-            return 0.0
-        return (task.stopped_at or self.now()) + self.quiet_seconds
+    def _ended_at(self, task: TaskChanged, container: ContainerState) -> float | None:
+        """Since when there is something to wait for, which lags the stop; what never started has nothing to deliver."""
+        return None if _never_started(task, container) else task.stopped_at or self.now()
 
-    async def _pages(self, group: str, stream: str, quiet_until: float) -> AsyncIterator[tuple[LogEvent, ...]]:
+    async def _pages(
+        self, group: str, stream: str, ended_at: float | None, tally: _Tally
+    ) -> AsyncIterator[tuple[LogEvent, ...]]:
         """Every page with lines, until the token repeats and it has been quiet for long enough."""
         token: str | None = None
         was_at_end = False
+        quiet_until = ended_at + self.quiet_seconds if ended_at is not None else 0.0
         while True:
             page = await self.logs.page(group, stream, token)
+            tally.has_a_stream |= page is not None
             if page is not None and page.events:
                 # What comes once the end was reached is late, whatever its own time says, and more may follow it.
                 heard_at = self.now() if was_at_end else min(self.now(), page.events[-1].at)
@@ -145,10 +151,12 @@ class LogArchive:
             if page is not None and page.next_token != token:
                 token = page.next_token
                 continue
-            if self.now() >= quiet_until:
+            patience = 1 if tally.has_a_stream or ended_at is None else _QUIET_TIMES_WITHOUT_A_STREAM
+            until = quiet_until + (patience - 1) * self.quiet_seconds
+            if self.now() >= until:
                 return
             was_at_end = True
-            await asyncio.sleep(max(0.05, min(_POLL_SECONDS, quiet_until - self.now())))
+            await asyncio.sleep(max(0.05, min(patience * _POLL_SECONDS, until - self.now())))
 
 
 async def _lines(
@@ -168,7 +176,7 @@ def _elsewhere(
 ) -> dict[str, str]:
     """What a receipt says of a log that is not in CloudWatch, as far as we are concerned."""
     if _never_started(task, container):
-        return {"why": _why_empty(task, container)}
+        return {"why": _why_never_started(task, container)}
     if own.driver is None:
         return {"why": "the container has no log driver, so its output went nowhere"}
     where = f"look where it sends its output{f', {own.sent_to}' if own.sent_to else ''}"
@@ -187,11 +195,16 @@ def _by_firelens(where: str, router: ContainerState | None) -> dict[str, str]:
     return {"status": "possibly_lossy", "why": why}
 
 
-def _why_empty(task: TaskChanged, container: ContainerState) -> str:
+def _why_never_started(task: TaskChanged, container: ContainerState) -> str:
+    return f"the container never started: {container.reason or task.stopped_reason or 'ECS gave no reason'}"
+
+
+def _why_empty(task: TaskChanged, container: ContainerState, tally: _Tally) -> str:
     if _never_started(task, container):
-        reason = container.reason or task.stopped_reason or "ECS gave no reason"
-        return f"the container never started: {reason}"
-    return "the container wrote nothing"
+        return _why_never_started(task, container)
+    if tally.has_a_stream:
+        return "the container wrote nothing"
+    return "its log stream never appeared: look whether its log group exists, and whether its execution role may write"
 
 
 def _why_lossy(configuration: LogConfiguration) -> str | None:

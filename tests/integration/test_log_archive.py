@@ -105,6 +105,20 @@ async def test_lines_that_come_late_put_the_end_off() -> None:
     assert text == "1\n2\n3\n4\n"
 
 
+async def test_a_stream_that_appears_long_after_the_stop_is_waited_for() -> None:
+    """For several quiet times: a container that ran has one, and so late it is not taken for a silent one's."""
+    late = ScriptedLogs.missing
+    receipt, text = await archived(ScriptedLogs(late, late, late, late, late, lines("one")))
+    assert (receipt.status, text) == ("complete", "one\n")
+
+
+async def test_a_stream_that_never_appears_is_no_silence() -> None:
+    """Nobody can say that the container wrote nothing."""
+    receipt, _ = await archived(ScriptedLogs(*[ScriptedLogs.missing] * 1000))
+    assert receipt.status == "absent"
+    assert str(receipt.why).startswith("its log stream never appeared")
+
+
 async def test_the_stream_is_read_from_its_head_and_each_token_is_sent_on() -> None:
     """Left out, startFromHead reads from the tail."""
     logs = ScriptedLogs(lines("one"), lines("two"))
