@@ -29,8 +29,8 @@ QUICKER = {
     "JOBFERRY_SILENCE_SECONDS": "5",
     "JOBFERRY_SWEEP_SECONDS": "1",
 }
-# Beside the project's own images: one that does not exist, one that is to report back and never does, and one that is
-# tried again when its program fails.
+# Beside the project's own images: one that does not exist, one that is to report back and never does, one that is tried
+# again when its program fails, and one that is held to its memory.
 IMAGES = {
     "nowhere": {"task_definition": "jobferry-nowhere", "container": "main", "retries": {"transient": 0}},
     "silent": {
@@ -46,6 +46,14 @@ IMAGES = {
         "container": "image_1-container",
         "commands": [["sh", "-c", "*"]],
         "retries": {"application": 1},
+    },
+    "hungry": {
+        "task_definition": "jobferry-hungry",
+        "container": "main",
+        "commands": [["sh", "-c", "*"]],
+        "launch_type": "EC2",  # whose tasks may be as small
+        "memory": 64,
+        "max_memory": 256,
     },
 }
 OUTCOMES = {"status": ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "REJECTED"]}
@@ -79,7 +87,8 @@ def run(call_log: Path) -> Iterator[LocalRun]:
     own = yaml.safe_load(CATALOG.read_text(encoding="utf-8"))
     catalog = json.dumps({**own, "images": {**own["images"], **IMAGES}})
     with local_run(parameters={"PayloadArns": f"arn:aws:s3:::{PAYLOADS}/*"}, calls=call_log) as bare:
-        _define_nowhere(bare)
+        _define(bare, "jobferry-nowhere", "no.such.registry/nothing:1")
+        _define(bare, "jobferry-hungry", "jobferry/limited:latest")
         s3, bucket = bare.session.client("s3"), bare.stack.outputs["LogBucketName"]
         region: Any = bare.session.region_name
         s3.create_bucket(Bucket=PAYLOADS, CreateBucketConfiguration={"LocationConstraint": region})
@@ -89,14 +98,14 @@ def run(call_log: Path) -> Iterator[LocalRun]:
         yield replace(bare, environment=environment)
 
 
-def _define_nowhere(run: LocalRun) -> None:
+def _define(run: LocalRun, family: str, image: str) -> None:
     options = {"awslogs-group": run.stack.outputs["TaskLogGroupName"], "awslogs-region": run.environment["AWS_REGION"]}
     logs = {"logDriver": "awslogs", "options": {**options, "awslogs-stream-prefix": "jobs", "mode": "blocking"}}
     run.session.client("ecs").register_task_definition(
-        family="jobferry-nowhere",
+        family=family,
         cpu="256",
         memory="512",
-        containerDefinitions=[{"name": "main", "image": "no.such.registry/nothing:1", "logConfiguration": logs}],
+        containerDefinitions=[{"name": "main", "image": image, "logConfiguration": logs}],
     )
 
 

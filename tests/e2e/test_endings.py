@@ -35,6 +35,16 @@ def test_an_image_that_cannot_be_pulled(system: System) -> None:
     assert (told.failure.failure_class, told.failure.exit_code) == ("image_missing", None)
 
 
+def test_a_stage_that_ran_out_of_memory_is_tried_again_with_more(system: System) -> None:
+    """As far as the catalogue lets it grow; the attempt that failed stays on the record, and its log in S3."""
+    told = system.told("hungry")
+    assert told.status == "SUCCEEDED"
+    first, last = told.stages[0].attempts
+    assert (first.failure_class, first.memory, first.passed) == ("out_of_memory", 64, False)
+    assert (last.failure_class, last.memory, last.passed) == (None, 128, True)
+    assert log_text(told) == "75000000\n"
+
+
 def test_a_stage_that_takes_too_long(system: System) -> None:
     """It is ended at its timeout, long before it would have ended."""
     told = system.told("slow")
