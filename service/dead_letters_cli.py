@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action = actions.add_parser(name, help=what)
         action.add_argument("message_id", nargs="?" if name == "replay" else None)
         if name == "replay":
-            action.add_argument("--all", action="store_true", help="every dead letter of both queues")
+            action.add_argument("--all", action="store_true", help="every dead letter of all queues")
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
@@ -27,8 +27,13 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     letters = DeadLetters(
         sqs=boto3.client("sqs"),
         dynamodb=boto3.client("dynamodb"),
+        events=boto3.client("events"),
         table=settings.jobs_table,
-        sources={"requests": settings.request_queue_url, "events": settings.event_queue_url},
+        sources={
+            "requests": settings.request_queue_url,
+            "events": settings.event_queue_url,
+            "undelivered": settings.event_queue_url,
+        },
     )
     if options.action == "list":
         return _list(letters)
@@ -74,7 +79,7 @@ def _one(letters: DeadLetters, action: str, message_id: str) -> int:
             print(letter.body)
         case "replay":
             letters.replay(letter)
-            print(f"{letter.message_id} was sent back to the {letter.queue} queue.")
+            print(f"{letter.message_id} was sent back to {letters.sources[letter.queue]}.")
         case "drop":
             letters.drop(letter)
             print(f"{letter.message_id} was deleted.")

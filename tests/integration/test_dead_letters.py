@@ -22,11 +22,25 @@ async def letters(connect: Connect, endpoint: str, name: str) -> DeadLetters:
     """Two queues with a dead-letter queue each, and a table."""
     await create_table(await connect("dynamodb"), name)
     client: Any = boto3.client  # its stubs know the parameters by their literal names only
-    sqs, dynamodb = (
-        client(service, endpoint_url=endpoint, region_name=REGION, **CREDENTIALS) for service in ("sqs", "dynamodb")
+    sqs, dynamodb, events = (
+        client(service, endpoint_url=endpoint, region_name=REGION, **CREDENTIALS)
+        for service in ("sqs", "dynamodb", "events")
     )
     sources: Any = {queue: _with_dead_letter_queue(sqs, f"{name}-{queue}") for queue in ("requests", "events")}
-    return DeadLetters(sqs, dynamodb, name, sources)
+    _two_rules(sqs, events, name, sources["events"])
+    return DeadLetters(sqs, dynamodb, events, name, {**sources, "undelivered": sources["events"]})
+
+
+def _two_rules(sqs: Any, events: Any, name: str, event_queue: str) -> None:
+    """Rules into the event queue that put what they cannot deliver into one queue."""
+    undelivered = sqs.create_queue(QueueName=f"{name}-undelivered")["QueueUrl"]
+    target, dead = (
+        sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        for url in (event_queue, undelivered)
+    )
+    for rule in (f"{name}-tasks", f"{name}-executions"):
+        events.put_rule(Name=rule, EventPattern='{"source": ["aws.ecs"]}')
+        events.put_targets(Rule=rule, Targets=[{"Id": "queue", "Arn": target, "DeadLetterConfig": {"Arn": dead}}])
 
 
 def _with_dead_letter_queue(sqs: Any, name: str) -> str:
@@ -37,9 +51,9 @@ def _with_dead_letter_queue(sqs: Any, name: str) -> str:
     return url
 
 
-def put_dead(letters: DeadLetters, body: str, **members: Any) -> str:
-    """A message in the dead-letter queue of the requests; answers with its id."""
-    url = letters.sources["requests"] + "-dead"
+def put_dead(letters: DeadLetters, body: str, queue: str | None = None, **members: Any) -> str:
+    """A message in a queue of what was set aside, the requests' if none is named; answers with its id."""
+    url = letters.sqs.get_queue_url(QueueName=queue or f"{letters.table}-requests-dead")["QueueUrl"]
     return letters.sqs.send_message(QueueUrl=url, MessageBody=body, **members)["MessageId"]
 
 
@@ -77,7 +91,7 @@ async def test_a_replayed_request_keeps_its_first_id(letters: DeadLetters, conne
 async def test_a_replayed_request_keeps_its_trace(letters: DeadLetters, connect: Connect) -> None:
     """Of both kinds."""
     header, parent = ({"DataType": "String", "StringValue": value} for value in (TRACE_HEADER, TRACEPARENT))
-    traced = {"MessageSystemAttributes": {"AWSTraceHeader": header}, "MessageAttributes": {"traceparent": parent}}
+    traced: Any = {"MessageSystemAttributes": {"AWSTraceHeader": header}, "MessageAttributes": {"traceparent": parent}}
     letter = letters.find(put_dead(letters, "{}", **traced))
     assert letter is not None
     letters.replay(letter)
@@ -100,3 +114,23 @@ async def test_a_hostile_body_is_shown_escaped(letters: DeadLetters) -> None:
     (letter,) = letters.look("requests")
     assert "\x1b" not in letter.beginning
     assert len(letter.beginning) < 100
+
+
+async def test_an_event_that_eventbridge_could_not_deliver_is_found_and_sent_on(
+    letters: DeadLetters, connect: Connect
+) -> None:
+    """With EventBridge's own reason, and once though two rules share the queue; SQS would move none of them."""
+    reason = {"ERROR_CODE": "NO_PERMISSIONS", "ERROR_MESSAGE": "the policy lets nobody in"}
+    put_dead(
+        letters,
+        '{"source": "aws.ecs"}',
+        queue=f"{letters.table}-undelivered",
+        MessageAttributes={name: {"DataType": "String", "StringValue": text} for name, text in reason.items()},
+    )
+    (letter,) = letters.look("undelivered")
+    assert letter.failure is not None
+    assert (letter.failure.error, letter.failure.reason) == ("NO_PERMISSIONS", "the policy lets nobody in")
+    letters.replay(letter)
+    assert list(letters.look("undelivered")) == []
+    (message,) = await Queue(await connect("sqs"), letters.sources["events"], 60).receive(10, 1)
+    assert message.body == '{"source": "aws.ecs"}'
