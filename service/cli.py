@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from service import dead_letters_cli, doctor_cli
-from service.settings import SettingsError, read_settings
+from service.settings import SettingsError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +45,7 @@ def _on_a_deployment(options: argparse.Namespace) -> int:
             case "catalog":
                 return doctor_cli.examine_catalog(options)
             case _:
-                return dead_letters_cli.run(options, read_settings())
+                return dead_letters_cli.run(options)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2

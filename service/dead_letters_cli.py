@@ -8,33 +8,31 @@ from datetime import UTC, datetime
 import boto3
 
 from service.dead_letters import DeadLetter, DeadLetters
-from service.settings import Settings
+from service.deployed_stack import deployed_stack
+from service.settings import read_settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The sub-commands of `jobferry dlq`."""
     actions = parser.add_subparsers(dest="action", required=True)
-    actions.add_parser("list", help="every dead letter, with the reason why it failed")
-    for name, what in (("show", "print one whole"), ("replay", "send back to its queue"), ("drop", "delete for good")):
-        action = actions.add_parser(name, help=what)
-        action.add_argument("message_id", nargs="?" if name == "replay" else None)
+    what = {
+        "list": "every dead letter, with the reason why it failed",
+        "show": "print one whole",
+        "replay": "send back to its queue",
+        "drop": "delete for good",
+    }
+    for name, does in what.items():
+        action = actions.add_parser(name, help=does)
+        action.add_argument("--stack", help="a CloudFormation stack, instead of what the JOBFERRY_* variables name")
+        if name != "list":
+            action.add_argument("message_id", nargs="?" if name == "replay" else None)
         if name == "replay":
             action.add_argument("--all", action="store_true", help="every dead letter of all queues")
 
 
-def run(options: argparse.Namespace, settings: Settings) -> int:
-    """Do what was asked for; 1 where there is no such message."""
-    letters = DeadLetters(
-        sqs=boto3.client("sqs"),
-        dynamodb=boto3.client("dynamodb"),
-        events=boto3.client("events"),
-        table=settings.jobs_table,
-        sources={
-            "requests": settings.request_queue_url,
-            "events": settings.event_queue_url,
-            "undelivered": settings.event_queue_url,
-        },
-    )
+def run(options: argparse.Namespace) -> int:
+    """Do what was asked for; 1 where there is no such message. Raises SettingsError where no queue is named."""
+    letters = _letters(boto3.Session(), options.stack)
     if options.action == "list":
         return _list(letters)
     if options.action == "replay" and options.all:
@@ -43,6 +41,22 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         print("Name the message to replay, or say --all.")
         return 2
     return _one(letters, options.action, options.message_id)
+
+
+def _letters(session: boto3.Session, stack_name: str | None) -> DeadLetters:
+    if stack_name:
+        stack = deployed_stack(session, stack_name)
+        requests, events, table = map(stack.output, ("RequestQueueUrl", "EventQueueUrl", "JobsTableName"))
+    else:
+        settings = read_settings()
+        requests, events, table = settings.request_queue_url, settings.event_queue_url, settings.jobs_table
+    return DeadLetters(
+        sqs=session.client("sqs"),
+        dynamodb=session.client("dynamodb"),
+        events=session.client("events"),
+        table=table,
+        sources={"requests": requests, "events": events, "undelivered": events},
+    )
 
 
 def _list(letters: DeadLetters) -> int:

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from schemas.catalog import Catalog
 from service.catalog_source import parse_catalog
 from service.core.announce import split_s3_uri
+from service.deployed_stack import deployed_stack
 from service.settings import Settings, SettingsError
 
 # What lies beside the code: in a clone, and in an installed Jobferry.
@@ -86,25 +87,17 @@ def by_settings(session: boto3.Session, settings: Settings, catalog: str | None 
 
 def by_stack(session: boto3.Session, name: str, catalog: str | None = None) -> Deployment:
     """The deployment of a CloudFormation stack, by its outputs. Raises SettingsError where there is none."""
-    try:
-        [stack] = session.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
-    except (ClientError, BotoCoreError) as error:
-        raise SettingsError(f"The stack {name} cannot be read: {error}") from None
-    outputs = {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", ())}
-    parameters = {item["ParameterKey"]: item["ParameterValue"] for item in stack.get("Parameters", ())}
-    try:
-        return Deployment(
-            session=session,
-            request_queue_url=outputs["RequestQueueUrl"],
-            event_queue_url=outputs["EventQueueUrl"],
-            state_machine_arn=outputs["StateMachineArn"],
-            topic_arn=outputs["TopicArn"],
-            log_bucket=outputs["LogBucketName"],
-            jobs_table=outputs["JobsTableName"],
-            catalog=_read_catalog(session, catalog or _catalog_of(parameters)),
-        )
-    except KeyError as missing:
-        raise SettingsError(f"The stack {name} has no output {missing}: is it a stack of Jobferry's?") from None
+    stack = deployed_stack(session, name)
+    return Deployment(
+        session=session,
+        request_queue_url=stack.output("RequestQueueUrl"),
+        event_queue_url=stack.output("EventQueueUrl"),
+        state_machine_arn=stack.output("StateMachineArn"),
+        topic_arn=stack.output("TopicArn"),
+        log_bucket=stack.output("LogBucketName"),
+        jobs_table=stack.output("JobsTableName"),
+        catalog=_read_catalog(session, catalog or _catalog_of(stack.parameters)),
+    )
 
 
 def _catalog_of(parameters: Mapping[str, str]) -> str:

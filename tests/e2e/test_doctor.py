@@ -58,7 +58,10 @@ def test_the_catalogue_is_checked_by_itself(whole: Patient, capsys: pytest.Captu
     ]
 
 
-@pytest.mark.parametrize("arguments", [["doctor"], ["doctor", "--stack", "nowhere"], ["catalog", "check"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["doctor"], ["doctor", "--stack", "nowhere"], ["catalog", "check"], ["dlq", "list", "--stack", "nowhere"]],
+)
 def test_without_a_deployment_it_says_what_is_missing(
     whole: Patient, arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,6 +69,20 @@ def test_without_a_deployment_it_says_what_is_missing(
     monkeypatch.delenv("JOBFERRY_REQUEST_QUEUE_URL", raising=False)
     assert cli.main(arguments) == 2
     assert ("nowhere" if "nowhere" in arguments else "JOBFERRY_REQUEST_QUEUE_URL is missing") in capsys.readouterr().err
+
+
+def test_what_was_set_aside_is_found_by_the_stacks_name(whole: Patient, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the runbook does it: listed, shown whole, and dropped by its id."""
+    queue = whole.run.stack.outputs["UndeliveredEventQueueUrl"]
+    whole.client("sqs").send_message(QueueUrl=queue, MessageBody='{"source": "aws.ecs"}')
+    assert cli.main(["dlq", "list", "--stack", "jobferry"]) == 0
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert (first.split()[1], last) == ("undelivered", "1 dead letter.")
+    assert cli.main(["dlq", "show", first.split()[0], "--stack", "jobferry"]) == 0
+    assert '{"source": "aws.ecs"}' in capsys.readouterr().out
+    assert cli.main(["dlq", "drop", first.split()[0], "--stack", "jobferry"]) == 0
+    assert cli.main(["dlq", "list", "--stack", "jobferry"]) == 0
+    assert capsys.readouterr().out.endswith("0 dead letters.\n")
 
 
 def test_the_worked_example_of_an_image_passes(

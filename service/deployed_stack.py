@@ -1,0 +1,39 @@
+"""A deployment by the name of its CloudFormation stack, for commands that are not the worker's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from service.settings import SettingsError
+
+
+@dataclass(frozen=True)
+class DeployedStack:
+    """What a stack was given and what it gives."""
+
+    name: str
+    parameters: Mapping[str, str]
+    outputs: Mapping[str, str]
+
+    def output(self, name: str) -> str:
+        """One output. Raises SettingsError where the stack has none of this name."""
+        if name not in self.outputs:
+            raise SettingsError(f"The stack {self.name} has no output '{name}': is it a stack of Jobferry's?")
+        return self.outputs[name]
+
+
+def deployed_stack(session: boto3.Session, name: str) -> DeployedStack:
+    """The stack of this name. Raises SettingsError where there is none, or where it may not be read."""
+    try:
+        [stack] = session.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    except (ClientError, BotoCoreError) as error:
+        raise SettingsError(f"The stack {name} cannot be read: {error}") from None
+    return DeployedStack(
+        name=name,
+        parameters={item["ParameterKey"]: item["ParameterValue"] for item in stack.get("Parameters", ())},
+        outputs={item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", ())},
+    )
