@@ -108,3 +108,24 @@ def test_the_answer_names_the_job(text: str, job_id: str) -> None:
     answer = json.dumps({"SendMessageResponse": {"SendMessageResult": {"MessageId": "5fea"}}})
     [taken] = [item for item in INTEGRATION["IntegrationResponses"] if item["StatusCode"] == "202"]
     assert json.loads(rendered(taken["ResponseTemplates"]["application/json"], answer, context)) == {"job_id": job_id}
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    {
+        "InvalidParameterValue": 400,
+        "InvalidMessageContents": 400,
+        "AccessDenied": 503,
+        "RequestThrottled": 503,
+        "": 503,
+    }.items(),
+)
+def test_only_what_may_succeed_later_is_asked_for_again(code: str, status: int) -> None:
+    """What SQS never takes would be sent for ever; all else is trouble of ours, which passes."""
+    [refused] = [item for item in INTEGRATION["IntegrationResponses"] if "SelectionPattern" in item]
+    context: dict[str, Any] = {"responseOverride": {}}
+    answer = json.dumps({"Error": {"Code": code, "Message": "no", "Type": "Sender"}, "RequestId": "5fea"})
+    told = json.loads(rendered(refused["ResponseTemplates"]["application/json"], answer, context))
+    assert context["responseOverride"].get("status", int(refused["StatusCode"])) == status
+    assert ("Send it again" in told["message"]) == (status == 503)
+    assert {"StatusCode": str(status)} in properties("ApiSubmit")["MethodResponses"]

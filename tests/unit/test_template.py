@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -191,6 +192,24 @@ def test_the_worker_is_given_the_settings_it_reads() -> None:
     given = {pair["Name"].removeprefix(ENVIRONMENT_PREFIX).lower() for pair in container["Environment"]}
     needed = {name for name, field in Settings.model_fields.items() if field.is_required()}
     assert needed <= given <= set(Settings.model_fields)
+
+
+def test_a_parameter_for_a_setting_has_its_default() -> None:
+    """Who leaves it alone gets what the worker would take by itself."""
+    [container] = properties("WorkerTask")["ContainerDefinitions"]
+    passed = {
+        pair["Name"].removeprefix(ENVIRONMENT_PREFIX).lower(): template()["Parameters"][pair["Value"]["Ref"]]
+        for pair in container["Environment"]
+        if isinstance(pair["Value"], dict) and pair["Value"]["Ref"] in template()["Parameters"]
+    }
+    tunable = {name: item for name, item in passed.items() if not Settings.model_fields[name].is_required()}
+    assert len(tunable) >= 5
+    for name, parameter in tunable.items():
+        default = Settings.model_fields[name].get_default(call_default_factory=True)
+        told = parameter["Default"]
+        assert (json.loads(told) if parameter["Type"] == "String" else told) == (
+            list(default) if isinstance(default, tuple) else default
+        ), name
 
 
 def test_the_worker_has_time_to_drain() -> None:
