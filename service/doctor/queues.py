@@ -49,7 +49,7 @@ def undelivered_events(deployment: Deployment) -> Iterator[Problem]:
     for arn in sorted({target["DeadLetterConfig"]["Arn"] for target in targets if "DeadLetterConfig" in target}):
         if count := _depth(deployment, _url_of(deployment, arn)):
             yield Problem(
-                f"{count} events lie in {arn.rpartition(':')[2]}",
+                f"{count} lie in {arn.rpartition(':')[2]}",
                 "See events-undelivered in deploy/RUNBOOK.md; the sweeper asks after the jobs meanwhile.",
             )
 

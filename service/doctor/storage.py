@@ -13,7 +13,7 @@ from service.doctor.deployment import Deployment
 from service.doctor.findings import Problem
 
 # What a notification carries as message attributes, for filter policies.
-ATTRIBUTES = {"status", "job_type", "tenant", "failure_class"}
+ATTRIBUTES = {"status", "job_type", "tenant", "failure_class", "traceparent"}
 PUBLIC_ACCESS = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 INDEX_KEYS = {"open_shard": "HASH", "due_at": "RANGE"}
 DEPLOY = "`make deploy` puts it right."
