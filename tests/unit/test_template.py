@@ -212,6 +212,19 @@ def test_a_parameter_for_a_setting_has_its_default() -> None:
         ), name
 
 
+def test_the_worker_starts_when_it_can_reach_its_image() -> None:
+    """Where the stack makes the network, the service waits for every way out of its subnets."""
+    condition, ways, _ = template()["Resources"]["WorkerService"]["Metadata"]["WaysOut"]["Fn::If"]
+    assert condition == "OwnNetwork"
+    outward = {
+        name
+        for kind in ("AWS::EC2::Route", "AWS::EC2::SubnetRouteTableAssociation")
+        for name in resources(kind)
+        if name.startswith("Private")
+    }
+    assert {way["Ref"] for way in ways} == outward
+
+
 def test_the_worker_has_time_to_drain() -> None:
     """What the worker believes about ECS's patience is what ECS is told, and the drain ends before it."""
     [container] = properties("WorkerTask")["ContainerDefinitions"]
