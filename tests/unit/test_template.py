@@ -225,6 +225,22 @@ def test_the_worker_starts_when_it_can_reach_its_image() -> None:
     assert {way["Ref"] for way in ways} == outward
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "may_be"),
+    [
+        ("SecretPatterns", "[]", True),
+        ("SecretPatterns", '["ACME-[0-9]+", "x y"]', True),
+        ("SecretPatterns", "[ACME-[0-9]+]", False),
+        ("Prices", "{}", True),
+        ("Prices", '{"FARGATE": {"vcpu_hour": 0.05, "gb_hour": 0.005}}', True),
+        ("Prices", "{FARGATE: {vcpu_hour: 0.05}}", False),
+    ],
+)
+def test_json_that_a_shell_took_the_quotes_from_is_refused(name: str, text: str, may_be: bool) -> None:
+    """By CloudFormation at once, rather than by workers that do not start."""
+    assert bool(re.fullmatch(template()["Parameters"][name]["AllowedPattern"], text)) == may_be
+
+
 def test_the_worker_has_time_to_drain() -> None:
     """What the worker believes about ECS's patience is what ECS is told, and the drain ends before it."""
     [container] = properties("WorkerTask")["ContainerDefinitions"]
