@@ -6,6 +6,7 @@ These tests come last of the end-to-end tests, and judge every call that all of 
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -53,6 +54,7 @@ def calls(asked: System, shared_worker: SharedWorker, roles: Mapping[str, str], 
     """What was done by all tests that ran, and by the jobs here, so that these tests also stand alone."""
     shared_worker.ensure()
     told = [asked.told(name) for name in REQUESTS if name != "cancelled"]
+    told.append(asked.told(given_back(asked, shared_worker)))
     told.append(asked.told(asked.send("no job at all")))
     with deaf_to(asked, "tasks"):
         # Nobody tells of its task, neither an event nor, since it reports back by itself, the execution's output.
@@ -62,6 +64,16 @@ def calls(asked: System, shared_worker: SharedWorker, roles: Mapping[str, str], 
             opened(url)
     partition, _, region, account = asked.outputs["StateMachineArn"].split(":")[1:5]
     return calls_in(call_log, f"{partition}:{region}:{account}", roles)
+
+
+def given_back(asked: System, shared_worker: SharedWorker) -> str:
+    """A request that came with the last poll of a worker that leaves, for the next one."""
+    leaving = shared_worker.ensure()
+    leaving.send_signal(signal.SIGTERM)
+    request = asked.send({"stages": [{"image": "image_1", "command": ["echo", "later"]}]})
+    leaving.wait(30)
+    shared_worker.ensure()
+    return request
 
 
 def links(told: JobNotification) -> list[str]:
