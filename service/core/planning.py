@@ -202,7 +202,9 @@ class _Progress:
         return self._config.timeout_seconds - (_seconds(self.request.now) - _seconds(since))
 
     def _time_is_over(self) -> LambdaResult:
-        return self._fail(JOB_TIMED_OUT, f"the job's timeout of {self._config.timeout_seconds} s is over")
+        seconds = self._config.timeout_seconds
+        timeout = f"{seconds} second{'' if seconds == 1 else 's'}"
+        return self._fail(JOB_TIMED_OUT, f"the job's timeout of {timeout} is over")
 
     def _fail(self, error: str, evidence: str) -> LambdaResult:
         return self._result("fail", outcome=self._outcome(error, evidence))
