@@ -206,7 +206,7 @@ BROKEN: dict[str, tuple[Break, str, str, str]] = {
     "no DLQ": (leave_no_second_chance, "request queue", "no dead-letter queue", "RedrivePolicy"),
     "dead request": (put_letter("RequestDeadLetterQueueUrl"), "dead requests", "1 lie in", "jobferry dlq list"),
     "dead event": (put_letter("EventDeadLetterQueueUrl"), "dead events", "1 lie in", "jobferry dlq list"),
-    "undelivered": (put_letter("UndeliveredEventQueueUrl"), "undelivered events", "1 events", "RUNBOOK"),
+    "undelivered": (put_letter("UndeliveredEventQueueUrl"), "undelivered events", "1 lie in", "RUNBOOK"),
     "filter": (filter_nonsense, "topic", "jobtype", "job_type"),
     "nobody listens": (unsubscribe, "topic", "nobody is told", "aws sns subscribe"),
     "bucket open": (open_bucket, "bucket", "may be made public", "make deploy"),
