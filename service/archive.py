@@ -141,6 +141,8 @@ class LogArchive:
         was_at_end = False
         quiet_until = ended_at + self.quiet_seconds if ended_at is not None else 0.0
         while True:
+            await self.logs.turn()
+            asked_at = self.now()
             page = await self.logs.page(group, stream, token)
             tally.has_a_stream |= page is not None
             if page is not None and page.events:
@@ -153,7 +155,8 @@ class LogArchive:
                 continue
             patience = 1 if tally.has_a_stream or ended_at is None else _QUIET_TIMES_WITHOUT_A_STREAM
             until = quiet_until + (patience - 1) * self.quiet_seconds
-            if self.now() >= until:
+            # By the question and not by its answer: lines may have come since, while we or the answer stood still.
+            if asked_at >= until:
                 return
             was_at_end = True
             await asyncio.sleep(max(0.05, min(patience * _POLL_SECONDS, until - self.now())))

@@ -39,16 +39,19 @@ class ContainerLogs:
     client: CloudWatchLogsClient
     reads: AsyncLimiter
 
+    async def turn(self) -> None:
+        """Wait until a page may be read."""
+        await self.reads.acquire()
+
     async def page(self, group: str, stream: str, token: str | None) -> LogPage | None:
-        """One page; None where the group or the stream does not exist, which may be so only for now."""
+        """One page, in one's turn; None where the group or the stream does not exist, which may be so only for now."""
         # Left out, startFromHead reads from the tail [botocore, GetLogEvents].
         position: Any = {"nextToken": token} if token else {}
-        async with self.reads:
-            try:
-                answer = await self.client.get_log_events(
-                    logGroupName=group, logStreamName=stream, startFromHead=True, **position
-                )
-            except self.client.exceptions.ResourceNotFoundException:
-                return None
+        try:
+            answer = await self.client.get_log_events(
+                logGroupName=group, logStreamName=stream, startFromHead=True, **position
+            )
+        except self.client.exceptions.ResourceNotFoundException:
+            return None
         events = tuple(LogEvent(item["timestamp"] / 1000, item["message"]) for item in answer["events"])
         return LogPage(events, answer["nextForwardToken"])

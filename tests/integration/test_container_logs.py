@@ -81,5 +81,6 @@ async def test_pages_are_read_from_the_head_to_the_end(logs: ContainerLogs, grou
 async def test_reads_are_paced(logs: ContainerLogs, group: str) -> None:
     """Within the account's GetLogEvents quota, which is fixed."""
     slow = ContainerLogs(logs.client, AsyncLimiter(1, 3600))
+    await slow.turn()
     await slow.page(group, STREAM, None)
     assert not slow.reads.has_capacity()

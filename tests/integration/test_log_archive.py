@@ -19,6 +19,7 @@ from service.clock import wall_clock
 from service.core.facts import ContainerState, LogArchived, TaskChanged
 from service.core.redaction import Redaction
 
+from .jobs import Time
 from .scripted_logs import KeptObjects, ScriptedLogs, lines
 
 DEFINITION = "arn:aws:ecs:us-east-1:123456789012:task-definition/jobferry-image-1:3"
@@ -117,6 +118,22 @@ async def test_a_stream_that_never_appears_is_no_silence() -> None:
     receipt, _ = await archived(ScriptedLogs(*[ScriptedLogs.missing] * 1000))
     assert receipt.status == "absent"
     assert str(receipt.why).startswith("its log stream never appeared")
+
+
+async def test_an_answer_that_took_long_does_not_say_that_it_was_quiet() -> None:
+    """It is as old as its question; what came since is read."""
+    time = Time()
+
+    class Stalling(ScriptedLogs):
+        async def get_log_events(self, **request: Any) -> dict[str, Any]:
+            answer = await super().get_log_events(**request)
+            time.seconds += 60 * (len(self.asked) % 2 == 0)
+            return answer
+
+    logs, objects = Stalling(lines("one"), Stalling.same, lines("two")), KeptObjects()
+    task = stopped_task().model_copy(update={"stopped_at": time()})
+    await replace(archive_of(logs, objects), now=time).archive(task, task.containers[0])
+    assert objects.bodies[KEY] == b"one\ntwo\n"
 
 
 async def test_the_stream_is_read_from_its_head_and_each_token_is_sent_on() -> None:
