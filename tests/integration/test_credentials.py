@@ -18,7 +18,7 @@ from service.aws.queue import Message, Queue
 from workers import consumer as module
 from workers.consumer import Consumer
 
-from .connecting import REGION
+from .connecting import REGION, Connect
 from .waiting import eventually
 
 
@@ -67,18 +67,18 @@ async def signed_by(role: TaskRole, endpoint: str) -> AsyncIterator[Any]:
 
 
 async def test_credentials_that_rotate_and_fail_for_a_while_are_survived(
-    endpoint: str, name: str, monkeypatch: pytest.MonkeyPatch
+    endpoint: str, connect: Connect, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The consumer needs no restart: its next poll is signed with the new keys."""
     monkeypatch.setattr(module, "_POLL_FAILED_SECONDS", 0.001)
-    role, work = TaskRole(), Noted()
+    role, work, producer = TaskRole(), Noted(), await connect("sqs")
+    url = (await producer.create_queue(QueueName=name))["QueueUrl"]
     async with signed_by(role, endpoint) as client:
-        url = (await client.create_queue(QueueName=name))["QueueUrl"]
         stopping = asyncio.Event()
         running = asyncio.create_task(Consumer("requests", Queue(client, url, 30), work, 5, 0, stopping).run())
         rotated, role.away = role.given, 30
         await eventually(lambda: not role.away and role.given > rotated + 3)
-        await client.send_message(QueueUrl=url, MessageBody="after")
+        await producer.send_message(QueueUrl=url, MessageBody="after")
         await eventually(lambda: work.bodies == ["after"])
         stopping.set()
         await asyncio.wait_for(running, 10)
