@@ -29,13 +29,14 @@ from service.core.actions import (
     AskTask,
     Claim,
     GiveUpLog,
+    NoteOverfull,
     StartExecution,
     StopTask,
     TellProgress,
 )
 from service.core.announce import Links, compose, iso, linked_objects
 from service.core.announce_text import subject
-from service.core.facts import Announced, ExecutionChanged, Fact, LogArchived, ProgressTold
+from service.core.facts import Announced, ExecutionChanged, Fact, LogArchived, Overfull, ProgressTold
 from service.core.hearing import Ignored, forgotten_task, hear_execution, hear_task
 from service.core.metrics import (
     ANNOUNCED,
@@ -104,6 +105,8 @@ class Performer:
                 self.metrics.count(ARCHIVES_GIVEN_UP)
                 why = "it could not be read from CloudWatch in time"
                 return (LogArchived(job_id=job_id, task_id=task_id, container=name, status="absent", why=why),)
+            case NoteOverfull(job_id=job_id):
+                return (Overfull(job_id=job_id, at=self.now()),)
             case Announce():
                 return (await self._announce(job),)
 

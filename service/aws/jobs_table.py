@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from service.clock import Clock
 from service.core.facts import (
     FACT,
+    OVERFULL_REGISTER,
     Announced,
     ExecutionChanged,
     Fact,
@@ -33,6 +34,10 @@ _REGISTER = "r#"
 _DAY_SECONDS = 86_400
 # These need no record before them; all others are about one that there is.
 _OPENING = (Requested, Rejected)
+# Of these there may be more than a record has room for.
+_ENDLESS = (TaskChanged, LogArchived, ProgressTold)
+# What a register takes in an item beside its fact: its name, the rank and the map [DynamoDB guide, item sizes].
+_REGISTER_BYTES = 120
 
 
 @dataclass(frozen=True)
@@ -154,6 +159,9 @@ def _write(fact: Fact, index: _IndexChange) -> Any:
     names = {"#register": _REGISTER + fact.register_name, "#rank": "rank"}
     if not isinstance(fact, _OPENING):
         conditions.append("attribute_exists(job_id)")
+    if isinstance(fact, _ENDLESS):
+        conditions.append("attribute_not_exists(#overfull)")
+        names["#overfull"] = _REGISTER + OVERFULL_REGISTER
     values: dict[str, Any] = {
         ":fact": {"M": {"rank": {"N": str(fact.rank)}, "fact": {"S": fact.model_dump_json(exclude_none=True)}}},
         ":below": {"N": str(fact.beats_below)},
@@ -188,10 +196,10 @@ def shard_of(job_id: str) -> int:
 
 def record_of(job_id: str, item: Mapping[str, Any]) -> Record:
     """The record that an item holds."""
-    return Record(job_id, dict(_registers(item.items())))
-
-
-def _registers(attributes: Iterable[tuple[str, Any]]) -> Iterable[tuple[str, Fact]]:
-    for name, value in attributes:
-        if name.startswith(_REGISTER):
-            yield name.removeprefix(_REGISTER), FACT.validate_json(value["M"]["fact"]["S"])
+    kept = {
+        name.removeprefix(_REGISTER): value["M"]["fact"]["S"]
+        for name, value in item.items()
+        if name.startswith(_REGISTER)
+    }
+    size = sum(len(text.encode()) + _REGISTER_BYTES for text in kept.values())
+    return Record(job_id, {name: FACT.validate_json(text) for name, text in kept.items()}, size)

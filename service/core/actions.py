@@ -71,6 +71,13 @@ class GiveUpLog:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteOverfull:
+    """Note that no more of tasks, logs and progress fits into the record."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class TellProgress:
     """Tell subscribers of these steps, in this order."""
 
@@ -93,6 +100,7 @@ Action = (
     | AskHistory
     | StopTask
     | Claim
+    | NoteOverfull
     | TellProgress
     | ArchiveLog
     | GiveUpLog

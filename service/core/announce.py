@@ -32,6 +32,7 @@ from service.core.story import AttemptStory, StageStory, stages_of, status_of
 S3Location = tuple[str, str]
 _NO_PRICES: Mapping[str, Price] = {}
 _ALWAYS_HIDDEN = Redaction.of()
+_NO_ROOM = "tasks and logs that the job's record had no room for"
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ def _of_job(record: Record, request: Requested, links: Links) -> JobNotification
         observed_via=execution.observed_via,
         failure=None if status == "SUCCEEDED" else failure_card(record, execution, stages),
         stages=tuple(_stage_report(record, request, story, links) for story in stages),
+        left_out=(_NO_ROOM,) if record.is_overfull else (),
         text="",
     )
 

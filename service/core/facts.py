@@ -22,6 +22,7 @@ ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 _STATUS_RANK = {"STARTED": 0, "RUNNING": 1, "ABORTED": 3, "FAILED": 4, "TIMED_OUT": 5, "SUCCEEDED": 6}
 _UNKNOWN_STATUS_RANK = 2
 _RANKS_A_REDRIVE = 100
+OVERFULL_REGISTER = "overfull"
 # Of a task that ECS has forgotten: higher than any version that it counted.
 FORGOTTEN_VERSION = 2**31
 
@@ -304,14 +305,22 @@ class ProgressTold(_Fact):
         return progress_register(self.step)
 
 
-Fact = Requested | Rejected | ExecutionChanged | TaskChanged | LogArchived | Claimed | Announced | ProgressTold
+class Overfull(_Fact):
+    """The record holds as much of tasks, logs and progress as it may; the rest of the room is for the job's end."""
 
-FACT: TypeAdapter[Fact] = TypeAdapter(
-    Annotated[
-        Requested | Rejected | ExecutionChanged | TaskChanged | LogArchived | Claimed | Announced | ProgressTold,
-        Field(discriminator="kind"),
-    ]
+    kind: Literal["overfull"] = "overfull"
+    at: float
+
+    @property
+    def register_name(self) -> str:
+        return OVERFULL_REGISTER
+
+
+Fact = (
+    Requested | Rejected | ExecutionChanged | TaskChanged | LogArchived | Claimed | Announced | ProgressTold | Overfull
 )
+
+FACT: TypeAdapter[Fact] = TypeAdapter(Annotated[Fact, Field(discriminator="kind")])
 
 
 def receipt_register(task_id: str, container: str) -> str:

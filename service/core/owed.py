@@ -16,6 +16,8 @@
 | ... after tries for longer than the deadline                 | GiveUpLog               |
 | ended, every known task settled, not announced               | Claim, then Announce    |
 | ... but there may be a task that nobody told of              | that, after grace time  |
+| the record is nearly as large as DynamoDB takes              | NoteOverfull            |
+| ... and noted: tasks, logs and progress are let go           | only the end, announced |
 | ... but ECS forgot a task whose event may wait in a queue    | that, after deadline    |
 | rejected, not announced                                      | Claim, then Announce    |
 
@@ -40,6 +42,7 @@ from service.core.actions import (
     AskTask,
     Claim,
     GiveUpLog,
+    NoteOverfull,
     StartExecution,
     StopTask,
     TellProgress,
@@ -51,6 +54,9 @@ from service.core.record import Record
 SWEEP = "sweep"
 _FROM_OUTSIDE = frozenset({"ABORTED", "TIMED_OUT"})
 _STOPPING = frozenset({"DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED"})
+# Of an item's 409,600 bytes [DynamoDB quotas]: what is left is for the outcome, which tells of up to 600 attempts in
+# 160 bytes each, the announcement, and what others write before they hear that it is full.
+_FULL_BYTES = 280_000
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,16 @@ def owed(job: Record, at: Moment) -> tuple[Action, ...]:
         return tuple(_announcement(job, at))
     if job.request is None:
         return ()
-    return (*_start(job), *_questions(job, at), *_progress(job, at), *_logs(job, at), *_announcement(job, at))
+    if job.is_overfull:
+        return (*_start(job), *_question_of_the_end(job, at), *_announcement(job, at))
+    full = (NoteOverfull(job.job_id),) if job.size > _FULL_BYTES else ()
+    return (*full, *_start(job), *_questions(job, at), *_progress(job, at), *_logs(job, at), *_announcement(job, at))
+
+
+def _question_of_the_end(job: Record, at: Moment) -> Iterator[Action]:
+    execution = job.execution
+    if execution is not None and (not execution.detailed or (_holds(job, at, SWEEP) and not execution.ended)):
+        yield AskExecution(job.job_id)
 
 
 def _start(job: Record) -> Iterator[Action]:
@@ -180,6 +195,8 @@ def _announcing(job: Record) -> str:
 
 def _may_hear_more(job: Record, at: Moment) -> bool:
     """Whether a task that nobody told of may yet be told of, or how one ended that ECS has forgotten."""
+    if job.is_overfull:
+        return False
     if _may_have_untold_tasks(job) and not _ended_for(job, at.patience.task_grace, at):
         return True
     return any(task.forgotten and at.now < (task.stopped_at or 0) + at.patience.log_deadline for task in job.tasks)
@@ -189,6 +206,8 @@ def is_settled(job: Record) -> bool:
     """Whether all that a notification tells of is known: the execution's end, every task's, and every log's."""
     if job.execution is None or not job.execution.ended or not job.execution.detailed:
         return False
+    if job.is_overfull:
+        return True
     if job.open_task_arns():
         return False
     return all(job.receipt(task, container) for task in job.tasks for container in task.containers)

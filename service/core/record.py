@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import cast
 
 from service.core.facts import (
+    OVERFULL_REGISTER,
     Announced,
     Claimed,
     ContainerState,
@@ -25,10 +26,14 @@ from service.core.facts import (
 
 @dataclass(frozen=True)
 class Record:
-    """A job as far as it is known: a map of registers, each holding the fact that knows most."""
+    """A job as far as it is known: a map of registers, each holding the fact that knows most.
+
+    `size` is how many bytes the registers take where they are kept.
+    """
 
     job_id: str
     registers: Mapping[str, Fact] = field(default_factory=dict)
+    size: int = field(default=0, compare=False)
 
     @property
     def request(self) -> Requested | None:
@@ -47,6 +52,11 @@ class Record:
         """Every task heard of, oldest first."""
         heard_of = [fact for fact in self.registers.values() if isinstance(fact, TaskChanged)]
         return tuple(sorted(heard_of, key=lambda task: (task.stage or 0, task.attempt or 0, task.created_at or 0)))
+
+    @property
+    def is_overfull(self) -> bool:
+        """Whether no more of tasks, logs and progress is written down."""
+        return OVERFULL_REGISTER in self.registers
 
     @property
     def redrive_count(self) -> int:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
 from schemas.notification import Problem
 from service.aws.jobs_table import JobsTable, record_of, shard_of
 from service.core import record as pure
-from service.core.facts import Fact, LogArchived, Rejected
+from service.core.actions import NoteOverfull
+from service.core.facts import Fact, LogArchived, Overfull, Rejected
+from service.core.owed import Moment, owed
 from service.core.record import Record
 
 from .jobs import (
@@ -211,3 +214,24 @@ async def test_a_refused_write_is_no_answer(table: JobsTable) -> None:
     missing = replace(table, name="no-such-table")
     with pytest.raises(table.client.exceptions.ResourceNotFoundException):
         await missing.merge(requested())
+
+
+async def test_a_record_keeps_room_for_the_jobs_end(table: JobsTable) -> None:
+    """However many tasks there are: once it is full, no more of them is written, and the outcome still is."""
+    await table.merge(requested())
+    job = await table.merge(execution("RUNNING"))
+    for number in count():
+        # Few and long ones do as well as many.
+        many = {"arn": f"{task(1).arn}{number}", "stopped_reason": "x" * 50_000}
+        job = await table.merge(task(3).model_copy(update=many))
+        if NoteOverfull("job") in owed(job, Moment(0, "me")):
+            break
+    assert 280_000 < job.size < 409_600
+    await table.merge(Overfull(job_id="job", at=1.0))
+    again = await table.merge(task(4).model_copy(update={"arn": f"{task(1).arn}-another"}))
+    assert again.is_overfull
+    assert len(again.tasks) == len(job.tasks)
+    ended = await table.merge(execution("SUCCEEDED"))
+    assert ended.execution is not None
+    assert ended.execution.ended
+    assert (await table.merge(announced())).announced is not None

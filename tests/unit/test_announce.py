@@ -13,7 +13,7 @@ from schemas.notification import FailureCard, JobNotification, Link
 from service.core.announce import Links, compose, iso, linked_objects, notification_id, split_s3_uri
 from service.core.announce_text import as_text, subject
 from service.core.diagnosis_table import ROWS
-from service.core.facts import Fact
+from service.core.facts import Fact, Overfull
 from service.core.failure_words import FAILURES, in_words
 from service.core.hearing import forgotten_task
 from service.core.record import Record, merge_all
@@ -144,6 +144,15 @@ def test_a_callback_that_exited_with_0_passed_if_another_stage_followed() -> Non
     )
     assert compose(stopped_there, Links()).stages[0].status == "FAILED"
     assert compose(stopped_later, Links()).stages[0].status == "PASSED"
+
+
+def test_what_a_record_had_no_room_for_is_said() -> None:
+    """The outcome is told by the planner's word, and the letter says that there was more."""
+    told_of = execution(attempts=(PASSED, attempt(2)))
+    notification = compose(record(requested(stages=2), told_of, task(), Overfull(job_id=JOB, at=NOW)), Links())
+    assert notification.status == "SUCCEEDED"
+    assert notification.left_out == ("tasks and logs that the job's record had no room for",)
+    assert notification.left_out[0] in notification.text
 
 
 def test_the_id_is_the_same_for_every_copy_of_an_outcome() -> None:

@@ -18,11 +18,12 @@ from service.core.actions import (
     AskTask,
     Claim,
     GiveUpLog,
+    NoteOverfull,
     StartExecution,
     StopTask,
     TellProgress,
 )
-from service.core.facts import Fact, ProgressTold
+from service.core.facts import Fact, Overfull, ProgressTold
 from service.core.hearing import forgotten_task
 from service.core.owed import SWEEP, Moment, Patience, is_settled, owed
 from service.core.record import Record, merge_all
@@ -421,3 +422,21 @@ def test_no_ended_job_waits_for_ever(facts: list[Fact]) -> None:
     job = merge_all(Record(JOB), [requested(), *facts, claim(SWEEP, ME)])
     if job.announced is None:
         assert owed(job, Moment(NOW + 86_400, ME, PATIENCE))
+
+
+FULL = Overfull(job_id=JOB, at=NOW)
+ENDLESS: dict[str, tuple[tuple[Fact, ...], float, list[Action]]] = {
+    "a record that is nearly full": ((requested(), execution("RUNNING"), task(), receipt()), NOW, [NoteOverfull(JOB)]),
+    "noted, and the job runs": ((ASKED, execution("RUNNING"), running(), task("t2", stage=2), FULL), NOW, []),
+    "noted, and swept": ((requested(), execution("RUNNING"), running(), my(SWEEP), FULL), NOW, [ASK]),
+    "noted, and its outcome was left out": ((requested(), execution(detailed=False), running(), FULL), NOW, [ASK]),
+    "noted, and over": ((requested(), OUTCOME, running(), task("t2", stage=2), FULL), END, [Claim(JOB, "announce#0")]),
+    "noted, over, and announced": ((requested(), OUTCOME, running(), FULL, announced()), END, []),
+}
+
+
+@pytest.mark.parametrize(("facts", "at", "actions"), ENDLESS.values(), ids=ENDLESS)
+def test_a_record_without_room_is_told_to_its_end(facts: tuple[Fact, ...], at: float, actions: list[Action]) -> None:
+    """What of tasks and logs no longer fits is let go, so that the outcome fits: it is announced, and never stuck."""
+    job = replace(record(*facts), size=300_000)
+    assert list(owed(job, Moment(at, ME, PATIENCE))) == actions
