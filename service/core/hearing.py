@@ -50,7 +50,13 @@ def hear(body: Any, state_machine_arn: str) -> ExecutionChanged | TaskChanged | 
         raise NotAnEventError(f"the event cannot be read: {fields}") from None
     if isinstance(event, ExecutionEvent):
         return hear_execution(event.detail, state_machine_arn, "event")
+    if _region_and_account(event.detail.taskArn) != _region_and_account(state_machine_arn):
+        return Ignored("a task of another region or account")
     return hear_task(event.detail)
+
+
+def _region_and_account(arn: str) -> list[str]:
+    return arn.split(":")[3:5]
 
 
 def hear_execution(

@@ -162,6 +162,8 @@ NOT_OURS = {
     "no ARN at all": execution_event(executionArn=""),
     "a service's task": task_event(group="service:web"),
     "a family's task": task_event(group="family:echo"),
+    "a task of another account": task_event(taskArn=task_arn().replace("123456789012", "999999999999")),
+    "a task of another region": task_event(taskArn=task_arn().replace("eu-central-1", "us-east-1")),
     "a task without a group": without(task_event(), "group"),
     "a group of nobody": task_event(group="job:"),
     "a group that is no job id": task_event(group="job:../../x"),
