@@ -45,7 +45,8 @@ REQUESTS: dict[str, Request] = {
     "unicode": {"stages": [shell("printf 'grüße 日本語 <script>alert(1)</script>\\n'")]},
     "cancelled": {"stages": [shell(f"echo waiting; sleep {SLEEP_SECONDS}")]},
     "nowhere": {"stages": [{"image": "nowhere"}]},
-    "hungry": {"stages": [shell("head -c 75000000 /dev/zero | tail -c 75000000 | wc -c", image="hungry")]},
+    # The memory is held for as long as nobody reads: the limit is looked at every now and then.
+    "hungry": {"stages": [shell("head -c 75000000 /dev/zero | tail -c 75000000 | (sleep 1; wc -c)", image="hungry")]},
     "slow": {"stages": [shell(f"echo slow; sleep {SLEEP_SECONDS}", timeout_seconds=2)]},
     "silent": {"stages": [shell(f"echo no heartbeat; sleep {SLEEP_SECONDS}", image="silent")]},
     "overdue": {
