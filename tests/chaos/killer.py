@@ -70,6 +70,10 @@ class Killer:
             self._waiting.remove(strike)
         return strike
 
+    def wait_again(self, strike: Strike) -> None:
+        """A strike that struck nobody waits for the next such call."""
+        self._waiting.append(strike)
+
     @property
     def is_done(self) -> bool:
         """Whether every death that was due has come."""

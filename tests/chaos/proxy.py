@@ -145,6 +145,8 @@ class Proxy:
         self.witness.saw_die(call.caller)
         if self.strike(call.caller, strike.signal):
             self.met[Fault.KILLED_AFTER if strike.after else Fault.KILLED] += 1
+        else:
+            self.killer.wait_again(strike)  # It was leaving already; the death is another's.
         raise ConnectionCutError
 
     async def _befall(self, request: web.Request, call: Call, draw: Draw) -> web.StreamResponse:

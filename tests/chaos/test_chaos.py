@@ -47,8 +47,10 @@ def test_starting_anew_is_seen_as_executions_beyond_one() -> None:
 def test_announcing_without_a_claim_is_seen_as_repeats_without_excuse() -> None:
     """Two workers that hear the same at once both announce it, though nothing failed."""
     twice = replace(CALM_BUS, duplicate=1)
-    report = sabotage(sabotaged.announce_without_claim, replace(CALM, jobs=12, workers=3, bus=twice))
-    assert report.verdict.unexcused, as_json(report)
+    plan = replace(CALM, jobs=30, workers=3, bus=twice)
+    # Whether two of them do is a matter of milliseconds, so that some drills must be enough.
+    reports = (sabotaged_drill(sabotaged.announce_without_claim, replace(plan, seed=seed)) for seed in range(4))
+    assert any(report.verdict.unexcused and not report.passed for report in reports)
 
 
 def test_noting_before_publishing_is_seen_as_loss() -> None:
@@ -72,11 +74,16 @@ def test_calling_all_a_success_is_seen_as_wrong() -> None:
 
 def sabotage(how: object, plan: Plan) -> Report:
     """A drill with workers that break one promise, which must not pass."""
-    name = next(name for name, known in sabotaged.SABOTAGES.items() if known is how)
-    settings = {**WORKER_SETTINGS, sabotaged.SABOTAGE: name}
-    report = drill(replace(plan, settings=settings, worker_module=sabotaged.__name__))
+    report = sabotaged_drill(how, plan)
     assert not report.passed
     return report
+
+
+def sabotaged_drill(how: object, plan: Plan) -> Report:
+    """A drill with workers that break one promise."""
+    name = next(name for name, known in sabotaged.SABOTAGES.items() if known is how)
+    settings = {**WORKER_SETTINGS, sabotaged.SABOTAGE: name}
+    return drill(replace(plan, settings=settings, worker_module=sabotaged.__name__))
 
 
 def deaths_at(operation: str) -> tuple[Strike, ...]:
