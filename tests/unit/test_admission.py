@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from bisect import bisect_left
 from typing import Any
 
@@ -316,8 +315,8 @@ def test_a_value_of_a_megabyte_is_not_repeated() -> None:
     assert len(told["parameters.loud"]) < 400
 
 
-def test_the_worst_of_bodies_is_judged_quickly() -> None:
-    """One producer's rubbish does not hold up the others."""
+def test_the_worst_of_bodies_is_refused_in_few_words() -> None:
+    """However much is wrong with it: its reasons are as few as one record and one message hold."""
     worst = [
         json.dumps({f"k{n}": n for n in range(60_000)}),
         json.dumps({"stages": [{"x": 1}] * 80_000}),
@@ -325,9 +324,9 @@ def test_the_worst_of_bodies_is_judged_quickly() -> None:
         json.dumps({"stages": [{f"k{n}": 1 for n in range(290)}] * 100}),
     ]
     for text in worst:
-        started = time.process_time()
-        assert isinstance(admit(text, MESSAGE, catalog()), Refused)
-        assert time.process_time() - started < 5
+        verdict = admit(text, MESSAGE, catalog())
+        assert isinstance(verdict, Refused)
+        assert 0 < len(verdict.problems) <= MAX_PROBLEMS + 1  # The last says that there is more.
 
 
 VALUES = st.recursive(
