@@ -10,9 +10,9 @@ import structlog
 from botocore.exceptions import ClientError
 
 from schemas.events import TaskDetail
-from schemas.notification import FailureCard, JobNotification, Link, Status
+from schemas.notification import JobNotification, Link, Status
 from schemas.price import Price
-from schemas.progress import JobProgress, Setback
+from schemas.progress import JobProgress
 from service.archive import LogArchive
 from service.aws.executions import Executions
 from service.aws.objects import Objects
@@ -188,27 +188,11 @@ class Performer:
 
     async def _tell(self, job: Record, step: Step) -> None:
         progress = compose_progress(job, step, self.redaction)
-        await self.topic.publish(
-            notification_id=progress.id,
-            group=job.job_id,
-            subject=subject_of_progress(progress),
-            body=progress.model_dump_json(),
-            text=progress.text,
-            attributes=_attributes(progress, progress.failure),
-            trace_header=_trace_header(progress),
-        )
+        await self._publish(job, progress, subject_of_progress(progress))
 
     async def _announce(self, job: Record) -> Announced:
         notification = fitted(compose(job, await self._links(job), self.prices, self.redaction))
-        await self.topic.publish(
-            notification_id=notification.id,
-            group=job.job_id.replace(":", "-"),
-            subject=subject(notification),
-            body=notification.model_dump_json(),
-            text=notification.text,
-            attributes=_attributes(notification, notification.failure),
-            trace_header=_trace_header(notification),
-        )
+        await self._publish(job, notification, subject(notification))
         self._count_announced(job, notification.status)
         return Announced(
             job_id=job.job_id,
@@ -216,6 +200,17 @@ class Performer:
             status=notification.status,
             notification_id=notification.id,
             at=self.now(),
+        )
+
+    async def _publish(self, job: Record, told: JobNotification | JobProgress, subject_line: str) -> None:
+        await self.topic.publish(
+            notification_id=told.id,
+            group=job.job_id.replace(":", "-"),
+            subject=subject_line,
+            body=told.model_dump_json(),
+            text=told.text,
+            attributes=_attributes(told),
+            trace_header=told.trace.aws_trace_header if told.trace else None,
         )
 
     def _count_announced(self, job: Record, status: Status) -> None:
@@ -235,16 +230,12 @@ def _heard(detail: TaskDetail) -> tuple[Fact, ...]:
     return (heard,) if not isinstance(heard, Ignored) else ()
 
 
-def _trace_header(told: JobNotification | JobProgress) -> str | None:
-    return told.trace.aws_trace_header if told.trace else None
-
-
-def _attributes(told: JobNotification | JobProgress, failure: FailureCard | Setback | None) -> dict[str, str]:
+def _attributes(told: JobNotification | JobProgress) -> dict[str, str]:
     """What subscribers filter by [SNS filter policies], and the trace, where tools look for it."""
     return {
         "status": told.status,
         "job_type": told.job_type or "",
         "tenant": told.tenant or "",
-        "failure_class": failure.failure_class if failure else "",
+        "failure_class": told.failure.failure_class if told.failure else "",
         "traceparent": (told.trace.traceparent if told.trace else None) or "",
     }

@@ -144,7 +144,7 @@ def _attempt_report(record: Record, story: AttemptStory, links: Links) -> Attemp
     return AttemptReport(
         attempt=story.number,
         passed=story.passed,
-        task_arn=task.arn if task else told.task_arn if told else None,
+        task_arn=story.task_arn,
         exit_code=story.exit_code,
         stop_code=task.stop_code if task else None,
         stopped_reason=task.stopped_reason if task else None,

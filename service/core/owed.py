@@ -83,15 +83,10 @@ def owed(job: Record, at: Moment) -> tuple[Action, ...]:
     if job.request is None:
         return ()
     if job.is_overfull:
-        return (*_start(job), *_question_of_the_end(job, at), *_announcement(job, at))
+        ask = (AskExecution(job.job_id),) if _end_is_unknown(job, at) else ()
+        return (*_start(job), *ask, *_announcement(job, at))
     full = (NoteOverfull(job.job_id),) if job.size > _FULL_BYTES else ()
     return (*full, *_start(job), *_questions(job, at), *_progress(job, at), *_logs(job, at), *_announcement(job, at))
-
-
-def _question_of_the_end(job: Record, at: Moment) -> Iterator[Action]:
-    execution = job.execution
-    if execution is not None and (not execution.detailed or (_holds(job, at, SWEEP) and not execution.ended)):
-        yield AskExecution(job.job_id)
 
 
 def _start(job: Record) -> Iterator[Action]:
@@ -104,7 +99,7 @@ def _questions(job: Record, at: Moment) -> Iterator[Action]:
     if job.execution is None:
         return
     sweeping = _holds(job, at, SWEEP)
-    ask = not job.execution.detailed or _may_be_redriven(job) or (sweeping and not job.execution.ended)
+    ask = _end_is_unknown(job, at) or _may_be_redriven(job)
     if ask:
         yield AskExecution(job.job_id)
     if sweeping or _ended_for(job, at.patience.task_grace, at):
@@ -115,6 +110,12 @@ def _questions(job: Record, at: Moment) -> Iterator[Action]:
         if not ask:
             yield AskExecution(job.job_id)  # Or a task of a redrive that nobody told of is stopped.
         yield from (StopTask(job.job_id, task.arn) for task in late if not _started_since(job.execution, task, at))
+
+
+def _end_is_unknown(job: Record, at: Moment) -> bool:
+    """Whether the outcome is known in part only, or we are sweeping and there is none yet."""
+    execution = job.execution
+    return execution is not None and (not execution.detailed or (_holds(job, at, SWEEP) and not execution.ended))
 
 
 def _may_be_redriven(job: Record) -> bool:

@@ -101,13 +101,13 @@ def compose_progress(record: Record, step: Step, redaction: Redaction = _ALWAYS_
 
 
 def _stage(story: StageStory, attempt: AttemptStory) -> StageProgress:
-    task, told = attempt.task, attempt.told
+    task = attempt.task
     return StageProgress(
         stage=story.number,
         name=story.brief.name,
         image=story.brief.image,
         attempt=attempt.number,
-        task_arn=task.arn if task else told.task_arn if told else None,
+        task_arn=attempt.task_arn,
         exit_code=attempt.exit_code,
         started_at=iso(task.started_at) if task else None,
         stopped_at=iso(task.stopped_at) if task else None,

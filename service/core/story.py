@@ -49,6 +49,10 @@ class AttemptStory:
         return next((item for item in containers if item.name == self.own_container), None)
 
     @property
+    def task_arn(self) -> str | None:
+        return self.task.arn if self.task else self.told.task_arn if self.told else None
+
+    @property
     def exit_code(self) -> int | None:
         if self.own is not None and self.own.exit_code is not None:
             return self.own.exit_code

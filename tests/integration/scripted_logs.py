@@ -44,11 +44,6 @@ class ScriptedLogs:
         events = answer() if callable(answer) else answer
         return {"events": events, "nextForwardToken": f"f/{len(self.asked)}"}
 
-    @property
-    def played(self) -> bool:
-        """Whether the whole script was read."""
-        return not self._script
-
 
 class KeptObjects:
     """An S3 client that holds each object's bytes, or with `whole=False` only their digest and count."""

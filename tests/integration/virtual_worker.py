@@ -17,14 +17,14 @@ from botocore.exceptions import ClientError
 from service.aws.objects import Objects
 from service.core.pace import Bucket
 from service.runtime import wire
-from service.settings import Settings
 from tests.sim.aws.dynamodb import DynamoDbClient, SimTable
 from tests.sim.aws.errors import refusal
 from tests.sim.aws.s3 import S3Client, SimBucket
 from tests.sim.aws.sqs import SimQueue, SqsClient
 from tests.sim.aws.stepfunctions import StepFunctionsClient
 from tests.sim.loop import VirtualLoop
-from tests.sim.names import BUCKET, EPOCH, EVENTS_URL, EXECUTION_ARN, REGION, REQUESTS_URL, STATE_MACHINE_ARN, TOPIC_ARN
+from tests.sim.names import EPOCH, EVENTS_URL, EXECUTION_ARN, REGION, REQUESTS_URL
+from tests.sim.replicas import default_settings
 from tests.unit.builders import body, catalog
 from workers.pulse import Pulse
 from workers.worker import Worker, work_until_stopped
@@ -34,17 +34,7 @@ MAX_RECEIVES = 50
 _LAST_BACKOFF = 2.0**6  # Of eight tries.
 _LONGEST_BACKOFF_SECONDS = 20.0
 # Neither events nor sweeps: what is started here never ends, and nobody asks after it.
-SETTINGS = Settings(
-    request_queue_url=REQUESTS_URL,
-    event_queue_url=EVENTS_URL,
-    state_machine_arn=STATE_MACHINE_ARN,
-    topic_arn=TOPIC_ARN,
-    log_bucket=BUCKET,
-    jobs_table="jobs",
-    catalog="catalog.yaml",
-    silence_seconds=1_000_000,
-    sweep_seconds=1_000_000,
-)
+SETTINGS = default_settings().model_copy(update={"silence_seconds": 1_000_000, "sweep_seconds": 1_000_000})
 
 
 @dataclass

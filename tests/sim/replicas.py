@@ -34,7 +34,8 @@ _MOST_SKEW_SECONDS = 0.5
 
 
 @cache
-def _defaults() -> Settings:
+def default_settings() -> Settings:
+    """What every worker of the simulated AWS must be told, and nothing else."""
     return Settings(
         request_queue_url=REQUESTS_URL,
         event_queue_url=EVENTS_URL,
@@ -55,7 +56,7 @@ def draw_settings(chance: Random) -> Settings:
         "silence_seconds": chance.choice((300, 120)),
         "sweep_seconds": chance.choice((30, 60)),
     }
-    return _defaults().model_copy(update=drawn)
+    return default_settings().model_copy(update=drawn)
 
 
 @dataclass(frozen=True)
