@@ -13,8 +13,8 @@ from service.aws.container_logs import ContainerLogs, LogEvent
 from service.aws.objects import Objects
 from service.aws.tasks import LogConfiguration, Tasks
 from service.clock import Clock
-from service.core.facts import ContainerState, LogArchived, TaskChanged
 from service.core.log_layout import log_key, log_stream
+from service.core.record.facts import ContainerState, LogArchived, TaskChanged
 from service.core.redaction import Redaction, cut
 
 _TAIL_LINES = 10

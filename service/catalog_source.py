@@ -11,10 +11,10 @@ from pydantic_core import ErrorDetails
 
 from schemas.catalog import Catalog
 from service.aws.objects import Objects, ObjectTooLargeError
-from service.core.admission import check_job_types
-from service.core.announce import split_s3_uri
-from service.core.placeholders import UnknownPlaceholderError
-from service.core.wording import may_be
+from service.core.admission.admission import check_job_types
+from service.core.admission.placeholders import UnknownPlaceholderError
+from service.core.admission.wording import may_be
+from service.core.telling.compose import split_s3_uri
 from service.settings import SettingsError
 
 _LARGEST_CATALOG_BYTES = 4 * 1024 * 1024

@@ -14,13 +14,13 @@ from schemas.notification import JobNotification, Link, Status
 from schemas.price import Price
 from schemas.progress import JobProgress
 from service.archive import LogArchive
+from service.aws.errors import TROUBLE
 from service.aws.executions import Executions
 from service.aws.objects import Objects
 from service.aws.tasks import Tasks
 from service.aws.topic import Topic
-from service.aws.trouble import TROUBLE
 from service.clock import Clock
-from service.core.actions import (
+from service.core.policy.actions import (
     Action,
     Announce,
     ArchiveLog,
@@ -34,24 +34,16 @@ from service.core.actions import (
     StopTask,
     TellProgress,
 )
-from service.core.announce import Links, compose, iso, linked_objects
-from service.core.announce_text import subject
-from service.core.facts import Announced, ExecutionChanged, Fact, LogArchived, Overfull, ProgressTold
-from service.core.hearing import Ignored, forgotten_task, hear_execution, hear_task
-from service.core.metrics import (
-    ANNOUNCED,
-    ARCHIVES,
-    ARCHIVES_DONE,
-    ARCHIVES_GIVEN_UP,
-    TIME_TO_ANNOUNCE,
-    UNMETERED,
-    Meter,
-)
-from service.core.progress import Step, compose_progress, untold
-from service.core.progress_text import subject_of_progress
-from service.core.record import Record
+from service.core.record.facts import Announced, ExecutionChanged, Fact, LogArchived, Overfull, ProgressTold
+from service.core.record.hearing import Ignored, forgotten_task, hear_execution, hear_task
+from service.core.record.record import Record
 from service.core.redaction import Redaction
-from service.core.size_limit import fitted
+from service.core.telling.compose import Links, compose, iso, linked_objects
+from service.core.telling.letter import subject
+from service.core.telling.progress import Step, compose_progress, untold
+from service.core.telling.progress_text import subject_of_progress
+from service.core.telling.size_limit import fitted
+from service.metrics import ANNOUNCED, ARCHIVES, ARCHIVES_DONE, ARCHIVES_GIVEN_UP, TIME_TO_ANNOUNCE, UNMETERED, Meter
 
 log = structlog.stdlib.get_logger()
 

@@ -14,25 +14,25 @@ from aiobotocore.session import get_session
 
 from schemas.catalog import Catalog
 from service.archive import LogArchive
-from service.aws.answers import refuse_garbled
 from service.aws.common_clock import CommonClock
+from service.aws.configuration import check_endpoints, credentials_of, region_of, told
 from service.aws.container_logs import ContainerLogs, paced
 from service.aws.executions import Executions
 from service.aws.failures import Failures
 from service.aws.jobs_table import JobsTable
 from service.aws.objects import Objects
 from service.aws.queue import Queue
+from service.aws.response_check import refuse_garbled
 from service.aws.starts import Starts
-from service.aws.surroundings import check_endpoints, credentials_of, region_of, told
 from service.aws.tasks import Tasks
 from service.aws.throttles import on_throttle
 from service.aws.topic import Topic, let_traces_through
 from service.catalog_source import read_catalog
 from service.clock import Clock, new_work, wall_clock
-from service.core.metrics import THROTTLES, UNMETERED, Meter, Metrics
-from service.core.owed import Patience
 from service.core.pace import Bucket
+from service.core.policy.owed import Patience
 from service.core.redaction import Redaction
+from service.metrics import THROTTLES, UNMETERED, Meter, Metrics
 from service.perform import Performer
 from service.settings import Settings
 from service.settle import Settling

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from service.aws.trouble import TROUBLE
+from service.aws.errors import TROUBLE
 from service.clock import Clock, new_work
-from service.core.actions import Action
-from service.core.facts import Claimed, Fact
-from service.core.owed import Moment, Patience, owed
-from service.core.record import Record
+from service.core.policy.actions import Action
+from service.core.policy.owed import Moment, Patience, owed
+from service.core.record.facts import Claimed, Fact
+from service.core.record.record import Record
 
 
 class Jobs(Protocol):

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from service.aws.errors import TROUBLE
 from service.aws.queue import MAX_BATCH, Message, Queue
-from service.aws.trouble import TROUBLE
 from service.clock import wall_clock
-from service.core.metrics import HANDED_BACK, POLL_FAILURES, POLLS, SETTLE_FAILURES, UNMETERED, Meter
+from service.metrics import HANDED_BACK, POLL_FAILURES, POLLS, SETTLE_FAILURES, UNMETERED, Meter
 from workers.guard import failure_of
-from workers.pulse import Pulse
+from workers.liveness import Pulse
 
 Handle = Callable[[Message], Awaitable[None]]
 Gate = Callable[[], Awaitable[None]]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import structlog
 
 from service.aws.queue import Message
-from service.core.hearing import Ignored, NotAnEventError, hear
-from service.core.metrics import EVENTS_HEARD, EVENTS_IGNORED, EVENTS_UNREADABLE, UNMETERED, Meter
-from service.core.record import Record
-from service.core.request_body import BodyRefusedError, read_json
+from service.core.admission.request_body import BodyRefusedError, read_json
+from service.core.record.hearing import Ignored, NotAnEventError, hear
+from service.core.record.record import Record
+from service.metrics import EVENTS_HEARD, EVENTS_IGNORED, EVENTS_UNREADABLE, UNMETERED, Meter
 from service.settle import Jobs
 
 log = structlog.stdlib.get_logger()

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from workers.pulse import Pulse
+from workers.liveness import Pulse
 
 _ASK_SECONDS = 5
 

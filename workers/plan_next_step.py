@@ -1,4 +1,4 @@
-"""The Lambda that decides the next stage: a thin skin over `service.core.planning`."""
+"""The Lambda that decides the next stage: a thin skin over `service.core.planning.planning`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import boto3
 from pydantic import TypeAdapter
 
 from schemas.plan import Config, PlanRequest, Stage
-from service.core.planning import JOB_TIMED_OUT, STAGE_FAILED, failure, plan
+from service.core.planning.planning import JOB_TIMED_OUT, STAGE_FAILED, failure, plan
 
 _STAGES = TypeAdapter(tuple[Stage, ...])
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import aiohttp
 import structlog
 
-from workers.pulse import Pulse
+from workers.liveness import Pulse
 
 log = structlog.stdlib.get_logger()
 

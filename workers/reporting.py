@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from service.clock import Clock
-from service.core.metrics import Meter, embedded
+from service.metrics import Meter, embedded
 
 EVERY_SECONDS = 60.0
 

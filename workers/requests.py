@@ -16,15 +16,15 @@ from schemas.trace import Trace
 from service.aws.objects import JSON, TEXT, Objects, ObjectTooLargeError
 from service.aws.queue import TRACEPARENT, Message
 from service.clock import Clock
-from service.core.admission import Admitted, Refused, admit, conflict
-from service.core.claim_check import Pointer, read_pointer
-from service.core.facts import Rejected, Requested, StageBrief
+from service.core.admission.admission import Admitted, Refused, admit, conflict
+from service.core.admission.claim_check import Pointer, read_pointer
+from service.core.admission.request_body import MAX_BODY_BYTES
 from service.core.log_layout import rejected_key, stages_key
-from service.core.metrics import REQUESTS_ADMITTED, REQUESTS_REJECTED, TRACES_DROPPED, UNMETERED, Meter
 from service.core.overrides import s3_uri
-from service.core.record import Record
-from service.core.request_body import MAX_BODY_BYTES
+from service.core.record.facts import Rejected, Requested, StageBrief
+from service.core.record.record import Record
 from service.core.tracing import read_trace
+from service.metrics import REQUESTS_ADMITTED, REQUESTS_REJECTED, TRACES_DROPPED, UNMETERED, Meter
 from service.settle import Jobs
 
 log = structlog.stdlib.get_logger()

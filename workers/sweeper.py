@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import structlog
 from aiolimiter import AsyncLimiter
 
+from service.aws.errors import TROUBLE
 from service.aws.jobs_table import SHARDS, JobsTable
-from service.aws.trouble import TROUBLE
-from service.core.facts import Claimed
-from service.core.metrics import SWEEP_FAILURES, SWEEP_FOUND, SWEEP_OVERDUE, UNMETERED, Meter
-from service.core.owed import SWEEP
+from service.core.policy.owed import SWEEP
+from service.core.record.facts import Claimed
+from service.metrics import SWEEP_FAILURES, SWEEP_FOUND, SWEEP_OVERDUE, UNMETERED, Meter
 from service.settle import Settling
 from workers.guard import failure_of
 

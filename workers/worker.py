@@ -13,20 +13,20 @@ from dataclasses import dataclass
 import structlog
 from aiolimiter import AsyncLimiter
 
+from service.aws.errors import TROUBLE
 from service.aws.queue import Message, Queue
-from service.aws.trouble import TROUBLE
 from service.clock import wall_clock
-from service.core.record import Record
+from service.core.record.record import Record
 from service.runtime import Runtime, open_runtime
 from service.settings import Settings
 from workers.consumer import Consumer, Gate, Handle, NoteFailure
 from workers.events import Events
 from workers.health import health_page
-from workers.in_hand import JobsInHand
+from workers.liveness import Pulse
 from workers.protection import Protection
-from workers.pulse import Pulse
 from workers.reporting import metrics_reported
 from workers.requests import Requests
+from workers.single_flight import JobsInHand
 from workers.sweeper import Sweeper
 
 log = structlog.stdlib.get_logger()

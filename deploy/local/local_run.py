@@ -12,7 +12,7 @@ from pathlib import Path
 
 import boto3
 
-from deploy.local.emulator_process import EmulatorProcess
+from deploy.local.emulator.process import EmulatorProcess
 from deploy.local.stack import PROJECT, Stack, deploy
 
 CATALOG = PROJECT / "deploy" / "catalog.yaml"
@@ -50,7 +50,7 @@ class LocalRun:
     def worker(self, *, log: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
         """One worker process beside it, for as long as the context lasts; `log` is a file descriptor for its log."""
         worker = subprocess.Popen(
-            [sys.executable, "-m", "deploy.local.tethered", "workers"],
+            [sys.executable, "-m", "deploy.local.emulator.tethered", "workers"],
             env={**os.environ, **self.environment, "AWS_ACCESS_KEY_ID": self.stack.worker_role},
             cwd=PROJECT,
             stdin=subprocess.PIPE,

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-from deploy.local.emulator_process import EmulatorEnded, EmulatorFailed
+from deploy.local.emulator.process import EmulatorEnded, EmulatorFailed
 from deploy.local.local_run import LocalRun, local_run
 from deploy.local.stack import StackFailedError
 

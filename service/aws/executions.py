@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.events import ExecutionDetail
 from service.aws.starts import Starts
-from service.core.hearing import submitted_task_arns
+from service.core.record.hearing import submitted_task_arns
 
 if TYPE_CHECKING:
     from types_aiobotocore_stepfunctions import SFNClient

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from service.clock import Clock
-from service.core.facts import (
+from service.core.record.facts import (
     FACT,
     OVERFULL_REGISTER,
     Announced,
@@ -23,7 +23,7 @@ from service.core.facts import (
     Requested,
     TaskChanged,
 )
-from service.core.record import Record
+from service.core.record.record import Record
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient

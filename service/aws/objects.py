@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from service.aws.trouble import TROUBLE
+from service.aws.errors import TROUBLE
 from service.clock import Clock, wall_clock
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from schemas.base import JOB_ID_PATTERN
-from service.aws.trouble import TROUBLE
+from service.aws.errors import TROUBLE
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient

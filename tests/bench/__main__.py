@@ -25,7 +25,7 @@ from service.clock import wall_clock
 from service.perform import Performer
 from service.runtime import Runtime, open_runtime
 from service.settings import Settings
-from workers.pulse import Pulse
+from workers.liveness import Pulse
 from workers.worker import Worker
 
 JOBS = 100

@@ -21,8 +21,8 @@ from service.aws.container_logs import ContainerLogs, paced
 from service.aws.objects import Objects
 from service.aws.tasks import LogConfiguration, Tasks
 from service.clock import wall_clock
-from service.core.facts import ContainerState, LogArchived, TaskChanged
-from tests.integration.scripted_logs import KeptObjects
+from service.core.record.facts import ContainerState, LogArchived, TaskChanged
+from tests.support.scripted_logs import KeptObjects
 
 _MEBIBYTE = 1 << 20
 _LINES_A_PAGE = 5_000

@@ -107,7 +107,7 @@ class Fleet:
         name = f"worker{next(self._numbers)}"
         with (self.logs / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "deploy.local.tethered", self.module],
+                [sys.executable, "-m", "deploy.local.emulator.tethered", self.module],
                 env={**os.environ, **self.environment, "AWS_ENDPOINT_URL": self.door_for(name)},
                 cwd=PROJECT,
                 stdin=subprocess.PIPE,

@@ -10,10 +10,11 @@ from typing import Any
 
 from service.aws.executions import Executions, Started
 from service.aws.topic import Topic
-from service.core import announce, owed
-from service.core.actions import Action
-from service.core.owed import Moment
-from service.core.record import Record
+from service.core.policy import owed
+from service.core.policy.actions import Action
+from service.core.policy.owed import Moment
+from service.core.record.record import Record
+from service.core.telling import compose as announce
 from workers.__main__ import main
 from workers.consumer import Consumer
 from workers.guard import failure_of

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.emulator_process import EmulatorProcess
-
-from .cloud import Cloud
+from deploy.local.emulator.process import EmulatorProcess
+from tests.support.cloud import Cloud
 
 IMAGES = Path(__file__).with_name("images.yaml")
 

@@ -6,9 +6,8 @@ import time
 
 import pytest
 
-from deploy.local.container_logs import LONGEST_MESSAGE, Lines
-
-from .cloud import Cloud, container, shell
+from deploy.local.ecs.container_logs import LONGEST_MESSAGE, Lines
+from tests.support.cloud import Cloud, container, shell
 
 
 def messages(cloud: Cloud, arn: str, name: str = "main") -> list[str]:

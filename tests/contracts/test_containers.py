@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from deploy.local.emulator import IMAGES
-from deploy.local.images import Image, Images, load_images
-
-from .cloud import CLUSTER, Cloud, Record, container, shell, wait_for
+from deploy.local.ecs.images import Image, Images, load_images
+from deploy.local.emulator.emulator import IMAGES
+from tests.support.cloud import CLUSTER, Cloud, Record, container, shell, wait_for
 
 
 def exit_codes(task: Record) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 import urllib.request
 from uuid import uuid4
 
-from .cloud import Cloud, Record
+from tests.support.cloud import Cloud, Record
 
 
 def subscribed_queue(cloud: Cloud, topic: str, *, fifo: bool = False, **attributes: str) -> str:

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.emulator_process import PROJECT, EmulatorFailed, EmulatorProcess
-
-from .cloud import Cloud, container, wait_for
+from deploy.local.emulator.process import PROJECT, EmulatorFailed, EmulatorProcess
+from tests.support.cloud import Cloud, container, wait_for
 
 # An emulator that is started with a port and told nothing, as by a person at a terminal.
-BARE = [sys.executable, "-m", "deploy.local.emulator", "--port"]
+BARE = [sys.executable, "-m", "deploy.local.emulator.emulator", "--port"]
 HOSTILE = {
     "BIND_HOST": "0.0.0.0", "GATEWAY_PORT": "1", "IOT_MTLS_ENABLED": "1", "SFTP_ENABLED": "1", "USE_SSL": "1",
     "PERSIST_STATE": "1", "SERVICES": "s3", "AUTH": "true", "LAMBDA_EXECUTOR": "docker", "AWS_PROFILE": "nobody",
@@ -25,7 +24,7 @@ HOSTILE = {
     "http_proxy": "http://127.0.0.1:9", "PYTHONWARNINGS": "ignore",
 }  # fmt: skip
 PARENT = (
-    "from deploy.local.emulator_process import EmulatorProcess; import time;"
+    "from deploy.local.emulator.process import EmulatorProcess; import time;"
     "aws = EmulatorProcess(); aws.start(); print(aws.pid, aws.port, flush=True); time.sleep(600)"
 )
 

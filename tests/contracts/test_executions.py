@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from .cloud import Cloud, Record, container, run_task_state, wait_for
+from tests.support.cloud import Cloud, Record, container, run_task_state, wait_for
 
 WAIT = {"Wait": {"Type": "Wait", "Seconds": 60, "Next": "After"}, "After": {"Type": "Pass", "End": True}}
 PASS = {"Pass": {"Type": "Pass", "End": True}}

@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from .cloud import Cloud, Record
+from tests.support.cloud import Cloud, Record
 
 
 def invoke(cloud: Cloud, function: str, event: Any = None) -> Any:

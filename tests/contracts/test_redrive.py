@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from .cloud import Cloud, container, run_task_state, wait_for
+from tests.support.cloud import Cloud, container, run_task_state, wait_for
 
 
 def failing_once(cloud: Cloud) -> tuple[str, str]:

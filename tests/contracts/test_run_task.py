@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .cloud import CLUSTER, Cloud, Record, container, run_task_state, shell, wait_for
+from tests.support.cloud import CLUSTER, Cloud, Record, container, run_task_state, shell, wait_for
 
 
 def task_of(cloud: Cloud, execution: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .cloud import Cloud, container, run_task_state, wait_for
+from tests.support.cloud import Cloud, container, run_task_state, wait_for
 
 MANY = 300
 

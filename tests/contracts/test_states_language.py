@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .cloud import Cloud, Record
+from tests.support.cloud import Cloud, Record
 
 END: Record = {"Type": "Pass", "End": True}
 

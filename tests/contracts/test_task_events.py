@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from .cloud import CLUSTER, Cloud, Record, container, shell
+from tests.support.cloud import CLUSTER, Cloud, Record, container, shell
 
 ARN_OF_CLUSTER = f"arn:aws:ecs:us-east-1:000000000000:cluster/{CLUSTER}"
 

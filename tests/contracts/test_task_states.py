@@ -8,7 +8,7 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
-from .cloud import Cloud, Record, container, run_task_state, wait_for
+from tests.support.cloud import Cloud, Record, container, run_task_state, wait_for
 
 SEND_TOKEN = "arn:aws:states:::sqs:sendMessage.waitForTaskToken"
 TIMED_OUT = ("FAILED", "States.Timeout")

@@ -14,9 +14,8 @@ import yaml
 from deploy.examples.pictures.drawing import ferry
 from deploy.local.local_run import CATALOG, LocalRun, local_run
 from deploy.local.subscriber import Subscriber
-
-from .jobs import POINTER_CLASSES, REPEATS, REQUESTS, body
-from .system import SharedWorker, System
+from tests.support.job_requests import POINTER_CLASSES, REPEATS, REQUESTS, body
+from tests.support.system import SharedWorker, System
 
 HERE = Path(__file__).parent
 # Where producers put what their pointers point to; the worker's role is let in by a parameter.

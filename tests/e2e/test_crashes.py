@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import time
 
-from .jobs import shell
-from .system import SharedWorker, System, wait_for
+from tests.support.job_requests import shell
+from tests.support.system import SharedWorker, System, wait_for
 
 WAVE = 3
 

@@ -12,13 +12,12 @@ from deploy.local.local_run import local_run
 from deploy.local.subscriber import Subscriber
 from deploy.on_aws import deploy
 from deploy.stacks import NamedStack
-from service import cli
-from service.doctor.checks import CHECKS
-from service.doctor.findings import Finding
+from service.operator import cli
+from service.operator.doctor.checks import CHECKS
+from service.operator.doctor.findings import Finding
+from tests.support.patient import BROKEN, Patient, put_letter
+from tests.support.system import wait_for
 from tests.unit.test_own_image import EXAMPLE, entries
-
-from .patient import BROKEN, Patient, put_letter
-from .system import wait_for
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from deploy.local.subscriber import Received
-
-from .jobs import SLEEP_SECONDS
-from .system import System, log_text, receipts, wait_for
+from tests.support.job_requests import SLEEP_SECONDS
+from tests.support.system import System, log_text, receipts, wait_for
 
 
 def test_a_job_that_is_cancelled_is_announced(system: System) -> None:

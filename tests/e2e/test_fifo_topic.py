@@ -11,10 +11,10 @@ import pytest
 from deploy.local.local_run import local_run
 from deploy.local.subscriber import Subscriber
 from service.aws.jobs_table import shard_of
+from tests.support.job_requests import shell
+from tests.support.system import System, wait_for
 
 from .conftest import QUICKER
-from .jobs import shell
-from .system import System, wait_for
 
 ANNOUNCED = "r#announced#0"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.dockerfile import ROOT, Stage, admitted_files, stages
+from tests.support.dockerfile import ROOT, Stage, admitted_files, stages
 
 BUILD, RUN = stages(ROOT / "deploy" / "Dockerfile")
 

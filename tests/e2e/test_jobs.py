@@ -8,10 +8,10 @@ import json
 import pytest
 
 from deploy.local.subscriber import Subscriber
+from tests.support.job_requests import REQUESTS
+from tests.support.system import System, log_text, opened, receipts, wait_for
 
 from .conftest import FILTERS
-from .jobs import REQUESTS
-from .system import System, log_text, opened, receipts, wait_for
 
 
 def test_the_articles_own_request(system: System) -> None:

@@ -11,9 +11,8 @@ import boto3
 import pytest
 
 from schemas.notification import JobNotification
-
-from .processes import Command, alive, descendants, is_free, jobferry, needs_proc, running
-from .system import wait_for
+from tests.support.processes import Command, alive, descendants, is_free, jobferry, needs_proc, running
+from tests.support.system import wait_for
 
 PROMISED = {
     "AWS_ENDPOINT_URL",

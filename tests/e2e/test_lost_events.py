@@ -11,9 +11,8 @@ import pytest
 from deploy.local.local_run import local_run
 from deploy.local.stack import STACK
 from deploy.local.subscriber import Received, Subscriber
-
-from .jobs import shell
-from .system import System
+from tests.support.job_requests import shell
+from tests.support.system import System
 
 RULES = {"executions": "ExecutionEvents", "tasks": "TaskEvents"}
 IMPATIENT = {"JOBFERRY_SILENCE_SECONDS": "3", "JOBFERRY_TASK_GRACE_SECONDS": "2", "JOBFERRY_SWEEP_SECONDS": "0.5"}

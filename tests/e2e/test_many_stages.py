@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .jobs import shell
-from .system import System, receipts
+from tests.support.job_requests import shell
+from tests.support.system import System, receipts
 
 STAGES = 100
 

@@ -13,11 +13,10 @@ import pytest
 from deploy.local.local_run import local_run
 from deploy.local.stack import PROJECT
 from deploy.local.subscriber import Subscriber
+from tests.support.job_requests import shell
+from tests.support.processes import bare_environment
+from tests.support.system import System, wait_for
 from tests.unit.test_metrics import faults
-
-from .jobs import shell
-from .processes import bare_environment
-from .system import System, wait_for
 
 QUICK = {"JOBFERRY_SILENCE_SECONDS": "2", "JOBFERRY_SWEEP_SECONDS": "0.5", "JOBFERRY_STACK": "mine"}
 JOBS = {"well": [shell("echo well")], "badly": [shell("exit 3")], "slowly": [shell("sleep 4")]}

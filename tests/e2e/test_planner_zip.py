@@ -15,9 +15,9 @@ import pytest
 from deploy.package import build_lambda_zip
 from deploy.planner_dependencies import PYTHON_VERSION, install
 from schemas.plan import Config, ExecutionInput, LambdaResult
-from tests.unit.builders import admitted, execution_arn
-from tests.unit.deployment import properties
-from tests.unit.dockerfile import ROOT
+from tests.support.builders import admitted, execution_arn
+from tests.support.deployment import properties
+from tests.support.dockerfile import ROOT
 
 OURS = f"{sys.version_info.major}.{sys.version_info.minor}"
 on_lambdas_platform = pytest.mark.skipif(

@@ -15,12 +15,12 @@ import pytest
 
 from deploy.local.stack import STACK
 from schemas.notification import JobNotification
-from tests.unit.deployment import role_statements
+from tests.support.deployment import role_statements
+from tests.support.excuses import EXCUSES, NOT_DEPLOYED
+from tests.support.job_requests import REQUESTS
+from tests.support.privileges import Call, Permission, calls_in, permissions
+from tests.support.system import SharedWorker, System, opened, receipts
 
-from .excuses import EXCUSES, NOT_DEPLOYED
-from .jobs import REQUESTS
-from .privileges import Call, Permission, calls_in, permissions
-from .system import SharedWorker, System, opened, receipts
 from .test_lost_events import deaf_to
 
 EVENT_BRIDGE = "events.amazonaws.com"

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from .processes import bare_environment
-from .system import System, log_text
+from tests.support.processes import bare_environment
+from tests.support.system import System, log_text
 
 BOTO3 = "import boto3, os, sys; boto3.client('sqs').send_message(QueueUrl=os.environ['QUEUE'], MessageBody=sys.argv[1])"
 

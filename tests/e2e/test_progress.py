@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 
 from deploy.local.subscriber import Received, Subscriber
-
-from .system import System, wait_for
+from tests.support.system import System, wait_for
 
 
 def _until_the_outcome(subscriber: Subscriber) -> dict[str, Received]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
+from tests.support.job_requests import body
+from tests.support.system import System, opened
+
 from .conftest import PAYLOADS
-from .jobs import body
-from .system import System, opened
 
 
 def test_a_malformed_request_is_kept_and_every_reason_told(system: System) -> None:

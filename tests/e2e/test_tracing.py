@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from schemas.trace import Trace
-
-from .jobs import shell
-from .system import System, log_text
+from tests.support.job_requests import shell
+from tests.support.system import System, log_text
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TRACE_HEADER = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"

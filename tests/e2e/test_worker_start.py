@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.local_run import LocalRun
-
-from .processes import bare_environment
+from tests.support.processes import bare_environment
 
 REQUIRED = (
     "REQUEST_QUEUE_URL",

@@ -12,9 +12,8 @@ from aiobotocore.session import AioSession, get_session
 from moto.server import ThreadedMotoServer
 
 from service.aws.jobs_table import JobsTable
-
-from .connecting import CREDENTIALS, REGION, Client, Connect
-from .jobs import GRACE, RETENTION_DAYS, SILENCE, Time, create_table
+from tests.support.connecting import CREDENTIALS, REGION, Client, Connect
+from tests.support.job_facts import GRACE, RETENTION_DAYS, SILENCE, Time, create_table
 
 
 @pytest.fixture(scope="session")

@@ -15,16 +15,15 @@ from aiohttp.test_utils import TestServer
 from botocore.exceptions import ClientError
 
 from schemas.notification import Problem
-from service.aws.answers import GarbledAnswerError, refuse_garbled
+from service.aws.errors import TROUBLE
 from service.aws.jobs_table import JobsTable
 from service.aws.objects import Objects
 from service.aws.queue import Message, Queue
+from service.aws.response_check import GarbledAnswerError, refuse_garbled
 from service.aws.topic import Topic
-from service.aws.trouble import TROUBLE
-from service.core.facts import Rejected
-
-from .connecting import CREDENTIALS, REGION
-from .jobs import requested
+from service.core.record.facts import Rejected
+from tests.support.connecting import CREDENTIALS, REGION
+from tests.support.job_facts import requested
 
 PROBLEM = Problem(field="", message="not JSON", remedy="send JSON")
 REJECTED = Rejected(job_id="rejected:m1", message_id="m1", submitted_at=1.0, problems=(PROBLEM,))

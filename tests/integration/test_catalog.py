@@ -9,8 +9,7 @@ import pytest
 from service.aws.objects import Objects
 from service.catalog_source import parse_catalog, read_catalog
 from service.settings import SettingsError
-
-from .connecting import Connect
+from tests.support.connecting import Connect
 
 IMAGE = "images: {one: {task_definition: jobferry-one, container: main}}\n"
 

@@ -8,8 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from service.aws.common_clock import CommonClock, correction
-
-from .connecting import Connect
+from tests.support.connecting import Connect
 
 # DynamoDB said 100, which is any moment from there to 101; what the machine's clock said when the call was sent and
 # when its answer came; and how wrong that is at least.

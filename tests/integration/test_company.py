@@ -10,12 +10,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.support.job_facts import Time
+from tests.support.waiting import eventually
 from workers.health import ask, health_page
+from workers.liveness import Pulse
 from workers.protection import Protection
-from workers.pulse import Pulse
-
-from .jobs import Time
-from .waiting import eventually
 
 
 def free_port() -> int:

@@ -19,13 +19,12 @@ from botocore.exceptions import (
 )
 
 from service.aws.queue import Message
-from service.core.metrics import HANDED_BACK, POLL_FAILURES, POLLS, SETTLE_FAILURES, Metrics
+from service.metrics import HANDED_BACK, POLL_FAILURES, POLLS, SETTLE_FAILURES, Metrics
+from tests.support.connecting import refusal
+from tests.support.scripted_queue import ScriptedSqs, queue_of, throttled
+from tests.support.waiting import eventually
 from workers import consumer as module
 from workers.consumer import Consumer
-
-from .connecting import refusal
-from .scripted_queue import ScriptedSqs, queue_of, throttled
-from .waiting import eventually
 
 
 @dataclass

@@ -9,8 +9,7 @@ import pytest
 from aiolimiter import AsyncLimiter
 
 from service.aws.container_logs import ContainerLogs, LogEvent
-
-from .connecting import Connect
+from tests.support.connecting import Connect
 
 STREAM = "jobs/main/0123"
 MAX_EVENTS = 10_000  # [botocore, PutLogEvents]

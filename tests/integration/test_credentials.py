@@ -15,11 +15,10 @@ from aiobotocore.session import get_session
 from botocore.exceptions import CredentialRetrievalError
 
 from service.aws.queue import Message, Queue
+from tests.support.connecting import REGION, Connect
+from tests.support.waiting import eventually
 from workers import consumer as module
 from workers.consumer import Consumer
-
-from .connecting import REGION, Connect
-from .waiting import eventually
 
 
 @dataclass

@@ -9,10 +9,9 @@ from random import Random
 import pytest
 
 from service.core.pace import Bucket
-from tests.sim.aws.sqs import SimQueue
-from tests.sim.loop import VirtualLoop
-
-from .virtual_worker import SETTINGS, Execution, Place, on_virtual_time
+from tests.support.aws.sqs import SimQueue
+from tests.support.loop import VirtualLoop
+from tests.support.virtual_worker import SETTINGS, Execution, Place, on_virtual_time
 
 CROWD = 5_000
 RESTARTS = 100

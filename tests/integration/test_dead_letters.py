@@ -10,11 +10,10 @@ import pytest
 
 from service.aws.failures import Failures
 from service.aws.queue import Queue
-from service.dead_letters import DeadLetters
-from tests.unit.builders import TRACE_HEADER, TRACEPARENT
-
-from .connecting import CREDENTIALS, REGION, Connect
-from .jobs import create_table
+from service.operator.dead_letters import DeadLetters
+from tests.support.builders import TRACE_HEADER, TRACEPARENT
+from tests.support.connecting import CREDENTIALS, REGION, Connect
+from tests.support.job_facts import create_table
 
 
 @pytest.fixture

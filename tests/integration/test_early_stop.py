@@ -11,9 +11,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from tests.support.virtual_worker import SETTINGS
 from workers.worker import run_worker
-
-from .virtual_worker import SETTINGS
 
 
 class SilentS3:

@@ -19,9 +19,8 @@ from service.aws.executions import Executions
 from service.aws.starts import Starts
 from service.aws.throttles import on_throttle
 from service.core.pace import Bucket
-from tests.unit.builders import TRACE_HEADER
-
-from .connecting import ACCOUNT, CREDENTIALS, REGION, Connect, answering, refusal
+from tests.support.builders import TRACE_HEADER
+from tests.support.connecting import ACCOUNT, CREDENTIALS, REGION, Connect, answering, refusal
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/any"
 

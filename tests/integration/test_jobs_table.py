@@ -10,13 +10,12 @@ import pytest
 
 from schemas.notification import Problem
 from service.aws.jobs_table import JobsTable, record_of, shard_of
-from service.core import record as pure
-from service.core.actions import NoteOverfull
-from service.core.facts import Fact, LogArchived, Overfull, Rejected
-from service.core.owed import Moment, owed
-from service.core.record import Record
-
-from .jobs import (
+from service.core.policy.actions import NoteOverfull
+from service.core.policy.owed import Moment, owed
+from service.core.record import record as pure
+from service.core.record.facts import Fact, LogArchived, Overfull, Rejected
+from service.core.record.record import Record
+from tests.support.job_facts import (
     GRACE,
     RETENTION_DAYS,
     SILENCE,

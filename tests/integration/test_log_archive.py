@@ -16,11 +16,10 @@ from service.aws.container_logs import ContainerLogs
 from service.aws.objects import Objects
 from service.aws.tasks import LogConfiguration, Tasks
 from service.clock import wall_clock
-from service.core.facts import ContainerState, LogArchived, TaskChanged
+from service.core.record.facts import ContainerState, LogArchived, TaskChanged
 from service.core.redaction import Redaction
-
-from .jobs import Time
-from .scripted_logs import KeptObjects, ScriptedLogs, lines
+from tests.support.job_facts import Time
+from tests.support.scripted_logs import KeptObjects, ScriptedLogs, lines
 
 DEFINITION = "arn:aws:ecs:us-east-1:123456789012:task-definition/jobferry-image-1:3"
 BLOCKING = LogConfiguration("awslogs", "/jobs", "jobs", "us-east-1", "blocking")

@@ -14,12 +14,11 @@ from service.archive import LogArchive
 from service.aws.container_logs import ContainerLogs, paced
 from service.aws.objects import Objects
 from service.aws.tasks import LogConfiguration, Tasks
-from service.core.facts import ContainerState, LogArchived, TaskChanged
+from service.core.record.facts import ContainerState, LogArchived, TaskChanged
 from tests.bench import logs as bench
-from tests.sim.aws.errors import Exceptions, refusal
-from tests.sim.loop import VirtualLoop
-
-from .scripted_logs import KeptObjects
+from tests.support.aws.errors import Exceptions, refusal
+from tests.support.loop import VirtualLoop
+from tests.support.scripted_logs import KeptObjects
 
 JOBS = 500
 PER_SECOND = 10

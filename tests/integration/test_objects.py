@@ -14,9 +14,8 @@ from typing import Any, cast
 import pytest
 
 from service.aws.objects import LARGE_AT_ONCE, LARGE_BYTES, PART_BYTES, TEXT, Objects, ObjectTooLargeError
-
-from .connecting import Client, Connect, answering, refusal
-from .waiting import eventually
+from tests.support.connecting import Client, Connect, answering, refusal
+from tests.support.waiting import eventually
 
 MIB = 1024 * 1024
 

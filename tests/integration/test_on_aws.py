@@ -12,11 +12,11 @@ from typing import Any
 import boto3
 import pytest
 
-from deploy.local.emulator_process import EmulatorProcess
+from deploy.local.emulator.process import EmulatorProcess
 from deploy.local.stack import LOCAL_PARAMETERS
 from deploy.on_aws import RETAINED, deploy, destroy
 from deploy.stacks import DeployError, NamedStack, parameters_of
-from tests.unit.deployment import template
+from tests.support.deployment import template
 
 # Two event buses cannot have one name.
 TWIN = {"Type": "AWS::Events::EventBus", "Properties": {"Name": "twin"}}

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from service.aws.queue import Message, Queue
-from tests.unit.builders import TRACE_HEADER, TRACEPARENT
-
-from .connecting import Connect, answering, refusal
-from .waiting import eventually
+from tests.support.builders import TRACE_HEADER, TRACEPARENT
+from tests.support.connecting import Connect, answering, refusal
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

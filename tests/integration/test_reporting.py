@@ -7,10 +7,9 @@ import json
 
 import pytest
 
-from service.core.metrics import POLLS, UNMETERED, Metrics
+from service.metrics import POLLS, UNMETERED, Metrics
+from tests.support.waiting import eventually
 from workers.reporting import metrics_reported
-
-from .waiting import eventually
 
 
 def polls(lines: list[str]) -> list[int]:

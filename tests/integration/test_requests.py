@@ -11,12 +11,11 @@ import pytest
 
 from schemas.catalog import Catalog
 from service.aws.queue import ORIGINAL_ID, Message
-from service.core.facts import ExecutionChanged
-from service.core.record import Record
-from tests.sim.names import BUCKET, EPOCH, EXECUTION_ARN
-from tests.unit.builders import body, catalog
-
-from .whole_path import Path
+from service.core.record.facts import ExecutionChanged
+from service.core.record.record import Record
+from tests.support.builders import body, catalog
+from tests.support.names import BUCKET, EPOCH, EXECUTION_ARN
+from tests.support.whole_path import Path
 
 REQUEST = body(job_id="job-1")
 POINTERS = [

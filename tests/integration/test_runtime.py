@@ -11,13 +11,12 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 
-from service.core.metrics import THROTTLES, UNMETERED
+from service.metrics import THROTTLES, UNMETERED
 from service.perform import Performer
 from service.runtime import open_runtime
 from service.settings import Settings, SettingsError
-from tests.unit.builders import TRACE_HEADER
-
-from .connecting import answering
+from tests.support.builders import TRACE_HEADER
+from tests.support.connecting import answering
 
 BUCKET = "jobferry-logs"
 CATALOG = Path(__file__).parents[2] / "deploy" / "catalog.yaml"

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from service.settings import Settings, SettingsError, read_settings
-from tests.unit.deployment import properties, template
+from tests.support.deployment import properties, template
 
 WORKING = {
     "JOBFERRY_REQUEST_QUEUE_URL": "https://sqs/requests",

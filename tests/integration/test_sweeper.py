@@ -10,15 +10,14 @@ import pytest
 from aiolimiter import AsyncLimiter
 
 from service.aws.jobs_table import JobsTable
-from service.core.metrics import SWEEP_FAILURES, SWEEP_FOUND, SWEEP_OVERDUE, Metrics
-from service.core.owed import SWEEP
-from service.core.record import Record
+from service.core.policy.owed import SWEEP
+from service.core.record.record import Record
+from service.metrics import SWEEP_FAILURES, SWEEP_FOUND, SWEEP_OVERDUE, Metrics
 from service.settle import Settling
+from tests.support.connecting import answering, refusal
+from tests.support.job_facts import GRACE, SILENCE, Time, announced, execution, item, open_jobs, requested
+from tests.support.waiting import eventually
 from workers.sweeper import Sweeper
-
-from .connecting import answering, refusal
-from .jobs import GRACE, SILENCE, Time, announced, execution, item, open_jobs, requested
-from .waiting import eventually
 
 
 @dataclass

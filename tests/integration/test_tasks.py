@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.aws.tasks import LogConfiguration, Tasks, cluster_of
-
-from .connecting import ACCOUNT, REGION, Connect, answering
+from tests.support.connecting import ACCOUNT, REGION, Connect, answering
 
 TASK = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task"
 MAIN = {

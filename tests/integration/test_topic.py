@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from service.aws.topic import Topic, let_traces_through, structured
-from tests.unit.builders import TRACE_HEADER
-
-from .connecting import Client, Connect, answering
+from tests.support.builders import TRACE_HEADER
+from tests.support.connecting import Client, Connect, answering
 
 ATTRIBUTES = {"status": "FAILED", "tenant": "web", "job_type": "", "failure_class": "exit_code"}
 

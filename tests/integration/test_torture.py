@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from .whole_path import Path
+from tests.support.whole_path import Path
 
 
 @pytest.fixture

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tests.sim.aws.dynamodb import Item
-from tests.sim.aws.ecs import Container
-from tests.sim.aws.sns import Notice
-from tests.sim.aws.sqs import Held, SimQueue
-from tests.sim.aws.stepfunctions import ENDED, Execution
 from tests.sim.ledger import Ledger
-from tests.sim.loop import PROCESS, Process
-from tests.sim.names import EPOCH, EVENTS_URL, STATE_MACHINE_ARN
 from tests.sim.truth import Truth, fact_in, is_looked_after
+from tests.support.aws.dynamodb import Item
+from tests.support.aws.ecs import Container
+from tests.support.aws.sns import Notice
+from tests.support.aws.sqs import Held, SimQueue
+from tests.support.aws.stepfunctions import ENDED, Execution
+from tests.support.loop import PROCESS, Process
+from tests.support.names import EPOCH, EVENTS_URL, STATE_MACHINE_ARN
 
 # A log that cannot be read for so long may be given up: the worker's log deadline, and some.
 _TROUBLE_SECONDS = 1000.0

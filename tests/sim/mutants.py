@@ -18,13 +18,16 @@ from service import archive, perform
 from service.aws import executions, jobs_table, objects, queue
 from service.aws.container_logs import LogEvent
 from service.aws.queue import Message
-from service.core import announce, owed, planning, story
-from service.core.actions import Action, Announce, AskExecution
-from service.core.admission import Admitted
-from service.core.ending import Ending
-from service.core.facts import Announced, Claimed, ExecutionChanged, Fact, Requested, TaskChanged
-from service.core.record import Record
-from service.core.story import AttemptStory
+from service.core.admission.admission import Admitted
+from service.core.diagnosis.ending import Ending
+from service.core.planning import planning
+from service.core.policy import outcome as story
+from service.core.policy import owed
+from service.core.policy.actions import Action, Announce, AskExecution
+from service.core.policy.outcome import AttemptStory
+from service.core.record.facts import Announced, Claimed, ExecutionChanged, Fact, Requested, TaskChanged
+from service.core.record.record import Record
+from service.core.telling import compose as announce
 from service.perform import Performer
 from workers import consumer, events, requests, sweeper
 from workers.guard import failure_of

@@ -12,10 +12,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
-from tests.sim.aws.errors import refusal
-from tests.sim.faults import Fault, Faults
-from tests.sim.loop import PROCESS, Process, VirtualLoop
-from tests.sim.trace import Trace
+from tests.support.aws.errors import refusal
+from tests.support.faults import Fault, Faults
+from tests.support.loop import PROCESS, Process, VirtualLoop
+from tests.support.trace import Trace
 
 _ENDPOINT = "https://aws.sim"
 _LONGEST_BACKOFF_SECONDS = 20.0

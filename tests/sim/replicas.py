@@ -13,21 +13,21 @@ from typing import Any
 from service.aws.objects import Objects
 from service.runtime import wire
 from service.settings import Settings
-from tests.sim.aws.cloudwatch_logs import LogsClient, SimLogs
-from tests.sim.aws.dynamodb import DynamoDbClient, SimTable
-from tests.sim.aws.ecs import EcsClient, SimEcs
-from tests.sim.aws.s3 import S3Client, SimBucket, SimSession
-from tests.sim.aws.sns import SimTopic, SnsClient
-from tests.sim.aws.sqs import SimQueue, SqsClient
-from tests.sim.aws.stepfunctions import SimStepFunctions, StepFunctionsClient
-from tests.sim.faults import Faults
-from tests.sim.images import CATALOG
 from tests.sim.judge import Judge
-from tests.sim.loop import Process, VirtualLoop, world_call_at
-from tests.sim.names import BUCKET, EPOCH, EVENTS_URL, REGION, REQUESTS_URL, STATE_MACHINE_ARN, TOPIC_ARN
 from tests.sim.network import Network
-from tests.sim.trace import Trace
-from workers.pulse import Pulse
+from tests.support.aws.cloudwatch_logs import LogsClient, SimLogs
+from tests.support.aws.dynamodb import DynamoDbClient, SimTable
+from tests.support.aws.ecs import EcsClient, SimEcs
+from tests.support.aws.s3 import S3Client, SimBucket, SimSession
+from tests.support.aws.sns import SimTopic, SnsClient
+from tests.support.aws.sqs import SimQueue, SqsClient
+from tests.support.aws.stepfunctions import SimStepFunctions, StepFunctionsClient
+from tests.support.faults import Faults
+from tests.support.loop import Process, VirtualLoop, world_call_at
+from tests.support.names import BUCKET, EPOCH, EVENTS_URL, REGION, REQUESTS_URL, STATE_MACHINE_ARN, TOPIC_ARN
+from tests.support.simulated_images import CATALOG
+from tests.support.trace import Trace
+from workers.liveness import Pulse
 from workers.worker import Worker, work_until_stopped
 
 _MOST_SKEW_SECONDS = 0.5

@@ -20,26 +20,26 @@ from unittest.mock import patch
 import structlog
 
 from service.aws import jobs_table
-from service.core.facts import FACT, Fact
-from tests.sim.aws.cloudwatch_logs import SimLogs
-from tests.sim.aws.dynamodb import SimTable
-from tests.sim.aws.ecs import SimEcs
-from tests.sim.aws.eventbridge import SimEventBridge
-from tests.sim.aws.integrations import SimIntegrations
-from tests.sim.aws.s3 import SimBucket
-from tests.sim.aws.sns import SimTopic
-from tests.sim.aws.sqs import SimQueue
-from tests.sim.aws.stepfunctions import SimStepFunctions
-from tests.sim.faults import Faults, draw_rates
+from service.core.record.facts import FACT, Fact
 from tests.sim.judge import Judge, Violation
 from tests.sim.ledger import Ledger
-from tests.sim.loop import PROCESS, Process, StuckError, VirtualLoop
-from tests.sim.names import EVENTS_URL, REQUESTS_URL
 from tests.sim.network import Network
 from tests.sim.replicas import Blackout, Clients, Replica, draw_settings
-from tests.sim.trace import Trace
 from tests.sim.truth import Truth
 from tests.sim.workload import Workload
+from tests.support.aws.cloudwatch_logs import SimLogs
+from tests.support.aws.dynamodb import SimTable
+from tests.support.aws.ecs import SimEcs
+from tests.support.aws.eventbridge import SimEventBridge
+from tests.support.aws.integrations import SimIntegrations
+from tests.support.aws.s3 import SimBucket
+from tests.support.aws.sns import SimTopic
+from tests.support.aws.sqs import SimQueue
+from tests.support.aws.stepfunctions import SimStepFunctions
+from tests.support.faults import Faults, draw_rates
+from tests.support.loop import PROCESS, Process, StuckError, VirtualLoop
+from tests.support.names import EVENTS_URL, REQUESTS_URL
+from tests.support.trace import Trace
 
 # The template's MaxReceives.
 MAX_RECEIVES = 50

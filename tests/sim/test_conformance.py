@@ -10,10 +10,10 @@ from botocore.exceptions import ClientError
 from service.aws.failures import Failures
 from service.aws.jobs_table import JobsTable
 from service.aws.queue import Message, Queue
-from service.core import record as pure
-from service.core.facts import Fact, LogArchived
-from service.core.record import Record
-from tests.integration.jobs import (
+from service.core.record import record as pure
+from service.core.record.facts import Fact, LogArchived
+from service.core.record.record import Record
+from tests.support.job_facts import (
     GRACE,
     SILENCE,
     Time,

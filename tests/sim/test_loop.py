@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.sim.loop import Process, StuckError, VirtualLoop
+from tests.support.loop import Process, StuckError, VirtualLoop
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from tests.sim.aws.dynamodb import Item, SimTable
-from tests.sim.aws.ecs import SimEcs, Task
-from tests.sim.aws.s3 import SimBucket
-from tests.sim.aws.stepfunctions import Execution, SimStepFunctions
 from tests.sim.ledger import Ledger
+from tests.support.aws.dynamodb import Item, SimTable
+from tests.support.aws.ecs import SimEcs, Task
+from tests.support.aws.s3 import SimBucket
+from tests.support.aws.stepfunctions import Execution, SimStepFunctions
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from tests.sim.aws.s3 import SimBucket
-from tests.sim.aws.sqs import SimQueue
-from tests.sim.aws.stepfunctions import Execution, SimStepFunctions
-from tests.sim.faults import Faults, Rates
-from tests.sim.images import FAMILIES
 from tests.sim.ledger import Asked, Ledger
-from tests.sim.loop import VirtualLoop, world_call_at
-from tests.sim.names import BUCKET, CLUSTER_ARN, STATE_MACHINE_ARN, TASK_ARN
-from tests.sim.trace import Trace
+from tests.support.aws.s3 import SimBucket
+from tests.support.aws.sqs import SimQueue
+from tests.support.aws.stepfunctions import Execution, SimStepFunctions
+from tests.support.faults import Faults, Rates
+from tests.support.loop import VirtualLoop, world_call_at
+from tests.support.names import BUCKET, CLUSTER_ARN, STATE_MACHINE_ARN, TASK_ARN
+from tests.support.simulated_images import FAMILIES
+from tests.support.trace import Trace
 
 _POINTER = "software.amazon.payloadoffloading.PayloadS3Pointer"
 _SUBMITTED_WITHIN_SECONDS = 120

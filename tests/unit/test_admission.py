@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.notification import Problem
-from service.core.admission import MAX_PROBLEMS, Admitted, Refused, admit, check_job_types, conflict
+from service.core.admission.admission import MAX_PROBLEMS, Admitted, Refused, admit, check_job_types, conflict
+from service.core.admission.placeholders import UnknownPlaceholderError
 from service.core.overrides import MAX_OVERRIDES_CHARACTERS
-from service.core.placeholders import UnknownPlaceholderError
-from tests.unit.builders import MESSAGE, admitted, body, catalog, reasons, refused
+from tests.support.builders import MESSAGE, admitted, body, catalog, reasons, refused
 
 ECHO = {"image": "echo", "command": ["echo", "hi"]}
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.core.metrics import DIMENSION, NAMESPACE
+from service.metrics import DIMENSION, NAMESPACE
 from service.settings import Settings
+from tests.support.deployment import Json, properties, resources, template
 
-from .deployment import Json, properties, resources, template
 from .test_metrics import ALL
 
 # What AWS tells of itself [SQS and Step Functions developer guides, CloudWatch metrics].

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from schemas.catalog import Image, Parameter, StageTemplate
 from schemas.fargate import FARGATE_SIZES, fits_fargate, next_fargate_size
-from tests.unit.builders import catalog
+from tests.support.builders import catalog
 
 
 def image(**fields: Any) -> Image:

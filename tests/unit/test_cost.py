@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from schemas.price import Price
-from service.core.cost import cost_of
-from service.core.facts import TaskChanged
+from service.core.record.facts import TaskChanged
+from service.core.telling.cost import cost_of
 
 PRICES = {"FARGATE": Price(vcpu_hour=0.36, gb_hour=0.036), "FARGATE_SPOT": Price(vcpu_hour=0.036, gb_hour=0.0036)}
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import demo as module
-from deploy.local.demo_jobs import Check, demo_jobs
-from deploy.local.demo_report import Outcome, broken
-from deploy.local.emulator_process import EmulatorEnded, EmulatorFailed
+from deploy.local.demo import demo as module
+from deploy.local.demo.jobs import Check, demo_jobs
+from deploy.local.demo.report import Outcome, broken
+from deploy.local.emulator.process import EmulatorEnded, EmulatorFailed
 from deploy.local.local_run import LocalRun
 from deploy.local.stack import StackFailedError
 from deploy.local.subscriber import Received
-from service.core.announce import Links, compose
-from tests.unit.builders import succeeded
+from service.core.telling.compose import Links, compose
+from tests.support.builders import succeeded
 
 FAILURES = [
     (EmulatorFailed("The emulator did not answer within 30 s."), 1, "The emulator did not answer within 30 s.\n"),

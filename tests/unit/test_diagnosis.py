@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.core.diagnosis import (
+from service.core.diagnosis.diagnosis import (
     Budget,
     Diagnosis,
     Ending,
@@ -22,8 +22,8 @@ from service.core.diagnosis import (
     read_task_cause,
     retryable,
 )
-from service.core.diagnosis_table import ROWS
-from service.core.facts import ContainerState, TaskChanged
+from service.core.diagnosis.table import ROWS
+from service.core.record.facts import ContainerState, TaskChanged
 
 ECR = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/thumbs"
 PULL = "CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref"

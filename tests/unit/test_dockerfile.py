@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from schemas.catalog import Image
-from service.cli import main
+from service.operator.cli import main
 from service.settings import ENVIRONMENT_PREFIX, Settings
-
-from .deployment import DEPLOY, catalog, properties, template
-from .dockerfile import ROOT, Stage, admitted, admitted_files, stages
+from tests.support.deployment import DEPLOY, catalog, properties, template
+from tests.support.dockerfile import ROOT, Stage, admitted, admitted_files, stages
 
 WORKER, PICTURES = DEPLOY / "Dockerfile", DEPLOY / "examples" / "pictures" / "Dockerfile"
 EVERY = pytest.mark.parametrize("path", [WORKER, PICTURES], ids=["worker", "pictures"])
@@ -90,7 +89,9 @@ def test_everything_that_is_copied_is_there_and_let_in(path: Path) -> None:
             assert all(admitted_files(source) for source in sources), sources
 
 
-@pytest.mark.parametrize("name", [".git/HEAD", ".venv/bin/python", "tests/unit/dockerfile.py", "requirements/build.in"])
+@pytest.mark.parametrize(
+    "name", [".git/HEAD", ".venv/bin/python", "tests/support/dockerfile.py", "requirements/build.in"]
+)
 def test_nothing_else_is_let_in(name: str) -> None:
     """History, environments and tests stay out."""
     assert not admitted(ROOT / name)

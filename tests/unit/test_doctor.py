@@ -11,14 +11,13 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from service.doctor import caller
-from service.doctor.checks import CHECKS
-from service.doctor.deployment import SHIPPED, Deployment
-from service.doctor.findings import Check, Finding, Problem, examine
-from service.doctor.machine import differences
-from service.doctor.policies import allowed
-
-from .deployment import properties
+from service.operator.doctor import caller
+from service.operator.doctor.checks import CHECKS
+from service.operator.doctor.deployment import SHIPPED, Deployment
+from service.operator.doctor.findings import Check, Finding, Problem, examine
+from service.operator.doctor.machine import differences
+from service.operator.doctor.policies import allowed
+from tests.support.deployment import properties
 
 MACHINE = json.loads((SHIPPED / "state_machine.asl.json").read_text())
 ANY = cast(Deployment, SimpleNamespace())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from moto.events.models import EventPattern
 
-from .deployment import Json, properties
+from tests.support.deployment import Json, properties
 
 ACCOUNT = "123456789012"
 CLUSTER = f"arn:aws:ecs:eu-west-1:{ACCOUNT}:cluster/jobferry"

@@ -12,9 +12,8 @@ import airspeed  # type: ignore[import-untyped]  # Velocity, which API Gateway's
 import pytest
 
 from service.core.tracing import read_trace
-from tests.unit.builders import TRACE_HEADER, TRACEPARENT, body
-
-from .deployment import properties
+from tests.support.builders import TRACE_HEADER, TRACEPARENT, body
+from tests.support.deployment import properties
 
 INTEGRATION = properties("ApiSubmit")["Integration"]
 ROOT = "Root=1-5759e988-bd862e3fe1be46a994272793"

@@ -8,17 +8,11 @@ from typing import Any
 import pytest
 
 from schemas.events import ExecutionDetail
-from service.core.diagnosis import diagnose, ending_of_task
-from service.core.facts import ExecutionChanged, TaskChanged
-from service.core.hearing import (
-    Ignored,
-    NotAnEventError,
-    forgotten_task,
-    hear,
-    hear_execution,
-)
-from service.core.record import Record, merge_all
-from tests.unit.builders import (
+from service.core.diagnosis.diagnosis import diagnose, ending_of_task
+from service.core.record.facts import ExecutionChanged, TaskChanged
+from service.core.record.hearing import Ignored, NotAnEventError, forgotten_task, hear, hear_execution
+from service.core.record.record import Record, merge_all
+from tests.support.builders import (
     JOB,
     MACHINE,
     NOW,

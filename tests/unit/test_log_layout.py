@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.core.console import execution_url, log_stream_url
 from service.core.log_layout import log_key, log_stream, rejected_key, safe_segment, stage_prefix
-from tests.unit.builders import JOB, execution_arn
+from service.core.telling.console import execution_url, log_stream_url
+from tests.support.builders import JOB, execution_arn
 
 
 def test_links_into_the_console() -> None:

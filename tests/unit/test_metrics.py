@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from schemas.notification import Status
-from service.core.metrics import (
+from service.metrics import (
     ANNOUNCED,
     ARCHIVES,
     BACKLOGS,
@@ -28,7 +28,7 @@ from service.core.metrics import (
     Metrics,
     embedded,
 )
-from tests.unit.builders import NOW
+from tests.support.builders import NOW
 
 ALL = (*COUNTED, *MEASURED, *(metric for backlog in BACKLOGS for metric in (backlog.items, backlog.oldest)))
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.events import TaskDetail
-from service.core.facts import FACT, ExecutionChanged, TaskChanged
-from service.core.hearing import Ignored, NotAnEventError, hear
-from tests.unit.builders import MACHINE, attempt, container, execution_event, task_event
+from service.core.record.facts import FACT, ExecutionChanged, TaskChanged
+from service.core.record.hearing import Ignored, NotAnEventError, hear
+from tests.support.builders import MACHINE, attempt, container, execution_event, task_event
 
 TELLING = json.dumps({"attempts": [attempt().model_dump()]})
 

@@ -12,7 +12,7 @@ from schemas.plan import Stage
 from schemas.trace import Trace
 from service.core.overrides import around_token, environment, longest_overrides, s3_uri
 from service.core.tracing import LONGEST_TRACE
-from tests.unit.builders import JOB, TRACE_HEADER, TRACEPARENT, admitted, body, execution_arn
+from tests.support.builders import JOB, TRACE_HEADER, TRACEPARENT, admitted, body, execution_arn
 
 
 def stage(**fields: Any) -> Stage:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.plan import Attempt
-from service.core.actions import (
+from service.core.policy.actions import (
     Action,
     Announce,
     ArchiveLog,
@@ -23,11 +23,11 @@ from service.core.actions import (
     StopTask,
     TellProgress,
 )
-from service.core.facts import Fact, Overfull, ProgressTold
-from service.core.hearing import forgotten_task
-from service.core.owed import SWEEP, Moment, Patience, is_settled, owed
-from service.core.record import Record, merge_all
-from tests.unit.builders import (
+from service.core.policy.owed import SWEEP, Moment, Patience, is_settled, owed
+from service.core.record.facts import Fact, Overfull, ProgressTold
+from service.core.record.hearing import forgotten_task
+from service.core.record.record import Record, merge_all
+from tests.support.builders import (
     JOB,
     MESSAGE,
     NOW,

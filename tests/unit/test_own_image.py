@@ -10,8 +10,7 @@ import yaml
 from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]  # cfn-lint ships no types
 
 from schemas.catalog import Catalog, Image
-
-from .deployment import DEPLOY, statements, template
+from tests.support.deployment import DEPLOY, statements, template
 
 GUIDE = (DEPLOY / "IMAGES.md").read_text(encoding="utf-8")
 EXAMPLE = DEPLOY / "examples" / "own_image.yaml"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.core.placeholders import UnknownPlaceholderError, fill
+from service.core.admission.placeholders import UnknownPlaceholderError, fill
 
 VALUES = {"name": "world", "a.b-c_1": "x", "empty": ""}
 

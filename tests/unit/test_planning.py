@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from schemas.plan import Attempt, Config, NextStage, Stage
-from service.core.planning import JOB_TIMED_OUT, STAGE_FAILED
-from tests.unit.builders import JOB, TRACEPARENT, catalog, task_arn
-from tests.unit.machine import (
+from service.core.planning.planning import JOB_TIMED_OUT, STAGE_FAILED
+from tests.support.builders import JOB, TRACEPARENT, catalog, task_arn
+from tests.support.machine import (
     EXIT_1,
     ONCE,
     OUT_OF_MEMORY,

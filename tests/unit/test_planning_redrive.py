@@ -7,9 +7,9 @@ import json
 import pytest
 
 from schemas.plan import Config, ExecutionInput, LambdaResult, PlanRequest
-from service.core.planning import JOB_TIMED_OUT, STAGE_FAILED
-from tests.unit.builders import JOB, execution_arn
-from tests.unit.machine import EXIT_1, ONCE, THROTTLED, Ends, Machine, brief, failed, ok, stage
+from service.core.planning.planning import JOB_TIMED_OUT, STAGE_FAILED
+from tests.support.builders import JOB, execution_arn
+from tests.support.machine import EXIT_1, ONCE, THROTTLED, Ends, Machine, brief, failed, ok, stage
 from workers.plan_next_step import handler
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.unit.machine import EXIT_1, LOST, OUT_OF_MEMORY, SPOT, THROTTLED, Machine, ok, stage
+from tests.support.machine import EXIT_1, LOST, OUT_OF_MEMORY, SPOT, THROTTLED, Machine, ok, stage
 
 
 def test_an_exit_code_is_tried_again_where_the_catalogue_says_so() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .deployment import Json, listed, properties, resolved, resources, role_statements
+from tests.support.deployment import Json, listed, properties, resolved, resources, role_statements
 
 ADAPTERS = Path(__file__).parents[2] / "service" / "aws"
 PROTECTION = Path(__file__).parents[2] / "workers" / "protection.py"

@@ -9,10 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from service.core.facts import ENDED, FACT, Claimed, ExecutionChanged, Fact, LogArchived, ProgressTold, TaskChanged
-from service.core.hearing import forgotten_task
-from service.core.record import Record, merge, merge_all
-from tests.unit.builders import (
+from service.core.record.facts import (
+    ENDED,
+    FACT,
+    Claimed,
+    ExecutionChanged,
+    Fact,
+    LogArchived,
+    ProgressTold,
+    TaskChanged,
+)
+from service.core.record.hearing import forgotten_task
+from service.core.record.record import Record, merge, merge_all
+from tests.support.builders import (
     JOB,
     NOW,
     announced,

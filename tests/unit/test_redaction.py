@@ -9,9 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.notification import JobNotification, Link
-from service.core.announce import Links, compose
 from service.core.redaction import LONGEST_EXCERPT, PatternError, Redaction, cut, cut_in_the_middle, redact
-from tests.unit.builders import JOB, MESSAGE, attempt, container, execution, receipt, record, rejected, requested, task
+from service.core.telling.compose import Links, compose
+from tests.support.builders import (
+    JOB,
+    MESSAGE,
+    attempt,
+    container,
+    execution,
+    receipt,
+    record,
+    rejected,
+    requested,
+    task,
+)
 
 ECR = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/thumbs"
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.core.claim_check import Pointer, read_pointer
-from service.core.request_body import (
+from service.core.admission.claim_check import Pointer, read_pointer
+from service.core.admission.request_body import (
     MAX_BODY_BYTES,
     MAX_DEPTH,
     MAX_VALUES,

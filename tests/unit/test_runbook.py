@@ -10,9 +10,8 @@ import pytest
 from botocore import xform_name
 from botocore.loaders import Loader
 
-from service.cli import main
-
-from .deployment import DEPLOY, resources, template
+from service.operator.cli import main
+from tests.support.deployment import DEPLOY, resources, template
 
 RUNBOOK = (DEPLOY / "RUNBOOK.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n?)*)", RUNBOOK, re.M))

@@ -22,8 +22,8 @@ from schemas.job import JobRequest
 from schemas.notification import JobNotification
 from schemas.plan import Config, ExecutionInput, LambdaResult
 from schemas.progress import JobProgress
-from service.core.announce import Links, compose
-from tests.unit.builders import (
+from service.core.telling.compose import Links, compose
+from tests.support.builders import (
     JOB,
     admitted,
     attempt,

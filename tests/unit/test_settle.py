@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from service.core.actions import (
+from service.core.policy.actions import (
     Action,
     Announce,
     ArchiveLog,
@@ -19,12 +19,11 @@ from service.core.actions import (
     StartExecution,
     StopTask,
 )
-from service.core.facts import Claimed, Fact
-from service.core.owed import SWEEP, Patience
-from service.core.record import Record, merge
+from service.core.policy.owed import SWEEP, Patience
+from service.core.record.facts import Claimed, Fact
+from service.core.record.record import Record, merge
 from service.settle import Settling
-from tests.integration.waiting import eventually
-from tests.unit.builders import (
+from tests.support.builders import (
     JOB,
     NOW,
     announced,
@@ -38,6 +37,7 @@ from tests.unit.builders import (
     task,
     task_arn,
 )
+from tests.support.waiting import eventually
 
 
 @dataclass

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from schemas.notification import JobNotification, Link
-from service.core.announce import Links, compose
-from service.core.announce_text import as_text
-from service.core.facts import Fact, LogArchived
-from service.core.record import Record
-from service.core.size_limit import LONGEST_MESSAGE_BYTES, fitted, message_bytes
-from tests.unit.builders import (
+from service.core.record.facts import Fact, LogArchived
+from service.core.record.record import Record
+from service.core.telling.compose import Links, compose
+from service.core.telling.letter import as_text
+from service.core.telling.size_limit import LONGEST_MESSAGE_BYTES, fitted, message_bytes
+from tests.support.builders import (
     NOW,
     attempt,
     container,

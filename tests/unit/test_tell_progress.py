@@ -12,14 +12,14 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from schemas.trace import Trace
 from service.aws.topic import Topic
-from service.core.actions import TellProgress
-from service.core.facts import Fact, ProgressTold
-from service.core.owed import Patience
-from service.core.record import Record
+from service.core.policy.actions import TellProgress
+from service.core.policy.owed import Patience
+from service.core.record.facts import Fact, ProgressTold
+from service.core.record.record import Record
 from service.core.redaction import Redaction
 from service.perform import Performer
 from service.settle import Settling
-from tests.unit.builders import JOB, NOW, attempt, container, execution, record, requested, running, task
+from tests.support.builders import JOB, NOW, attempt, container, execution, record, requested, running, task
 from tests.unit.test_settle import InMemory
 
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:jobferry"

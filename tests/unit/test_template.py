@@ -17,8 +17,17 @@ from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]  # cfn-lint 
 from schemas.catalog import Image
 from schemas.job import MAX_STAGES, JobRequest
 from service.settings import ENVIRONMENT_PREFIX, Settings
-
-from .deployment import DEPLOY, Json, catalog, listed, properties, resolved, resources, role_statements, template
+from tests.support.deployment import (
+    DEPLOY,
+    Json,
+    catalog,
+    listed,
+    properties,
+    resolved,
+    resources,
+    role_statements,
+    template,
+)
 
 CFN_LINT = "from cfnlint.runner import main; raise SystemExit(main())"
 # By way of S3; a body of its own may have 51,200 bytes, which is why `make deploy` and the local run upload it.

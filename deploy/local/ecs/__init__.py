@@ -1,0 +1,1 @@
+"""ECS tasks as local processes: their start, their events, their logs and their end."""

@@ -1,0 +1,166 @@
+"""The process that is AWS on this machine: ministack on 127.0.0.1, its gaps filled.
+
+    python -m deploy.local.emulator.emulator --port 4566
+
+It prints its endpoint on one line once it accepts requests, opens no other port, writes nothing outside a scratch
+directory that goes when it goes, and takes every process it started with it, however it ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
+from deploy.local.ecs.containers import Reaper
+from deploy.local.ecs.images import Images, load_images
+from deploy.local.emulator import environment
+
+HOST = "127.0.0.1"
+IMAGES = Path(__file__).parents[1] / "ecs" / "images.yaml"
+LAST_REQUESTS = 0.5  # seconds that open requests get at the end; a long poll would take 20
+
+
+class PortTaken(OSError):
+    """Another process listens on the port."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the emulator until SIGTERM, SIGINT, or the end of standard input where that was asked for."""
+    options = parse(arguments)
+    try:
+        listener = listen(options.port)
+    except PortTaken as error:
+        print(error, file=sys.stderr)
+        return 1
+    scratch = Path(tempfile.mkdtemp(prefix="jobferry-local-"))
+    port = listener.getsockname()[1]
+    environment.enter(environment.isolated(os.environ, port=port, scratch=scratch, log_level=options.log_level))
+    reaper = Reaper(scratch)
+    calls = options.calls.open("w", encoding="utf-8") if options.calls else None
+    try:
+        run(
+            listener,
+            load_images(options.images),
+            scratch,
+            reaper,
+            until_stdin_closes=options.until_stdin_closes,
+            calls=calls,
+        )
+    finally:
+        reaper.close()
+        if calls:
+            calls.close()
+        shutil.rmtree(scratch, ignore_errors=True)
+    return 0
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.local.emulator.emulator", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--images", type=Path, default=IMAGES, help="image catalogue (default: %(default)s)")
+    parser.add_argument("--log-level", default="WARNING", help="the emulator's own log level (default: %(default)s)")
+    parser.add_argument("--calls", type=Path, help="write down who called what, a line of JSON a call")
+    parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input does")
+    return parser.parse_args(arguments)
+
+
+def listen(port: int) -> socket.socket:
+    """Take the port before anything else is done.
+
+    Raises:
+        PortTaken: somebody else has it.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        message = f"Port {port} of {HOST} cannot be used ({error.strerror}): choose another with --port."
+        raise PortTaken(message) from error
+    return listener
+
+
+def run(
+    listener: socket.socket,
+    images: Images,
+    scratch: Path,
+    reaper: Reaper,
+    *,
+    until_stdin_closes: bool,
+    calls: IO[str] | None,
+) -> None:
+    """Serve until told to end, then end everything that was started."""
+    # Not at the top: importing ministack reads the environment that main has only just set.
+    from ministack.app import app
+    from ministack.core import hypercorn_compat, lambda_runtime
+
+    from deploy.local.emulator import gaps
+    from deploy.local.fills.call_log import CallLog
+
+    hypercorn_compat.install()
+    raise_descriptor_limit()
+    port = listener.getsockname()[1]
+    log = CallLog(calls) if calls else None
+    close = gaps.install(images, port=port, scratch=scratch, reaper=reaper, calls=log)
+    config = Config()
+    config.bind = [f"fd://{listener.detach()}"]
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = LAST_REQUESTS
+    config.loglevel = os.environ["LOG_LEVEL"]
+    try:
+        asyncio.run(serve_until_told(app, config, port, until_stdin_closes=until_stdin_closes))
+    finally:
+        close()
+        lambda_runtime.reset()
+
+
+async def serve_until_told(app: object, config: Config, port: int, *, until_stdin_closes: bool) -> None:
+    """Serve `app` until a signal or, where asked for, the end of standard input."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    if until_stdin_closes:
+        threading.Thread(target=await_end_of_input, args=(loop, told), daemon=True, name="stdin").start()
+    print(f"http://{HOST}:{port}", flush=True)
+    await serve(app, config, shutdown_trigger=told.wait)  # type: ignore[arg-type]
+
+
+def await_end_of_input(loop: asyncio.AbstractEventLoop, told: asyncio.Event) -> None:
+    """Read standard input to its end, which comes when whoever started us is gone."""
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    loop.call_soon_threadsafe(told.set)
+
+
+def raise_descriptor_limit() -> None:
+    """Allow as many open files as the system lets us: every running container takes two or three."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        wanted = min(hard, 65_536) if hard != resource.RLIM_INFINITY else 65_536
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""Every fill, installed in one place. Import this only once the process lives in its own environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ministack import app
+from ministack.services import eventbridge, sns
+
+from deploy.local.ecs import task_events
+from deploy.local.ecs.container_start import ContainerStarter, Machine, search_path
+from deploy.local.ecs.containers import Reaper
+from deploy.local.ecs.images import Images
+from deploy.local.ecs.tasks import Tasks
+from deploy.local.fills import functions, role_credentials
+from deploy.local.fills.call_log import CallLog, nobody
+from deploy.local.fills.pinned import replace, require_pin
+from deploy.local.stepfunctions import callbacks, executions, run_task, states_language, task_states
+
+PROJECT = Path(__file__).resolve().parents[3]
+
+
+def install(
+    images: Images, *, port: int, scratch: Path, reaper: Reaper, calls: CallLog | None = None
+) -> Callable[[], None]:
+    """Fill every gap, and give back what must be called at the end: it ends all executions, then all containers.
+
+    Raises:
+        PinMoved: another ministack is installed, or it lost a part that a fill replaces.
+    """
+    require_pin()
+    replace(app, "_collect_scripts", no_scripts)
+    replace(eventbridge, "_events_log_list", no_event_log)
+    replace(sns, "_is_fifo_topic", is_fifo_topic)
+    machine = Machine(
+        scratch=scratch,
+        endpoint_url=f"http://127.0.0.1:{port}",
+        path=search_path(sys.executable, os.environ.get("PATH")),
+        python_path=str(PROJECT),
+    )
+    tell = calls.tell if calls else nobody
+    tasks = Tasks(ContainerStarter(images, machine, reaper, tell))
+    tasks.install()
+    task_events.install()
+    states_language.install()
+    running = executions.install()
+    task_states.install()
+    callbacks.install()
+    functions.install()
+    role_credentials.install()
+    run_task.install(tasks, tell)
+    if calls:
+        calls.install()
+
+    def close() -> None:
+        # In this order, or the end of its container would be news to an execution, which would ask the planner.
+        running.close()
+        tasks.close()
+
+    return close
+
+
+def no_scripts(*_: Any) -> list[str]:
+    """Gap: ministack runs whatever lies in /docker-entrypoint-initaws.d and /etc/localstack/init at start."""
+    return []
+
+
+def is_fifo_topic(topic: Mapping[str, Any]) -> bool:
+    """Gap: a FIFO topic that CloudFormation made is none to ministack, though only such a topic has this suffix."""
+    return str(topic["arn"]).endswith(".fifo")
+
+
+def no_event_log() -> deque[Any]:
+    """Gap: ministack keeps every event that was ever published, and reads none of them again."""
+    return deque(maxlen=0)

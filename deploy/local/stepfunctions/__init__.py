@@ -1,0 +1,1 @@
+"""Step Functions as AWS runs it: executions, the states language, and the ECS integrations."""

@@ -1,0 +1,222 @@
+"""How an attempt ended, gathered from what AWS says of it, so that one table can judge it.
+
+What is shown to people goes through `one_line`, which redacts: AWS puts signed URLs and task tokens into reasons
+and causes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.base import well_formed
+from service.core.record.facts import ContainerState, TaskChanged
+from service.core.redaction import cut_in_the_middle, redact
+
+_LONGEST_LINE = 400
+_DEEPEST_NESTING = 64
+
+
+@dataclass(frozen=True)
+class Ending:
+    """All that is known of how an attempt, or a whole execution, ended. Times in seconds, memory in MiB.
+
+    `exit_code` and `container_reason` are the job's own container's; `other_reasons` tell how the others ended.
+    `started` is whether the task ever ran. `callback` is whether the container had to report back with its token.
+    `error` is Step Functions' name, `JobTimedOut`, or `Execution.ABORTED` and `Execution.TIMED_OUT` for a
+    whole execution, which ends so without an error.
+    """
+
+    stop_code: str | None = None
+    stopped_reason: str | None = None
+    exit_code: int | None = None
+    container_reason: str | None = None
+    other_reasons: tuple[str, ...] = ()
+    launch_type: str | None = None
+    capacity_provider: str | None = None
+    started: bool = True
+    error: str | None = None
+    cause: str | None = None
+    other_exit_codes: tuple[int, ...] = ()
+    callback: bool = False
+    memory: int | None = None
+    timeout_seconds: float | None = None
+    heartbeat_seconds: float | None = None
+    duration_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class TaskCause:
+    """The task that the cause of a `States.TaskFailed` holds; `whole` is false where the JSON was cut."""
+
+    task_arn: str | None
+    stop_code: str | None
+    stopped_reason: str | None
+    launch_type: str | None
+    capacity_provider: str | None
+    memory: int | None
+    started: bool
+    containers: tuple[ContainerState, ...]
+    whole: bool
+
+
+def ending_of_cause(error: str | None, cause: str | None, own_container: str) -> Ending:
+    """How the job's own container ended, by the error and cause that a Catch hands over.
+
+    A cause that is a task is taken apart and not kept: it holds the job's whole environment, and a command that
+    mentions an error must not be taken for one.
+    """
+    task = read_task_cause(cause or "")
+    if task is None:
+        return Ending(error=error, cause=cause)
+    own, others = _split(task.containers, own_container)
+    return Ending(
+        stop_code=task.stop_code,
+        stopped_reason=task.stopped_reason,
+        exit_code=own.exit_code,
+        container_reason=own.reason,
+        other_reasons=_told(others),
+        other_exit_codes=_codes(others),
+        launch_type=task.launch_type,
+        capacity_provider=task.capacity_provider,
+        started=task.started or not task.whole or bool(_codes(task.containers)),
+        memory=task.memory,
+        error=error,
+    )
+
+
+def ending_of_task(task: TaskChanged, own_container: str, error: str | None = None, cause: str | None = None) -> Ending:
+    """How the job's own container ended, by what ECS says of its task, and by Step Functions' error if there is one."""
+    own, others = _split(task.containers, own_container)
+    return Ending(
+        stop_code=task.stop_code,
+        stopped_reason=task.stopped_reason,
+        exit_code=own.exit_code,
+        container_reason=own.reason,
+        other_reasons=_told(others),
+        other_exit_codes=_codes(others),
+        launch_type=task.launch_type,
+        capacity_provider=task.capacity_provider,
+        started=task.started_at is not None or bool(_codes(task.containers)),
+        memory=whole_number(task.memory),
+        error=error,
+        cause=None if read_task_cause(cause or "") else cause,
+    )
+
+
+def _split(containers: Iterable[ContainerState], own: str) -> tuple[ContainerState, list[ContainerState]]:
+    by_name = {container.name: container for container in containers}
+    return by_name.pop(own, ContainerState(name=own)), list(by_name.values())
+
+
+def _told(others: Iterable[ContainerState]) -> tuple[str, ...]:
+    """One line a container that did not end well, or of which a reason is known."""
+    telling = [item for item in others if item.reason or item.exit_code]
+    return tuple(
+        f"{item.name}: exit code {'unknown' if item.exit_code is None else item.exit_code}"
+        + (f", {item.reason}" if item.reason else "")
+        for item in telling
+    )
+
+
+def _codes(containers: Iterable[ContainerState]) -> tuple[int, ...]:
+    return tuple(item.exit_code for item in containers if item.exit_code is not None)
+
+
+def read_task_cause(cause: str) -> TaskCause | None:
+    """The task in the cause of a `States.TaskFailed`, or None where there is none.
+
+    Causes are cut at 32,768 characters [botocore SensitiveCause], and a task's overrides alone may have 8,192: what
+    stands before the cut is recovered. Keys are PascalCase [LS test_ecs_task_service]; camelCase is read as well.
+    """
+    value = parsed(cause)
+    whole = value is not None
+    task = _task_in(value if whole else parsed(_mended(cause)))
+    if task is None:
+        return None
+    listed = task.get("containers")
+    raw = [_folded(item) for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    arns = (_text(item.get("taskArn")) for item in (task, *raw))
+    return TaskCause(
+        task_arn=next(filter(None, arns), None),
+        stop_code=_text(task.get("stopCode")),
+        stopped_reason=_text(task.get("stoppedReason")),
+        launch_type=_text(task.get("launchType")),
+        capacity_provider=_text(task.get("capacityProviderName")),
+        memory=whole_number(task.get("memory")),
+        started=task.get("startedAt") is not None,
+        containers=tuple(_container(item) for item in raw),
+        whole=whole,
+    )
+
+
+def _task_in(value: object) -> dict[str, Any] | None:
+    """The task itself, also where it is wrapped as in the answer of RunTask."""
+    if not isinstance(value, dict):
+        return None
+    task = _folded(value)
+    wrapped = task.get("tasks")
+    if isinstance(wrapped, list) and wrapped and isinstance(wrapped[0], dict):
+        task = _folded(wrapped[0])
+    return task if task.keys() & {"containers", "taskArn", "stopCode", "stoppedReason"} else None
+
+
+def _container(raw: dict[str, Any]) -> ContainerState:
+    code = raw.get("exitCode")
+    return ContainerState(
+        name=_text(raw.get("name")) or "",
+        exit_code=code if isinstance(code, int) and not isinstance(code, bool) else None,
+        reason=_text(raw.get("reason")),
+        runtime_id=_text(raw.get("runtimeId")),
+    )
+
+
+def _folded(value: dict[str, Any]) -> dict[str, Any]:
+    return {key[:1].lower() + key[1:]: item for key, item in value.items()}
+
+
+def _text(value: object) -> str | None:
+    return str(well_formed(value)) if isinstance(value, str) and value.strip() else None
+
+
+def whole_number(value: object) -> int | None:
+    """CPU units or MiB, which AWS gives as text; None for what is no such number."""
+    text = str(value)
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
+
+
+def parsed(text: str) -> object:
+    """What a JSON text holds; None where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+_JSON_MARK = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[{}\[\],]', re.DOTALL)
+
+
+def _mended(text: str) -> str:
+    """A JSON text that was cut: up to its last comma, where every value is whole, with the open brackets closed."""
+    closers: list[str] = []
+    end, tail = 0, ""
+    for mark in _JSON_MARK.finditer(text):
+        match mark.group():
+            case "{" | "[" as opener:
+                closers.append("}" if opener == "{" else "]")
+            case "}" | "]" if closers:
+                closers.pop()
+            case ",":
+                end, tail = mark.start(), "".join(reversed(closers))
+        if len(closers) > _DEEPEST_NESTING:
+            break
+    return text[:end] + tail
+
+
+def one_line(text: str) -> str:
+    """The text as it may be shown: redacted, printable, on one line, and not too long."""
+    shown = "".join(char if char.isprintable() else " " for char in redact(text))
+    return cut_in_the_middle(" ".join(shown.split()), _LONGEST_LINE)

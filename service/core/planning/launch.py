@@ -1,0 +1,98 @@
+"""What an attempt of a stage runs on, and all that the state machine must be told to run it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from schemas.fargate import next_fargate_size
+from schemas.plan import LaunchKind, NextStage, PlanRequest, Stage
+from service.core.diagnosis.diagnosis import Remedy
+from service.core.overrides import Pair, around_token, environment
+
+_FIRST_WAIT_SECONDS = 5
+_LONGEST_WAIT_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Which attempt of which stage is to run, and on what."""
+
+    stage: int
+    attempt: int
+    cpu: int
+    memory: int
+    on_demand: bool
+
+
+def leaves_providers(stage: Stage, running: NextStage, remedy: Remedy) -> bool:
+    """Whether to leave the capacity providers after a Spot interruption, where the catalogue allows; never back."""
+    left_already = bool(stage.capacity_providers) and "capacity_provider" not in running.launch
+    return left_already or (remedy == "again_on_demand" and stage.on_demand_fallback)
+
+
+def bigger(stage: Stage, cpu: int, memory: int) -> tuple[int, int] | None:
+    """The next memory size under the catalogue's ceiling."""
+    if stage.on_fargate:
+        return next_fargate_size(cpu, memory, stage.max_memory)
+    return (cpu, min(2 * memory, stage.max_memory)) if memory < stage.max_memory else None
+
+
+def wait_seconds(remedy: Remedy, attempt: int) -> int:
+    """A pause that doubles, for what mends itself with time; more memory helps at once."""
+    if remedy == "bigger":
+        return 0
+    return min(_FIRST_WAIT_SECONDS << min(attempt - 2, 10), _LONGEST_WAIT_SECONDS)
+
+
+def next_stage(request: PlanRequest, stage: Stage, launch: Launch, seconds_left: float) -> NextStage:
+    """All that the state machine must know to run an attempt."""
+    job = request.input
+    variables = _environment(request, stage, launch)
+    before, after = around_token(variables) if stage.integration == "callback" else ("", "")
+    timeout = max(2, int(min(stage.timeout_seconds, seconds_left)))
+    return NextStage(
+        stage=launch.stage,
+        attempt=launch.attempt,
+        name=stage.name,
+        image=stage.image,
+        user=job.user,
+        launch=_kind(stage, launch),
+        task_definition=stage.task_definition,
+        container=stage.container,
+        launch_type=stage.launch_type,
+        capacity_provider_strategy=tuple(
+            {"CapacityProvider": item.capacity_provider, "Weight": item.weight, "Base": item.base}
+            for item in stage.capacity_providers
+        ),
+        group=f"job:{job.job_id}",
+        command=stage.command,
+        environment=tuple(variables) if stage.integration == "sync" else (),
+        environment_before_token=before,
+        environment_after_token=after,
+        cpu=str(launch.cpu),
+        memory=str(launch.memory),
+        timeout_seconds=timeout,
+        heartbeat_seconds=min(stage.heartbeat_seconds, timeout - 1),  # Must be smaller than the timeout [ASL].
+    )
+
+
+def _environment(request: PlanRequest, stage: Stage, launch: Launch) -> list[Pair]:
+    job, bucket = request.input, request.input.lambda_result.config.bucket
+    return environment(
+        stage,
+        launch.stage,
+        launch.attempt,
+        job.job_id,
+        request.execution_arn,
+        bucket,
+        job.input_file,
+        job.user,
+        job.trace,
+    )
+
+
+def _kind(stage: Stage, launch: Launch) -> LaunchKind:
+    """Which state of the state machine runs it."""
+    if stage.capacity_providers and not launch.on_demand:
+        return "sync_on_capacity_provider" if stage.integration == "sync" else "callback_on_capacity_provider"
+    return stage.integration

@@ -1,0 +1,241 @@
+"""What the next stage is, given what the last ones did.
+
+A plan depends on nothing but its input: the stages were frozen at admission, and the time is the state machine's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from schemas.plan import Attempt, Config, Decision, LambdaResult, NextStage, Outcome, PlanRequest, Redrive, Stage
+from service.core.diagnosis import diagnosis
+from service.core.diagnosis.diagnosis import Budget, Ending, Remedy
+from service.core.planning.launch import Launch, bigger, leaves_providers, next_stage, wait_seconds
+
+# The names of the exceptions that the Lambda raises, hence the errors of executions.
+JOB_TIMED_OUT = "JobTimedOut"
+STAGE_FAILED = "StageFailed"
+# Of a whole job: all are carried in the payload of 262,144 bytes, and make up to 30 of 25,000 history events each.
+MOST_ATTEMPTS = 600
+_LONGEST_ERROR = 256  # [botocore, SensitiveError]
+# Step Functions keeps 32,768 characters [botocore, SensitiveCause] of a cause in which ours is quoted once more, beside
+# a stack trace.
+_LONGEST_CAUSE = 30_000
+# What a stage fails with when its own timeout, or the job's, is over [LocalStack timeouts, heartbeats].
+_TIMEOUTS = frozenset({"States.Timeout", "States.HeartbeatTimeout"})
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """How the attempt that just ended is judged."""
+
+    attempt: Attempt
+    remedy: Remedy
+    evidence: str
+
+
+def failure(request: PlanRequest) -> Outcome | None:
+    """What the execution is to fail with now, as the last plan decided; None where there is something to plan.
+
+    `fail_step` fails by this outcome. Redriven, it is entered again with the same input [Step Functions guide,
+    redrive-executions], and goes on at the stage that failed.
+    """
+    return request.input.lambda_result.outcome if request.step == "fail_step" and not _is_redriven(request) else None
+
+
+def plan(request: PlanRequest, stages: Sequence[Stage]) -> LambdaResult:
+    """The next decision: run a stage, wait and run it again, succeed, or fail with error and cause."""
+    last = request.input.lambda_result
+    learned = _learn(request, stages)
+    before = last.outcome.attempts if last.outcome else last.attempts
+    attempts = (*before, learned.attempt) if learned else before
+    redrive = _new_redrive(request, before) if _is_redriven(request) else last.redrive
+    progress = _Progress(request, stages, attempts, redrive)
+    if learned is None or learned.attempt.passed:
+        return progress.go_on()
+    return progress.after_failure(learned)
+
+
+def _is_redriven(request: PlanRequest) -> bool:
+    """Whether somebody redrove the execution since the last plan."""
+    known = request.input.lambda_result.redrive
+    return request.redrive_count > (known.count if known else 0)
+
+
+def _new_redrive(request: PlanRequest, before: Sequence[Attempt]) -> Redrive:
+    return Redrive(count=request.redrive_count, at=request.now, attempts=len(before))
+
+
+def _learn(request: PlanRequest, stages: Sequence[Stage]) -> _Learned | None:
+    """What the state that just ran says of its stage; None before the first."""
+    running = request.input.lambda_result.next_stage
+    if running is None:
+        return None
+    stage = stages[running.stage - 1]
+    if request.step == "handle_error_step":
+        return _judge_error(request, stage, running)
+    return _judge_result(request, stage, running)
+
+
+def _judge_error(request: PlanRequest, stage: Stage, running: NextStage) -> _Learned:
+    caught = request.input.error_result
+    error, cause = (caught.Error, caught.Cause) if caught else ("", "")
+    ending = replace(
+        diagnosis.ending_of_cause(error, cause, stage.container),
+        callback=stage.integration == "callback",
+        timeout_seconds=running.timeout_seconds,
+        heartbeat_seconds=running.heartbeat_seconds if stage.integration == "callback" else None,
+        memory=int(running.memory),
+    )
+    task = diagnosis.read_task_cause(cause)
+    # Step Functions fails the state when any container exits non-zero; only the job's own one decides.
+    passed = stage.integration == "sync" and error == "States.TaskFailed" and ended_well(ending)
+    return _judged(running, ending, passed=passed, task_arn=task.task_arn if task else None, error=error)
+
+
+def _judge_result(request: PlanRequest, stage: Stage, running: NextStage) -> _Learned:
+    result = request.input.stage_result or {}
+    if stage.integration == "callback":
+        return _judged(running, Ending(), passed=True, task_arn=None, error=None)
+    own = _own_container(result.get("containers"), stage.container)
+    ending = Ending(exit_code=_exit_code(own.get("ExitCode")), container_reason=own.get("Reason"))
+    return _judged(running, ending, passed=ended_well(ending), task_arn=result.get("task_arn"), error=None)
+
+
+def _exit_code(value: object) -> int | None:
+    """An explicit exit code; `false` is none, though Python takes it for 0."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def ended_well(ending: Ending) -> bool:
+    """Success is an explicit exit code 0; one that comes with an out-of-memory kill has been seen, and is none."""
+    return ending.exit_code == 0 and not (ending.container_reason or "").startswith("OutOfMemory")
+
+
+def _own_container(containers: object, own: str) -> dict[str, Any]:
+    known = containers if isinstance(containers, list) else []
+    return next((item for item in known if isinstance(item, dict) and item.get("Name") == own), {})
+
+
+def _judged(running: NextStage, ending: Ending, *, passed: bool, task_arn: str | None, error: str | None) -> _Learned:
+    found = None if passed else diagnosis.diagnose(ending)
+    return _Learned(
+        attempt=Attempt(
+            stage=running.stage,
+            attempt=running.attempt,
+            passed=passed,
+            task_arn=task_arn,
+            exit_code=ending.exit_code,
+            failure_class=found.failure_class if found else None,
+            error=None if passed else (error or None),
+        ),
+        remedy=found.remedy if found else "none",
+        evidence=found.evidence if found else "",
+    )
+
+
+@dataclass(frozen=True)
+class _Progress:
+    """How far the job has come, and what can follow."""
+
+    request: PlanRequest
+    stages: Sequence[Stage]
+    attempts: tuple[Attempt, ...]
+    redrive: Redrive | None
+
+    def go_on(self) -> LambdaResult:
+        """The next attempt of the stage after those that passed, its first but for a redrive; or the end."""
+        passed = sum(item.passed for item in self.attempts)
+        if passed == len(self.stages):
+            return self._result("succeed", outcome=self._outcome("", ""))
+        stage = self.stages[passed]
+        tried = max((item.attempt for item in self.attempts if item.stage == passed + 1), default=0)
+        return self._run(Launch(passed + 1, tried + 1, stage.cpu, stage.memory, on_demand=False))
+
+    def after_failure(self, learned: _Learned) -> LambdaResult:
+        """The same stage once more, if its failure is one that another attempt can mend; else the end."""
+        launch = self._next_launch(learned)
+        if launch is None and learned.attempt.error in _TIMEOUTS and self._seconds_left() < 1:
+            return self._time_is_over()
+        if launch is None:
+            return self._fail(STAGE_FAILED, learned.evidence)
+        return self._run(launch, wait=wait_seconds(learned.remedy, launch.attempt))
+
+    def _next_launch(self, learned: _Learned) -> Launch | None:
+        number, attempt = learned.attempt.stage, learned.attempt.attempt
+        stage = self.stages[number - 1]
+        budget = diagnosis.budget_of(learned.remedy)
+        if budget is None or len(self.attempts) >= MOST_ATTEMPTS:
+            return None
+        if self._failures(number, budget) > getattr(stage.retries, budget):
+            return None
+        running = self.request.input.lambda_result.next_stage
+        assert running is not None, "a failure is of a stage that ran"
+        cpu, memory = int(running.cpu), int(running.memory)
+        size = bigger(stage, cpu, memory) if learned.remedy == "bigger" else (cpu, memory)
+        on_demand = leaves_providers(stage, running, learned.remedy)
+        return Launch(number, attempt + 1, *size, on_demand=on_demand) if size else None
+
+    def _failures(self, number: int, budget: Budget) -> int:
+        """How often this stage failed in a way that this budget is for, since the last redrive, the last included."""
+        counted = self.attempts[self.redrive.attempts if self.redrive else 0 :]
+        return sum(
+            item.stage == number and not item.passed and diagnosis.budget_of_class(item.failure_class) == budget
+            for item in counted
+        )
+
+    def _run(self, launch: Launch, wait: int = 0) -> LambdaResult:
+        left = self._seconds_left() - wait
+        if left < 1:
+            return self._time_is_over()
+        following = next_stage(self.request, self.stages[launch.stage - 1], launch, left)
+        return self._result("wait" if wait else "run", next_stage=following, wait=wait)
+
+    def _seconds_left(self) -> float:
+        if self._config.timeout_seconds is None:
+            return float("inf")
+        since = self.redrive.at if self.redrive else self.request.started_at
+        return self._config.timeout_seconds - (_seconds(self.request.now) - _seconds(since))
+
+    def _time_is_over(self) -> LambdaResult:
+        seconds = self._config.timeout_seconds
+        timeout = f"{seconds} second{'' if seconds == 1 else 's'}"
+        return self._fail(JOB_TIMED_OUT, f"the job's timeout of {timeout} is over")
+
+    def _fail(self, error: str, evidence: str) -> LambdaResult:
+        return self._result("fail", outcome=self._outcome(error, evidence))
+
+    def _outcome(self, error: str, evidence: str) -> Outcome:
+        told = [item.model_dump(exclude_none=True) for item in self.attempts]
+        cause = json.dumps({"evidence": evidence[:1024], "attempts": told}, separators=(",", ":")) if error else ""
+        while len(json.dumps(cause)) > _LONGEST_CAUSE:  # The oldest are the least needed: ECS events tell of them too.
+            told = told[len(told) // 2 + 1 :]
+            cause = json.dumps({"evidence": evidence[:1024], "attempts": told}, separators=(",", ":"))
+        return Outcome(error=error[:_LONGEST_ERROR], cause=cause, attempts=self.attempts)
+
+    def _result(
+        self, decision: Decision, *, next_stage: NextStage | None = None, wait: int = 0, outcome: Outcome | None = None
+    ) -> LambdaResult:
+        return LambdaResult(
+            total_stages_count=len(self.stages),
+            processed_stages_count=sum(item.passed for item in self.attempts),
+            decision=decision,
+            next_stage=next_stage,
+            wait_seconds=wait,
+            attempts=() if outcome else self.attempts,
+            outcome=outcome,
+            redrive=self.redrive,
+            config=self._config,
+        )
+
+    @property
+    def _config(self) -> Config:
+        return self.request.input.lambda_result.config
+
+
+def _seconds(iso: str) -> float:
+    return datetime.fromisoformat(iso).timestamp()

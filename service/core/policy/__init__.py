@@ -1,0 +1,1 @@
+"""What is owed to a job, by its record alone."""

@@ -1,0 +1,132 @@
+"""What happened, stage by stage: the planner's word and ECS's brought together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from schemas.notification import Status
+from schemas.plan import Attempt
+from service.core.diagnosis.ending import ending_of_task
+from service.core.diagnosis.evidence import succeeded
+from service.core.planning.planning import JOB_TIMED_OUT, ended_well
+from service.core.record.facts import ContainerState, StageBrief, TaskChanged
+from service.core.record.record import Record
+
+
+@dataclass(frozen=True)
+class StageStory:
+    """One stage of a record: what it is, and its attempts, each as the planner told it and as ECS told it."""
+
+    number: int
+    brief: StageBrief
+    attempts: tuple[AttemptStory, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether an attempt ended with an explicit exit code 0 of the job's own container."""
+        return any(attempt.passed for attempt in self.attempts)
+
+
+@dataclass(frozen=True)
+class AttemptStory:
+    """One attempt: told by the planner, by ECS, or by both.
+
+    `reported` is whether nobody waits for a word of its container any more; that it gave its word only shows in what
+    came after it.
+    """
+
+    number: int
+    own_container: str
+    told: Attempt | None = None
+    task: TaskChanged | None = None
+    reported: bool = True
+
+    @property
+    def own(self) -> ContainerState | None:
+        """The job's own container, as ECS last described it."""
+        containers = self.task.containers if self.task else ()
+        return next((item for item in containers if item.name == self.own_container), None)
+
+    @property
+    def task_arn(self) -> str | None:
+        return self.task.arn if self.task else self.told.task_arn if self.told else None
+
+    @property
+    def exit_code(self) -> int | None:
+        if self.own is not None and self.own.exit_code is not None:
+            return self.own.exit_code
+        return self.told.exit_code if self.told else None
+
+    @property
+    def passed(self) -> bool:
+        """By the planner's word and the exit code; before the planner's word, or without it, by what ECS says alone.
+
+        An execution that was ended from outside has no word of the planner's, and a long one not of every attempt.
+        """
+        if self.told is not None:
+            return self.told.passed and self.exit_code == 0
+        if self.task is None or not self.task.stopped or not self.reported:
+            return False
+        ending = ending_of_task(self.task, self.own_container)
+        return ended_well(ending) and succeeded(ending)
+
+
+def status_of(record: Record) -> Status:
+    """The status to announce. Success is not what Step Functions says alone: every stage must have exited with 0."""
+    execution = record.execution
+    if record.rejection is not None or execution is None:
+        return "REJECTED"
+    match execution.status:
+        case "SUCCEEDED":
+            return "SUCCEEDED" if all(story.passed for story in stages_of(record)) else "FAILED"
+        case "TIMED_OUT":
+            return "TIMED_OUT"
+        case "ABORTED":
+            return "ABORTED"
+        case _:
+            return "TIMED_OUT" if execution.error == JOB_TIMED_OUT else "FAILED"
+
+
+def stages_of(record: Record) -> tuple[StageStory, ...]:
+    """Every stage of the job, with what is known of its attempts."""
+    briefs = record.request.stages if record.request else ()
+    planned = record.execution.attempts if record.execution else ()
+    heard_of = record.tasks
+    begun = max((*(item.stage for item in planned), *(task.stage or 0 for task in heard_of)), default=0)
+    return tuple(
+        StageStory(
+            number,
+            brief,
+            _attempts_of(
+                [item for item in planned if item.stage == number],
+                heard_of,
+                number,
+                brief,
+                reported=brief.integration == "sync" or number < begun,
+            ),
+        )
+        for number, brief in enumerate(briefs, start=1)
+    )
+
+
+def _attempts_of(
+    planned: Sequence[Attempt], heard_of: Sequence[TaskChanged], number: int, brief: StageBrief, *, reported: bool
+) -> tuple[AttemptStory, ...]:
+    told = {item.attempt: item for item in planned}
+    tasks = {task.attempt or 1: task for task in heard_of if task.stage == number}
+    by_id = {task.task_id: task for task in heard_of}
+    return tuple(
+        AttemptStory(
+            attempt,
+            brief.container,
+            told.get(attempt),
+            tasks.get(attempt) or _named_by(told.get(attempt), by_id),
+            reported,
+        )
+        for attempt in sorted({*told, *tasks})
+    )
+
+
+def _named_by(told: Attempt | None, by_id: Mapping[str, TaskChanged]) -> TaskChanged | None:
+    return by_id.get((told.task_arn or "").rsplit("/", 1)[-1]) if told else None

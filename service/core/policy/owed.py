@@ -1,0 +1,250 @@
+"""What is owed to a job, by its record alone. The whole policy of the service is on this page.
+
+| the record says                                              | what is owed            |
+|--------------------------------------------------------------|-------------------------|
+| requested, never started                                     | StartExecution          |
+| ended, but its output or its error is not known              | AskExecution            |
+| we are sweeping, and it has not ended                        | AskExecution            |
+| ended, and a task was made since: a redrive, not heard of    | AskExecution            |
+| ... or a task is to be stopped: it may be of a redrive       | that, first             |
+| a task is open: we are sweeping, or the grace time is over   | AskTask                 |
+| ... ended, the grace time is over, and it is not stopping    | StopTask                |
+| ... or there must be one that nobody told of                 | AskHistory              |
+| it asked for progress, and has come further than was told    | TellProgress            |
+| ... but the outcome was announced, or is about to be         | nothing                 |
+| a task stopped, a log not archived                           | Claim, then ArchiveLog  |
+| ... after tries for longer than the deadline                 | GiveUpLog               |
+| ended, every known task settled, not announced               | Claim, then Announce    |
+| ... but there may be a task that nobody told of              | that, after grace time  |
+| the record is nearly as large as DynamoDB takes              | NoteOverfull            |
+| ... and noted: tasks, logs and progress are let go           | only the end, announced |
+| ... but ECS forgot a task whose event may wait in a queue    | that, after deadline    |
+| rejected, not announced                                      | Claim, then Announce    |
+
+What another holds a claim on is not owed by us. They renew it for as long as they work; if they die, it expires and the
+sweeper finds the work owed again.
+Progress is not claimed: a claim costs a write, and one whose holder died would hide the step until the outcome. Copies
+have the same id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from schemas.plan import Attempt
+from service.core.policy.actions import (
+    Action,
+    Announce,
+    ArchiveLog,
+    AskExecution,
+    AskHistory,
+    AskTask,
+    Claim,
+    GiveUpLog,
+    NoteOverfull,
+    StartExecution,
+    StopTask,
+    TellProgress,
+)
+from service.core.record.facts import Claimed, ContainerState, ExecutionChanged, TaskChanged
+from service.core.record.record import Record
+from service.core.telling.progress import untold
+
+SWEEP = "sweep"
+_FROM_OUTSIDE = frozenset({"ABORTED", "TIMED_OUT"})
+_STOPPING = frozenset({"DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED"})
+# Of an item's 409,600 bytes [DynamoDB quotas]: what is left is for the outcome, which tells of up to 600 attempts in
+# 160 bytes each, the announcement, and what others write before they hear that it is full.
+_FULL_BYTES = 280_000
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long we wait for what, in seconds."""
+
+    task_grace: float = 30
+    log_deadline: float = 900
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When, and by whom, a record is looked at: `me` names one piece of work, not a process."""
+
+    now: float
+    me: str
+    patience: Patience = Patience()
+
+
+def owed(job: Record, at: Moment) -> tuple[Action, ...]:
+    """Everything that is owed to the job now."""
+    if job.rejection is not None:
+        return tuple(_announcement(job, at))
+    if job.request is None:
+        return ()
+    if job.is_overfull:
+        ask = (AskExecution(job.job_id),) if _end_is_unknown(job, at) else ()
+        return (*_start(job), *ask, *_announcement(job, at))
+    full = (NoteOverfull(job.job_id),) if job.size > _FULL_BYTES else ()
+    return (*full, *_start(job), *_questions(job, at), *_progress(job, at), *_logs(job, at), *_announcement(job, at))
+
+
+def _start(job: Record) -> Iterator[Action]:
+    if job.request is not None and job.execution is None:
+        trace = job.request.trace
+        yield StartExecution(job.job_id, job.request.execution_input, trace.aws_trace_header if trace else None)
+
+
+def _questions(job: Record, at: Moment) -> Iterator[Action]:
+    if job.execution is None:
+        return
+    sweeping = _holds(job, at, SWEEP)
+    ask = _end_is_unknown(job, at) or _may_be_redriven(job)
+    if ask:
+        yield AskExecution(job.job_id)
+    if sweeping or _ended_for(job, at.patience.task_grace, at):
+        yield from (AskTask(job.job_id, arn) for arn in job.open_task_arns())
+        if _may_have_untold_tasks(job):
+            yield AskHistory(job.job_id)
+    if late := [task for task in job.tasks if task.last_status not in _STOPPING and _is_late(job, task, at)]:
+        if not ask:
+            yield AskExecution(job.job_id)  # Or a task of a redrive that nobody told of is stopped.
+        yield from (StopTask(job.job_id, task.arn) for task in late if not _started_since(job.execution, task, at))
+
+
+def _end_is_unknown(job: Record, at: Moment) -> bool:
+    """Whether the outcome is known in part only, or we are sweeping and there is none yet."""
+    execution = job.execution
+    return execution is not None and (not execution.detailed or (_holds(job, at, SWEEP) and not execution.ended))
+
+
+def _may_be_redriven(job: Record) -> bool:
+    """Whether a task, be it over by now, is younger than the execution's end: mostly, it is of a redrive."""
+    execution = job.execution
+    return bool(
+        execution and execution.ended and any((task.created_at or 0) > _ended_at(execution) for task in job.tasks)
+    )
+
+
+def _started_since(execution: ExecutionChanged, task: TaskChanged, at: Moment) -> bool:
+    """Whether a task can only be of a redrive that we have not heard of: nobody else starts tasks so late."""
+    return execution.ended and (task.created_at or 0) > _ended_at(execution) + at.patience.task_grace
+
+
+def _ended_for(job: Record, seconds: float, at: Moment) -> bool:
+    execution = job.execution
+    return bool(execution and execution.ended and at.now >= _ended_at(execution) + seconds)
+
+
+def _is_late(job: Record, task: TaskChanged, at: Moment) -> bool:
+    """Whether a task runs for too long after its execution's end; one that reported its success may tidy up."""
+    told = job.execution.attempts if job.execution else ()
+    by_token = {(item.stage, item.attempt) for item in told if item.passed and not item.task_arn}
+    reported = (task.stage, task.attempt) in by_token
+    return _ended_for(job, at.patience.log_deadline if reported else at.patience.task_grace, at)
+
+
+def _ended_at(execution: ExecutionChanged) -> float:
+    """When an ended execution ended; where AWS did not say, long ago: nothing is waited for that has no time."""
+    return execution.stopped_at or execution.started_at or 0
+
+
+def _progress(job: Record, at: Moment) -> Iterator[Action]:
+    if job.announced is not None or _others_hold(job, at, _announcing(job)):
+        return
+    if steps := untold(job):
+        yield TellProgress(job.job_id, tuple(step.name for step in steps))
+
+
+def _logs(job: Record, at: Moment) -> Iterator[Action]:
+    for task in job.tasks:
+        missing = [item for item in task.containers if task.stopped and job.receipt(task, item) is None]
+        if missing:
+            yield from _log_work(job, at, task, missing)
+
+
+def _log_work(job: Record, at: Moment, task: TaskChanged, missing: list[ContainerState]) -> Iterator[Action]:
+    what = f"archive#{task.task_id}"
+    if _was_last_try(job.claim(what), at):
+        yield from (GiveUpLog(job.job_id, task.task_id, container.name) for container in missing)
+    else:
+        work = [ArchiveLog(job.job_id, task.task_id, container.name) for container in missing]
+        yield from _once_claimed(job, at, what, *work)
+
+
+def _was_last_try(claim: Claimed | None, at: Moment) -> bool:
+    """Whether a try that began after the deadline came to nothing.
+
+    The deadline counts from the first try: in an outage, or at the end of a long queue, the logs wait for us.
+    """
+    if claim is None or claim.owner == at.me or claim.at + claim.seconds >= at.now:
+        return False
+    return claim.try_began_at > claim.began_at + at.patience.log_deadline
+
+
+def _announcement(job: Record, at: Moment) -> Iterator[Action]:
+    if job.announced is not None or _may_hear_more(job, at):
+        return
+    if job.rejection is not None or is_settled(job):
+        work = Announce(job.job_id, job.redrive_count)
+        yield from _once_claimed(job, at, _announcing(job), work)
+
+
+def _announcing(job: Record) -> str:
+    return f"announce#{job.redrive_count}"
+
+
+def _may_hear_more(job: Record, at: Moment) -> bool:
+    """Whether a task that nobody told of may yet be told of, or how one ended that ECS has forgotten."""
+    if job.is_overfull:
+        return False
+    if _may_have_untold_tasks(job) and not _ended_for(job, at.patience.task_grace, at):
+        return True
+    return any(task.forgotten and at.now < (task.stopped_at or 0) + at.patience.log_deadline for task in job.tasks)
+
+
+def is_settled(job: Record) -> bool:
+    """Whether all that a notification tells of is known: the execution's end, every task's, and every log's."""
+    if job.execution is None or not job.execution.ended or not job.execution.detailed:
+        return False
+    if job.is_overfull:
+        return True
+    if job.open_task_arns():
+        return False
+    return all(job.receipt(task, container) for task in job.tasks for container in task.containers)
+
+
+def _may_have_untold_tasks(job: Record) -> bool:
+    """Whether there may have been a task that ECS has not told of, nor the execution's outcome.
+
+    The outcome names no task of a stage that timed out, or whose container reported back: Step Functions did not see
+    it stop. An execution that was ended from outside has no outcome.
+    """
+    execution = job.execution
+    if execution is None or not execution.ended:
+        return False
+    heard_of = {(task.stage, task.attempt) for task in job.tasks}
+    unheard = (item for item in execution.attempts if (item.stage, item.attempt) not in heard_of)
+    return execution.status in _FROM_OUTSIDE or any(not item.task_arn and not _was_refused(item) for item in unheard)
+
+
+def _was_refused(attempt: Attempt) -> bool:
+    """Whether RunTask took no task on [Step Functions guide, connect-ecs]."""
+    return (attempt.error or "").startswith(("ECS.", "AmazonECS."))
+
+
+def _once_claimed(job: Record, at: Moment, what: str, *work: Action) -> Iterator[Action]:
+    if _holds(job, at, what):
+        yield from work
+    elif not _others_hold(job, at, what):
+        yield Claim(job.job_id, what)
+
+
+def _holds(job: Record, at: Moment, what: str) -> bool:
+    claim = job.claim(what)
+    return claim is not None and claim.owner == at.me
+
+
+def _others_hold(job: Record, at: Moment, what: str) -> bool:
+    claim = job.claim(what)
+    return claim is not None and claim.owner != at.me and claim.at + claim.seconds >= at.now

@@ -1,0 +1,226 @@
+"""What an event, or an answer of AWS, tells us: facts about one of our jobs, or nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from schemas.base import JOB_ID_PATTERN, well_formed
+from schemas.events import EVENT, ExecutionDetail, ExecutionEvent, TaskDetail, is_ours_by_type
+from schemas.plan import Attempt
+from service.core.planning.planning import JOB_TIMED_OUT, STAGE_FAILED
+from service.core.record.facts import FORGOTTEN_VERSION, ContainerState, ExecutionChanged, ObservedVia, TaskChanged
+from service.core.redaction import cut, cut_in_the_middle, redact
+
+_JOB_ID = re.compile(JOB_ID_PATTERN)
+GROUP_PREFIX = "job:"
+_PLANNED_FAILURES = frozenset({STAGE_FAILED, JOB_TIMED_OUT})
+# A record is one DynamoDB item of at most 400 KB, so a task's part is kept under 1 KB; AWS cuts reasons at 1,024
+# characters itself; how they begin names what failed, and how they end says why: "..., api error AccessDenied".
+_LONGEST_REASON = 400
+_LONGEST_ERROR = 256  # [botocore, SensitiveError]
+_LONGEST_CAUSE = 4096
+
+
+class NotAnEventError(ValueError):
+    """The message on the event queue is not an EventBridge event that can be read."""
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """An event that is none of ours, and why."""
+
+    why: str
+
+
+def hear(body: Any, state_machine_arn: str) -> ExecutionChanged | TaskChanged | Ignored:
+    """What an EventBridge event says about a job. Raises NotAnEventError for what is no event at all."""
+    if not isinstance(body, dict):
+        raise NotAnEventError("the message is not a JSON object")
+    if not is_ours_by_type(body):
+        return Ignored(f"not an event that we read: {str(body.get('detail-type'))[:100]!a}")
+    try:
+        event = EVENT.validate_python(body)
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, item["loc"])) for item in error.errors(include_input=False)[:5])
+        raise NotAnEventError(f"the event cannot be read: {fields}") from None
+    if isinstance(event, ExecutionEvent):
+        return hear_execution(event.detail, state_machine_arn, "event")
+    if _region_and_account(event.detail.taskArn) != _region_and_account(state_machine_arn):
+        return Ignored("a task of another region or account")
+    return hear_task(event.detail)
+
+
+def _region_and_account(arn: str) -> list[str]:
+    return arn.split(":")[3:5]
+
+
+def hear_execution(
+    detail: ExecutionDetail, state_machine_arn: str, via: ObservedVia, *, final: bool = False
+) -> ExecutionChanged | Ignored:
+    """What an execution's status says. `final`: there is no more to know of it than this, so do not ask again."""
+    machine, _, name = detail.executionArn.replace(":execution:", ":stateMachine:").rpartition(":")
+    if (detail.stateMachineArn or machine) != state_machine_arn:
+        return Ignored("another state machine's execution")
+    if not _JOB_ID.fullmatch(name):
+        return Ignored("an execution that no request of ours can have named")
+    cause = _planners_cause(detail)
+    return ExecutionChanged(
+        job_id=name,
+        arn=detail.executionArn,
+        status=detail.status,
+        redrive_count=detail.redriveCount,
+        observed_via=via,
+        detailed=final or _says_all(detail),
+        started_at=detail.startDate,
+        stopped_at=detail.stopDate,
+        error=(detail.error or "")[:_LONGEST_ERROR] or None,
+        cause=_brief(cause),
+        attempts=_attempts(detail.output if detail.status == "SUCCEEDED" else cause),
+    )
+
+
+def _planners_cause(detail: ExecutionDetail) -> str | None:
+    """The cause that the planner wrote, out of the error of its function; any other cause as it is.
+
+    The cause of a failed Lambda function is JSON with `errorMessage`, `errorType` and `stackTrace` [Lambda guide,
+    python-exceptions].
+    """
+    told = _json_object(detail.cause).get("errorMessage") if detail.error in _PLANNED_FAILURES else None
+    return told if isinstance(told, str) else detail.cause
+
+
+def _says_all(detail: ExecutionDetail) -> bool:
+    """Whether an event has all that DescribeExecution could add.
+
+    A large output is left out of it, as null, as "" or altogether; and whether a failure's error and cause are in it
+    has changed over the years.
+    A machine-level timeout has neither anywhere [LocalStack test_global_timeout]; an abort need not have them.
+    """
+    match detail.status:
+        case "SUCCEEDED":
+            left_out = detail.outputDetails is not None and not detail.outputDetails.included
+            return bool(detail.output) and not left_out
+        case "FAILED":
+            return detail.error is not None and detail.cause is not None
+        case _:
+            return True
+
+
+def _attempts(text: str | None) -> tuple[Attempt, ...]:
+    """The attempts that the end states carry: in the output of a success, in the cause of a failure."""
+    told = _json_object(text).get("attempts")
+    found = []
+    for item in told if isinstance(told, list) else []:
+        try:
+            found.append(Attempt.model_validate(item))
+        except ValidationError:
+            continue  # Another writer's: the tasks' own events tell of it all the same.
+    return tuple(found)
+
+
+def _brief(cause: str | None) -> str | None:
+    """The cause without its secrets, and without the attempts, which are held beside it: what is left is not cut."""
+    if not cause:
+        return None
+    told = _json_object(cause)
+    if "attempts" not in told:
+        return cut(redact(cause), _LONGEST_CAUSE) or None
+    shown = {key: redact(value) if isinstance(value, str) else value for key, value in told.items()}
+    return json.dumps({key: shown[key] for key in shown if key != "attempts"}, ensure_ascii=False)[:_LONGEST_CAUSE]
+
+
+def _reason(text: str | None) -> str | None:
+    """What a reason begins and ends with, without the signatures of the URLs that ECS quotes in it."""
+    return (cut_in_the_middle(redact(text), _LONGEST_REASON) or None) if text else None
+
+
+def _json_object(text: str | None) -> dict[str, Any]:
+    try:
+        value = json.loads(text or "")
+        if "\\u" in (text or ""):
+            value = json.loads(str(well_formed(json.dumps(value, ensure_ascii=False))))
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def submitted_task_arns(output: str) -> tuple[str, ...]:
+    """The tasks in the RunTask answer that an execution's history holds [LocalStack test_ecs_task_service]."""
+    tasks = _json_object(output).get("Tasks")
+    arns = [item.get("TaskArn") for item in tasks if isinstance(item, dict)] if isinstance(tasks, list) else []
+    return tuple(arn for arn in arns if isinstance(arn, str))
+
+
+def hear_task(detail: TaskDetail) -> TaskChanged | Ignored:
+    """What a task's state says about the job in whose group it runs."""
+    group = detail.group or ""
+    job_id = group.removeprefix(GROUP_PREFIX)
+    if not group.startswith(GROUP_PREFIX) or not _JOB_ID.fullmatch(job_id):
+        return Ignored("a task of no job of ours")
+    told = _environment(detail)
+    return TaskChanged(
+        job_id=job_id,
+        arn=detail.taskArn,
+        version=detail.version,
+        last_status=detail.lastStatus,
+        stage=_number(told.get("JOBFERRY_STAGE")),
+        attempt=_number(told.get("JOBFERRY_ATTEMPT")),
+        task_definition_arn=detail.taskDefinitionArn,
+        stop_code=detail.stopCode,
+        stopped_reason=_reason(detail.stoppedReason),
+        launch_type=detail.launchType,
+        capacity_provider=detail.capacityProviderName,
+        cpu=detail.cpu,
+        memory=detail.memory,
+        created_at=detail.createdAt,
+        pull_started_at=detail.pullStartedAt,
+        pull_stopped_at=detail.pullStoppedAt,
+        started_at=detail.startedAt,
+        stopped_at=detail.stoppedAt or detail.executionStoppedAt,
+        containers=_containers(detail),
+    )
+
+
+def forgotten_task(job_id: str, arn: str, now: float, held: TaskChanged | None = None) -> TaskChanged:
+    """What to hold of a task that ECS no longer describes: stopped tasks are kept for an hour or so.
+
+    What was `held` of it before stays: its containers' logs outlive it by far.
+    """
+    known = held or TaskChanged(job_id=job_id, arn=arn, version=0, last_status="")
+    return known.model_copy(
+        update={
+            "version": FORGOTTEN_VERSION,
+            "last_status": "STOPPED",
+            "stopped_reason": "ECS no longer describes this task; how it ended was not observed",
+            "stopped_at": now,
+        }
+    )
+
+
+def _environment(detail: TaskDetail) -> dict[str, str]:
+    """The variables that RunTask gave, the task token left out: it must not reach a record."""
+    overrides = detail.overrides.containerOverrides if detail.overrides else ()
+    pairs = [pair for override in overrides for pair in override.environment]
+    return {pair.name: pair.value for pair in pairs if pair.name and pair.value and pair.name.startswith("JOBFERRY_")}
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() and len(text) < 10 else None
+
+
+def _containers(detail: TaskDetail) -> tuple[ContainerState, ...]:
+    return tuple(
+        ContainerState(
+            name=item.name,
+            exit_code=item.exitCode,
+            reason=_reason(item.reason),
+            runtime_id=item.runtimeId,
+        )
+        for item in detail.containers
+        if item.name
+    )

@@ -1,0 +1,119 @@
+"""What we hold about one job: its registers, and the views that decisions are made on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import cast
+
+from service.core.record.facts import (
+    OVERFULL_REGISTER,
+    Announced,
+    Claimed,
+    ContainerState,
+    ExecutionChanged,
+    Fact,
+    LogArchived,
+    Rejected,
+    Requested,
+    TaskChanged,
+    announced_register,
+    progress_register,
+    receipt_register,
+)
+
+
+@dataclass(frozen=True)
+class Record:
+    """A job as far as it is known: a map of registers, each holding the fact that knows most.
+
+    `size` is how many bytes the registers take where they are kept.
+    """
+
+    job_id: str
+    registers: Mapping[str, Fact] = field(default_factory=dict)
+    size: int = field(default=0, compare=False)
+
+    @property
+    def request(self) -> Requested | None:
+        return cast("Requested | None", self.registers.get("request"))
+
+    @property
+    def rejection(self) -> Rejected | None:
+        return cast("Rejected | None", self.registers.get("rejection"))
+
+    @cached_property
+    def execution(self) -> ExecutionChanged | None:
+        return cast("ExecutionChanged | None", self.registers.get("execution"))
+
+    @cached_property
+    def tasks(self) -> tuple[TaskChanged, ...]:
+        """Every task heard of, oldest first."""
+        heard_of = [fact for fact in self.registers.values() if isinstance(fact, TaskChanged)]
+        return tuple(sorted(heard_of, key=lambda task: (task.stage or 0, task.attempt or 0, task.created_at or 0)))
+
+    @property
+    def is_overfull(self) -> bool:
+        """Whether no more of tasks, logs and progress is written down."""
+        return OVERFULL_REGISTER in self.registers
+
+    @property
+    def redrive_count(self) -> int:
+        return self.execution.redrive_count if self.execution else 0
+
+    @property
+    def announced(self) -> Announced | None:
+        """The announcement of the present outcome, if it was made."""
+        return cast("Announced | None", self.registers.get(announced_register(self.redrive_count)))
+
+    def was_told(self, step: str) -> bool:
+        """Whether subscribers were told of this step of the job's progress."""
+        return progress_register(step) in self.registers
+
+    def receipt(self, task: TaskChanged, container: ContainerState) -> LogArchived | None:
+        """What became of a container's log, once that is known."""
+        return cast("LogArchived | None", self.registers.get(receipt_register(task.task_id, container.name)))
+
+    def was_asked_by(self, message_id: str, digest: str | None) -> bool:
+        """Whether this job's request is one of this digest, or where no body can be read, came in this message."""
+        if self.request is None:
+            return False
+        return self.request.message_id == message_id if digest is None else self.request.digest == digest
+
+    def claim(self, what: str) -> Claimed | None:
+        """Who is at work on this, or was last."""
+        return cast("Claimed | None", self.registers.get(f"claim#{what}"))
+
+    def claims_of(self, owner: str) -> tuple[Claimed, ...]:
+        """What this owner is at work on."""
+        return tuple(fact for fact in self.registers.values() if isinstance(fact, Claimed) and fact.owner == owner)
+
+    def new_claim(self, what: str, owner: str, at: float, seconds: float) -> Claimed:
+        """A claim to be made; it remembers since when there have been tries."""
+        held = self.claim(what)
+        since = held.began_at if held else at
+        return Claimed(job_id=self.job_id, what=what, owner=owner, at=at, seconds=seconds, since=since)
+
+    def open_task_arns(self) -> tuple[str, ...]:
+        """Tasks that are not known to have stopped: heard of from ECS, or only named by the execution's outcome."""
+        stopped = {task.task_id for task in self.tasks if task.stopped}
+        heard_of = [task.arn for task in self.tasks]
+        named = [item.task_arn for item in self.execution.attempts if item.task_arn] if self.execution else []
+        arns = {arn.rsplit("/", 1)[-1]: arn for arn in (*heard_of, *named)}
+        return tuple(arn for task_id, arn in arns.items() if task_id not in stopped)
+
+
+def merge(record: Record, fact: Fact) -> Record:
+    """The record after hearing a fact: commutative, idempotent and monotone, since only the rank decides."""
+    held = record.registers.get(fact.register_name)
+    if held is not None and held.rank >= fact.beats_below:
+        return record
+    return replace(record, registers={**record.registers, fact.register_name: fact})
+
+
+def merge_all(record: Record, facts: Iterable[Fact]) -> Record:
+    """The record after hearing several facts."""
+    for fact in facts:
+        record = merge(record, fact)
+    return record

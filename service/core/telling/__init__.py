@@ -1,0 +1,1 @@
+"""What subscribers read: notifications, progress, letters, and the cards that explain a failure."""

@@ -1,0 +1,208 @@
+"""From a record to the notification that subscribers read. Pure: links are signed elsewhere and handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from schemas.notification import (
+    AttemptReport,
+    ContainerReport,
+    Durations,
+    JobNotification,
+    Link,
+    LogReceipt,
+    Rejection,
+    StageReport,
+)
+from schemas.price import Price
+from service.core.diagnosis.ending import whole_number
+from service.core.log_layout import stage_prefix
+from service.core.policy.outcome import AttemptStory, StageStory, stages_of, status_of
+from service.core.record.facts import ContainerState, LogArchived, Rejected, Requested, TaskChanged
+from service.core.record.record import Record
+from service.core.redaction import Redaction
+from service.core.telling import console
+from service.core.telling.cost import cost_of
+from service.core.telling.excerpts import without_secrets
+from service.core.telling.failure_card import failure_card
+from service.core.telling.letter import as_text
+
+S3Location = tuple[str, str]
+_NO_PRICES: Mapping[str, Price] = {}
+_ALWAYS_HIDDEN = Redaction.of()
+_NO_ROOM = "tasks and logs that the job's record had no room for"
+
+
+@dataclass(frozen=True)
+class Links:
+    """The presigned links of a notification, by bucket and key."""
+
+    signed: Mapping[S3Location, Link] = field(default_factory=dict)
+
+    def of(self, bucket: str | None, key: str | None) -> Link | None:
+        return self.signed.get((bucket, key)) if bucket and key else None
+
+
+def linked_objects(record: Record) -> tuple[S3Location, ...]:
+    """What a notification of this record links to: every archived log, or a rejected request's body."""
+    receipts = [fact for fact in record.registers.values() if isinstance(fact, LogArchived)]
+    logs = [(fact.s3_bucket, fact.s3_key) for fact in receipts if fact.s3_bucket and fact.s3_key]
+    body = split_s3_uri(record.rejection.body_s3_uri) if record.rejection else None
+    return (*logs, *([body] if body else []))
+
+
+def split_s3_uri(uri: str | None) -> S3Location | None:
+    """Bucket and key of an S3 URI."""
+    bucket, slash, key = (uri or "").removeprefix("s3://").partition("/")
+    return (bucket, key) if slash else None
+
+
+def compose(
+    record: Record, links: Links, prices: Mapping[str, Price] = _NO_PRICES, redaction: Redaction = _ALWAYS_HIDDEN
+) -> JobNotification:
+    """The notification of a record whose outcome is settled, or of a rejected request; its excerpts hold no secrets."""
+    if record.rejection is not None:
+        draft = _of_rejection(record, record.rejection, links)
+    else:
+        assert record.request is not None, "a job is known by its request"
+        draft = _of_job(record, record.request, links).model_copy(update={"cost": cost_of(record.tasks, prices)})
+    told = without_secrets(draft, redaction)
+    return told.model_copy(update={"text": as_text(told)})
+
+
+def notification_id(record: Record) -> str:
+    """The same for every copy of the same outcome; a rejection has its message's id, since a job may own the job id."""
+    subject = record.rejection.message_id if record.rejection else record.job_id
+    return f"{subject}:{record.redrive_count}:{status_of(record)}"
+
+
+def _of_rejection(record: Record, rejection: Rejected, links: Links) -> JobNotification:
+    kept = split_s3_uri(rejection.body_s3_uri)
+    return JobNotification(
+        id=notification_id(record),
+        status="REJECTED",
+        job_id=rejection.claimed_job_id,
+        job_type=rejection.claimed_job_type,
+        tenant=rejection.claimed_tenant,
+        trace=rejection.trace,
+        submitted_at=iso(rejection.submitted_at),
+        observed_via="request",
+        rejection=Rejection(
+            problems=rejection.problems,
+            body_s3_uri=rejection.body_s3_uri,
+            body_link=links.of(*kept) if kept else None,
+        ),
+        text="",
+    )
+
+
+def _of_job(record: Record, request: Requested, links: Links) -> JobNotification:
+    execution = record.execution
+    assert execution is not None, "an outcome is of an execution"
+    status = status_of(record)
+    stages = stages_of(record)
+    return JobNotification(
+        id=notification_id(record),
+        status=status,
+        job_id=record.job_id,
+        job_type=request.job_type,
+        tenant=request.tenant,
+        user=request.user,
+        input_file=request.input_file,
+        labels=request.labels,
+        trace=request.trace,
+        redrive_count=execution.redrive_count,
+        execution_arn=execution.arn,
+        execution_console_url=console.execution_url(execution.arn),
+        submitted_at=iso(request.submitted_at),
+        started_at=iso(execution.started_at),
+        ended_at=iso(execution.stopped_at),
+        duration_seconds=_between(request.submitted_at, execution.stopped_at),
+        observed_via=execution.observed_via,
+        failure=None if status == "SUCCEEDED" else failure_card(record, execution, stages),
+        stages=tuple(_stage_report(record, request, story, links) for story in stages),
+        left_out=(_NO_ROOM,) if record.is_overfull else (),
+        text="",
+    )
+
+
+def _stage_report(record: Record, request: Requested, story: StageStory, links: Links) -> StageReport:
+    return StageReport(
+        stage=story.number,
+        name=story.brief.name,
+        image=story.brief.image,
+        status="PASSED" if story.passed else "FAILED" if story.attempts else "NOT_RUN",
+        output_s3_prefix=f"s3://{request.bucket}/{stage_prefix(record.job_id, story.number)}" if story.passed else None,
+        attempts=tuple(_attempt_report(record, attempt, links) for attempt in story.attempts),
+    )
+
+
+def _attempt_report(record: Record, story: AttemptStory, links: Links) -> AttemptReport:
+    task, told = story.task, story.told
+    return AttemptReport(
+        attempt=story.number,
+        passed=story.passed,
+        task_arn=story.task_arn,
+        exit_code=story.exit_code,
+        stop_code=task.stop_code if task else None,
+        stopped_reason=task.stopped_reason if task else None,
+        error=told.error if told else None,
+        failure_class=told.failure_class if told else None,
+        cpu=whole_number(task.cpu) if task else None,
+        memory=whole_number(task.memory) if task else None,
+        ran_on=(task.capacity_provider or task.launch_type) if task else None,
+        started_at=iso(task.started_at) if task else None,
+        stopped_at=iso(task.stopped_at) if task else None,
+        durations=_durations(record, task) if task else Durations(),
+        containers=tuple(_container_report(record, task, item, links) for item in task.containers) if task else (),
+    )
+
+
+def _durations(record: Record, task: TaskChanged) -> Durations:
+    receipts = (record.receipt(task, container) for container in task.containers)
+    archived = [receipt.archived_at for receipt in receipts if receipt and receipt.archived_at is not None]
+    return Durations(
+        queued=_between(task.created_at, task.pull_started_at),
+        starting=_between(task.pull_started_at, task.started_at),
+        running=_between(task.started_at, task.stopped_at),
+        archiving=_between(task.stopped_at, max(archived, default=None)),
+    )
+
+
+def _container_report(record: Record, task: TaskChanged, item: ContainerState, links: Links) -> ContainerReport:
+    receipt = record.receipt(task, item)
+    return ContainerReport(
+        name=item.name,
+        exit_code=item.exit_code,
+        reason=item.reason,
+        log=_log_receipt(receipt, links) if receipt else None,
+    )
+
+
+def _log_receipt(receipt: LogArchived, links: Links) -> LogReceipt:
+    return LogReceipt(
+        container=receipt.container,
+        status=receipt.status,
+        why=receipt.why,
+        lines=receipt.lines,
+        bytes=receipt.bytes,
+        sha256=receipt.sha256,
+        first_at=iso(receipt.first_at),
+        last_at=iso(receipt.last_at),
+        s3_uri=f"s3://{receipt.s3_bucket}/{receipt.s3_key}" if receipt.s3_key else None,
+        console_url=console.log_stream_url(receipt.region, receipt.log_group, receipt.log_stream),
+        link=links.of(receipt.s3_bucket, receipt.s3_key),
+    )
+
+
+def iso(seconds: float | None) -> str | None:
+    """Epoch seconds as ISO 8601 in UTC, to the millisecond."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _between(start: float | None, end: float | None) -> float | None:
+    return round(max(0.0, end - start), 3) if start is not None and end is not None else None

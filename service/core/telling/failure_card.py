@@ -1,0 +1,97 @@
+"""The failure card: which stage failed, why, how sure we are, its last words, and what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+
+from schemas.notification import FailureCard
+from service.core.diagnosis.diagnosis import Diagnosis, Ending, diagnose, diagnose_as_told, ending_of_task, retryable
+from service.core.planning.planning import JOB_TIMED_OUT, STAGE_FAILED
+from service.core.policy.outcome import AttemptStory, StageStory
+from service.core.record.facts import ExecutionChanged, StageBrief, TaskChanged
+from service.core.record.record import Record
+
+_UNKNOWN_TO_THE_STATE_MACHINE = "Jobferry.Unknown"
+
+
+def failure_card(record: Record, execution: ExecutionChanged, stages: Iterable[StageStory]) -> FailureCard:
+    """The card of a job that did not succeed."""
+    failed = next((story for story in stages if story.attempts and not story.passed), None)
+    last = failed.attempts[-1] if failed else None
+    ending = _ending(execution, failed)
+    found = _diagnosis(execution, last, ending)
+    return FailureCard(
+        failure_class=found.failure_class,
+        confidence=found.confidence,
+        stage=failed.number if failed else None,
+        stage_name=failed.brief.name if failed else None,
+        exit_code=ending.exit_code,
+        evidence=found.evidence,
+        log_tail=_tail(record, last),
+        next_action=found.next_action,
+        retryable=retryable(found),
+    )
+
+
+def _diagnosis(execution: ExecutionChanged, last: AttemptStory | None, ending: Ending) -> Diagnosis:
+    """The planner read the task in its error's cause; of a task that ECS tells nothing of, it knows more than we do."""
+    unseen = last is not None and (last.task is None or last.task.forgotten)
+    if unseen and last and last.told and last.told.failure_class and execution.error == STAGE_FAILED:
+        return diagnose_as_told(ending, last.told.failure_class, _evidence(execution.cause) or "")
+    return diagnose(ending)
+
+
+def _ending(execution: ExecutionChanged, failed: StageStory | None) -> Ending:
+    last = failed.attempts[-1] if failed else None
+    error, cause = _error_of(execution, last)
+    if failed is None or last is None:
+        return Ending(error=error, cause=cause)
+    return ending_of_attempt(failed.brief, last, error, cause)
+
+
+def ending_of_attempt(brief: StageBrief, attempt: AttemptStory, error: str | None, cause: str | None) -> Ending:
+    """How an attempt ended, by what ECS told of its task, and by Step Functions' error where it is known."""
+    task = attempt.task
+    known = ending_of_task(task, attempt.own_container, error, cause) if task else Ending(error=error, cause=cause)
+    return replace(
+        known,
+        exit_code=attempt.exit_code,
+        callback=brief.integration == "callback",
+        timeout_seconds=brief.timeout_seconds,
+        heartbeat_seconds=brief.heartbeat_seconds,
+        duration_seconds=_ran_for(task),
+    )
+
+
+def _ran_for(task: TaskChanged | None) -> float | None:
+    return task.stopped_at - task.started_at if task and task.stopped_at and task.started_at else None
+
+
+def _error_of(execution: ExecutionChanged, last: AttemptStory | None) -> tuple[str | None, str | None]:
+    """What failed the stage, rather than the planner's own name for giving up."""
+    if execution.status in {"TIMED_OUT", "ABORTED"}:
+        return f"Execution.{execution.status}", execution.cause
+    error = execution.error or ""
+    if error == JOB_TIMED_OUT:
+        return error, _evidence(execution.cause)
+    if error != STAGE_FAILED and not error.startswith(_UNKNOWN_TO_THE_STATE_MACHINE):
+        return execution.error, execution.cause
+    return (last.told.error if last and last.told else None), _evidence(execution.cause)
+
+
+def _evidence(cause: str | None) -> str | None:
+    """The planner's own evidence line, out of the cause that it wrote."""
+    try:
+        told = json.loads(cause or "")
+    except ValueError:
+        return cause
+    return str(told["evidence"]) if isinstance(told, dict) and "evidence" in told else cause
+
+
+def _tail(record: Record, last: AttemptStory | None) -> tuple[str, ...]:
+    if last is None or last.task is None or last.own is None:
+        return ()
+    receipt = record.receipt(last.task, last.own)
+    return receipt.tail if receipt else ()

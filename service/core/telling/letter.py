@@ -1,0 +1,185 @@
+"""The notification for a person: the e-mail's subject and text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from schemas.notification import (
+    AttemptReport,
+    Cost,
+    FailureCard,
+    JobNotification,
+    LogReceipt,
+    Rejection,
+    StageReport,
+)
+from schemas.progress import StageProgress
+from service.core.telling.failure_words import SURE, in_words
+
+_LONGEST_SUBJECT = 99  # SNS: less than 100 characters, ASCII, no line breaks [SNS Publish].
+
+_OPENINGS = {
+    "SUCCEEDED": "Your job {job} succeeded{took}.",
+    "FAILED": "Your job {job} failed{took}.",
+    "TIMED_OUT": "Your job {job} ran out of time{took}.",
+    "ABORTED": "Your job {job} was stopped{took}, before it was done.",
+    "REJECTED": "A request{job_named} was not accepted, so nothing was run.",
+}
+
+
+def subject(notification: JobNotification) -> str:
+    """One line for an inbox."""
+    name = notification.job_id or "a request"
+    failed = notification.failure
+    at = f" at stage {failed.stage} ({failed.failure_class})" if failed and failed.stage else ""
+    return subject_line(f"{name}: {notification.status.lower().replace('_', ' ')}{at}")
+
+
+def subject_line(line: str) -> str:
+    """A line as SNS takes it for a subject: whatever a producer chose to call things, it is printable ASCII."""
+    return "".join(character if " " <= character <= "~" else "?" for character in line)[:_LONGEST_SUBJECT]
+
+
+def as_text(notification: JobNotification) -> str:
+    """The whole notification as a letter."""
+    return "\n".join(_lines(notification)).rstrip() + "\n"
+
+
+def _lines(told: JobNotification) -> Iterator[str]:
+    job = f'"{told.job_id}"'
+    yield _OPENINGS[told.status].format(job=job, job_named=f" for job {job}" if told.job_id else "", took=_took(told))
+    yield ""
+    if told.rejection:
+        yield from _rejection(told.rejection)
+    if told.failure:
+        yield from _failure(told.failure)
+    yield from _stages(told.stages)
+    if told.left_out:
+        yield f"Left out, to keep this short enough to be sent: {'; '.join(told.left_out)}."
+    if told.cost:
+        yield _cost(told.cost)
+    if told.execution_console_url:
+        yield f"The execution: {told.execution_console_url}"
+    yield f"Notification {told.id}"
+
+
+def _took(told: JobNotification) -> str:
+    return f" after {_duration(told.duration_seconds)}" if told.duration_seconds is not None else ""
+
+
+def _duration(seconds: float) -> str:
+    if round(seconds, 1) < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _moment(iso: str) -> str:
+    """To the minute, which is cut and not rounded: a link must not be told to live longer than it does."""
+    return f"{iso[:10]} {iso[11:16]} UTC"
+
+
+def _cost(cost: Cost) -> str:
+    held = f"Its tasks held {cost.vcpu_seconds:,.2f} vCPU-seconds and {cost.gb_seconds:,.2f} GB-seconds"
+    return f"{held}, about {cost.estimate:.4f} by your prices." if cost.estimate is not None else f"{held}."
+
+
+def _rejection(rejection: Rejection) -> Iterator[str]:
+    yield "Why:"
+    for problem in rejection.problems:
+        where = f"{problem.field}: " if problem.field else ""
+        yield f"  - {where}{problem.message}. {problem.remedy}"
+    yield ""
+    if rejection.body_s3_uri:
+        yield f"The request as it was sent: {rejection.body_s3_uri}"
+    if rejection.body_link:
+        yield f"  to be opened until {_moment(rejection.body_link.expires_at)}:"
+        yield f"  {rejection.body_link.url}"
+    yield ""
+
+
+def _failure(card: FailureCard) -> Iterator[str]:
+    where = f", in stage {card.stage} ({card.stage_name})" if card.stage else ""
+    code = f", with exit code {card.exit_code}" if card.exit_code is not None else ""
+    yield f"Why: {in_words(card.failure_class)}{where}{code}. This is {SURE[card.confidence]}."
+    yield f"  Evidence: {_on_one_line(card.evidence)}"
+    yield f"  What to do: {_on_one_line(card.next_action)}"
+    if card.log_tail:
+        yield "  Its last words:"
+        yield from (f"    | {_on_one_line(line)}" for line in card.log_tail)
+    yield ""
+
+
+def _on_one_line(text: str) -> str:
+    """Words of a container's or of AWS's: what would break the line, or steer a terminal, becomes a space."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _stages(stages: tuple[StageReport, ...]) -> Iterator[str]:
+    for stage in stages:
+        alone = len(stage.attempts) == 1
+        code = "".join(_exit_code(attempt) for attempt in stage.attempts) if alone else ""
+        yield f"Stage {stage.stage} ({named(stage)}): {stage.status.lower().replace('_', ' ')}{code}"
+        for attempt in stage.attempts:
+            if not alone:
+                yield f"  Attempt {attempt.attempt}: {_ended(attempt)}{_exit_code(attempt)}"
+            yield from _attempt(attempt)
+        if stage.output_s3_prefix:
+            yield f"  Output: {stage.output_s3_prefix}"
+        yield ""
+
+
+def named(stage: StageReport | StageProgress) -> str:
+    """A stage by its name, and by its image where that is another one."""
+    return stage.name if stage.name == stage.image else f"{stage.name}, image {stage.image}"
+
+
+def _ended(attempt: AttemptReport) -> str:
+    return "passed" if attempt.passed else in_words(attempt.failure_class or "failed")
+
+
+def _exit_code(attempt: AttemptReport) -> str:
+    if attempt.exit_code is not None:
+        return f", exit code {attempt.exit_code}"
+    refused = (attempt.error or "").startswith(("ECS.", "AmazonECS.")) and attempt.task_arn is None
+    return ", no task was started" if refused else ", no exit code"
+
+
+def _attempt(attempt: AttemptReport) -> Iterator[str]:
+    times = attempt.durations
+    spent = (
+        f"waited for {_duration(times.queued)}" if times.queued is not None else "",
+        f"took {_duration(times.starting)} to pull its images and start" if times.starting is not None else "",
+        f"ran for {_duration(times.running)}{_on(attempt)}" if times.running is not None else "",
+    )
+    if any(spent):
+        yield f"  It {_joined(*filter(None, spent))}."
+    if times.archiving is not None:
+        yield f"  Its logs were archived {_duration(times.archiving)} after its end."
+    for container in attempt.containers:
+        if container.log:
+            yield from _log(container.log)
+
+
+def _joined(*parts: str) -> str:
+    *most, last = parts
+    return f"{', '.join(most)}, and {last}" if most else last
+
+
+def _on(attempt: AttemptReport) -> str:
+    """What it ran on and with, as far as that is known."""
+    memory = f" with {attempt.memory} MiB" if attempt.memory else ""
+    return f" on {attempt.ran_on}{memory}" if attempt.ran_on else memory
+
+
+def _log(log: LogReceipt) -> Iterator[str]:
+    why = _on_one_line(log.why or "")
+    if log.s3_uri is None:
+        yield f"  Log of {log.container}: {log.status.replace('_', ' ')}{f' ({why})' if why else ''}"
+        return
+    note = f"; {log.status.replace('_', ' ')}: {why}" if why else ""
+    lines = f"{log.lines:,} line{'' if log.lines == 1 else 's'}"
+    until = f", to be opened until {_moment(log.link.expires_at)}" if log.link else ""
+    yield f"  Log of {log.container} ({lines}{note}){until}:"
+    yield f"    {log.link.url if log.link else log.s3_uri}"

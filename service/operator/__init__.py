@@ -1,0 +1,1 @@
+"""The `jobferry` command and its verbs, for whoever runs Jobferry."""

@@ -1,0 +1,166 @@
+"""Look into dead-letter queues, with the reason each message failed; send messages back, or drop them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from service.aws.failures import Failure, failure_in, failure_key
+from service.aws.queue import ORIGINAL_ID, TRACE_HEADER
+from service.core.admission.request_body import printable
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_sqs import SQSClient
+
+QueueName = Literal["requests", "events", "undelivered"]
+# While we look through a queue its messages are hidden from others, for so long at most.
+_LOOKING_SECONDS = 60
+_SHOWN_CHARACTERS = 80
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message of a dead-letter queue; times in epoch seconds."""
+
+    queue: QueueName
+    url: str
+    message_id: str
+    original_id: str
+    sent_at: float
+    receive_count: int
+    body: str
+    failure: Failure | None
+    receipt_handle: str
+    attributes: dict[str, Any]
+    trace_header: str | None = None
+
+    @property
+    def beginning(self) -> str:
+        """The first characters of the body, safe for a terminal."""
+        return printable(self.body, _SHOWN_CHARACTERS)
+
+
+@dataclass(frozen=True)
+class DeadLetters:
+    """What was set aside of requests and of events, and the events that EventBridge could not even deliver.
+
+    The redrive policies of the queues in `sources` name the first two, the rules into the event queue the third. SQS
+    itself moves no message back from that one, since none of its queues feeds it [StartMessageMoveTask].
+    """
+
+    sqs: SQSClient
+    dynamodb: DynamoDBClient
+    events: Any  # EventBridge's client
+    table: str
+    sources: Mapping[QueueName, str]
+
+    def look(self, queue: QueueName) -> Iterator[DeadLetter]:
+        """Every message, each once. What is not deleted is visible to others again when the look ends."""
+        for url in self._dead_letter_urls(queue):
+            yield from self._look(queue, url)
+
+    def _look(self, queue: QueueName, url: str) -> Iterator[DeadLetter]:
+        seen: dict[str, DeadLetter] = {}
+        try:
+            while fresh := [item for item in self._receive(queue, url) if item.message_id not in seen]:
+                seen.update({letter.message_id: letter for letter in fresh})
+                yield from fresh
+        finally:
+            for letter in seen.values():
+                self._release(letter)
+
+    def find(self, message_id: str) -> DeadLetter | None:
+        """One message by its id, or by the id it had before it was replayed."""
+        for queue in self.sources:
+            for letter in self.look(queue):
+                if message_id in (letter.message_id, letter.original_id):
+                    return letter
+        return None
+
+    def replay(self, letter: DeadLetter) -> None:
+        """Send a message back to where it came from, and only then delete it here."""
+        attributes = {**letter.attributes, ORIGINAL_ID: {"DataType": "String", "StringValue": letter.original_id}}
+        trace: Any = {"DataType": "String", "StringValue": letter.trace_header}
+        self.sqs.send_message(
+            QueueUrl=self.sources[letter.queue],
+            MessageBody=letter.body,
+            MessageAttributes=attributes,
+            MessageSystemAttributes={TRACE_HEADER: trace} if letter.trace_header else {},
+        )
+        self.drop(letter)
+
+    def drop(self, letter: DeadLetter) -> None:
+        """Delete a message for good."""
+        self.sqs.delete_message(QueueUrl=letter.url, ReceiptHandle=letter.receipt_handle)
+
+    def _receive(self, queue: QueueName, url: str) -> list[DeadLetter]:
+        answer = self.sqs.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=10,
+            VisibilityTimeout=_LOOKING_SECONDS,
+            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp", TRACE_HEADER],
+            MessageAttributeNames=["All"],
+        )
+        return [self._letter(queue, url, item) for item in answer.get("Messages", [])]
+
+    def _letter(self, queue: QueueName, url: str, item: Any) -> DeadLetter:
+        attributes = item.get("MessageAttributes", {})
+        original_id = attributes.get(ORIGINAL_ID, {}).get("StringValue", item["MessageId"])
+        sent_at = int(item["Attributes"]["SentTimestamp"]) / 1000
+        return DeadLetter(
+            queue=queue,
+            url=url,
+            message_id=item["MessageId"],
+            original_id=original_id,
+            sent_at=sent_at,
+            receive_count=int(item["Attributes"]["ApproximateReceiveCount"]),
+            body=item["Body"],
+            failure=self._failure(original_id) or _not_delivered(attributes, sent_at),
+            receipt_handle=item["ReceiptHandle"],
+            attributes={name: _sendable(value) for name, value in attributes.items()},
+            trace_header=item["Attributes"].get(TRACE_HEADER),
+        )
+
+    def _failure(self, message_id: str) -> Failure | None:
+        answer = self.dynamodb.get_item(TableName=self.table, Key=failure_key(message_id))
+        return failure_in(answer.get("Item", {}))
+
+    def _dead_letter_urls(self, queue: QueueName) -> list[str]:
+        source = self.sqs.get_queue_attributes(
+            QueueUrl=self.sources[queue], AttributeNames=["QueueArn", "RedrivePolicy"]
+        )["Attributes"]
+        if queue == "undelivered":
+            return [self._url_of(arn) for arn in self._undelivered(source["QueueArn"])]
+        return [self._url_of(json.loads(source["RedrivePolicy"])["deadLetterTargetArn"])]
+
+    def _undelivered(self, event_queue: str) -> list[str]:
+        """Where the rules put what they cannot deliver to the event queue."""
+        rules = self.events.list_rule_names_by_target(TargetArn=event_queue)["RuleNames"]
+        targets = [item for rule in rules for item in self.events.list_targets_by_rule(Rule=rule)["Targets"]]
+        return sorted({item["DeadLetterConfig"]["Arn"] for item in targets if "DeadLetterConfig" in item})
+
+    def _url_of(self, arn: str) -> str:
+        account, name = arn.split(":")[4:6]
+        return self.sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
+
+    def _release(self, letter: DeadLetter) -> None:
+        # One that was replayed or dropped meanwhile is gone, which is as well.
+        try:
+            self.sqs.change_message_visibility(
+                QueueUrl=letter.url, ReceiptHandle=letter.receipt_handle, VisibilityTimeout=0
+            )
+        except self.sqs.exceptions.ClientError:
+            return
+
+
+def _not_delivered(attributes: Mapping[str, Any], at: float) -> Failure | None:
+    """Why EventBridge could not deliver an event, which it says in attributes [EventBridge, dead-letter queues]."""
+    code, message = (attributes.get(name, {}).get("StringValue", "") for name in ("ERROR_CODE", "ERROR_MESSAGE"))
+    return Failure(queue="undelivered", error=code, reason=message, at=at) if code else None
+
+
+def _sendable(value: Any) -> Any:
+    return {name: value[name] for name in ("DataType", "StringValue", "BinaryValue") if name in value}

@@ -1,0 +1,109 @@
+"""`jobferry dlq`: list, show, replay and drop what ended in a dead-letter queue."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+
+import boto3
+
+from service.operator.dead_letters import DeadLetter, DeadLetters
+from service.operator.deployed_stack import deployed_stack
+from service.settings import read_settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The sub-commands of `jobferry dlq`."""
+    actions = parser.add_subparsers(dest="action", required=True)
+    what = {
+        "list": "every dead letter, with the reason why it failed",
+        "show": "print one whole",
+        "replay": "send back to its queue",
+        "drop": "delete for good",
+    }
+    for name, does in what.items():
+        action = actions.add_parser(name, help=does)
+        action.add_argument("--stack", help="a CloudFormation stack, instead of what the JOBFERRY_* variables name")
+        if name != "list":
+            action.add_argument("message_id", nargs="?" if name == "replay" else None)
+        if name == "replay":
+            action.add_argument("--all", action="store_true", help="every dead letter of all queues")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what was asked for; 1 where there is no such message. Raises SettingsError where no queue is named."""
+    letters = _letters(boto3.Session(), options.stack)
+    if options.action == "list":
+        return _list(letters)
+    if options.action == "replay" and options.all:
+        return _replay_all(letters)
+    if options.message_id is None:
+        print("Name the message to replay, or say --all.")
+        return 2
+    return _one(letters, options.action, options.message_id)
+
+
+def _letters(session: boto3.Session, stack_name: str | None) -> DeadLetters:
+    if stack_name:
+        stack = deployed_stack(session, stack_name)
+        requests, events, table = map(stack.output, ("RequestQueueUrl", "EventQueueUrl", "JobsTableName"))
+    else:
+        settings = read_settings()
+        requests, events, table = settings.request_queue_url, settings.event_queue_url, settings.jobs_table
+    return DeadLetters(
+        sqs=session.client("sqs"),
+        dynamodb=session.client("dynamodb"),
+        events=session.client("events"),
+        table=table,
+        sources={"requests": requests, "events": events, "undelivered": events},
+    )
+
+
+def _list(letters: DeadLetters) -> int:
+    count = 0
+    for queue in letters.sources:
+        for letter in letters.look(queue):
+            count += 1
+            print(f"{letter.message_id}  {queue}  sent {_when(letter.sent_at)}  received {letter.receive_count} times")
+            print(f"    {_why(letter)}")
+            print(f"    {letter.beginning}")
+    print(f"{count} dead letter{'' if count == 1 else 's'}.")
+    return 0
+
+
+def _replay_all(letters: DeadLetters) -> int:
+    count = 0
+    for queue in letters.sources:
+        # All are looked at before the first is sent back, or one that fails again at once would be met twice.
+        for letter in list(letters.look(queue)):
+            letters.replay(letter)
+            count += 1
+    print(f"{count} sent back.")
+    return 0
+
+
+def _one(letters: DeadLetters, action: str, message_id: str) -> int:
+    letter = letters.find(message_id)
+    if letter is None:
+        print(f"No dead letter has the id {message_id}: `jobferry dlq list` shows those there are.")
+        return 1
+    match action:
+        case "show":
+            print(_why(letter))
+            print(letter.body)
+        case "replay":
+            letters.replay(letter)
+            print(f"{letter.message_id} was sent back to {letters.sources[letter.queue]}.")
+        case "drop":
+            letters.drop(letter)
+            print(f"{letter.message_id} was deleted.")
+    return 0
+
+
+def _why(letter: DeadLetter) -> str:
+    failure = letter.failure
+    return f"{failure.error}: {failure.reason} ({_when(failure.at)})" if failure else "no worker noted why it failed"
+
+
+def _when(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,1 @@
+"""Fakes, builders and waiting helpers: one home for what the tests share."""

@@ -1,0 +1,269 @@
+"""Step Functions: idempotent names, a bucket of starts, status events, redrives, and answers that lag behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from tests.support.aws.errors import Exceptions, refusal
+from tests.support.aws.eventbridge import SimEventBridge
+from tests.support.aws.integrations import submitted
+from tests.support.aws.sqs import Calls
+from tests.support.aws.state_machine import Ended, Integrations, Interpreter, Position
+from tests.support.faults import Faults, Rates
+from tests.support.loop import PROCESS, Process, VirtualLoop
+from tests.support.names import EXECUTION_ARN, STATE_MACHINE_ARN, moment
+
+ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
+_LONGEST_STALENESS_SECONDS = 5.0
+_HISTORY_PAGE = 2
+
+
+@dataclass(frozen=True)
+class Status:
+    """How an execution was from a moment on."""
+
+    at: float
+    status: str
+    redrive_count: int
+    stopped_at: float | None = None
+    output: str | None = None
+    error: str | None = None
+    cause: str | None = None
+
+
+@dataclass
+class Execution:
+    """One execution with all that it ever was."""
+
+    name: str
+    input: str
+    started_at: float
+    position: Position
+    history: list[Status] = field(default_factory=list)
+    runner: asyncio.Task[None] | None = None
+
+    @property
+    def arn(self) -> str:
+        return EXECUTION_ARN + self.name
+
+    @property
+    def now(self) -> Status:
+        return self.history[-1]
+
+    @property
+    def ended(self) -> bool:
+        return self.now.status in ENDED
+
+    def outcome_of(self, redrive_count: int) -> Status | None:
+        """How it ended for this redrive count."""
+        ends = [item for item in self.history if item.redrive_count == redrive_count and item.status in ENDED]
+        return ends[-1] if ends else None
+
+
+class SimStepFunctions:
+    """The state machine's executions."""
+
+    def __init__(
+        self,
+        loop: VirtualLoop,
+        chance: Random,
+        faults: Faults,
+        rates: Rates,
+        bridge: SimEventBridge,
+        integrations: Integrations,
+    ) -> None:
+        self.executions: dict[str, Execution] = {}
+        self.on_start: Callable[[Execution], None] = lambda execution: None
+        self.on_end: Callable[[Execution], None] = lambda execution: None
+        self._loop = loop
+        self._chance = chance
+        self._faults = faults
+        self._rates = rates
+        self._bridge = bridge
+        self._interpreter = Interpreter(loop, chance, integrations)
+        # StartExecution's bucket; the account's own is large, another stack in the account may have emptied it.
+        buckets: tuple[tuple[float, float], ...] = ((800, 150), (800, 150), (3, 0.5))
+        self._burst, self._refill = chance.choice(buckets)
+        self._tokens, self._filled_at = float(self._burst), 0.0
+
+    def start(self, name: str, text: str) -> Execution:
+        """Start an execution, or answer with the one that runs under this name with this input."""
+        if not self._take_token():
+            self._faults.note("StartExecution bucket empty")
+            raise refusal("ThrottlingException", "Rate exceeded")
+        held = self.executions.get(name)
+        if held is not None:
+            if held.ended or held.input != text:
+                raise refusal("ExecutionAlreadyExists")
+            return held
+        now = self._loop.time()
+        position = Position(name, EXECUTION_ARN + name, now, self._interpreter.start, json.loads(text))
+        execution = self.executions[name] = Execution(name, text, now, position)
+        self.on_start(execution)
+        self._go(execution, Status(now, "RUNNING", 0))
+        return execution
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """How an execution is, or was a little while ago: DescribeExecution is eventually consistent."""
+        execution = self.executions.get(name)
+        known = list(self._known(execution)) if execution else []
+        if execution is None or not known:
+            raise refusal("ExecutionDoesNotExist")
+        return _described(execution, known[-1])
+
+    def _known(self, execution: Execution) -> Iterator[Status]:
+        stale = self._faults.happens("stale DescribeExecution", self._rates.stale_describe, self._loop.time())
+        seen = self._loop.time() - (self._chance.random() * _LONGEST_STALENESS_SECONDS if stale else 0)
+        return (status for status in execution.history if status.at <= seen)
+
+    def history(self, name: str, token: str | None) -> dict[str, Any]:
+        """What happened in an execution, a page at a time."""
+        execution = self.executions.get(name)
+        if execution is None:
+            raise refusal("ExecutionDoesNotExist")
+        tasks = [
+            {"type": "TaskSubmitted", "taskSubmittedEventDetails": {"resourceType": "ecs", "output": submitted(told)}}
+            for told in execution.position.submitted
+        ]
+        at = int(token or 0)
+        events = [{"type": "ExecutionStarted"}, *tasks][at : at + _HISTORY_PAGE]
+        more = {"nextToken": str(at + _HISTORY_PAGE)} if at + _HISTORY_PAGE <= len(tasks) else {}
+        return {"events": events, **more}
+
+    def cut_off(self, execution: Execution, status: str) -> None:
+        """End an execution that runs, from outside: ABORTED, or TIMED_OUT as the machine's own timeout does."""
+        if not execution.ended:
+            assert execution.runner is not None
+            execution.runner.cancel()
+            self._end(execution, Ended(status))
+
+    def redrive(self, execution: Execution) -> None:
+        """Run an execution that did not succeed again, from the state that it was in."""
+        if not execution.ended:
+            return
+        self._faults.note("redrive")
+        if self._chance.random() < 0.5:
+            # In the API's enum; no event with it was found [botocore]. It must be taken as not final.
+            pending = Status(self._loop.time(), "PENDING_REDRIVE", execution.now.redrive_count + 1)
+            self._tell(execution, pending)
+        self._go(execution, Status(self._loop.time(), "RUNNING", execution.now.redrive_count + 1))
+
+    def _go(self, execution: Execution, status: Status) -> None:
+        execution.position.redrives = status.redrive_count
+        execution.history.append(status)
+        self._tell(execution, status)
+        execution.runner = self._loop.in_world(self._run(execution))
+
+    async def _run(self, execution: Execution) -> None:
+        self._end(execution, await self._interpreter.run(execution.position))
+
+    def _end(self, execution: Execution, how: Ended) -> None:
+        now = self._loop.time()
+        count = execution.now.redrive_count
+        execution.history.append(Status(now, how.status, count, now, how.output, how.error, how.cause))
+        self._tell(execution, execution.now)
+        self.on_end(execution)
+
+    def _tell(self, execution: Execution, status: Status) -> None:
+        """The status event; it leaves out what is too large, and its error and cause as it did in former years."""
+        detail = _described(execution, status)
+        for date in ("startDate", "stopDate"):
+            detail[date] = int(detail[date].timestamp() * 1000) if detail.get(date) else None
+        if self._faults.happens("event without its details", self._rates.detail_left_out, self._loop.time()):
+            detail.update(output=None, outputDetails={"included": False}, error=None, cause=None)
+        self._bridge.execution_changed(detail)
+
+    def _take_token(self) -> bool:
+        now = self._loop.time()
+        self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._refill)
+        self._filled_at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+def _described(execution: Execution, status: Status) -> dict[str, Any]:
+    """DescribeExecution's answer, which is an event's detail but for the form of its times."""
+    return {
+        "executionArn": execution.arn,
+        "stateMachineArn": STATE_MACHINE_ARN,
+        "name": execution.name,
+        "status": status.status,
+        "startDate": moment(execution.started_at),
+        "stopDate": moment(status.stopped_at) if status.stopped_at is not None else None,
+        "input": None,
+        "output": status.output,
+        "outputDetails": {"included": True},
+        "redriveCount": status.redrive_count,
+        "error": status.error,
+        "cause": status.cause,
+    }
+
+
+class _Tries:
+    """`client.meta.events`, as far as a worker hears of each try of a call that the SDK makes for it."""
+
+    def __init__(self) -> None:
+        self._heard_by: dict[Process | None, Callable[..., object]] = {}
+
+    def register(self, event: str, handler: Callable[..., object]) -> None:
+        self._heard_by[PROCESS.get()] = handler
+
+    def of(self, effect: Callable[[], Execution]) -> Execution:
+        """Make a try, and tell whoever makes it how it went."""
+        try:
+            return effect()
+        except ClientError as error:
+            self._heard_by.get(PROCESS.get(), _nobody)(response=(None, error.response))
+            raise
+
+
+def _nobody(**_: object) -> None:
+    """Hears nothing."""
+
+
+class StepFunctionsClient:
+    """The calls of aiobotocore's Step Functions client."""
+
+    exceptions = Exceptions
+
+    def __init__(self, calls: Calls, service: SimStepFunctions) -> None:
+        self._calls = calls
+        self._service = service
+        self._tries = _Tries()
+        self.meta = SimpleNamespace(events=self._tries)
+
+    async def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> Any:  # AWS's own name
+        execution = await self._calls.call(
+            "states.StartExecution", lambda: self._tries.of(lambda: self._service.start(name, input)), about=name
+        )
+        return {"executionArn": execution.arn, "startDate": moment(execution.started_at)}
+
+    async def describe_execution(self, *, executionArn: str) -> Any:
+        name = executionArn.rsplit(":", 1)[-1]
+        return await self._calls.call("states.DescribeExecution", lambda: self._service.describe(name), about=name)
+
+    async def get_execution_history(self, *, executionArn: str, nextToken: str | None = None, **_: Any) -> Any:
+        name = executionArn.rsplit(":", 1)[-1]
+        return await self._calls.call(
+            "states.GetExecutionHistory", lambda: self._service.history(name, nextToken), about=name
+        )
+
+    async def stop_execution(self, *, executionArn: str, **_: Any) -> Any:
+        name = executionArn.rsplit(":", 1)[-1]
+        return await self._calls.call("states.StopExecution", lambda: self._stop(name), about=name)
+
+    def _stop(self, name: str) -> Any:
+        if name not in self._service.executions:
+            raise refusal("ExecutionDoesNotExist")
+        self._service.cut_off(self._service.executions[name], "ABORTED")
+        return {}

@@ -1,0 +1,37 @@
+"""One pass a job at a time: a job of many stages has many events, and what they owe together is done together."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from service.core.record.record import Record
+
+Settle = Callable[[Record], Awaitable[object]]
+Read = Callable[[str], Awaitable[Record]]
+
+
+@dataclass
+class JobsInHand:
+    """The jobs that this process is settling. Whoever comes meanwhile has its fact in the record, and need not wait.
+
+    Nothing is lost by that: if the pass under way dies, its own message comes again, and a pass does all that is owed.
+    """
+
+    settle_record: Settle
+    read: Read
+    _look_again: dict[str, bool] = field(default_factory=dict)
+
+    async def settle(self, job: Record) -> None:
+        """Do all that is owed to a job, or leave it to the pass under way, which will look at the record again."""
+        if job.job_id in self._look_again:
+            self._look_again[job.job_id] = True
+            return
+        self._look_again[job.job_id] = False
+        try:
+            await self.settle_record(job)
+            while self._look_again[job.job_id]:
+                self._look_again[job.job_id] = False
+                await self.settle_record(await self.read(job.job_id))
+        finally:
+            del self._look_again[job.job_id]
