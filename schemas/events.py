@@ -44,7 +44,7 @@ def _from_iso(text: str) -> float | None:
     return _since_the_epoch(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())
 
 
-Moment = Annotated[float | None, BeforeValidator(_epoch_seconds)]
+EpochSeconds = Annotated[float | None, BeforeValidator(_epoch_seconds)]
 """A time in epoch seconds; None where AWS gave none, or none that can be read."""
 
 
@@ -95,8 +95,8 @@ class ExecutionDetail(FromAws):
     stateMachineArn: Text = None
     name: Text = None
     status: WellFormed
-    startDate: Moment = None
-    stopDate: Moment = None
+    startDate: EpochSeconds = None
+    stopDate: EpochSeconds = None
     output: Text = None
     outputDetails: Annotated[PayloadDetails | None, BeforeValidator(_object_or_none)] = None
     redriveCount: Count = 0
@@ -150,12 +150,12 @@ class TaskDetail(FromAws):
     capacityProviderName: Text = None
     cpu: Text = None
     memory: Text = None
-    createdAt: Moment = None
-    pullStartedAt: Moment = None
-    pullStoppedAt: Moment = None
-    startedAt: Moment = None
-    stoppedAt: Moment = None
-    executionStoppedAt: Moment = None
+    createdAt: EpochSeconds = None
+    pullStartedAt: EpochSeconds = None
+    pullStoppedAt: EpochSeconds = None
+    startedAt: EpochSeconds = None
+    stoppedAt: EpochSeconds = None
+    executionStoppedAt: EpochSeconds = None
     containers: Annotated[tuple[Container, ...], BeforeValidator(_objects)] = ()
     overrides: Annotated[TaskOverrides | None, BeforeValidator(_object_or_none)] = None
 
@@ -163,7 +163,7 @@ class TaskDetail(FromAws):
 class _Envelope(FromAws):
     account: Text = None
     region: Text = None
-    time: Moment = None
+    time: EpochSeconds = None
 
 
 class ExecutionEvent(_Envelope):

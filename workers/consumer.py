@@ -14,7 +14,7 @@ from service.aws.queue import MAX_BATCH, Message, Queue
 from service.clock import wall_clock
 from service.metrics import HANDED_BACK, POLL_FAILURES, POLLS, SETTLE_FAILURES, UNMETERED, Meter
 from workers.guard import failure_of
-from workers.liveness import Pulse
+from workers.liveness import Liveness
 
 Handle = Callable[[Message], Awaitable[None]]
 Gate = Callable[[], Awaitable[None]]
@@ -51,7 +51,7 @@ class Consumer:
     slots: int
     poll_seconds: int
     stopping: asyncio.Event
-    pulse: Pulse = field(default_factory=lambda: Pulse(wall_clock))
+    liveness: Liveness = field(default_factory=lambda: Liveness(wall_clock))
     gate: Gate = _always_open
     note_failure: NoteFailure = _not_noted
     metrics: Meter = UNMETERED
@@ -59,7 +59,7 @@ class Consumer:
 
     async def run(self) -> None:
         """Consume until `stopping` is set; then finish the poll, settle what was taken, and delete what is settled."""
-        self.pulse.expects(self.name)
+        self.liveness.expects(self.name)
         slots = _Slots(self.slots)
         deleting = asyncio.create_task(self._delete_settled())
         try:
@@ -94,12 +94,12 @@ class Consumer:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), _POLL_FAILED_SECONDS)
             return ()
-        self.pulse.polled(self.name)
+        self.liveness.polled(self.name)
         self.metrics.count(POLLS)
         return messages
 
     async def _settle(self, message: Message) -> None:
-        self.pulse.took()
+        self.liveness.took()
         try:
             with structlog.contextvars.bound_contextvars(message_id=message.message_id, queue=self.name):
                 await self._handle_or_retry(message)
@@ -108,7 +108,7 @@ class Consumer:
             await _briefly(self._give_back(message))
             raise
         finally:
-            self.pulse.let_go()
+            self.liveness.let_go()
 
     async def _handle_or_retry(self, message: Message) -> None:
         error = await failure_of(self._handle(message), "message_failed", receive_count=message.receive_count)

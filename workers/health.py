@@ -9,18 +9,18 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from workers.liveness import Pulse
+from workers.liveness import Liveness
 
 _ASK_SECONDS = 5
 
 
 @asynccontextmanager
-async def health_page(pulse: Pulse, port: int) -> AsyncIterator[None]:
+async def health_page(liveness: Liveness, port: int) -> AsyncIterator[None]:
     """Serve on this port for as long as the context lasts; port 0 serves nothing."""
     if port == 0:
         yield
         return
-    runner = web.AppRunner(_app(pulse), access_log=None)
+    runner = web.AppRunner(_app(liveness), access_log=None)
     await runner.setup()
     try:
         # All interfaces: a load balancer or a person in the task's network may ask; there is nothing secret to learn.
@@ -41,15 +41,15 @@ def ask(port: int) -> int:
         return 1
 
 
-def _app(pulse: Pulse) -> web.Application:
+def _app(liveness: Liveness) -> web.Application:
     async def live(_: web.Request) -> web.Response:
         """The process answers; a loop that crashed would have ended it."""
         return web.json_response({"live": True})
 
     async def ready(_: web.Request) -> web.Response:
         """Every queue was polled with success lately."""
-        silent = {queue: round(age) for queue, age in pulse.silent_queues().items()}
-        body = {"ready": not silent, "seconds_without_poll": silent, "messages_in_hand": pulse.holding}
+        silent = {queue: round(age) for queue, age in liveness.silent_queues().items()}
+        body = {"ready": not silent, "seconds_without_poll": silent, "messages_in_hand": liveness.holding}
         return web.json_response(body, status=503 if silent else 200)
 
     app = web.Application()

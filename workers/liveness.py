@@ -10,7 +10,7 @@ LONGEST_WITHOUT_POLL_SECONDS = 180
 
 
 @dataclass
-class Pulse:
+class Liveness:
     """Kept by the consumers, read by the health page and by scale-in protection."""
 
     now: Clock

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import aiohttp
 import structlog
 
-from workers.liveness import Pulse
+from workers.liveness import Liveness
 
 log = structlog.stdlib.get_logger()
 
@@ -27,7 +27,7 @@ class Protection:
     """Keeps the task's protection in step with the work; without an agent, as outside ECS, it does nothing."""
 
     agent_uri: str | None
-    pulse: Pulse
+    liveness: Liveness
     stopping: asyncio.Event
     _protected_at: float | None = None
 
@@ -44,8 +44,8 @@ class Protection:
                 await self._put(session, protect=False)
 
     async def _keep_in_step(self, session: aiohttp.ClientSession) -> None:
-        now = self.pulse.now()
-        busy = self.pulse.holding > 0 or now - self.pulse.last_busy_at < _IDLE_SECONDS
+        now = self.liveness.now()
+        busy = self.liveness.holding > 0 or now - self.liveness.last_busy_at < _IDLE_SECONDS
         due = self._protected_at is None or now - self._protected_at > _RENEW_AFTER_SECONDS
         if busy and due and await self._put(session, protect=True):
             self._protected_at = now

@@ -12,7 +12,7 @@ Read = Callable[[str], Awaitable[Record]]
 
 
 @dataclass
-class JobsInHand:
+class SingleFlight:
     """The jobs that this process is settling. Whoever comes meanwhile has its fact in the record, and need not wait.
 
     Nothing is lost by that: if the pass under way dies, its own message comes again, and a pass does all that is owed.

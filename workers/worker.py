@@ -22,11 +22,11 @@ from service.settings import Settings
 from workers.consumer import Consumer, Gate, Handle, NoteFailure
 from workers.events import Events
 from workers.health import health_page
-from workers.liveness import Pulse
+from workers.liveness import Liveness
 from workers.protection import Protection
 from workers.reporting import metrics_reported
 from workers.requests import Requests
-from workers.single_flight import JobsInHand
+from workers.single_flight import SingleFlight
 from workers.sweeper import Sweeper
 
 log = structlog.stdlib.get_logger()
@@ -39,15 +39,15 @@ async def run_worker(settings: Settings) -> None:
     stopping = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stopping.set)
-    pulse = Pulse(wall_clock)
+    liveness = Liveness(wall_clock)
     async with AsyncExitStack() as opened:
         runtime = await _unless_stopped(stopping, opened.enter_async_context(open_runtime(settings)))
         if runtime is not None:
-            await opened.enter_async_context(health_page(pulse, settings.health_port))
+            await opened.enter_async_context(health_page(liveness, settings.health_port))
             told = metrics_reported(runtime.metrics, settings.stack, wall_clock, _to_standard_output)
             await opened.enter_async_context(told)
             log.info("worker_started", images=len(runtime.catalog.images), job_types=len(runtime.catalog.job_types))
-            await work_until_stopped(Worker(runtime, pulse, stopping))
+            await work_until_stopped(Worker(runtime, liveness, stopping))
     log.info("worker_stopped")
 
 
@@ -80,7 +80,7 @@ class Worker:
     """The loops of a worker, and what they share."""
 
     runtime: Runtime
-    pulse: Pulse
+    liveness: Liveness
     stopping: asyncio.Event
 
     def loops(self) -> tuple[Coroutine[None, None, None], ...]:
@@ -89,13 +89,13 @@ class Worker:
         now, metrics = self.runtime.settling.now, self.runtime.metrics
         requests = Requests(self.runtime.catalog, self.runtime.objects, settings.log_bucket, table, now, metrics)
         events = Events(settings.state_machine_arn, table, metrics)
-        in_hand = JobsInHand(self.runtime.settling.settle, table.read)
-        admit, follow = _handle(requests.hear, in_hand), _handle(events.hear, in_hand)
+        single_flight = SingleFlight(self.runtime.settling.settle, table.read)
+        admit, follow = _handle(requests.hear, single_flight), _handle(events.hear, single_flight)
         return (
             self._consumer("requests", self.runtime.requests, admit, settings.request_slots, self._starts_left),
             self._consumer("events", self.runtime.events, follow, settings.event_slots, _always_open),
             self._sweeper().run(),
-            Protection(os.environ.get("ECS_AGENT_URI"), self.pulse, self.stopping).run(),
+            Protection(os.environ.get("ECS_AGENT_URI"), self.liveness, self.stopping).run(),
         )
 
     def _consumer(self, name: str, queue: Queue, handle: Handle, slots: int, gate: Gate) -> Coroutine[None, None, None]:
@@ -106,7 +106,7 @@ class Worker:
             slots=slots,
             poll_seconds=self.runtime.settings.poll_seconds,
             stopping=self.stopping,
-            pulse=self.pulse,
+            liveness=self.liveness,
             gate=gate,
             note_failure=self._note_failure(name),
             metrics=self.runtime.metrics,
@@ -147,13 +147,13 @@ def _to_standard_output(line: str) -> None:
 _Hear = Callable[[Message], Awaitable[Record | None]]
 
 
-def _handle(hear: _Hear, in_hand: JobsInHand) -> Handle:
+def _handle(hear: _Hear, single_flight: SingleFlight) -> Handle:
     """Learn what a message says, then do what its job is now owed."""
 
     async def handle(message: Message) -> None:
         job = await hear(message)
         if job is not None:
-            await in_hand.settle(job)
+            await single_flight.settle(job)
 
     return handle
 

@@ -25,7 +25,7 @@ from service.clock import wall_clock
 from service.perform import Performer
 from service.runtime import Runtime, open_runtime
 from service.settings import Settings
-from workers.liveness import Pulse
+from workers.liveness import Liveness
 from workers.worker import Worker
 
 JOBS = 100
@@ -83,7 +83,7 @@ async def _run_jobs(run: LocalRun, runtime: Runtime) -> None:
     sender = await asyncio.create_subprocess_exec(*_sender(run))
     await sender.wait()
     async with asyncio.TaskGroup() as loops:
-        for loop in Worker(runtime, Pulse(wall_clock), stopping).loops():
+        for loop in Worker(runtime, Liveness(wall_clock), stopping).loops():
             loops.create_task(loop)
         announced = await asyncio.to_thread(subscriber.wait_for, JOBS, _WITHIN_SECONDS)
         stopping.set()

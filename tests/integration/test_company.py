@@ -1,4 +1,4 @@
-"""What keeps the loops company: the pulse, the health page and scale-in protection."""
+"""What keeps the loops company: the liveness, the health page and scale-in protection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aiohttp import web
 from tests.support.job_facts import Time
 from tests.support.waiting import eventually
 from workers.health import ask, health_page
-from workers.liveness import Pulse
+from workers.liveness import Liveness
 from workers.protection import Protection
 
 
@@ -35,9 +35,9 @@ async def asked(port: int, path: str) -> tuple[int, Any]:
 
 async def test_ready_turns_false_when_no_poll_succeeds_for_three_minutes(time: Time) -> None:
     """And true again with the next one; live says only that the process answers."""
-    pulse, port = Pulse(time), free_port()
-    pulse.expects("requests")
-    async with health_page(pulse, port):
+    liveness, port = Liveness(time), free_port()
+    liveness.expects("requests")
+    async with health_page(liveness, port):
         assert (await asked(port, "/ready"))[0] == 200
         time.seconds += 181
         assert await asked(port, "/ready") == (
@@ -45,16 +45,16 @@ async def test_ready_turns_false_when_no_poll_succeeds_for_three_minutes(time: T
             {"ready": False, "seconds_without_poll": {"requests": 181}, "messages_in_hand": 0},
         )
         assert (await asked(port, "/live"))[0] == 200
-        pulse.polled("requests")
+        liveness.polled("requests")
         assert (await asked(port, "/ready"))[0] == 200
 
 
 async def test_the_health_command_asks_the_page(time: Time) -> None:
     """0 while ready, 1 when not, and 1 when nobody answers."""
-    pulse, port = Pulse(time), free_port()
-    async with health_page(pulse, port):
+    liveness, port = Liveness(time), free_port()
+    async with health_page(liveness, port):
         assert await asyncio.to_thread(ask, port) == 0
-        pulse.expects("events")
+        liveness.expects("events")
         time.seconds += 1000
         assert await asyncio.to_thread(ask, port) == 1
     assert await asyncio.to_thread(ask, port) == 1
@@ -84,9 +84,9 @@ async def test_protection_is_taken_while_busy_and_released_when_told_to_stop(
 ) -> None:
     """Busy: protected. Stopping: released, so that scale-in need not wait for the expiry."""
     uri, told = agent
-    pulse, stopping = Pulse(time), asyncio.Event()
-    pulse.took()
-    running = asyncio.create_task(Protection(uri, pulse, stopping).run())
+    liveness, stopping = Liveness(time), asyncio.Event()
+    liveness.took()
+    running = asyncio.create_task(Protection(uri, liveness, stopping).run())
     await eventually(lambda: told)
     assert told[0]["ProtectionEnabled"] is True
     stopping.set()
@@ -97,11 +97,11 @@ async def test_protection_is_taken_while_busy_and_released_when_told_to_stop(
 async def test_protection_is_released_when_idle(agent: tuple[str, list[dict[str, Any]]], time: Time) -> None:
     """Idle for a while, the task may be scaled in."""
     uri, told = agent
-    pulse, stopping = Pulse(time), asyncio.Event()
-    pulse.took()
-    running = asyncio.create_task(Protection(uri, pulse, stopping).run())
+    liveness, stopping = Liveness(time), asyncio.Event()
+    liveness.took()
+    running = asyncio.create_task(Protection(uri, liveness, stopping).run())
     await eventually(lambda: told)
-    pulse.let_go()
+    liveness.let_go()
     time.seconds += 11
     await eventually(lambda: told[-1] == {"ProtectionEnabled": False})
     stopping.set()
@@ -110,9 +110,9 @@ async def test_protection_is_released_when_idle(agent: tuple[str, list[dict[str,
 
 async def test_an_agent_that_is_gone_does_not_stop_the_worker(time: Time) -> None:
     """Protection is a courtesy: without it the work goes on."""
-    pulse, stopping = Pulse(time), asyncio.Event()
-    pulse.took()
-    running = asyncio.create_task(Protection(f"http://127.0.0.1:{free_port()}", pulse, stopping).run())
+    liveness, stopping = Liveness(time), asyncio.Event()
+    liveness.took()
+    running = asyncio.create_task(Protection(f"http://127.0.0.1:{free_port()}", liveness, stopping).run())
     await asyncio.wait([running], timeout=0.2)
     assert not running.done()
     stopping.set()

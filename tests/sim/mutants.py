@@ -24,7 +24,7 @@ from service.core.planning import planning
 from service.core.policy import outcome as story
 from service.core.policy import owed
 from service.core.policy.actions import Action, Announce, AskExecution
-from service.core.policy.outcome import AttemptStory
+from service.core.policy.outcome import AttemptOutcome
 from service.core.record.facts import Announced, Claimed, ExecutionChanged, Fact, Requested, TaskChanged
 from service.core.record.record import Record
 from service.core.telling import compose as announce
@@ -325,6 +325,6 @@ MUTANTS = (
     _mutant(
         "takes a stopped task for a finished stage",
         (9,),
-        (AttemptStory, "passed", _TAKES_STOPPED_FOR_FINISHED),
+        (AttemptOutcome, "passed", _TAKES_STOPPED_FOR_FINISHED),
     ),
 )

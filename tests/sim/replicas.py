@@ -27,7 +27,7 @@ from tests.support.loop import Process, VirtualLoop, world_call_at
 from tests.support.names import BUCKET, EPOCH, EVENTS_URL, REGION, REQUESTS_URL, STATE_MACHINE_ARN, TOPIC_ARN
 from tests.support.simulated_images import CATALOG
 from tests.support.trace import Trace
-from workers.liveness import Pulse
+from workers.liveness import Liveness
 from workers.worker import Worker, work_until_stopped
 
 _MOST_SKEW_SECONDS = 0.5
@@ -173,7 +173,7 @@ class Replica:
 
         objects = Objects(self._clients.s3, self._clients.s3.session, now)  # type: ignore[arg-type]  # the simulated client
         runtime = await wire(self._settings, self._clients.open, objects, CATALOG, REGION, now, names.__next__)
-        await work_until_stopped(Worker(runtime, Pulse(now), stopping))
+        await work_until_stopped(Worker(runtime, Liveness(now), stopping))
 
     def _exited(self, task: asyncio.Task[None]) -> None:
         process = self._process

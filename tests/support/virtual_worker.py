@@ -26,7 +26,7 @@ from tests.support.aws.stepfunctions import StepFunctionsClient
 from tests.support.builders import body, catalog
 from tests.support.loop import VirtualLoop
 from tests.support.names import EPOCH, EVENTS_URL, EXECUTION_ARN, REGION, REQUESTS_URL
-from workers.liveness import Pulse
+from workers.liveness import Liveness
 from workers.worker import Worker, work_until_stopped
 
 # The template's MaxReceives.
@@ -137,7 +137,7 @@ class Place:
         settings = SETTINGS.model_copy(update=changed)
         objects = Objects(self._clients["s3"], None, self._now)
         runtime = await wire(settings, self._client, objects, catalog(), REGION, self._now)
-        await work_until_stopped(Worker(runtime, Pulse(self._now), stopping))
+        await work_until_stopped(Worker(runtime, Liveness(self._now), stopping))
 
     async def _client(self, service: str) -> Any:
         return self._clients.get(service, object())

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from service.core.record.record import Record
-from workers.single_flight import JobsInHand
+from workers.single_flight import SingleFlight
 
 
 class Passes:
@@ -28,11 +28,11 @@ class Passes:
 async def test_who_comes_during_a_pass_does_not_wait_and_is_looked_after() -> None:
     """Two events during a pass make one more pass, over the record as it is then."""
     passes = Passes()
-    in_hand = JobsInHand(passes.settle, passes.read)
-    first = asyncio.create_task(in_hand.settle(Record("job")))
+    single_flight = SingleFlight(passes.settle, passes.read)
+    first = asyncio.create_task(single_flight.settle(Record("job")))
     await asyncio.sleep(0)
-    await in_hand.settle(Record("job"))
-    await in_hand.settle(Record("job"))
+    await single_flight.settle(Record("job"))
+    await single_flight.settle(Record("job"))
     assert len(passes.begun) == 1
     passes.go_on.set()
     await first
@@ -42,8 +42,8 @@ async def test_who_comes_during_a_pass_does_not_wait_and_is_looked_after() -> No
 async def test_jobs_do_not_wait_for_one_another() -> None:
     """Another job's pass begins at once."""
     passes = Passes()
-    in_hand = JobsInHand(passes.settle, passes.read)
-    both = [asyncio.create_task(in_hand.settle(Record(name))) for name in ("one", "two")]
+    single_flight = SingleFlight(passes.settle, passes.read)
+    both = [asyncio.create_task(single_flight.settle(Record(name))) for name in ("one", "two")]
     await asyncio.sleep(0)
     assert [job.job_id for job in passes.begun] == ["one", "two"]
     passes.go_on.set()
@@ -57,10 +57,10 @@ async def test_after_a_pass_that_failed_the_next_one_begins_anew() -> None:
     async def fails(_: Record) -> None:
         raise OSError("the network is down")
 
-    in_hand = JobsInHand(fails, passes.read)
+    single_flight = SingleFlight(fails, passes.read)
     with pytest.raises(OSError, match="down"):
-        await in_hand.settle(Record("job"))
-    in_hand.settle_record = passes.settle
+        await single_flight.settle(Record("job"))
+    single_flight.settle_record = passes.settle
     passes.go_on.set()
-    await in_hand.settle(Record("job"))
+    await single_flight.settle(Record("job"))
     assert len(passes.begun) == 1

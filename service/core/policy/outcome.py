@@ -15,12 +15,12 @@ from service.core.record.record import Record
 
 
 @dataclass(frozen=True)
-class StageStory:
+class StageOutcome:
     """One stage of a record: what it is, and its attempts, each as the planner told it and as ECS told it."""
 
     number: int
     brief: StageBrief
-    attempts: tuple[AttemptStory, ...]
+    attempts: tuple[AttemptOutcome, ...]
 
     @property
     def passed(self) -> bool:
@@ -29,7 +29,7 @@ class StageStory:
 
 
 @dataclass(frozen=True)
-class AttemptStory:
+class AttemptOutcome:
     """One attempt: told by the planner, by ECS, or by both.
 
     `reported` is whether nobody waits for a word of its container any more; that it gave its word only shows in what
@@ -88,14 +88,14 @@ def status_of(record: Record) -> Status:
             return "TIMED_OUT" if execution.error == JOB_TIMED_OUT else "FAILED"
 
 
-def stages_of(record: Record) -> tuple[StageStory, ...]:
+def stages_of(record: Record) -> tuple[StageOutcome, ...]:
     """Every stage of the job, with what is known of its attempts."""
     briefs = record.request.stages if record.request else ()
     planned = record.execution.attempts if record.execution else ()
     heard_of = record.tasks
     begun = max((*(item.stage for item in planned), *(task.stage or 0 for task in heard_of)), default=0)
     return tuple(
-        StageStory(
+        StageOutcome(
             number,
             brief,
             _attempts_of(
@@ -112,12 +112,12 @@ def stages_of(record: Record) -> tuple[StageStory, ...]:
 
 def _attempts_of(
     planned: Sequence[Attempt], heard_of: Sequence[TaskChanged], number: int, brief: StageBrief, *, reported: bool
-) -> tuple[AttemptStory, ...]:
+) -> tuple[AttemptOutcome, ...]:
     told = {item.attempt: item for item in planned}
     tasks = {task.attempt or 1: task for task in heard_of if task.stage == number}
     by_id = {task.task_id: task for task in heard_of}
     return tuple(
-        AttemptStory(
+        AttemptOutcome(
             attempt,
             brief.container,
             told.get(attempt),

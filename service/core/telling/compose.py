@@ -19,7 +19,7 @@ from schemas.notification import (
 from schemas.price import Price
 from service.core.diagnosis.ending import whole_number
 from service.core.log_layout import stage_prefix
-from service.core.policy.outcome import AttemptStory, StageStory, stages_of, status_of
+from service.core.policy.outcome import AttemptOutcome, StageOutcome, stages_of, status_of
 from service.core.record.facts import ContainerState, LogArchived, Rejected, Requested, TaskChanged
 from service.core.record.record import Record
 from service.core.redaction import Redaction
@@ -128,7 +128,7 @@ def _of_job(record: Record, request: Requested, links: Links) -> JobNotification
     )
 
 
-def _stage_report(record: Record, request: Requested, story: StageStory, links: Links) -> StageReport:
+def _stage_report(record: Record, request: Requested, story: StageOutcome, links: Links) -> StageReport:
     return StageReport(
         stage=story.number,
         name=story.brief.name,
@@ -139,7 +139,7 @@ def _stage_report(record: Record, request: Requested, story: StageStory, links: 
     )
 
 
-def _attempt_report(record: Record, story: AttemptStory, links: Links) -> AttemptReport:
+def _attempt_report(record: Record, story: AttemptOutcome, links: Links) -> AttemptReport:
     task, told = story.task, story.told
     return AttemptReport(
         attempt=story.number,

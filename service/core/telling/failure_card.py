@@ -9,14 +9,14 @@ from dataclasses import replace
 from schemas.notification import FailureCard
 from service.core.diagnosis.diagnosis import Diagnosis, Ending, diagnose, diagnose_as_told, ending_of_task, retryable
 from service.core.planning.planning import JOB_TIMED_OUT, STAGE_FAILED
-from service.core.policy.outcome import AttemptStory, StageStory
+from service.core.policy.outcome import AttemptOutcome, StageOutcome
 from service.core.record.facts import ExecutionChanged, StageBrief, TaskChanged
 from service.core.record.record import Record
 
 _UNKNOWN_TO_THE_STATE_MACHINE = "Jobferry.Unknown"
 
 
-def failure_card(record: Record, execution: ExecutionChanged, stages: Iterable[StageStory]) -> FailureCard:
+def failure_card(record: Record, execution: ExecutionChanged, stages: Iterable[StageOutcome]) -> FailureCard:
     """The card of a job that did not succeed."""
     failed = next((story for story in stages if story.attempts and not story.passed), None)
     last = failed.attempts[-1] if failed else None
@@ -35,7 +35,7 @@ def failure_card(record: Record, execution: ExecutionChanged, stages: Iterable[S
     )
 
 
-def _diagnosis(execution: ExecutionChanged, last: AttemptStory | None, ending: Ending) -> Diagnosis:
+def _diagnosis(execution: ExecutionChanged, last: AttemptOutcome | None, ending: Ending) -> Diagnosis:
     """The planner read the task in its error's cause; of a task that ECS tells nothing of, it knows more than we do."""
     unseen = last is not None and (last.task is None or last.task.forgotten)
     if unseen and last and last.told and last.told.failure_class and execution.error == STAGE_FAILED:
@@ -43,7 +43,7 @@ def _diagnosis(execution: ExecutionChanged, last: AttemptStory | None, ending: E
     return diagnose(ending)
 
 
-def _ending(execution: ExecutionChanged, failed: StageStory | None) -> Ending:
+def _ending(execution: ExecutionChanged, failed: StageOutcome | None) -> Ending:
     last = failed.attempts[-1] if failed else None
     error, cause = _error_of(execution, last)
     if failed is None or last is None:
@@ -51,7 +51,7 @@ def _ending(execution: ExecutionChanged, failed: StageStory | None) -> Ending:
     return ending_of_attempt(failed.brief, last, error, cause)
 
 
-def ending_of_attempt(brief: StageBrief, attempt: AttemptStory, error: str | None, cause: str | None) -> Ending:
+def ending_of_attempt(brief: StageBrief, attempt: AttemptOutcome, error: str | None, cause: str | None) -> Ending:
     """How an attempt ended, by what ECS told of its task, and by Step Functions' error where it is known."""
     task = attempt.task
     known = ending_of_task(task, attempt.own_container, error, cause) if task else Ending(error=error, cause=cause)
@@ -69,7 +69,7 @@ def _ran_for(task: TaskChanged | None) -> float | None:
     return task.stopped_at - task.started_at if task and task.stopped_at and task.started_at else None
 
 
-def _error_of(execution: ExecutionChanged, last: AttemptStory | None) -> tuple[str | None, str | None]:
+def _error_of(execution: ExecutionChanged, last: AttemptOutcome | None) -> tuple[str | None, str | None]:
     """What failed the stage, rather than the planner's own name for giving up."""
     if execution.status in {"TIMED_OUT", "ABORTED"}:
         return f"Execution.{execution.status}", execution.cause
@@ -90,7 +90,7 @@ def _evidence(cause: str | None) -> str | None:
     return str(told["evidence"]) if isinstance(told, dict) and "evidence" in told else cause
 
 
-def _tail(record: Record, last: AttemptStory | None) -> tuple[str, ...]:
+def _tail(record: Record, last: AttemptOutcome | None) -> tuple[str, ...]:
     if last is None or last.task is None or last.own is None:
         return ()
     receipt = record.receipt(last.task, last.own)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from schemas.progress import JobProgress, ProgressStatus, Setback, StageProgress
 from service.core.diagnosis.diagnosis import diagnose
-from service.core.policy.outcome import AttemptStory, StageStory, stages_of
+from service.core.policy.outcome import AttemptOutcome, StageOutcome, stages_of
 from service.core.record.facts import ENDED
 from service.core.record.record import Record
 from service.core.redaction import Redaction
@@ -30,7 +30,7 @@ class Step:
 
     name: str
     status: ProgressStatus
-    made_by: tuple[StageStory, AttemptStory] | None = None
+    made_by: tuple[StageOutcome, AttemptOutcome] | None = None
 
 
 def untold(record: Record) -> tuple[Step, ...]:
@@ -50,16 +50,16 @@ def _steps(record: Record) -> Iterator[Step]:
         yield from _finish(story)
 
 
-def _retries(story: StageStory) -> Iterator[Step]:
+def _retries(story: StageOutcome) -> Iterator[Step]:
     """The attempts that another one followed, those that never had a task included."""
     known = {attempt.number: attempt for attempt in story.attempts}
     for number in range(1, max(known, default=1)):
-        attempt = known.get(number) or AttemptStory(number, story.brief.container)
+        attempt = known.get(number) or AttemptOutcome(number, story.brief.container)
         if _is_over(story, attempt):
             yield Step(f"RETRYING:{story.number}:{number}", "RETRYING", (story, attempt))
 
 
-def _is_over(story: StageStory, attempt: AttemptStory) -> bool:
+def _is_over(story: StageOutcome, attempt: AttemptOutcome) -> bool:
     """Whether there is no more to hear of it: why it failed comes with its task's end.
 
     Step Functions lets go of a callback's task, which may run on: nobody waits for that one.
@@ -68,7 +68,7 @@ def _is_over(story: StageStory, attempt: AttemptStory) -> bool:
     return task is None or task.stopped or attempt.told is not None or story.brief.integration == "callback"
 
 
-def _finish(story: StageStory) -> Iterator[Step]:
+def _finish(story: StageOutcome) -> Iterator[Step]:
     last = story.attempts[-1] if story.attempts else None
     if last is not None and last.passed:
         yield Step(f"STAGE_FINISHED:{story.number}:{last.number}", "STAGE_FINISHED", (story, last))
@@ -100,7 +100,7 @@ def compose_progress(record: Record, step: Step, redaction: Redaction = _ALWAYS_
     return draft.model_copy(update={"text": progress_as_text(draft)})
 
 
-def _stage(story: StageStory, attempt: AttemptStory) -> StageProgress:
+def _stage(story: StageOutcome, attempt: AttemptOutcome) -> StageProgress:
     task = attempt.task
     return StageProgress(
         stage=story.number,
@@ -114,7 +114,7 @@ def _stage(story: StageStory, attempt: AttemptStory) -> StageProgress:
     )
 
 
-def _setback(record: Record, redaction: Redaction, story: StageStory, attempt: AttemptStory) -> Setback | None:
+def _setback(record: Record, redaction: Redaction, story: StageOutcome, attempt: AttemptOutcome) -> Setback | None:
     """Why an attempt failed, as far as it is known."""
     if not _is_explained(record, attempt):
         return None
@@ -123,7 +123,7 @@ def _setback(record: Record, redaction: Redaction, story: StageStory, attempt: A
     return Setback(failure_class=found.failure_class, confidence=found.confidence, evidence=evidence)
 
 
-def _is_explained(record: Record, attempt: AttemptStory) -> bool:
+def _is_explained(record: Record, attempt: AttemptOutcome) -> bool:
     """Whether anything is known of how it ended. After a redrive, a stop may be a person's as well as the clock's."""
     if attempt.told is not None:
         return True
@@ -131,12 +131,12 @@ def _is_explained(record: Record, attempt: AttemptStory) -> bool:
     return task is not None and task.stopped and not (_was_stopped(attempt) and record.redrive_count)
 
 
-def _error_of(attempt: AttemptStory) -> str | None:
+def _error_of(attempt: AttemptOutcome) -> str | None:
     """Step Functions' error. Until the outcome tells it, a stop was the clock's: after a person's there is no retry."""
     if attempt.told is not None:
         return attempt.told.error
     return "States.Timeout" if _was_stopped(attempt) else None
 
 
-def _was_stopped(attempt: AttemptStory) -> bool:
+def _was_stopped(attempt: AttemptOutcome) -> bool:
     return attempt.task is not None and attempt.task.stop_code == "UserInitiated"
