@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import ClientError
 
+from schemas.errors import JobferryError
+
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
 
@@ -19,7 +21,7 @@ _UNMADE = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
 _WITHIN_SECONDS = 3600
 
 
-class DeployError(Exception):
+class DeployError(JobferryError):
     """The stack could not be made, changed or deleted; the message has CloudFormation's reasons."""
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from schemas.catalog import Catalog
+from service.aws.errors import AwsError
 from service.aws.objects import Objects, ObjectTooLargeError
 from service.core.admission.admission import check_job_types
 from service.core.admission.placeholders import UnknownPlaceholderError
@@ -24,7 +24,7 @@ async def read_catalog(where: str, objects: Objects) -> Catalog:
     """The catalogue from a file or from S3. Raises SettingsError that names the field and what is wrong."""
     try:
         text = (await _bytes_at(where, objects)).decode()
-    except (OSError, UnicodeDecodeError, ObjectTooLargeError, ClientError, BotoCoreError) as error:
+    except (OSError, UnicodeDecodeError, ObjectTooLargeError, AwsError) as error:
         raise SettingsError(f"JOBFERRY_CATALOG cannot be read: {where}: {error}") from None
     return parse_catalog(text, where)
 

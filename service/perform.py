@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
-from botocore.exceptions import ClientError
 
+from schemas.errors import JobferryError
 from schemas.events import TaskDetail
 from schemas.notification import JobNotification, Link, Status
 from schemas.price import Price
 from schemas.progress import JobProgress
 from service.archive import LogArchive
-from service.aws.errors import TROUBLE
+from service.aws.errors import AwsError
 from service.aws.executions import Executions
 from service.aws.objects import Objects
 from service.aws.tasks import Tasks
@@ -54,7 +54,7 @@ _PROGRESS_SECONDS = 10.0
 STOP_REASON = "Jobferry: the job's execution has ended"
 
 
-class LogNotArchivedError(Exception):
+class LogNotArchivedError(JobferryError):
     """The record holds no such task or container to archive the log of."""
 
 
@@ -144,12 +144,7 @@ class Performer:
         return tuple([fact for arn in untold for fact in await self._ask_task(job_id, arn, job)])
 
     async def _stop(self, arn: str) -> tuple[Fact, ...]:
-        try:
-            detail = await self.tasks.stop(arn, STOP_REASON)
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") != "InvalidParameterException":
-                raise
-            return ()  # ECS does not know the task any more, so there is nothing to stop.
+        detail = await self.tasks.stop(arn, STOP_REASON)
         return _heard(detail) if detail else ()
 
     async def _archive(self, job: Record, task_id: str, name: str) -> LogArchived:
@@ -174,7 +169,7 @@ class Performer:
                     if step.name in names:
                         await self._tell(job, step)
                         told.append(ProgressTold(job_id=job.job_id, step=step.name, at=self.now()))
-        except TROUBLE as error:
+        except (AwsError, TimeoutError) as error:
             log.warning("progress_not_told", job_id=job.job_id, error=type(error).__name__, why=str(error)[:200])
         return tuple(told)
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from service.aws.errors import TROUBLE
+from service.aws.errors import AwsError
 from service.clock import Clock, new_work
 from service.core.policy.actions import Action
 from service.core.policy.owed import Moment, Patience, owed
@@ -67,8 +67,10 @@ class Settling:
         finally:
             for task in renewing:
                 task.cancel()
-            if renewing:
-                await asyncio.wait(renewing)
+            ended = await asyncio.gather(*renewing, return_exceptions=True)
+        for bug in ended:
+            if isinstance(bug, Exception):
+                raise bug
 
     async def _renew(self, claim: Claimed) -> None:
         """Renew a claim at each third of its span, until another has it: then the work is done twice, harmlessly."""
@@ -77,7 +79,7 @@ class Settling:
             claim = held
             await asyncio.sleep(claim.seconds / 3)
             # A renewal that fails is tried again at the next third.
-            with suppress(*TROUBLE):
+            with suppress(AwsError):
                 held = (await self.jobs.merge(claim.renewed(self.now()))).claim(claim.what)
 
     def _next(self, job: Record, me: str, done: Container[Action]) -> Action | None:

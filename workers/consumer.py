@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from service.aws.errors import TROUBLE
+from service.aws.errors import AwsError
 from service.aws.queue import MAX_BATCH, Message, Queue
 from service.clock import wall_clock
 from service.metrics import HANDED_BACK, POLL_FAILURES, POLLS, SETTLE_FAILURES, UNMETERED, Meter
@@ -67,10 +67,8 @@ class Consumer:
                 while not self.stopping.is_set():
                     await self._take(slots, working)
             await self._settled.join()
-        except (Exception, asyncio.CancelledError):  # Not GeneratorExit, in which nothing can be waited for.
-            await _briefly(self._settled.join())
-            raise
         finally:
+            await _briefly(self._settled.join())  # Also when it ends in trouble, or is cut off.
             deleting.cancel()
             with suppress(asyncio.CancelledError):
                 await deleting
@@ -88,9 +86,9 @@ class Consumer:
     async def _poll(self, at_most: int) -> tuple[Message, ...]:
         try:
             messages = await self.queue.receive(at_most, self.poll_seconds)
-        except TROUBLE as error:
+        except AwsError as error:
             self.metrics.count(POLL_FAILURES)
-            log.warning("poll_failed", queue=self.name, error=type(error).__name__, why=str(error)[:200])
+            log.warning("poll_failed", queue=self.name, error=error.code, why=str(error)[:200])
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), _POLL_FAILED_SECONDS)
             return ()
@@ -133,7 +131,7 @@ class Consumer:
 
     async def _set_visibility(self, message: Message, seconds: int) -> None:
         # If this fails, the lease runs out and the message comes back all the same.
-        with suppress(*TROUBLE):
+        with suppress(AwsError):
             await self.queue.set_visibility(message, seconds)
 
     async def _delete_settled(self) -> None:

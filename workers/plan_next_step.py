@@ -7,17 +7,18 @@ from typing import Any
 import boto3
 from pydantic import TypeAdapter
 
+from schemas.errors import JobferryError
 from schemas.plan import Config, PlanRequest, Stage
 from service.core.planning.planning import JOB_TIMED_OUT, STAGE_FAILED, failure, plan
 
 _STAGES = TypeAdapter(tuple[Stage, ...])
 
 
-class StageFailed(Exception):
+class StageFailed(JobferryError):
     """A stage failed, and no other attempt can mend it."""
 
 
-class JobTimedOut(Exception):
+class JobTimedOut(JobferryError):
     """The time that the request gave the job is over."""
 
 

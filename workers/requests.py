@@ -7,12 +7,12 @@ import json
 from dataclasses import dataclass
 
 import structlog
-from botocore.exceptions import ClientError
 
 from schemas.catalog import Catalog
 from schemas.notification import Problem
 from schemas.plan import Config, ExecutionInput, LambdaResult, S3Object
 from schemas.trace import Trace
+from service.aws.errors import AwsError
 from service.aws.objects import JSON, TEXT, Objects, ObjectTooLargeError
 from service.aws.queue import TRACEPARENT, Message
 from service.clock import Clock
@@ -174,7 +174,7 @@ class Requests:
             why = f"it is larger than {MAX_BODY_BYTES:,} bytes: {error}"
         except UnicodeDecodeError:
             why = "it is not UTF-8"
-        except ClientError as error:
+        except AwsError as error:
             why = _why_unreadable(error)
             if not why:
                 raise
@@ -199,10 +199,9 @@ def _input_with(admitted: Admitted, trace: Trace | None, config: Config) -> str:
     ).model_dump_json(exclude={"stage_result", "error_result"})
 
 
-def _why_unreadable(error: ClientError) -> str:
+def _why_unreadable(error: AwsError) -> str:
     """What S3 has against reading an object, if that will be so at the next try too; else nothing."""
-    code = error.response.get("Error", {}).get("Code", "")
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
-    if status >= 500 or status == 429 or code in _OUR_TROUBLE:
+    status = error.status or 500
+    if status >= 500 or status == 429 or error.code in _OUR_TROUBLE:
         return ""
-    return _POINTER_ANSWERS.get(code, f"S3 answers {code}")
+    return _POINTER_ANSWERS.get(error.code, f"S3 answers {error.code}")

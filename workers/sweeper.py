@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 from aiolimiter import AsyncLimiter
 
-from service.aws.errors import TROUBLE
+from service.aws.errors import AwsError
 from service.aws.jobs_table import SHARDS, JobsTable
 from service.core.policy.owed import SWEEP
 from service.core.record.facts import Claimed
@@ -40,8 +40,9 @@ class Sweeper:
         while not self.stopping.is_set():
             try:
                 await self.sweep()
-            except TROUBLE as error:
-                self._note(error)
+            except AwsError as error:
+                self.metrics.count(SWEEP_FAILURES)
+                log.warning("sweep_failed", error=error.code, why=str(error)[:200])
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), self.every_seconds)
 
@@ -53,28 +54,22 @@ class Sweeper:
             due |= await self.table.due(shard, self.settling.now(), _JOBS_A_LOOK)
         now = self.settling.now()
         self.metrics.measure(SWEEP_OVERDUE, now - min(due.values(), default=now))
-        taken_up = await asyncio.gather(*(self._in_turn(free, job_id) for job_id in due), return_exceptions=True)
-        for failure in taken_up:
-            if isinstance(failure, BaseException):
-                self._note(failure)
-        return sum(done is True for done in taken_up)
-
-    def _note(self, failure: BaseException) -> None:
-        """Trouble on the way is met again at the next sweep; anything else is a bug, and ends the worker."""
-        if not isinstance(failure, TROUBLE):
-            raise failure
-        self.metrics.count(SWEEP_FAILURES)
-        log.warning("sweep_failed", error=type(failure).__name__, why=str(failure)[:200])
+        return sum(await asyncio.gather(*(self._in_turn(free, job_id) for job_id in due)))
 
     async def _in_turn(self, free: asyncio.Semaphore, job_id: str) -> bool:
-        """One job, at our pace: one with a large log must not hold up the others."""
+        """One job, at our pace: one with a large log must not hold up the others, nor one that fails."""
         async with free:
             if self.stopping.is_set():
                 return False
             async with self.pace:
-                return await self._take_up(job_id)
+                taking_up = asyncio.ensure_future(self._take_up(job_id))
+                failed = await failure_of(taking_up, "sweep_failed", job_id=job_id)
+        if failed is not None:
+            self.metrics.count(SWEEP_FAILURES)
+        return failed is None and taking_up.result()
 
     async def _take_up(self, job_id: str) -> bool:
+        """Settle a job, unless another replica has it or nothing is left to do."""
         me = self.settling.new_work()
         claim = Claimed(job_id=job_id, what=SWEEP, owner=me, at=self.settling.now(), seconds=self.claim_seconds)
         job = await self.table.merge(claim)
@@ -86,7 +81,5 @@ class Sweeper:
             return False
         self.metrics.count(SWEEP_FOUND)
         log.info("job_swept", job_id=job_id, status=job.execution.status if job.execution else None)
-        failed = await failure_of(self.settling.settle(job, me), "sweep_failed", job_id=job_id) is not None
-        if failed:
-            self.metrics.count(SWEEP_FAILURES)
-        return not failed
+        await self.settling.settle(job, me)
+        return True

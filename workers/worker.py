@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import structlog
 from aiolimiter import AsyncLimiter
 
-from service.aws.errors import TROUBLE
+from service.aws.errors import AwsError
 from service.aws.queue import Message, Queue
 from service.clock import wall_clock
 from service.core.record.record import Record
@@ -121,7 +121,7 @@ class Worker:
     def _note_failure(self, queue: str) -> NoteFailure:
         async def note(message: Message, error: Exception) -> None:
             # It is in the log already; that it cannot be noted must not keep the message from being tried again.
-            with suppress(*TROUBLE):
+            with suppress(AwsError):
                 await self.runtime.failures.note(message.message_id, queue, error)
 
         return note

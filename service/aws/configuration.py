@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from aiobotocore.session import AioSession
 
-from service.aws.errors import TROUBLE
+from service.aws.errors import AwsError, aws_errors
 from service.settings import SettingsError
 
 _ENDPOINT = "AWS_ENDPOINT_URL"
@@ -70,7 +70,8 @@ async def credentials_of(session: AioSession) -> Any:
 def told(what: str, remedy: str) -> Iterator[None]:
     """Whatever the SDK has against its surroundings, as one sentence with its remedy."""
     try:
-        yield
-    except TROUBLE as error:
+        with aws_errors():
+            yield
+    except AwsError as error:
         why = " ".join(str(error).split()).rstrip(".")
         raise SettingsError(f"{what}: {why}. {remedy}.") from None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiolimiter import AsyncLimiter
 
+from service.aws.errors import answered, aws_errors
+
 if TYPE_CHECKING:
     from types_aiobotocore_logs import CloudWatchLogsClient
 
@@ -47,11 +49,10 @@ class ContainerLogs:
         """One page, in one's turn; None where the group or the stream does not exist, which may be so only for now."""
         # Left out, startFromHead reads from the tail [botocore, GetLogEvents].
         position: Any = {"nextToken": token} if token else {}
-        try:
+        with answered("ResourceNotFoundException"), aws_errors():
             answer = await self.client.get_log_events(
                 logGroupName=group, logStreamName=stream, startFromHead=True, **position
             )
-        except self.client.exceptions.ResourceNotFoundException:
-            return None
-        events = tuple(LogEvent(item["timestamp"] / 1000, item["message"]) for item in answer["events"])
-        return LogPage(events, answer["nextForwardToken"])
+            events = tuple(LogEvent(item["timestamp"] / 1000, item["message"]) for item in answer["events"])
+            return LogPage(events, answer["nextForwardToken"])
+        return None

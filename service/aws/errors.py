@@ -1,13 +1,61 @@
-"""What a call raises when AWS, or the way to it, is in trouble."""
+"""What AWS, or the way to it, did wrong: one exception of ours, raised at the client boundary with its cause."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 from aiohttp import ClientError as HttpError
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from schemas.errors import JobferryError
+
 # An answer that was cut off or garbled on its way ends in a parser's KeyError or ValueError, GarbledAnswerError and
 # UnicodeDecodeError among them, or in a ResponseParserError, which is no BotoCoreError; credentials that have ended as
 # soon as they are renewed, as a role's endpoint in trouble may hand them out, in a RuntimeError [botocore,
 # RefreshableCredentials].
-TROUBLE = (ClientError, BotoCoreError, HttpError, OSError, ValueError, KeyError, RuntimeError, ResponseParserError)
+_ON_THE_WAY = (BotoCoreError, HttpError, OSError, ValueError, KeyError, RuntimeError, ResponseParserError)
+
+
+class AwsError(JobferryError):
+    """A call to AWS failed: it was refused, or no whole answer came.
+
+    `code` is AWS's own, or the name of what the SDK raised; `status` is HTTP's, where there was an answer.
+    """
+
+    def __init__(
+        self, message: str | None = None, code: str = "", status: int | None = None, answer: Mapping[str, Any] = {}
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+        self.answer = answer
+
+
+@contextmanager
+def aws_errors() -> Iterator[None]:
+    """Around one call and the reading of its answer, and nothing else: a bug of ours must not pass for AWS's fault.
+
+    Raises AwsError, with what the SDK raised as its cause.
+    """
+    try:
+        yield
+    except ClientError as error:
+        told = error.response.get("Error", {})
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        raise AwsError(str(error), told.get("Code", ""), status, error.response) from error
+    except _ON_THE_WAY as error:
+        name = type(error).__name__
+        raise AwsError(str(error) or name, name) from error
+
+
+@contextmanager
+def answered(*codes: str) -> Iterator[None]:
+    """Where an error of one of these codes is an answer like another: the block ends there, and nothing is raised."""
+    try:
+        yield
+    except AwsError as error:
+        if error.code not in codes:
+            raise

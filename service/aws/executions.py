@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from schemas.events import ExecutionDetail
+from service.aws.errors import answered, aws_errors
 from service.aws.starts import Starts
 from service.core.record.hearing import submitted_task_arns
 
@@ -42,33 +43,34 @@ class Executions:
         """
         trace: Any = {"traceHeader": trace_header} if trace_header else {}
         await self.starts.turn()
-        try:
+        with answered("ExecutionAlreadyExists"), aws_errors():
             answer = await self.client.start_execution(
                 stateMachineArn=self.state_machine_arn, name=job_id, input=execution_input, **trace
             )
-        except self.client.exceptions.ExecutionAlreadyExists:
-            return None
-        return Started(arn=answer["executionArn"], at=answer["startDate"].timestamp())
+            return Started(arn=answer["executionArn"], at=answer["startDate"].timestamp())
+        return None
 
     async def task_arns(self, job_id: str) -> tuple[str, ...]:
         """The ECS tasks that an execution started, by its history; none where there is no such execution."""
+        return tuple([arn for output in await self._submitted(job_id) for arn in submitted_task_arns(output)])
+
+    async def _submitted(self, job_id: str) -> list[str]:
+        """The answers of RunTask that an execution's history holds."""
         found: list[str] = []
         more: Any = {}
-        while True:
-            try:
+        with answered("ExecutionDoesNotExist"), aws_errors():
+            while True:
                 page = await self.client.get_execution_history(executionArn=self.arn_of(job_id), **more)
-            except self.client.exceptions.ExecutionDoesNotExist:
-                return ()
-            for event in page["events"]:
-                found.extend(submitted_task_arns(event.get("taskSubmittedEventDetails", {}).get("output", "")))
-            if "nextToken" not in page:
-                return tuple(found)
-            more = {"nextToken": page["nextToken"]}
+                found.extend(item.get("taskSubmittedEventDetails", {}).get("output", "") for item in page["events"])
+                if "nextToken" not in page:
+                    return found
+                more = {"nextToken": page["nextToken"]}
+        return []
 
     async def describe(self, job_id: str) -> ExecutionDetail | None:
         """How an execution is; None where there is none, or it is forgotten (90 days after its end)."""
-        try:
-            answer = await self.client.describe_execution(executionArn=self.arn_of(job_id))
-        except self.client.exceptions.ExecutionDoesNotExist:
-            return None
-        return ExecutionDetail.model_validate(answer)
+        with answered("ExecutionDoesNotExist"), aws_errors():
+            return ExecutionDetail.model_validate(
+                await self.client.describe_execution(executionArn=self.arn_of(job_id))
+            )
+        return None

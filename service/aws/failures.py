@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from service.aws.errors import aws_errors
 from service.clock import Clock
 
 if TYPE_CHECKING:
@@ -42,17 +43,18 @@ class Failures:
     async def note(self, message_id: str, queue: str, error: Exception) -> None:
         """Remember why a message failed."""
         now = self.now()
-        await self.client.put_item(
-            TableName=self.table,
-            Item={
-                **failure_key(message_id),
-                "queue": {"S": queue},
-                "error": {"S": type(error).__name__},
-                "reason": {"S": str(error)[:_LONGEST_REASON] or "no message"},
-                "at": {"N": str(now)},
-                "expires_at": {"N": str(int(now + _KEPT_SECONDS))},
-            },
-        )
+        with aws_errors():
+            await self.client.put_item(
+                TableName=self.table,
+                Item={
+                    **failure_key(message_id),
+                    "queue": {"S": queue},
+                    "error": {"S": type(error).__name__},
+                    "reason": {"S": str(error)[:_LONGEST_REASON] or "no message"},
+                    "at": {"N": str(now)},
+                    "expires_at": {"N": str(int(now + _KEPT_SECONDS))},
+                },
+            )
 
 
 def failure_in(item: Mapping[str, Any]) -> Failure | None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
+from service.aws.errors import AwsError, answered, aws_errors
 from service.clock import Clock
 from service.core.record.facts import (
     FACT,
@@ -63,40 +61,47 @@ class JobsTable:
         return job
 
     async def _merge(self, fact: Fact, index: _IndexChange) -> Record:
+        return record_of(fact.job_id, await self._update(fact, index))
+
+    async def _update(self, fact: Fact, index: _IndexChange) -> Mapping[str, Any]:
+        """The item after a fact was heard: as it is now, or as it was where it knew better."""
+        write = _write(fact, index)
         try:
-            answer = await self.client.update_item(
-                TableName=self.name,
-                Key={"job_id": {"S": fact.job_id}},
-                **_write(fact, index),
-                ReturnValues="ALL_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-            # Not an empty record where there is none: nothing would be owed to the job, and its message deleted.
-            return record_of(fact.job_id, answer["Attributes"])
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
+            with aws_errors():
+                answer = await self.client.update_item(
+                    TableName=self.name,
+                    Key={"job_id": {"S": fact.job_id}},
+                    **write,
+                    ReturnValues="ALL_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+                # Not an empty record where there is none: nothing would be owed to the job, and its message deleted.
+                return answer["Attributes"]
+        except AwsError as error:
+            held: Mapping[str, Any] = error.answer.get("Item", {})
+            # Only what is there already can stand in the way of what needs no record before it.
+            if error.code != "ConditionalCheckFailedException" or (not held and isinstance(fact, _OPENING)):
                 raise
-            held: Mapping[str, Any] = error.response.get("Item", {})  # type: ignore[assignment]  # the stubs leave it out
-            if not held and isinstance(fact, _OPENING):
-                raise  # Only what is there already can stand in its way.
-            return record_of(fact.job_id, held)
+            return held
 
     async def read(self, job_id: str) -> Record:
         """The record of a job as it is now; empty where there is none."""
-        answer = await self.client.get_item(TableName=self.name, Key={"job_id": {"S": job_id}}, ConsistentRead=True)
+        with aws_errors():
+            answer = await self.client.get_item(TableName=self.name, Key={"job_id": {"S": job_id}}, ConsistentRead=True)
         return record_of(job_id, answer.get("Item", {}))
 
     async def due(self, shard: int, at: float, limit: int) -> dict[str, float]:
         """Open jobs that nothing was heard of for too long, the most silent first, each with when it was due."""
-        answer = await self.client.query(
-            TableName=self.name,
-            IndexName=OPEN_JOBS_INDEX,
-            KeyConditionExpression="open_shard = :shard AND due_at < :at",
-            ExpressionAttributeValues={":shard": {"S": str(shard)}, ":at": {"N": str(int(at))}},
-            ProjectionExpression="job_id, due_at",
-            Limit=limit,
-        )
-        return {item["job_id"]["S"]: float(item["due_at"]["N"]) for item in answer.get("Items", [])}
+        with aws_errors():
+            answer = await self.client.query(
+                TableName=self.name,
+                IndexName=OPEN_JOBS_INDEX,
+                KeyConditionExpression="open_shard = :shard AND due_at < :at",
+                ExpressionAttributeValues={":shard": {"S": str(shard)}, ":at": {"N": str(int(at))}},
+                ProjectionExpression="job_id, due_at",
+                Limit=limit,
+            )
+            return {item["job_id"]["S"]: float(item["due_at"]["N"]) for item in answer.get("Items", [])}
 
     async def close(self, job: Record) -> None:
         """Take an announced job out of the sweeper's index: news of what was announced already had put it back there.
@@ -107,7 +112,7 @@ class JobsTable:
             ":expires": {"N": str(self._expires_at())},
             ":rank": {"N": str(job.execution.rank if job.execution else 0)},
         }
-        with suppress(self.client.exceptions.ConditionalCheckFailedException):
+        with answered("ConditionalCheckFailedException"), aws_errors():
             await self.client.update_item(
                 TableName=self.name,
                 Key={"job_id": {"S": job.job_id}},

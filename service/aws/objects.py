@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from service.aws.errors import TROUBLE
+from schemas.errors import JobferryError
+from service.aws.errors import AwsError, aws_errors
 from service.clock import Clock, wall_clock
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
 
 
-class ObjectTooLargeError(Exception):
+class ObjectTooLargeError(JobferryError):
     """The object is larger than the reader is willing to take."""
 
 
@@ -50,18 +51,23 @@ class Objects:
 
     async def put(self, bucket: str, key: str, body: bytes, content_type: str) -> None:
         """Write a small object."""
-        answer = await self.client.put_object(
-            Bucket=bucket, Key=key, Body=body, ContentType=content_type, ContentDisposition=_disposition(key)
-        )
-        _ = answer["ETag"]  # Or it was not S3 that answered, and a link to the object would be dead.
+        with aws_errors():
+            answer = await self.client.put_object(
+                Bucket=bucket, Key=key, Body=body, ContentType=content_type, ContentDisposition=_disposition(key)
+            )
+            _ = answer["ETag"]  # Or it was not S3 that answered, and a link to the object would be dead.
 
     async def get(self, bucket: str, key: str, at_most: int) -> bytes:
-        """Read an object of at most so many bytes. Raises ObjectTooLargeError, and NoSuchKey where there is none."""
-        answer = await self.client.get_object(Bucket=bucket, Key=key)
-        async with answer["Body"] as stream:
-            if answer["ContentLength"] > at_most:
-                raise ObjectTooLargeError(f"{answer['ContentLength']:,} bytes")
-            return await stream.read()
+        """Read an object of at most so many bytes.
+
+        Raises ObjectTooLargeError, and AwsError with the code `NoSuchKey` where there is none.
+        """
+        with aws_errors():
+            answer = await self.client.get_object(Bucket=bucket, Key=key)
+            async with answer["Body"] as stream:
+                if answer["ContentLength"] > at_most:
+                    raise ObjectTooLargeError(f"{answer['ContentLength']:,} bytes")
+                return await stream.read()
 
     async def stream(self, bucket: str, key: str, chunks: AsyncIterator[bytes]) -> None:
         """Write an object of any size, holding a part of it or two in memory; only so many large ones at once."""
@@ -83,35 +89,41 @@ class Objects:
         if len(first) < PART_BYTES:
             await self.put(bucket, key, first, TEXT)
             return
-        upload = await self.client.create_multipart_upload(
-            Bucket=bucket, Key=key, ContentType=TEXT, ContentDisposition=_disposition(key)
-        )
-        where = {"Bucket": bucket, "Key": key, "UploadId": upload["UploadId"]}
-        try:
+        with aws_errors():
+            upload = await self.client.create_multipart_upload(
+                Bucket=bucket, Key=key, ContentType=TEXT, ContentDisposition=_disposition(key)
+            )
+            where = {"Bucket": bucket, "Key": key, "UploadId": upload["UploadId"]}
+        async with AsyncExitStack() as unfinished:
+            unfinished.push_async_callback(self._abort, where)
             done = [await self._part(where, 1, first)]
             del first  # Each part is let go before the next one is gathered.
             async for part in parts:
                 done.append(await self._part(where, len(done) + 1, part))
                 del part
-            await self.client.complete_multipart_upload(**where, MultipartUpload={"Parts": done})  # type: ignore[arg-type]  # a dict of three strings
-        except BaseException:
-            # Also when cancelled: what is not aborted is kept, and billed, until the bucket's lifecycle clears it away.
-            with suppress(*TROUBLE):  # Credentials that ended do for both; why the upload failed is what counts.
-                await self.client.abort_multipart_upload(**where)  # type: ignore[arg-type]  # a dict of three strings
-            raise
+            with aws_errors():
+                await self.client.complete_multipart_upload(**where, MultipartUpload={"Parts": done})  # type: ignore[arg-type]  # a dict of three strings
+            unfinished.pop_all()
+
+    async def _abort(self, where: dict[str, str]) -> None:
+        """What is not aborted is kept, and billed, until the bucket's lifecycle clears it away."""
+        with suppress(AwsError), aws_errors():  # Credentials that ended do for both; why the upload failed counts.
+            await self.client.abort_multipart_upload(**where)  # type: ignore[arg-type]  # a dict of three strings
 
     async def _part(self, where: dict[str, str], number: int, body: bytes) -> CompletedPartTypeDef:
-        answer = await self.client.upload_part(**where, PartNumber=number, Body=body)  # type: ignore[arg-type]  # as above
-        return {"PartNumber": number, "ETag": answer["ETag"]}
+        with aws_errors():
+            answer = await self.client.upload_part(**where, PartNumber=number, Body=body)  # type: ignore[arg-type]  # as above
+            return {"PartNumber": number, "ETag": answer["ETag"]}
 
     async def link(self, bucket: str, key: str, seconds: int) -> SignedLink:
         """A presigned GET link. One signed by a role dies with the role's session, so its expiry says the sooner."""
         wanted = datetime.fromtimestamp(self.now() + seconds, UTC)
         credentials_end = await self._credentials_end()
         expires = min(wanted, credentials_end) if credentials_end else wanted
-        url = await self.client.generate_presigned_url(
-            "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=seconds
-        )
+        with aws_errors():
+            url = await self.client.generate_presigned_url(
+                "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=seconds
+            )
         return SignedLink(url, expires.timestamp())
 
     async def _credentials_end(self) -> datetime | None:
@@ -119,7 +131,8 @@ class Objects:
         if self.credentials is None or not hasattr(self.credentials, "_expiry_time"):
             return None
         # Refreshes them if they are about to end, so that the link is signed by those whose end we tell.
-        await self.credentials.get_frozen_credentials()
+        with aws_errors():
+            await self.credentials.get_frozen_credentials()
         end = self.credentials._expiry_time
         return end if isinstance(end, datetime) else None
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from schemas.base import JOB_ID_PATTERN
-from service.aws.errors import TROUBLE
+from service.aws.errors import AwsError, aws_errors
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
@@ -53,16 +53,17 @@ class Queue:
 
     async def receive(self, at_most: int, wait_seconds: int) -> tuple[Message, ...]:
         """Up to ten messages, waiting for the first for so long. Never cancel this: a cancelled poll loses messages."""
-        answer = await self.client.receive_message(
-            QueueUrl=self.url,
-            MaxNumberOfMessages=min(at_most, MAX_BATCH),
-            WaitTimeSeconds=wait_seconds,
-            VisibilityTimeout=self.visibility_seconds,
-            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp", TRACE_HEADER],
-            MessageAttributeNames=[ORIGINAL_ID, TRACEPARENT, "ExtendedPayloadSize", "SQSLargePayloadSize"],
-        )
-        # An empty answer has no Messages key at all [LocalStack snapshot].
-        return tuple(_message(item) for item in answer.get("Messages", []))
+        with aws_errors():
+            answer = await self.client.receive_message(
+                QueueUrl=self.url,
+                MaxNumberOfMessages=min(at_most, MAX_BATCH),
+                WaitTimeSeconds=wait_seconds,
+                VisibilityTimeout=self.visibility_seconds,
+                MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp", TRACE_HEADER],
+                MessageAttributeNames=[ORIGINAL_ID, TRACEPARENT, "ExtendedPayloadSize", "SQSLargePayloadSize"],
+            )
+            # An empty answer has no Messages key at all [LocalStack snapshot].
+            return tuple(_message(item) for item in answer.get("Messages", []))
 
     @asynccontextmanager
     async def lease(self, message: Message) -> AsyncIterator[None]:
@@ -79,24 +80,26 @@ class Queue:
         while True:
             await asyncio.sleep(self.visibility_seconds / 3)
             # A renewal that fails is tried again at the next third; at worst the message is handled twice, harmlessly.
-            with suppress(*TROUBLE):
+            with suppress(AwsError):
                 await self.set_visibility(message, self.visibility_seconds)
 
     async def set_visibility(self, message: Message, seconds: int) -> None:
         """Let the message be received again after so many seconds; 0 gives it back at once."""
-        await self.client.change_message_visibility(
-            QueueUrl=self.url,
-            ReceiptHandle=message.receipt_handle,
-            VisibilityTimeout=min(seconds, MAX_VISIBILITY_SECONDS),
-        )
+        with aws_errors():
+            await self.client.change_message_visibility(
+                QueueUrl=self.url,
+                ReceiptHandle=message.receipt_handle,
+                VisibilityTimeout=min(seconds, MAX_VISIBILITY_SECONDS),
+            )
 
     async def delete(self, messages: Sequence[Message]) -> tuple[Message, ...]:
         """Delete up to ten messages; answers with those that could not be deleted."""
-        answer = await self.client.delete_message_batch(
-            QueueUrl=self.url,
-            Entries=[{"Id": str(n), "ReceiptHandle": message.receipt_handle} for n, message in enumerate(messages)],
-        )
-        return tuple(messages[int(failure["Id"])] for failure in answer.get("Failed", []))
+        with aws_errors():
+            answer = await self.client.delete_message_batch(
+                QueueUrl=self.url,
+                Entries=[{"Id": str(n), "ReceiptHandle": message.receipt_handle} for n, message in enumerate(messages)],
+            )
+            return tuple(messages[int(failure["Id"])] for failure in answer.get("Failed", []))
 
 
 def _message(item: Mapping[str, object]) -> Message:

@@ -6,11 +6,16 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from service.aws.errors import AwsError
+
 _SUCCESSFUL = range(200, 300)
 
 
-class GarbledAnswerError(ValueError):
+class GarbledAnswerError(AwsError):
     """What came is no answer of AWS; whether the call had its effect is unknown."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="GarbledAnswer")
 
 
 def refuse_garbled(client: Any) -> None:

@@ -6,9 +6,8 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from schemas.events import TaskDetail
+from service.aws.errors import answered, aws_errors
 
 if TYPE_CHECKING:
     from types_aiobotocore_ecs import ECSClient
@@ -42,26 +41,28 @@ class Tasks:
 
     async def describe(self, arn: str) -> TaskDetail | None:
         """How a task is; None where ECS has forgotten it, about an hour after its end."""
-        answer = await self.client.describe_tasks(cluster=cluster_of(arn), tasks=[arn])
-        return next((TaskDetail.model_validate(task) for task in answer["tasks"]), None)
+        with aws_errors():
+            answer = await self.client.describe_tasks(cluster=cluster_of(arn), tasks=[arn])
+            return next((TaskDetail.model_validate(task) for task in answer["tasks"]), None)
 
     async def stop(self, arn: str, reason: str) -> TaskDetail | None:
-        """Ask ECS to stop a task. Its containers get SIGTERM, and SIGKILL after their stopTimeout."""
-        answer = await self.client.stop_task(cluster=cluster_of(arn), task=arn, reason=reason)
-        return TaskDetail.model_validate(answer["task"]) if "task" in answer else None
+        """Ask ECS to stop a task. Its containers get SIGTERM, and SIGKILL after their stopTimeout.
+
+        None where ECS does not know the task any more, so that there is nothing to stop.
+        """
+        with answered("InvalidParameterException"), aws_errors():
+            answer = await self.client.stop_task(cluster=cluster_of(arn), task=arn, reason=reason)
+            return TaskDetail.model_validate(answer["task"]) if "task" in answer else None
+        return None
 
     async def log_configurations(self, task_definition_arn: str) -> dict[str, LogConfiguration] | None:
         """The log configuration of each container of a task definition; None where it was deleted."""
         if task_definition_arn not in self._known:
-            try:
+            with answered("ClientException"), aws_errors():
                 answer = await self.client.describe_task_definition(taskDefinition=task_definition_arn)
-            except ClientError as error:
-                if error.response.get("Error", {}).get("Code") != "ClientException":
-                    raise
-                return None
-            containers = answer["taskDefinition"].get("containerDefinitions", [])
-            self._known[task_definition_arn] = {item["name"]: _log_configuration(item) for item in containers}
-        return self._known[task_definition_arn]
+                containers = answer["taskDefinition"].get("containerDefinitions", [])
+                self._known[task_definition_arn] = {item["name"]: _log_configuration(item) for item in containers}
+        return self._known.get(task_definition_arn)
 
 
 def cluster_of(arn: str) -> str:

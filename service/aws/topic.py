@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from service.aws.errors import aws_errors
+
 if TYPE_CHECKING:
     from types_aiobotocore_sns import SNSClient
 
@@ -36,16 +38,18 @@ class Topic:
         further: dict[str, Any] = {_TRACE_HEADER: trace_header} if trace_header else {}
         if self.arn.endswith(".fifo"):
             further |= {"MessageDeduplicationId": notification_id, "MessageGroupId": group}
-        await self.client.publish(
-            TopicArn=self.arn,
-            Subject=subject,
-            MessageStructure="json",
-            Message=structured(body, text),
-            MessageAttributes={
-                name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value
-            },
-            **further,
-        )
+        message = structured(body, text)
+        with aws_errors():
+            await self.client.publish(
+                TopicArn=self.arn,
+                Subject=subject,
+                MessageStructure="json",
+                Message=message,
+                MessageAttributes={
+                    name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value
+                },
+                **further,
+            )
 
 
 def let_traces_through(client: SNSClient) -> None:

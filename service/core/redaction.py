@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from schemas.errors import JobferryError
+
 REDACTED = "[redacted]"
 # Of one excerpt so much is looked at and shown, so that no pattern has a long text to lose its way in.
 LONGEST_EXCERPT = 32_768  # A cause is no longer [botocore, SensitiveCause].
@@ -83,7 +85,7 @@ _ALWAYS: tuple[str, ...] = (
 _REPEATED_REPEAT = re.compile(r"(?<!\\)(?:[*+]|,\d*\})[?+]?\)(?:[*+]|\{)")
 
 
-class PatternError(ValueError):
+class PatternError(JobferryError, ValueError):
     """A pattern cannot be used, and why."""
 
 

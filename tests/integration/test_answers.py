@@ -12,10 +12,9 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from botocore.exceptions import ClientError
 
 from schemas.notification import Problem
-from service.aws.errors import TROUBLE
+from service.aws.errors import AwsError
 from service.aws.jobs_table import JobsTable
 from service.aws.objects import Objects
 from service.aws.queue import Message, Queue
@@ -105,7 +104,7 @@ async def test_a_write_is_believed_only_with_what_it_left(wire: Wire, body: byte
     wire.body = body
     assert await (await queue_of(wire)).receive(10, 0) == ()
     assert not (await (await table_of(wire)).read("job")).registers
-    with pytest.raises(KeyError):
+    with pytest.raises(AwsError):
         await (await table_of(wire)).merge(requested())
 
 
@@ -113,7 +112,7 @@ async def test_a_request_is_not_taken_for_known_by_a_refusal_that_shows_nothing(
     """Where its condition fails there is a record, and DynamoDB shows it."""
     wire.status, wire.body = 400, b'{"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}'
     for fact in (requested(), REJECTED):
-        with pytest.raises(ClientError):
+        with pytest.raises(AwsError):
             await (await table_of(wire)).merge(fact)
 
 
@@ -125,7 +124,7 @@ async def test_no_failure_is_other_trouble_than_is_reckoned_with(wire: Wire, sta
     queue, table, topic = await queue_of(wire), await table_of(wire), Topic(await wire.open("sns"), "arn:aws:sns:::t")
     calls = (queue.receive(10, 0), queue.set_visibility(Message("m", "", "r"), 1), table.due(0, 1.0, 1), told(topic))
     for call in calls:
-        with pytest.raises(TROUBLE):
+        with pytest.raises(AwsError):
             await call
 
 
@@ -135,7 +134,7 @@ async def test_nothing_is_taken_for_kept_that_another_answered_for(wire: Wire, b
     wire.body = body
     objects, topic = Objects(await wire.open("s3"), None), Topic(await wire.open("sns"), "arn:aws:sns:::t")
     for call in (objects.put("bucket", "key", b"x", "text/plain"), told(topic)):
-        with pytest.raises(TROUBLE):
+        with pytest.raises(AwsError):
             await call
 
 

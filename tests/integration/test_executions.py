@@ -13,8 +13,8 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from botocore.exceptions import ClientError
 
+from service.aws.errors import AwsError
 from service.aws.executions import Executions
 from service.aws.starts import Starts
 from service.aws.throttles import on_throttle
@@ -77,7 +77,7 @@ async def test_another_error_is_raised(executions: Executions) -> None:
     """A throttle is SQS's to retry, not an answer."""
     with (
         answering(executions.client, "StartExecution", refusal("ThrottlingException")),
-        pytest.raises(ClientError, match="ThrottlingException"),
+        pytest.raises(AwsError, match="ThrottlingException"),
     ):
         await executions.start("job-1", "{}")
 

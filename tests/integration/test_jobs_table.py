@@ -9,6 +9,7 @@ from itertools import count
 import pytest
 
 from schemas.notification import Problem
+from service.aws.errors import AwsError
 from service.aws.jobs_table import JobsTable, record_of, shard_of
 from service.core.policy.actions import NoteOverfull
 from service.core.policy.owed import Moment, owed
@@ -211,7 +212,7 @@ async def test_shards_are_the_sweepers(table: JobsTable) -> None:
 async def test_a_refused_write_is_no_answer(table: JobsTable) -> None:
     """Only a failed condition is knowledge; a missing table is an error that SQS is to retry."""
     missing = replace(table, name="no-such-table")
-    with pytest.raises(table.client.exceptions.ResourceNotFoundException):
+    with pytest.raises(AwsError, match="ResourceNotFoundException"):
         await missing.merge(requested())
 
 

@@ -13,6 +13,7 @@ from aiolimiter import AsyncLimiter
 from service import archive as module
 from service.archive import LogArchive
 from service.aws.container_logs import ContainerLogs
+from service.aws.errors import AwsError
 from service.aws.objects import Objects
 from service.aws.tasks import LogConfiguration, Tasks
 from service.clock import wall_clock
@@ -315,7 +316,7 @@ async def test_a_broken_upload_is_no_receipt() -> None:
             raise OSError("connection reset")
 
     task = stopped_task(ago=60)
-    with pytest.raises(OSError, match="connection reset"):
+    with pytest.raises(AwsError, match="connection reset"):
         await archive_of(ScriptedLogs(lines("x")), Refusing()).archive(task, task.containers[0])
 
 

@@ -16,7 +16,7 @@ from service.aws.objects import Objects
 from service.aws.tasks import LogConfiguration, Tasks
 from service.core.record.facts import ContainerState, LogArchived, TaskChanged
 from tests.bench import logs as bench
-from tests.support.aws.errors import Exceptions, refusal
+from tests.support.aws.errors import refusal
 from tests.support.loop import VirtualLoop
 from tests.support.scripted_logs import KeptObjects
 
@@ -30,8 +30,6 @@ BLOCKING = {"main": LogConfiguration("awslogs", "/jobs", "jobs", "us-east-1", "b
 
 class QuotaLogs:
     """CloudWatch Logs that refuses what goes beyond its quota in any second, and delivers lines late."""
-
-    exceptions = Exceptions
 
     def __init__(self, loop: VirtualLoop, stops: dict[str, float]) -> None:
         self.calls: deque[float] = deque()

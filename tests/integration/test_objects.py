@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import pytest
 
+from service.aws.errors import AwsError
 from service.aws.objects import LARGE_AT_ONCE, LARGE_BYTES, PART_BYTES, TEXT, Objects, ObjectTooLargeError
 from tests.support.connecting import Client, Connect, answering, refusal
 from tests.support.waiting import eventually
@@ -60,10 +61,12 @@ async def test_an_object_of_just_the_limit_is_taken_and_one_byte_more_is_not(obj
 
 async def test_a_missing_object_says_so(objects: Objects, bucket: str) -> None:
     """With the code that a pointer's rejection is worded by."""
-    with pytest.raises(objects.client.exceptions.NoSuchKey):
+    with pytest.raises(AwsError) as refused:
         await objects.get(bucket, "missing", at_most=5)
-    with pytest.raises(objects.client.exceptions.NoSuchBucket):
+    assert (refused.value.code, refused.value.status) == ("NoSuchKey", 404)
+    with pytest.raises(AwsError) as refused:
         await objects.get("no-such-bucket-anywhere", "missing", at_most=5)
+    assert (refused.value.code, refused.value.status) == ("NoSuchBucket", 404)
 
 
 @pytest.mark.parametrize("pieces", [(), (b"",), (b"one\n", b"two\n")], ids=["nothing", "empty", "lines"])

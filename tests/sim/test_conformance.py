@@ -5,8 +5,8 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from botocore.exceptions import ClientError
 
+from service.aws.errors import AwsError
 from service.aws.failures import Failures
 from service.aws.jobs_table import JobsTable
 from service.aws.queue import Message, Queue
@@ -180,5 +180,5 @@ async def test_the_lease_of_a_deleted_message_cannot_be_renewed(queue: Queue) ->
     """It is refused, which the renewing worker must bear."""
     taken = await sent(queue, "a")
     await queue.delete(taken)
-    with pytest.raises(ClientError):
+    with pytest.raises(AwsError):
         await queue.set_visibility(taken[0], 10)

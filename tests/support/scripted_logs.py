@@ -7,12 +7,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from tests.support.connecting import refusal
+
 Events = list[dict[str, Any]]
-
-
-class _Exceptions:
-    class ResourceNotFoundException(Exception):
-        """There is no such stream."""
 
 
 def lines(*messages: str, at: float = 1_700_000_000.0) -> Events:
@@ -26,7 +23,6 @@ class ScriptedLogs:
     After its end the script goes on with `same`. As in CloudWatch, a page with a new token may be empty.
     """
 
-    exceptions = _Exceptions
     missing, same = "missing", "same"
 
     def __init__(self, *script: Events | str | Callable[[], Events]) -> None:
@@ -38,7 +34,7 @@ class ScriptedLogs:
         self.asked.append(request)
         answer = self._script.popleft() if self._script else self.same
         if answer == self.missing:
-            raise self.exceptions.ResourceNotFoundException
+            raise refusal("ResourceNotFoundException")
         if answer == self.same:
             return {"events": [], "nextForwardToken": request.get("nextToken", "f/0")}
         events = answer() if callable(answer) else answer

@@ -20,7 +20,6 @@ from service.core.record.facts import ExecutionChanged, TaskChanged
 from service.core.record.record import Record
 from service.runtime import Runtime, wire
 from tests.support.aws.dynamodb import DynamoDbClient, SimTable
-from tests.support.aws.errors import Exceptions
 from tests.support.aws.s3 import S3Client, SimBucket
 from tests.support.builders import catalog
 from tests.support.names import BUCKET, EPOCH, EXECUTION_ARN, REGION, TASK_ARN, moment
@@ -49,7 +48,6 @@ class _Directly:
 class _Calls:
     """Step Functions and SNS, which note what they are asked for."""
 
-    exceptions = Exceptions
     meta = SimpleNamespace(events=SimpleNamespace(register=lambda *_, **__: None))
     started: list[dict[str, str]] = field(default_factory=list)
     published: list[dict[str, Any]] = field(default_factory=list)

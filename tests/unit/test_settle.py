@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from service.aws.errors import AwsError
 from service.core.policy.actions import (
     Action,
     Announce,
@@ -247,7 +248,7 @@ class Flaky(InMemory):
         if isinstance(fact, Claimed) and fact.renews is not None:
             self.renewals += 1
             if self.renewals % 2:
-                raise ConnectionError
+                raise AwsError
         return await super().merge(fact)
 
 

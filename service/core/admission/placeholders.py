@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from schemas.errors import JobferryError
+
 _TOKEN = re.compile(r"\{\{|\}\}|\{([A-Za-z0-9][A-Za-z0-9_.-]*)\}|[{}]")
 
 
-class UnknownPlaceholderError(ValueError):
+class UnknownPlaceholderError(JobferryError):
     """A template names a parameter that its job type does not take, or has a lone brace."""
 
 

@@ -7,6 +7,7 @@ import math
 import re
 from typing import Any, NoReturn
 
+from schemas.errors import JobferryError
 from schemas.notification import Problem
 
 # An SQS message is at most 1 MiB [botocore]; one that came through S3 is held to the same.
@@ -20,7 +21,7 @@ _BRACKET = re.compile(r"[\[\]{}]")
 _LONGEST_SHOWN = 64
 
 
-class BodyRefusedError(ValueError):
+class BodyRefusedError(JobferryError):
     """The body is not a JSON object that we are willing to read."""
 
     def __init__(self, problem: Problem) -> None:

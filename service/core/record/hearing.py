@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from schemas.base import JOB_ID_PATTERN, well_formed
+from schemas.errors import JobferryError
 from schemas.events import EVENT, ExecutionDetail, ExecutionEvent, TaskDetail, is_ours_by_type
 from schemas.plan import Attempt
 from service.core.planning.planning import JOB_TIMED_OUT, STAGE_FAILED
@@ -26,7 +27,7 @@ _LONGEST_ERROR = 256  # [botocore, SensitiveError]
 _LONGEST_CAUSE = 4096
 
 
-class NotAnEventError(ValueError):
+class NotAnEventError(JobferryError):
     """The message on the event queue is not an EventBridge event that can be read."""
 
 

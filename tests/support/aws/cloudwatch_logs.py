@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from tests.support.aws.errors import Exceptions, refusal
+from tests.support.aws.errors import refusal
 from tests.support.aws.sqs import Calls
 from tests.support.faults import Faults, Rates
 from tests.support.loop import VirtualLoop
@@ -73,8 +73,6 @@ class SimLogs:
 
 class LogsClient:
     """The calls of aiobotocore's CloudWatch Logs client."""
-
-    exceptions = Exceptions
 
     def __init__(self, calls: Calls, logs: SimLogs) -> None:
         self._calls = calls

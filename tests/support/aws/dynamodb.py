@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from tests.support.aws.errors import Exceptions, refusal
+from tests.support.aws.errors import refusal
 from tests.support.aws.expressions import Given, holds, updated
 from tests.support.aws.sqs import Calls
 
@@ -51,8 +51,6 @@ def _index_entry(item: Item) -> Item | None:
 
 class DynamoDbClient:
     """The calls of aiobotocore's DynamoDB client, of one table."""
-
-    exceptions = Exceptions
 
     def __init__(self, calls: Calls, table: SimTable) -> None:
         self._calls = calls

@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tests.support.aws.errors import Exceptions, refusal
+from tests.support.aws.errors import refusal
 from tests.support.aws.eventbridge import SimEventBridge
 from tests.support.aws.integrations import submitted
 from tests.support.aws.sqs import Calls
@@ -233,8 +233,6 @@ def _nobody(**_: object) -> None:
 
 class StepFunctionsClient:
     """The calls of aiobotocore's Step Functions client."""
-
-    exceptions = Exceptions
 
     def __init__(self, calls: Calls, service: SimStepFunctions) -> None:
         self._calls = calls
