@@ -15,7 +15,7 @@ Label = Annotated[str, StringConstraints(max_length=256, pattern=PRINTABLE_PATTE
 InputFile = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=PRINTABLE_PATTERN)]
 User = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=PRINTABLE_PATTERN)]
 Seconds = Annotated[int, Field(ge=1, le=ONE_YEAR_SECONDS), WHOLE]
-ParameterValue = ProcessText | int | float | bool
+ParameterValue = Annotated[ProcessText | int | float | bool, WHOLE]
 
 
 Command = Annotated[tuple[ProcessText, ...], Field(max_length=256)]

@@ -30,6 +30,9 @@ class Rejection(Told):
     """Why a request was not admitted, and where its body is kept."""
 
     problems: tuple[Problem, ...]
+    claimed_job_id: str | None = Field(
+        default=None, description="The id that the request gave, also where another request's job has it."
+    )
     body_s3_uri: str | None = None
     body_link: Link | None = None
 
@@ -141,7 +144,9 @@ class JobNotification(Told):
         description="<job id>:<redriveCount>:<status>; a second copy of the same outcome bears the same id."
     )
     status: Status
-    job_id: str | None = Field(description="Null where a rejected request named none that can be read.")
+    job_id: str | None = Field(
+        description="Null where a rejected request named none that can be read, or one that another job has."
+    )
     job_type: str | None = None
     tenant: str | None = None
     user: str | None = None

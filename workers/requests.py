@@ -83,7 +83,7 @@ class Requests:
         job = await self.jobs.read(refused.job_id or message.message_id)
         if job.was_asked_by(message.message_id, refused.digest):
             return job
-        return await self._reject(message, body, refused)
+        return await self._reject(message, body, refused, job_id_is_taken=job.request is not None)
 
     async def _remember(self, message: Message, body: str, admitted: Admitted) -> Record:
         fact = await self._requested(message, admitted)
@@ -93,7 +93,7 @@ class Requests:
                 self.metrics.count(REQUESTS_ADMITTED)
             return job
         refused = Refused((conflict(fact.job_id),), fact.digest, fact.job_id, fact.tenant, fact.job_type)
-        return await self._reject(message, body, refused)
+        return await self._reject(message, body, refused, job_id_is_taken=True)
 
     async def _requested(self, message: Message, admitted: Admitted) -> Requested:
         request, trace = admitted.request, self._trace_of(message)
@@ -139,7 +139,7 @@ class Requests:
         timeout = admitted.request.timeout_seconds
         return Config(bucket=self.bucket, timeout_seconds=timeout, stages=admitted.stages)
 
-    async def _reject(self, message: Message, body: str, refused: Refused) -> Record:
+    async def _reject(self, message: Message, body: str, refused: Refused, *, job_id_is_taken: bool = False) -> Record:
         """Keep the body, then remember that it was refused: a body is never spoken of before it is safe."""
         self.metrics.count(REQUESTS_REJECTED)
         key = rejected_key(message.message_id)
@@ -150,6 +150,7 @@ class Requests:
                 message_id=message.message_id,
                 submitted_at=message.sent_at or self.now(),
                 claimed_job_id=refused.job_id,
+                job_id_is_taken=job_id_is_taken,
                 claimed_tenant=refused.tenant,
                 claimed_job_type=refused.job_type,
                 problems=refused.problems,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from schemas.catalog import Catalog
+from schemas.notification import JobNotification
 from service.aws.queue import ORIGINAL_ID, Message
 from service.core.record.facts import ExecutionChanged
 from service.core.record.record import Record
@@ -92,6 +93,11 @@ async def test_another_body_is_rejected_and_the_first_job_untouched(path: Path, 
     assert path.table.items["job-1"] is held
     assert (await path.runtime.table.read("job-1")).request == first.request
     assert len(path.calls.started) == len(path.calls.published) == 1
+    [told] = path.calls.published
+    notification = JobNotification.model_validate_json(json.loads(told["Message"])["default"])
+    assert notification.job_id is None, "a subscriber that keeps jobs by id must not take job-1 for rejected"
+    assert notification.rejection is not None and notification.rejection.claimed_job_id == "job-1"
+    assert '"job-1"' in notification.text
 
 
 async def test_a_rejected_request_that_comes_again_is_told_once(path: Path) -> None:

@@ -94,6 +94,30 @@ def test_the_same_request_written_differently_is_the_same_request() -> None:
     assert admitted(one).digest != admitted(other).digest
 
 
+@pytest.mark.parametrize(
+    "again",
+    [{"timeout_seconds": 60.0}, {"tenant": "default"}, {"labels": {}}, {"progress": False}, {"user": None}],
+    ids=str,
+)
+def test_what_is_understood_alike_is_the_same_request(again: dict[str, Any]) -> None:
+    """60.0 is 60, and a default that is spelt out is the default."""
+    first = {"job_id": "a", "timeout_seconds": 60}
+    assert admitted(body(**{**first, **again})).digest == admitted(body(**first)).digest
+
+
+def test_a_whole_number_for_a_parameter_is_one_however_it_is_written() -> None:
+    """Serialisers differ, and the command must not."""
+    written = [body(job_type="greet", parameters={"who": "x", "times": times}) for times in (2, 2.0)]
+    assert [reasons(text) for text in written] == [reasons(written[0])] * 2
+
+
+def test_a_refusal_names_the_default_tenant() -> None:
+    """Who filters by it hears of rejections too; a tenant that cannot be read is none."""
+    assert refused(body(nonsense=1)).tenant == "default"
+    assert refused(body(nonsense=1, tenant="web")).tenant == "web"
+    assert refused(body(nonsense=1, tenant="*")).tenant is None
+
+
 REFUSED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "nothing to run": ({"stages": []}, {"": "says nothing to run"}),
     "an unknown field": ({"job_type": "greet", "priority": 1}, {"priority": "not permitted"}),
@@ -319,6 +343,10 @@ def test_the_worst_of_bodies_is_refused_in_few_words() -> None:
     """However much is wrong with it: its reasons are as few as one record and one message hold."""
     worst = [
         json.dumps({f"k{n}": n for n in range(60_000)}),
+        json.dumps({f"k{n}": n for n in range(29_000)}),
+        json.dumps({"stages": [{"image": f"i{n}"} for n in range(29_000)]}),
+        json.dumps({"job_type": "greet", "parameters": {f"k{n}": None for n in range(29_000)}}),
+        json.dumps({"stages": [{"image": "echo", "environment": {f"A {n}": 1 for n in range(128)}}] * 100}),
         json.dumps({"stages": [{"x": 1}] * 80_000}),
         json.dumps({"stages": [{"image": "echo", "command": [1] * 290}] * 100}),
         json.dumps({"stages": [{f"k{n}": 1 for n in range(290)}] * 100}),
@@ -389,3 +417,27 @@ def test_parameters_are_judged_although_another_field_is_wrong() -> None:
     verdict = admit(json.dumps(body), "message", catalog())
     assert isinstance(verdict, Refused)
     assert {"timeout_seconds", "parameters.nonsense"} <= {problem.field for problem in verdict.problems}
+
+
+@pytest.mark.parametrize(
+    ("wide", "field"),
+    [
+        ({"labels": {f"k {n}": n for n in range(129)}}, "labels"),
+        ({"stages": [{"image": f"i{n}"} for n in range(257)]}, "stages"),
+        ({"stages": [{"image": "echo", "command": ["x"] * 257}]}, "stages.0.command"),
+    ],
+    ids=["members", "stages", "arguments"],
+)
+def test_what_is_too_wide_is_refused_before_its_parts_are_judged(wide: dict[str, Any], field: str) -> None:
+    """One reason, which names the place; the job is still known by its id."""
+    refusal = refused(json.dumps({"job_id": "a", **wide}))
+    [problem] = refusal.problems
+    assert problem.field == field
+    assert "at most" in problem.message
+    assert refusal.job_id == "a"
+
+
+def test_a_stage_is_judged_beside_the_request_s_other_fields() -> None:
+    """Every reason is told at once, the first stage's and the request's."""
+    told = reasons(json.dumps({"stages": [{"image": 1}, {"image": "echo", "x": 1}], "user": 3}))
+    assert {"user", "stages.0.image", "stages.1.x"} <= told.keys()

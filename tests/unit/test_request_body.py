@@ -12,6 +12,7 @@ from service.core.admission.claim_check import Pointer, read_pointer
 from service.core.admission.request_body import (
     MAX_BODY_BYTES,
     MAX_DEPTH,
+    MAX_OBJECTS,
     MAX_VALUES,
     BodyRefusedError,
     canonical,
@@ -52,6 +53,7 @@ REFUSED = {
     "a nest of arrays": ("[" * 100_000, "nests deeper"),
     "a nest of objects": ('{"a":' * 50_000, "nests deeper"),
     "a nest, closed": ("[" * 33 + "]" * 33, "nests deeper"),
+    "too many objects": (f"[{'{},' * MAX_OBJECTS}1]", "objects"),
     "too many values": (f"[{'1,' * MAX_VALUES}1]", "values"),
     "too many bytes": (json.dumps({"a": "x" * MAX_BODY_BYTES}), "larger than 1,048,576 bytes"),
     "too many bytes of few characters": (json.dumps({"a": "ü" * (MAX_BODY_BYTES // 2)}, ensure_ascii=False), "larger"),

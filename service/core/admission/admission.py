@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from itertools import islice
+from fnmatch import fnmatchcase, translate
+from itertools import chain, islice
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,11 +19,13 @@ from schemas.notification import Problem
 from schemas.plan import Stage
 from service.core.admission.partly_read import readable
 from service.core.admission.placeholders import UnknownPlaceholderError, fill
-from service.core.admission.request_body import BodyRefusedError, canonical, printable, read_object
+from service.core.admission.request_body import BodyRefusedError, canonical, printable, read_object, too_wide
 from service.core.admission.wording import may_be
 from service.core.overrides import MAX_OVERRIDES_CHARACTERS, longest_overrides
 
 RESERVED_NAMES = ("AWS_*", "ECS_*", "JOBFERRY_*", "TASK_TOKEN", "TRACEPARENT", "_X_AMZN_TRACE_ID")
+_RESERVED = re.compile("|".join(map(translate, RESERVED_NAMES)))
+_ANY_STAGE = {"image": "any"}
 DEFAULT_HEARTBEAT_SECONDS = 60
 # A rejection is kept in one DynamoDB item and told in one SNS message: neither its reasons nor their words are endless.
 MAX_PROBLEMS = 50
@@ -46,7 +49,7 @@ class Admitted:
 class Refused:
     """Every reason why a request is not admitted, and what it said of itself, as far as that can be read.
 
-    `digest` is of the producer's body alone, as an admitted request's is; None where the body cannot be read.
+    `digest` is of the request as it was understood, as an admitted one's is; None where it could not be.
     """
 
     problems: tuple[Problem, ...]
@@ -62,20 +65,44 @@ def admit(body: str, message_id: str, catalog: Catalog) -> Admitted | Refused:
         raw = read_object(body)
     except BodyRefusedError as refusal:
         return Refused((refusal.problem,))
-    try:
-        request = JobRequest.model_validate_json(canonical(raw))
-    except ValidationError as error:
-        return _refused(raw, (*_problems_of(error), *_problems_with_names(raw, catalog)))
+    if (problem := too_wide(raw)) is not None:
+        return _refused(raw, (problem,))
+    request = _understood(raw)
+    if not isinstance(request, JobRequest):
+        return _refused(raw, chain(request, _problems_with_names(raw, catalog)))
     job_id = request.job_id or message_id
     stages, problems = _resolve(request, catalog, job_id)
     if problems:
-        return _refused(raw, problems)
-    return Admitted(job_id=job_id, digest=_digest(raw), request=request, stages=stages)
+        return _refused(raw, problems, _digest(request))
+    return Admitted(job_id=job_id, digest=_digest(request), request=request, stages=stages)
 
 
-def _digest(raw: dict[str, Any]) -> str:
-    """What makes two requests the same: what the producer said, whatever the catalogue makes of it that day."""
-    return hashlib.sha256(canonical(raw).encode()).hexdigest()
+def _understood(raw: dict[str, Any]) -> JobRequest | tuple[Problem, ...]:
+    """The request, or what is wrong with its parts.
+
+    The stages are judged one by one, and no further than a rejection can tell: a large body of nothing but mistakes
+    would take seconds.
+    """
+    wrong = tuple(islice(_problems_with_stages(raw), MAX_PROBLEMS + 1))
+    try:
+        request = JobRequest.model_validate_json(canonical({**raw, "stages": [_ANY_STAGE]} if wrong else raw))
+    except ValidationError as error:
+        return (*_problems_of(error), *wrong)
+    return wrong or request
+
+
+def _problems_with_stages(raw: dict[str, Any]) -> Iterator[Problem]:
+    stages = raw.get("stages")
+    for number, item in enumerate(stages if isinstance(stages, list) else []):
+        try:
+            StageRequest.model_validate_json(canonical(item))
+        except ValidationError as error:
+            yield from _problems_of(error, ("stages", number))
+
+
+def _digest(request: JobRequest) -> str:
+    """What makes two requests the same: what was understood, whatever the catalogue makes of it that day."""
+    return hashlib.sha256(canonical(request.model_dump(mode="json")).encode()).hexdigest()
 
 
 def conflict(job_id: str) -> Problem:
@@ -87,12 +114,12 @@ def conflict(job_id: str) -> Problem:
     )
 
 
-def _refused(raw: dict[str, Any], problems: Iterable[Problem]) -> Refused:
+def _refused(raw: dict[str, Any], problems: Iterable[Problem], digest: str | None = None) -> Refused:
     return Refused(
         problems=_told(problems),
-        digest=_digest(raw),
+        digest=digest,
         job_id=_readable(raw, "job_id"),
-        tenant=_readable(raw, "tenant"),
+        tenant=_readable(raw, "tenant") if "tenant" in raw else JobRequest.model_fields["tenant"].default,
         job_type=_readable(raw, "job_type"),
     )
 
@@ -212,6 +239,8 @@ def _resolve_stages(
     stages: list[Stage] = []
     problems: list[Problem] = []
     for stage, path in asked:
+        if len(problems) > MAX_PROBLEMS:
+            break
         image = catalog.images.get(stage.image)
         problems.extend(_reserved(stage, path))
         if image is None:
@@ -253,7 +282,7 @@ def _reserved(stage: StageRequest, path: str) -> Iterator[Problem]:
 
 
 def _is_reserved(name: str) -> bool:
-    return any(fnmatchcase(name, reserved) for reserved in RESERVED_NAMES)
+    return _RESERVED.match(name) is not None
 
 
 def _command_fits(command: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
@@ -316,10 +345,10 @@ _REMEDIES = {
 }
 
 
-def _problems_of(error: ValidationError) -> Iterable[Problem]:
+def _problems_of(error: ValidationError, inside: tuple[int | str, ...] = ()) -> Iterable[Problem]:
     """Pydantic's errors as problems; a union's branches are one field, so each field and message is told once."""
     problems = {
-        (path := _path(item["loc"])) + item["msg"]: _problem_of(item, path)
+        (path := _path((*inside, *item["loc"]))) + item["msg"]: _problem_of(item, path)
         for item in error.errors(include_url=False, include_input=False)
     }
     return problems.values()

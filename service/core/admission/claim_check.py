@@ -13,6 +13,7 @@ _CLASSES = frozenset(
 )
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _LONGEST_KEY_BYTES = 1024  # [S3 object keys]
+_LONGEST_POINTER = 16_384  # A key of escapes only, and what stands around it.
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Pointer:
 
 def read_pointer(body: str) -> Pointer | None:
     """The pointer in a message body; None for any other body, one to what no bucket or key can be called included."""
-    if not body.lstrip().startswith("["):
+    if len(body) > _LONGEST_POINTER or not body.lstrip().startswith("["):
         return None
     try:
         value = read_json(body)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from schemas.errors import JobferryError
@@ -13,11 +15,12 @@ from schemas.notification import Problem
 # An SQS message is at most 1 MiB [botocore]; one that came through S3 is held to the same.
 MAX_BODY_BYTES = 1_048_576
 MAX_DEPTH = 32
-# Far more than any request needs, and few enough that judging the worst of bodies takes well under a second or two.
-MAX_VALUES = 30_000
+# Far more than any request needs, and few enough that the worst of bodies is judged within 50 ms (make bench).
+MAX_VALUES, MAX_OBJECTS = 30_000, 2_000
+# As many as a command may have arguments, and a stage variables [schemas/job.py]: no other part may have more.
+MAX_ELEMENTS, MAX_MEMBERS = 256, 128
 # Unterminated strings count as strings, so that no text makes this search go over it twice.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-_BRACKET = re.compile(r"[\[\]{}]")
 _LONGEST_SHOWN = 64
 
 
@@ -46,17 +49,20 @@ def read_json(body: str, *, well_formed: bool = True) -> Any:
         _refuse_surrogates(body)
     if len(body.encode()) > MAX_BODY_BYTES:
         _refuse(f"the body is larger than {MAX_BODY_BYTES:,} bytes", "Keep large data in S3 and send its URI.")
-    if _may_be_a_bomb(body):
-        _refuse_bombs(_STRING.sub("", body))
+    for mark, most, what in ((",", MAX_VALUES, "values"), ("{", MAX_OBJECTS, "objects")):
+        if body.count(mark) >= most and _STRING.sub("", body).count(mark) >= most:
+            _refuse(f"the body holds more than {most:,} {what}", "Split the job, or keep its data in S3.")
     try:
         value = json.loads(body, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite_number)
+    except RecursionError:
+        _refuse_depth()
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         _refuse(f"the body is not JSON: {error.msg} at {where}", "Send one JSON object, encoded as UTF-8.")
-    except ValueError as error:
-        if isinstance(error, BodyRefusedError):
-            raise
+    except ValueError:
         _refuse("the body has a number that is too long to read", "Send numbers of a usual size.")
+    if body.count("[") + body.count("{") > MAX_DEPTH and any(depth > MAX_DEPTH for _, _, depth in _containers(value)):
+        _refuse_depth()
     if well_formed and "\\u" in body:
         _refuse_surrogates(json.dumps(value, ensure_ascii=False))
     return value
@@ -74,34 +80,42 @@ def printable(text: str, at_most: int) -> str:
     return shown if len(text) <= at_most and len(shown) <= at_most else f"{shown[:at_most]}..."
 
 
-def _may_be_a_bomb(body: str) -> bool:
-    """Whether it takes a closer look, without the strings, to know; it hardly ever does."""
-    return body.count("[") + body.count("{") > MAX_DEPTH or body.count(",") >= MAX_VALUES
+def too_wide(value: Any) -> Problem | None:
+    """What is wrong with a body that holds more in one place than any request may: it is not looked at further."""
+    for path, container, _ in _containers(value):
+        most = MAX_MEMBERS if isinstance(container, dict) else MAX_ELEMENTS
+        if len(container) > most:
+            message = f"it holds {len(container):,} values; at most {most} may stand in one place"
+            return Problem(field=path, message=message, remedy="Leave out what is too much, or split the job.")
+    return None
 
 
-def _refuse_bombs(structure: str) -> None:
-    """Refuse what would take long to judge, by the body's text without its strings."""
-    if structure.count(",") >= MAX_VALUES:
-        _refuse(f"the body holds more than {MAX_VALUES:,} values", "Split the job, or keep its data in S3.")
-    if _depth(structure) > MAX_DEPTH:
-        _refuse(f"the body nests deeper than {MAX_DEPTH} levels", "Flatten the request.")
+def _containers(value: Any) -> Iterator[tuple[str, dict[str, Any] | list[Any], int]]:
+    """Every object and array in a value: by which path it is reached, and how deep it lies."""
+    found = [("", value, 1)]
+    while found:
+        path, container, depth = found.pop()
+        if not isinstance(container, dict | list):
+            continue
+        yield path, container, depth
+        members = container.items() if isinstance(container, dict) else enumerate(container)
+        found.extend(
+            (f"{path}.{printable(str(name), _LONGEST_SHOWN)}".lstrip("."), item, depth + 1)
+            for name, item in members
+            if isinstance(item, dict | list)
+        )
 
 
-def _depth(structure: str) -> int:
-    depth = deepest = 0
-    for bracket in _BRACKET.findall(structure):
-        depth += 1 if bracket in "[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
+def _refuse_depth() -> NoReturn:
+    _refuse(f"the body nests deeper than {MAX_DEPTH} levels", "Flatten the request.")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            shown = printable(key, _LONGEST_SHOWN)
-            _refuse(f"the key {shown} stands twice in one object", "Send each key once.", field=shown)
-        found[key] = value
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        shown = printable(twice, _LONGEST_SHOWN)
+        _refuse(f"the key {shown} stands twice in one object", "Send each key once.", field=shown)
     return found
 
 
@@ -128,5 +142,5 @@ def _kind(value: object) -> str:
     return names.get(type(value), "null")
 
 
-def _refuse(message: str, remedy: str, *, field: str = "") -> NoReturn:
+def _refuse(message: str, remedy: str, field: str = "") -> NoReturn:
     raise BodyRefusedError(Problem(field=field, message=message, remedy=remedy))

@@ -93,6 +93,7 @@ class Rejected(_Fact):
     message_id: str
     submitted_at: float
     claimed_job_id: str | None = None
+    job_id_is_taken: bool = Field(default=False, description="Whether another request's job has the id already.")
     claimed_tenant: str | None = None
     claimed_job_type: str | None = None
     problems: tuple[Problem, ...]

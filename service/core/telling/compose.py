@@ -83,7 +83,8 @@ def _of_rejection(record: Record, rejection: Rejected, links: Links) -> JobNotif
     return JobNotification(
         id=notification_id(record),
         status="REJECTED",
-        job_id=rejection.claimed_job_id,
+        # A subscriber that keeps jobs by their id must not take a healthy one for rejected.
+        job_id=None if rejection.job_id_is_taken else rejection.claimed_job_id,
         job_type=rejection.claimed_job_type,
         tenant=rejection.claimed_tenant,
         trace=rejection.trace,
@@ -91,6 +92,7 @@ def _of_rejection(record: Record, rejection: Rejected, links: Links) -> JobNotif
         observed_via="request",
         rejection=Rejection(
             problems=rejection.problems,
+            claimed_job_id=rejection.claimed_job_id,
             body_s3_uri=rejection.body_s3_uri,
             body_link=links.of(*kept) if kept else None,
         ),

@@ -46,8 +46,9 @@ def as_text(notification: JobNotification) -> str:
 
 
 def _lines(told: JobNotification) -> Iterator[str]:
-    job = f'"{told.job_id}"'
-    yield _OPENINGS[told.status].format(job=job, job_named=f" for job {job}" if told.job_id else "", took=_took(told))
+    named = told.rejection.claimed_job_id if told.rejection else told.job_id
+    job = f'"{named}"'
+    yield _OPENINGS[told.status].format(job=job, job_named=f" for job {job}" if named else "", took=_took(told))
     yield ""
     if told.rejection:
         yield from _rejection(told.rejection)
