@@ -157,15 +157,18 @@ def test_aws_region_alone_is_enough_for_a_command(
 
 def test_ecs_has_its_role_before_the_cluster_is_made(stack: NamedStack, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a new account CreateCluster fails otherwise. To look at a change set makes no role."""
-    had: list[bool] = []
+    iam, found_at_start = stack.session.client("iam"), list[int]()
 
-    def has_role() -> bool:
-        pages = stack.session.client("iam").get_paginator("list_roles").paginate()
-        return any("ecs.amazonaws.com" in role["Path"] for page in pages for role in page["Roles"])
+    def linked_roles() -> list[str]:
+        return [role["RoleName"] for role in iam.list_roles()["Roles"] if "ecs.amazonaws.com" in role["Path"]]
 
-    monkeypatch.setattr(NamedStack, "execute", lambda *_: had.append(has_role()))
+    for name in linked_roles():
+        iam.delete_role(RoleName=name)
+    make(stack, LOCAL_PARAMETERS, dry_run=True)
+    assert not linked_roles()
+    monkeypatch.setattr(NamedStack, "execute", lambda *_: found_at_start.append(len(linked_roles())))
     make(stack, LOCAL_PARAMETERS)
-    assert had == [True]
+    assert found_at_start == [1]
 
 
 def test_a_key_and_tags_of_ones_own(aws: EmulatorProcess, stack: NamedStack) -> None:
