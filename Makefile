@@ -37,12 +37,13 @@ local: $(READY) ## Run the whole system here until Ctrl-C, for your own clients
 # deploy/template.yaml.
 STACK ?= jobferry
 ON_AWS = $(BIN)/python -m deploy.on_aws $@ --stack $(STACK) $(if $(filter-out 0,$(DRY_RUN)),--dry-run)
+FORCED = $(if $(filter-out 0,$(FORCE)),--force)
 
 deploy: $(READY) ## Make or change the stack STACK on AWS; with DRY_RUN=1 only show the change set
 	@$(ON_AWS) $(if $(BUCKET),--bucket $(BUCKET)) $(addprefix --tag ,$(TAGS)) $(PARAMETERS)
 
-destroy: $(READY) ## Delete the stack STACK; logs and records stay; with DRY_RUN=1 only show what would go
-	@$(ON_AWS)
+destroy: $(READY) ## Delete the stack STACK; logs and records stay; DRY_RUN=1 only shows, FORCE=1 stops running jobs
+	@$(ON_AWS) $(FORCED)
 
 test: $(READY) ## Run every test
 	@$(BIN)/python -m pytest

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from deploy.package import LAMBDA_ZIP, STATE_MACHINE, packaged_template
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 _FIRST_REGION = "us-east-1"  # The one that CreateBucket must not name [CreateBucket].
+# Else links name the global endpoint, which knows no bucket of an opt-in region [boto3 #2728].
+_REGIONAL = Config(s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"})
 
 
 def upload(session: boto3.Session, bucket: str | None, root: Path, lambda_zip: bytes) -> str:
@@ -23,7 +26,7 @@ def upload(session: boto3.Session, bucket: str | None, root: Path, lambda_zip: b
     Each key says what is in it, so that CloudFormation sees a change where there is one, and can go back to what was.
     """
     account = session.client("sts").get_caller_identity()["Account"]
-    s3 = session.client("s3")
+    s3 = session.client("s3", config=_REGIONAL)
     name = bucket or _own_bucket(s3, account, session.region_name)
     deploy = root / "deploy"
     contents = {LAMBDA_ZIP: lambda_zip, STATE_MACHINE: (deploy / STATE_MACHINE).read_bytes()}

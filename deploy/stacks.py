@@ -22,7 +22,7 @@ _WITHIN_SECONDS = 3600
 
 
 class DeployError(JobferryError):
-    """The stack could not be made, changed or deleted; the message has CloudFormation's reasons."""
+    """The stack could not be made, changed or deleted; the message says why."""
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,11 @@ from schemas.base import Contract, Name, ProcessText
 from schemas.fargate import fits_fargate
 from schemas.job import MAX_STAGES, Command, ParameterValue, Seconds, Variables
 
+# Stands at the beginning of a family for what the families of a deployment begin with, so that one catalogue serves
+# several deployments in one account.
+FAMILY_PREFIX = "{prefix}"
 # A family, or a family with its revision [RegisterTaskDefinition].
-TASK_DEFINITION_PATTERN = r"^[A-Za-z0-9_-]{1,255}(:[0-9]+)?$"
+TASK_DEFINITION_PATTERN = r"^([{]prefix[}])?[A-Za-z0-9_-]{1,255}(:[0-9]+)?$"
 CONTAINER_NAME_PATTERN = r"^[A-Za-z0-9_-]{1,255}$"
 TaskDefinition = Annotated[str, StringConstraints(pattern=TASK_DEFINITION_PATTERN)]
 ContainerName = Annotated[str, StringConstraints(pattern=CONTAINER_NAME_PATTERN)]
@@ -50,7 +53,9 @@ class Retries(Contract):
 class Image(Contract):
     """What Jobferry may run under one name, and within which limits."""
 
-    task_definition: TaskDefinition
+    task_definition: TaskDefinition = Field(
+        description="A family, or family:revision. A first {prefix} is what the deployment's families begin with."
+    )
     container: ContainerName = Field(description="The job's own container; its exit code decides.")
     integration: Literal["sync", "callback"] = Field(
         default="sync", description="callback: the container reports back with its TASK_TOKEN."
@@ -134,6 +139,14 @@ class Catalog(Contract):
     version: Literal[1] = 1
     images: dict[Name, Image] = Field(min_length=1)
     job_types: dict[Name, JobType] = Field(default_factory=dict)
+
+    def of_families(self, prefix: str) -> Self:
+        """The catalogue of the deployment whose families begin with this."""
+        images = {
+            name: image.model_copy(update={"task_definition": image.task_definition.replace(FAMILY_PREFIX, prefix, 1)})
+            for name, image in self.images.items()
+        }
+        return self.model_copy(update={"images": images})
 
     @model_validator(mode="after")
     def _names_only_its_own_images(self) -> Self:

@@ -20,13 +20,13 @@ from service.settings import SettingsError
 _LARGEST_CATALOG_BYTES = 4 * 1024 * 1024
 
 
-async def read_catalog(where: str, objects: Objects) -> Catalog:
+async def read_catalog(where: str, objects: Objects, family_prefix: str) -> Catalog:
     """The catalogue from a file or from S3. Raises SettingsError that names the field and what is wrong."""
     try:
         text = (await _bytes_at(where, objects)).decode()
     except (OSError, UnicodeDecodeError, ObjectTooLargeError, AwsError) as error:
         raise SettingsError(f"JOBFERRY_CATALOG cannot be read: {where}: {error}") from None
-    return parse_catalog(text, where)
+    return parse_catalog(text, where, family_prefix)
 
 
 async def _bytes_at(where: str, objects: Objects) -> bytes:
@@ -36,8 +36,11 @@ async def _bytes_at(where: str, objects: Objects) -> bytes:
     return Path(where).read_bytes()  # noqa: ASYNC240  # once, at start, before anything runs
 
 
-def parse_catalog(text: str, where: str) -> Catalog:
-    """The catalogue in a YAML or JSON text. Raises SettingsError that names the field and what is wrong."""
+def parse_catalog(text: str, where: str, family_prefix: str) -> Catalog:
+    """The catalogue in a YAML or JSON text, for families that begin like this.
+
+    Raises SettingsError that names the field and what is wrong.
+    """
     try:
         catalog = Catalog.model_validate(yaml.safe_load(text), strict=False)
         check_job_types(catalog)
@@ -50,7 +53,7 @@ def parse_catalog(text: str, where: str) -> Catalog:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         why = _yaml_trouble(error)
         raise SettingsError(f"The catalogue {where} cannot be used: {why}. deploy/catalog.yaml shows how.") from None
-    return catalog
+    return catalog.of_families(family_prefix)
 
 
 def _in_words(item: ErrorDetails) -> str:

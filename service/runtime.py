@@ -85,7 +85,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             return opened
 
         objects = Objects(await client("s3"), credentials)
-        catalog = await read_catalog(settings.catalog, objects)
+        catalog = await read_catalog(settings.catalog, objects, settings.task_family_prefix)
         yield await wire(settings, client, objects, catalog, region, clock, metrics=metrics)
 
 

@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     )
     jobs_table: str = Field(min_length=3, max_length=255, description="DynamoDB table of job records.")
     catalog: str = Field(min_length=1, description="The catalogue: a file, or an s3:// URI.")
+    task_family_prefix: str = Field(
+        default="jobferry",
+        pattern=r"^[A-Za-z0-9_-]{1,128}$",
+        examples=["jobferry"],
+        description="What {prefix} in the catalogue stands for: the stack's output TaskFamilyPrefix.",
+    )
 
     visibility_seconds: int = Field(
         default=60, ge=2, le=43_200, description="A message's lease; renewed while we work."

@@ -97,7 +97,7 @@ class Consumer:
         return messages
 
     async def _settle(self, message: Message) -> None:
-        self.liveness.took()
+        piece = self.liveness.took()
         try:
             with structlog.contextvars.bound_contextvars(message_id=message.message_id, queue=self.name):
                 await self._handle_or_retry(message)
@@ -106,7 +106,7 @@ class Consumer:
             await _briefly(self._give_back(message))
             raise
         finally:
-            self.liveness.let_go()
+            self.liveness.let_go(piece)
 
     async def _handle_or_retry(self, message: Message) -> None:
         error = await failure_of(self._handle(message), "message_failed", receive_count=message.receive_count)

@@ -1,4 +1,4 @@
-"""What the worker knows of its own health: when each queue was last polled, and how many messages it holds."""
+"""What the worker knows of its own health: when each queue was last polled, and how much it has in hand."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ LONGEST_WITHOUT_POLL_SECONDS = 180
 
 @dataclass
 class Liveness:
-    """Kept by the consumers, read by the health page and by scale-in protection."""
+    """Kept by consumers and sweeper, read by the health page and by scale-in protection."""
 
     now: Clock
-    holding: int = 0
-    last_busy_at: float = 0.0
+    _taken_at: dict[int, float] = field(default_factory=dict)
+    _count: int = 0
     _polled_at: dict[str, float] = field(default_factory=dict)
 
     def expects(self, queue: str) -> None:
@@ -26,15 +26,24 @@ class Liveness:
         """A poll succeeded, whatever it brought."""
         self._polled_at[queue] = self.now()
 
-    def took(self) -> None:
-        """A message is in hand."""
-        self.holding += 1
-        self.last_busy_at = self.now()
+    def took(self) -> int:
+        """A piece of work is in hand; answers with what to call it when it is let go."""
+        self._count += 1
+        self._taken_at[self._count] = self.now()
+        return self._count
 
-    def let_go(self) -> None:
-        """A message is out of hand: settled, or given back."""
-        self.holding -= 1
-        self.last_busy_at = self.now()
+    def let_go(self, piece: int) -> None:
+        """It is out of hand: settled, or given back."""
+        del self._taken_at[piece]
+
+    @property
+    def holding(self) -> int:
+        """How many pieces of work are in hand."""
+        return len(self._taken_at)
+
+    def longest_held(self) -> float:
+        """For how many seconds the oldest of them has been; 0 where there is none."""
+        return self.now() - min(self._taken_at.values(), default=self.now())
 
     def silent_queues(self) -> dict[str, float]:
         """The queues that no poll has succeeded on for too long, with the seconds since."""

@@ -1,4 +1,9 @@
-"""ECS scale-in protection: taken while there is work in hand, released when idle."""
+"""ECS scale-in protection: for work that takes longer than a drain, and for so long at most that deployments end.
+
+ECS does not stop a protected task, neither to scale in nor to deploy [UpdateTaskProtection]. What is short needs none
+of that: from SIGTERM on it is drained. A worker that renewed its protection whenever it is busy would hold up every
+rolling deployment under steady traffic [ecs-task-protection-examples #3].
+"""
 
 from __future__ import annotations
 
@@ -15,21 +20,25 @@ log = structlog.stdlib.get_logger()
 
 # The agent's endpoint for its own task [ECS developer guide, task scale-in protection endpoint].
 _PATH = "/task-protection/v1/state"
-_MINUTES = 10
-_RENEW_AFTER_SECONDS = 300.0
-_IDLE_SECONDS = 10.0
+# Work that has taken so long is a large log, whose archive would begin anew if it were cut off.
+LONG_SECONDS = 60.0
+# Never renewed: ECS itself ends it, whatever becomes of us.
+LONGEST_MINUTES = 30
+# Between two spells, so that a deployment that waits finds the task without.
+PAUSE_SECONDS = 300.0
 _LOOK_SECONDS = 1.0
 _AGENT_TIMEOUT = aiohttp.ClientTimeout(total=5)
 
 
 @dataclass
 class Protection:
-    """Keeps the task's protection in step with the work; without an agent, as outside ECS, it does nothing."""
+    """Protects the task while it has long work in hand; without an agent, as outside ECS, it does nothing."""
 
     agent_uri: str | None
     liveness: Liveness
     stopping: asyncio.Event
     _protected_at: float | None = None
+    _ended_at: float | None = None
 
     async def run(self) -> None:
         """Look at the work every second, until told to stop; then release."""
@@ -37,23 +46,28 @@ class Protection:
             return
         async with aiohttp.ClientSession(timeout=_AGENT_TIMEOUT) as session:
             while not self.stopping.is_set():
-                await self._keep_in_step(session)
+                await self.keep_in_step(session)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self.stopping.wait(), _LOOK_SECONDS)
             if self._protected_at is not None:
                 await self._put(session, protect=False)
 
-    async def _keep_in_step(self, session: aiohttp.ClientSession) -> None:
-        now = self.liveness.now()
-        busy = self.liveness.holding > 0 or now - self.liveness.last_busy_at < _IDLE_SECONDS
-        due = self._protected_at is None or now - self._protected_at > _RENEW_AFTER_SECONDS
-        if busy and due and await self._put(session, protect=True):
-            self._protected_at = now
-        elif not busy and self._protected_at is not None and await self._put(session, protect=False):
-            self._protected_at = None
+    async def keep_in_step(self, session: aiohttp.ClientSession) -> None:
+        """One look: protected while something long is in hand, unless a spell has only just ended."""
+        now, has_long_work = self.liveness.now(), self.liveness.longest_held() >= LONG_SECONDS
+        if self._protected_at is None:
+            may_be = self._ended_at is None or now - self._ended_at >= PAUSE_SECONDS
+            if has_long_work and may_be and await self._put(session, protect=True):
+                self._protected_at = now
+        elif self._has_expired(now) or (not has_long_work and await self._put(session, protect=False)):
+            self._protected_at, self._ended_at = None, now
+
+    def _has_expired(self, now: float) -> bool:
+        return self._protected_at is not None and now - self._protected_at >= LONGEST_MINUTES * 60
 
     async def _put(self, session: aiohttp.ClientSession, *, protect: bool) -> bool:
-        body = {"ProtectionEnabled": True, "ExpiresInMinutes": _MINUTES} if protect else {"ProtectionEnabled": False}
+        spell = {"ProtectionEnabled": True, "ExpiresInMinutes": LONGEST_MINUTES}
+        body = spell if protect else {"ProtectionEnabled": False}
         try:
             async with session.put(f"{self.agent_uri}{_PATH}", json=body) as answer:
                 if answer.ok:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from aiolimiter import AsyncLimiter
 
 from service.aws.errors import AwsError
 from service.aws.jobs_table import SHARDS, JobsTable
+from service.clock import wall_clock
 from service.core.policy.owed import SWEEP
 from service.core.record.facts import Claimed
 from service.metrics import SWEEP_FAILURES, SWEEP_FOUND, SWEEP_OVERDUE, UNMETERED, Meter
 from service.settle import Settling
 from workers.guard import failure_of
+from workers.liveness import Liveness
 
 log = structlog.stdlib.get_logger()
 
@@ -33,6 +35,7 @@ class Sweeper:
     every_seconds: float
     claim_seconds: float
     stopping: asyncio.Event
+    liveness: Liveness = field(default_factory=lambda: Liveness(wall_clock))
     metrics: Meter = UNMETERED
 
     async def run(self) -> None:
@@ -81,5 +84,9 @@ class Sweeper:
             return False
         self.metrics.count(SWEEP_FOUND)
         log.info("job_swept", job_id=job_id, status=job.execution.status if job.execution else None)
-        await self.settling.settle(job, me)
+        piece = self.liveness.took()
+        try:
+            await self.settling.settle(job, me)
+        finally:
+            self.liveness.let_go(piece)
         return True

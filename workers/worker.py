@@ -135,6 +135,7 @@ class Worker:
             every_seconds=settings.sweep_seconds,
             claim_seconds=settings.sweep_seconds,
             stopping=self.stopping,
+            liveness=self.liveness,
             metrics=self.runtime.metrics,
         )
 

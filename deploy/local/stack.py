@@ -52,6 +52,7 @@ class Stack:
             "JOBFERRY_LOG_BUCKET": self.outputs["LogBucketName"],
             "JOBFERRY_JOBS_TABLE": self.outputs["JobsTableName"],
             "JOBFERRY_CATALOG": str(catalog),
+            "JOBFERRY_TASK_FAMILY_PREFIX": self.outputs["TaskFamilyPrefix"],
         }
 
 

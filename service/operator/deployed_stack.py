@@ -26,6 +26,18 @@ class DeployedStack:
         return self.outputs[name]
 
 
+def registered_task_definitions(session: boto3.Session, name: str) -> dict[str, str]:
+    """The revisions of task definitions that are this stack's own, by their families."""
+    pages = session.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
+    found = [
+        item["PhysicalResourceId"]
+        for page in pages
+        for item in page["StackResourceSummaries"]
+        if item["ResourceType"] == "AWS::ECS::TaskDefinition" and "PhysicalResourceId" in item
+    ]
+    return {arn.rpartition("/")[2].partition(":")[0]: arn for arn in found}
+
+
 def deployed_stack(session: boto3.Session, name: str) -> DeployedStack:
     """The stack of this name. Raises SettingsError where there is none, or where it may not be read."""
     try:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 from datetime import UTC, datetime
 
 import boto3
 
+from service.aws.session import session_of
 from service.operator.dead_letters import DeadLetter, DeadLetters
 from service.operator.deployed_stack import deployed_stack
 from service.settings import read_settings
@@ -32,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what was asked for; 1 where there is no such message. Raises SettingsError where no queue is named."""
-    letters = _letters(boto3.Session(), options.stack)
+    letters = _letters(session_of(os.environ), options.stack)
     if options.action == "list":
         return _list(letters)
     if options.action == "replay" and options.all:

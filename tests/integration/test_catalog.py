@@ -26,19 +26,26 @@ async def test_a_file_is_read(objects: Objects, tmp_path: Path) -> None:
     """YAML, with which JSON is read too."""
     file = tmp_path / "catalog.yaml"
     file.write_text(IMAGE)
-    assert list((await read_catalog(str(file), objects)).images) == ["one"]
+    assert list((await read_catalog(str(file), objects, "jobferry")).images) == ["one"]
 
 
 async def test_an_object_is_read(objects: Objects, name: str) -> None:
     """So that a new catalogue needs no new container image."""
     await objects.put(name, "catalog/a.yaml", IMAGE.encode(), "text/yaml")
-    assert list((await read_catalog(f"s3://{name}/catalog/a.yaml", objects)).images) == ["one"]
+    assert list((await read_catalog(f"s3://{name}/catalog/a.yaml", objects, "jobferry")).images) == ["one"]
 
 
 async def test_the_projects_own_catalogue_can_be_used(objects: Objects) -> None:
     """The one that is deployed with the template."""
     own = Path(__file__).parents[2] / "deploy" / "catalog.yaml"
-    assert "image_1" in (await read_catalog(str(own), objects)).images
+    assert "image_1" in (await read_catalog(str(own), objects, "jobferry")).images
+
+
+def test_a_catalogue_serves_every_stack() -> None:
+    """{prefix} is what the families of a stack begin with, with a revision too; other names stay as they are."""
+    text = "images: {a: {task_definition: '{prefix}-a:7', container: c}, b: {task_definition: mine-b, container: c}}"
+    images = parse_catalog(text, "catalog.yaml", "second").images
+    assert {name: image.task_definition for name, image in images.items()} == {"a": "second-a:7", "b": "mine-b"}
 
 
 @pytest.mark.parametrize("where", ["/no/such/file.yaml", "s3://{bucket}/missing.yaml", "s3://no-such-bucket-here/a"])
@@ -46,7 +53,7 @@ async def test_a_missing_catalogue_is_one_clear_error(objects: Objects, name: st
     """It names the setting and where it looked."""
     where = where.format(bucket=name)
     with pytest.raises(SettingsError, match="JOBFERRY_CATALOG cannot be read") as caught:
-        await read_catalog(where, objects)
+        await read_catalog(where, objects, "jobferry")
     assert where.rpartition("/")[-1] in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -56,14 +63,14 @@ async def test_a_catalogue_that_is_no_text_is_one_clear_error(objects: Objects, 
     file = tmp_path / "catalog.yaml"
     file.write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(SettingsError, match="JOBFERRY_CATALOG cannot be read"):
-        await read_catalog(str(file), objects)
+        await read_catalog(str(file), objects, "jobferry")
 
 
 async def test_a_catalogue_that_is_too_large_is_one_clear_error(objects: Objects, name: str) -> None:
     """Somebody named the wrong object."""
     await objects.put(name, "large.yaml", b"#" * (4 * 1024 * 1024 + 1), "text/yaml")
     with pytest.raises(SettingsError, match="JOBFERRY_CATALOG cannot be read"):
-        await read_catalog(f"s3://{name}/large.yaml", objects)
+        await read_catalog(f"s3://{name}/large.yaml", objects, "jobferry")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +127,7 @@ async def test_a_catalogue_that_is_too_large_is_one_clear_error(objects: Objects
 def test_what_is_wrong_is_named(text: str, said: str) -> None:
     """The file, the field, and what is the matter with it."""
     with pytest.raises(SettingsError) as caught:
-        parse_catalog(text, "catalog.yaml")
+        parse_catalog(text, "catalog.yaml", "jobferry")
     assert "The catalogue catalog.yaml cannot be used" in str(caught.value)
     assert said in str(caught.value)
     assert "pattern" not in str(caught.value)
@@ -130,6 +137,6 @@ def test_what_is_wrong_is_named(text: str, said: str) -> None:
 def test_every_wrong_field_is_named_at_once() -> None:
     """One start shows all that is to mend."""
     with pytest.raises(SettingsError) as caught:
-        parse_catalog("images: {one: {}, two: {cpu: lots}}", "catalog.yaml")
+        parse_catalog("images: {one: {}, two: {cpu: lots}}", "catalog.yaml", "jobferry")
     named = [f"images.{image}.{field}" for image in ("one", "two") for field in ("task_definition", "container")]
     assert all(field in str(caught.value) for field in (*named, "images.two.cpu"))

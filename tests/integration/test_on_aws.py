@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from deploy.local.emulator.process import EmulatorProcess
 from deploy.local.stack import LOCAL_PARAMETERS
 from deploy.on_aws import RETAINED, deploy, destroy
 from deploy.stacks import DeployError, NamedStack, parameters_of
+from deploy.work_under_way import WorkUnderWay
+from service.operator import cli
 from tests.support.deployment import template
 
 # Two event buses cannot have one name.
@@ -86,6 +90,87 @@ def test_a_stack_is_made_changed_and_taken_away(stack: NamedStack, capsys: pytes
     stack.session.client("dynamodb").describe_table(TableName=made["JobsTable"])
 
 
+@pytest.fixture
+def busy(stack: NamedStack) -> NamedStack:
+    """A stack in which a job waits and a container works."""
+    make(stack, LOCAL_PARAMETERS)
+    client, made = stack.session.client, stack.resources()
+    wait = {"StartAt": "wait", "States": {"wait": {"Type": "Wait", "Seconds": 3600, "End": True}}}
+    sfn = client("stepfunctions")
+    sfn.update_state_machine(stateMachineArn=made["StateMachine"], definition=json.dumps(wait))
+    sfn.start_execution(stateMachineArn=made["StateMachine"], name="patience", input="{}")
+    command: Any = [{"name": "image_1-container", "command": ["sh", "-c", "sleep 3600"]}]
+    network: Any = {"awsvpcConfiguration": {"subnets": ["subnet-0000000a"]}}
+    answer = client("ecs").run_task(
+        cluster=made["Cluster"],
+        taskDefinition=f"{stack.name}-image-1",
+        group="job:patience",
+        networkConfiguration=network,
+        overrides={"containerOverrides": command},
+    )
+    assert not answer["failures"]
+    return stack
+
+
+def test_a_stack_at_work_is_not_deleted_unless_that_is_said(
+    busy: NamedStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """CloudFormation would fail half-way: what runs is named, and with force it is stopped and waited for."""
+    destroy(busy, dry_run=True)
+    assert "Running 1 job: patience" in capsys.readouterr().out
+    with pytest.raises(DeployError, match=r"(?s)jobs are running:.*1 job: patience.*1 task: .*FORCE=1"):
+        destroy(busy, dry_run=False)
+    assert exists(busy)
+    work = WorkUnderWay.of(busy.session, busy.resources(), busy.every_seconds)
+    assert (len(work.executions()), len(work.tasks())) == (1, 1)
+
+    capsys.readouterr()
+    destroy(busy, dry_run=False, force=True)
+    assert "Stop    patience" in capsys.readouterr().out
+    assert not exists(busy)
+    assert (work.executions(), work.tasks()) == ([], [])
+
+
+def test_two_stacks_in_one_region_register_families_of_their_own(stack: NamedStack) -> None:
+    """Each runs its own, and the latest of a family is its stack's."""
+    other = replace(stack, name=f"{stack.name}-2")
+    for each in (stack, other):
+        make(each, LOCAL_PARAMETERS)
+    families = [
+        {arn.rpartition("/")[2].partition(":")[0] for name, arn in each.resources().items() if name.endswith("Task")}
+        for each in (stack, other)
+    ]
+    assert families[0] == {f"{stack.name}-{image}" for image in ("image-1", "pictures", "reporter")}
+    assert not families[0] & families[1]
+    assert [each.outputs()["TaskFamilyPrefix"] for each in (stack, other)] == [stack.name, other.name]
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["dlq", "list"], ["catalog", "check"]], ids=" ".join)
+def test_aws_region_alone_is_enough_for_a_command(
+    aws: EmulatorProcess, command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It asks CloudFormation there, which knows no such stack."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert cli.main([*command, "--stack", "nowhere"]) == 2
+    assert "The stack nowhere cannot be read" in capsys.readouterr().err
+
+
+def test_ecs_has_its_role_before_the_cluster_is_made(stack: NamedStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a new account CreateCluster fails otherwise. To look at a change set makes no role."""
+    iam, found_at_start = stack.session.client("iam"), list[int]()
+
+    def linked_roles() -> list[str]:
+        return [role["RoleName"] for role in iam.list_roles()["Roles"] if "ecs.amazonaws.com" in role["Path"]]
+
+    for name in linked_roles():
+        iam.delete_role(RoleName=name)
+    make(stack, LOCAL_PARAMETERS, dry_run=True)
+    assert not linked_roles()
+    monkeypatch.setattr(NamedStack, "execute", lambda *_: found_at_start.append(len(linked_roles())))
+    make(stack, LOCAL_PARAMETERS)
+    assert found_at_start == [1]
+
+
 def test_a_key_and_tags_of_ones_own(aws: EmulatorProcess, stack: NamedStack) -> None:
     """The example deploys, and its output is what the stack takes: queues are under the key, with the tags."""
     cloudformation, client = stack.client, stack.session.client
@@ -133,7 +218,9 @@ def test_a_stack_that_cannot_be_made_says_why(stack: NamedStack) -> None:
 def test_the_command_reports_in_a_sentence(aws: EmulatorProcess) -> None:
     """What AWS refuses is no traceback."""
     command = [sys.executable, "-m", "deploy.on_aws", "destroy", "--stack", "nowhere"]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    # AWS_REGION alone, which boto3 does not read.
+    environment = {name: value for name, value in os.environ.items() if name != "AWS_DEFAULT_REGION"}
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert "nowhere] does not exist" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -15,6 +15,10 @@ from schemas.catalog import Catalog
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
+STACK = "jobferry"
+# The template's TaskFamilyPrefix, or the stack's name where that is empty.
+FAMILY_PREFIX = {"Fn::If": ["FamiliesByStack", {"Ref": "AWS::StackName"}, {"Ref": "TaskFamilyPrefix"}]}
+
 Json = dict[str, Any]
 
 
@@ -53,13 +57,22 @@ def role_statements() -> list[tuple[str, Json]]:
 
 
 def resolved(value: Any) -> str:
-    """A name as it comes out under the template's defaults; only references to parameters are filled in."""
-    text = str(value["Fn::Sub"] if isinstance(value, dict) else value)
+    """A name as it comes out under the template's defaults; only references to parameters are filled in.
+
+    The prefix of families is the stack's name by default.
+    """
+    text = value["Fn::Sub"] if isinstance(value, dict) else value
+    if isinstance(text, list):
+        text, given = text
+        assert given == {"Prefix": FAMILY_PREFIX}
+        text = text.replace("${Prefix}", STACK)
+    text = str(text)
     for name, parameter in template()["Parameters"].items():
         text = text.replace("${" + name + "}", str(parameter.get("Default", "")))
     return text
 
 
-def catalog() -> Catalog:
-    """The catalogue that is deployed with the template."""
-    return Catalog.model_validate_json(json.dumps(yaml.safe_load((DEPLOY / "catalog.yaml").read_text())))
+def catalog(stack: str = STACK) -> Catalog:
+    """The catalogue that is deployed with the template, as it reads in the stack of this name."""
+    text = json.dumps(yaml.safe_load((DEPLOY / "catalog.yaml").read_text()))
+    return Catalog.model_validate_json(text).of_families(stack)

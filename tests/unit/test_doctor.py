@@ -11,7 +11,8 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from service.operator.doctor import caller
+from schemas.catalog import Image
+from service.operator.doctor import caller, images
 from service.operator.doctor.checks import CHECKS
 from service.operator.doctor.deployment import SHIPPED, Deployment
 from service.operator.doctor.findings import Check, Finding, Problem, examine
@@ -141,6 +142,35 @@ def test_a_changed_definition_differs_where_it_was_changed(path: tuple[str, ...]
         place = place[key]
     place[path[-1]] = value
     assert list(differences(MACHINE, changed)) == [".".join(path)]
+
+
+def registered(**definition: Any) -> Deployment:
+    """A deployment whose ECS has this task definition, and whose stack registered revision 3 of it."""
+    arn = f"arn:task-definition/jobferry-x:{definition['revision']}"
+    found = {"family": "jobferry-x", "taskDefinitionArn": arn, "containerDefinitions": [], **definition}
+    ecs = SimpleNamespace(describe_task_definition=lambda taskDefinition: {"taskDefinition": found})
+    own = {"jobferry-x": "arn:task-definition/jobferry-x:3"}
+    return cast(Deployment, SimpleNamespace(client=lambda _: ecs, own_task_definitions=own))
+
+
+def first_problem(named: str, deployment: Deployment) -> Problem:
+    """What is said first of an image whose task definition the catalogue names like this."""
+    image = Image.model_validate({"task_definition": named, "container": "x"})
+    return next(images._look(images.Catalogued("x", image), deployment))
+
+
+def test_a_revision_that_was_withdrawn_is_named_as_such() -> None:
+    """It is there, but cannot be run; that is another matter than one that was never registered."""
+    problem = first_problem("jobferry-x:2", registered(status="INACTIVE", revision=2))
+    assert "jobferry-x:2 is INACTIVE" in problem.detail
+    assert "UpdateReplacePolicy" in problem.remedy
+
+
+@pytest.mark.parametrize(("named", "said"), [("jobferry-x", True), ("jobferry-x:4", False)])
+def test_a_family_that_another_stack_registers_too_is_named(named: str, said: bool) -> None:
+    """By its family alone the other's revision would run; a revision that is named is what its owner wants."""
+    problem = first_problem(named, registered(status="ACTIVE", revision=4))
+    assert ("the stack did not register" in problem.detail) is said
 
 
 RUN = {"Effect": "Allow", "Action": "ecs:RunTask", "Resource": "arn:task-definition/jobferry-*"}

@@ -39,7 +39,7 @@ def entries() -> dict[str, tuple[Image, dict[str, Any]]]:
 def test_an_entry_is_true_of_its_task_definition(name: str) -> None:
     """Family, container, size and kind of launch agree, and the log is found and complete."""
     image, definition = entries()[name]
-    assert definition["Family"]["Fn::Sub"].replace("${TaskFamilyPrefix}", "jobferry") == image.task_definition
+    assert definition["Family"]["Fn::Sub"].replace("${TaskFamilyPrefix}", "{prefix}") == image.task_definition
     assert (int(definition["Cpu"]), int(definition["Memory"])) == (image.cpu, image.memory)
     assert definition["RequiresCompatibilities"] == ["FARGATE" if image.on_fargate else "EC2"]
     assert definition["NetworkMode"] == "awsvpc"
@@ -63,17 +63,30 @@ def test_both_kinds_of_ec2_and_a_sidecar_are_shown() -> None:
 
 
 def test_the_machines_are_as_their_capacity_provider_and_a_careful_team_want_them() -> None:
-    """Protected from scale-in, as managed termination protection demands; no public address; credentials by token."""
+    """No public address; credentials by token."""
     items, outputs = machines()["Resources"], machines()["Outputs"]
     assert outputs.keys() <= example()["Parameters"].keys()
-    [provider] = [item for item in example()["Resources"].values() if item["Type"] == "AWS::ECS::CapacityProvider"]
-    assert provider["Properties"]["AutoScalingGroupProvider"]["ManagedTerminationProtection"] == "ENABLED"
-    assert items["Machines"]["Properties"]["NewInstancesProtectedFromScaleIn"] is True
     machine = items["MachineTemplate"]["Properties"]["LaunchTemplateData"]
     assert machine["MetadataOptions"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
     assert [card["AssociatePublicIpAddress"] for card in machine["NetworkInterfaces"]] == [False]
     assert all(disk["Ebs"]["Encrypted"] for disk in machine["BlockDeviceMappings"])
     assert "ECS_CLUSTER=${ClusterName}\n" in machine["UserData"]["Fn::Base64"]["Fn::Sub"]
+
+
+def test_the_machines_can_be_deleted_and_no_job_is_cut_off() -> None:
+    """CloudFormation empties no group whose instances are protected, and ECS's protection outlives its provider; that a
+    machine is drained before it goes, for as long as a job takes, protects the jobs.
+    """
+    [provider] = [item for item in example()["Resources"].values() if item["Type"] == "AWS::ECS::CapacityProvider"]
+    group = provider["Properties"]["AutoScalingGroupProvider"]
+    assert (group["ManagedTerminationProtection"], group["ManagedDraining"]) == ("DISABLED", "ENABLED")
+    assert machines()["Resources"]["Machines"]["Properties"]["NewInstancesProtectedFromScaleIn"] is False
+
+
+def test_replaced_revisions_stay_active() -> None:
+    """A catalogue may name one, and a job under way may be about to start one."""
+    definitions = [item for item in example()["Resources"].values() if item["Type"] == "AWS::ECS::TaskDefinition"]
+    assert {item["UpdateReplacePolicy"] for item in definitions} == {"Retain"}
 
 
 def test_its_outputs_are_parameters_of_jobferry_and_name_every_role() -> None:

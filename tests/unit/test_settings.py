@@ -107,7 +107,7 @@ def test_every_example_is_one(surroundings: pytest.MonkeyPatch) -> None:
         surroundings.setenv(ENVIRONMENT_PREFIX + name.upper(), str(example))
     settings = read_settings()
     assert {name: getattr(settings, name) for name in shown} == shown
-    assert len(shown) == 4
+    assert len(shown) == 5
 
 
 IMPOSSIBLE = {

@@ -304,4 +304,5 @@ def test_a_long_job_with_every_default_retry_stays_within_the_payload() -> None:
 def test_substitutions_are_the_only_thing_that_is_not_yet_asl() -> None:
     """Each `${Name}` stands inside a string, so the file is JSON and its structure is final."""
     names: Mapping[str, int] = {name: 1 for text in strings(MACHINE) for name in re.findall(r"\$\{(\w+)\}", text)}
-    assert set(names) == {"PlanNextStepFunction", "ClusterArn", "SubnetIds", "SecurityGroupIds", "AssignPublicIp"}
+    network = {"SubnetIds", "SecurityGroupIds", "AssignPublicIp"}
+    assert set(names) == {"Partition", "PlanNextStepFunction", "ClusterArn", *network}

@@ -17,7 +17,7 @@ _MAY_BE = {
     ENVIRONMENT_NAME_PATTERN: "Use up to 128 letters, digits and underscores, no digit first.",
     PRINTABLE_PATTERN: "Leave out line breaks and control characters, U+FFFE and U+FFFF.",
     PROCESS_TEXT_PATTERN: "Leave out NUL, U+FFFE and U+FFFF.",
-    TASK_DEFINITION_PATTERN: "Use a family, or family:revision, and no ARN.",
+    TASK_DEFINITION_PATTERN: "Use a family, or family:revision, and no ARN; it may begin with {prefix}.",
     CONTAINER_NAME_PATTERN: "Use up to 255 letters, digits, hyphens and underscores.",
 }
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterable
 
-import boto3
-
+from service.aws.session import session_of
 from service.operator.doctor.checks import checks_of
 from service.operator.doctor.deployment import Deployment, by_settings, by_stack
 from service.operator.doctor.findings import Finding, examine
@@ -43,7 +43,7 @@ def examine_catalog(options: argparse.Namespace) -> int:
 
 
 def _deployment(options: argparse.Namespace) -> Deployment:
-    session = boto3.Session()
+    session = session_of(os.environ)
     if options.stack:
         return by_stack(session, options.stack, options.catalog)
     return by_settings(session, read_settings(), options.catalog)

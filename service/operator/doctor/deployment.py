@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from schemas.catalog import Catalog
 from service.catalog_source import parse_catalog
 from service.core.telling.compose import split_s3_uri
-from service.operator.deployed_stack import deployed_stack
+from service.operator.deployed_stack import DeployedStack, deployed_stack, registered_task_definitions
 from service.settings import Settings, SettingsError
 
 # What lies beside the code: in a clone, and in an installed Jobferry.
@@ -34,6 +34,7 @@ class Deployment:
     log_bucket: str
     jobs_table: str
     catalog: Catalog
+    stack: str | None = None
     _clients: MutableMapping[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
@@ -42,6 +43,11 @@ class Deployment:
             kind: Any = self.session.client
             self._clients[service] = kind(service)
         return self._clients[service]
+
+    @cached_property
+    def own_task_definitions(self) -> Mapping[str, str]:
+        """The revisions that its stack registered, by their families; none where no stack was named."""
+        return registered_task_definitions(self.session, self.stack) if self.stack else {}
 
     @cached_property
     def state_machine(self) -> Mapping[str, Any]:
@@ -81,7 +87,7 @@ def by_settings(session: boto3.Session, settings: Settings, catalog: str | None 
         topic_arn=settings.topic_arn,
         log_bucket=settings.log_bucket,
         jobs_table=settings.jobs_table,
-        catalog=_read_catalog(session, catalog or settings.catalog),
+        catalog=_read_catalog(session, catalog or settings.catalog, settings.task_family_prefix),
     )
 
 
@@ -96,7 +102,8 @@ def by_stack(session: boto3.Session, name: str, catalog: str | None = None) -> D
         topic_arn=stack.output("TopicArn"),
         log_bucket=stack.output("LogBucketName"),
         jobs_table=stack.output("JobsTableName"),
-        catalog=_read_catalog(session, catalog or _catalog_of(stack.parameters)),
+        catalog=_read_catalog(session, catalog or _catalog_of(stack.parameters), _family_prefix_of(stack)),
+        stack=name,
     )
 
 
@@ -106,13 +113,18 @@ def _catalog_of(parameters: Mapping[str, str]) -> str:
     return catalog if catalog.startswith("s3://") else str(SHIPPED / "catalog.yaml")
 
 
-def _read_catalog(session: boto3.Session, where: str) -> Catalog:
+def _family_prefix_of(stack: DeployedStack) -> str:
+    """What its families begin with; a stack of before has it as a parameter only."""
+    return stack.outputs.get("TaskFamilyPrefix") or stack.parameters.get("TaskFamilyPrefix") or stack.name
+
+
+def _read_catalog(session: boto3.Session, where: str, family_prefix: str) -> Catalog:
     location = split_s3_uri(where) if where.startswith("s3://") else None
     try:
         if location:
             body = session.client("s3").get_object(Bucket=location[0], Key=location[1])["Body"].read()
         else:
             body = Path(where).read_bytes()
-        return parse_catalog(body.decode(), where)
+        return parse_catalog(body.decode(), where, family_prefix)
     except (OSError, UnicodeDecodeError, ClientError, BotoCoreError) as error:
         raise SettingsError(f"The catalogue cannot be read: {where}: {error}") from None

@@ -36,25 +36,54 @@ def image_checks(deployment: Deployment) -> list[Check]:
 
 
 def _look(catalogued: Catalogued, deployment: Deployment) -> Iterator[Problem]:
-    definition = _task_definition(deployment, catalogued.image)
-    if definition is None:
-        yield Problem(f"there is no task definition {catalogued.image.task_definition}", f"Register it. {GUIDE}")
+    named = catalogued.image.task_definition
+    definition = _task_definition(deployment, named)
+    # Of a family whose revisions are all withdrawn, nothing is there to be named.
+    if definition is None or (definition["status"] != "ACTIVE" and ":" not in named):
+        yield Problem(f"there is no task definition {named}", f"Register it. {GUIDE}")
         return
+    if definition["status"] != "ACTIVE":
+        yield Problem(
+            f"the task definition {named} is {definition['status']}, so nothing can run it",
+            f"Name {definition['family']} alone, or an active revision; UpdateReplacePolicy: Retain keeps old ones.",
+        )
+        return
+    yield from _ownership(deployment, named, definition)
     yield from _container(deployment, catalogued.image, definition)
     yield from _launch(catalogued.image, definition)
     yield from _privileges(deployment, definition)
 
 
-def _task_definition(deployment: Deployment, image: Image) -> Json | None:
+def _task_definition(deployment: Deployment, named: str) -> Json | None:
     """The revision that a run would take; ECS has no error of its own for one that is missing."""
     ecs = deployment.client("ecs")
     try:
-        found: Json = ecs.describe_task_definition(taskDefinition=image.task_definition)["taskDefinition"]
+        found: Json = ecs.describe_task_definition(taskDefinition=named)["taskDefinition"]
     except ClientError as error:
         if error.response["Error"]["Code"] != "ClientException":
             raise
         return None
-    return found if found["status"] == "ACTIVE" else None
+    return found
+
+
+def _ownership(deployment: Deployment, named: str, definition: Json) -> Iterator[Problem]:
+    """By its family alone the latest revision runs, whoever registered it: of a family of the stack, the stack."""
+    own = _registered_by_the_stack(deployment).get(named)
+    if own is not None and own != definition["taskDefinitionArn"]:
+        yield Problem(
+            f"{named} runs revision {definition['revision']}, which the stack did not register: its own is "
+            f"{own.rpartition(':')[2]}",
+            "Another stack registers the same family: give each a TaskFamilyPrefix of its own, or none.",
+        )
+
+
+def _registered_by_the_stack(deployment: Deployment) -> Mapping[str, str]:
+    try:
+        return deployment.own_task_definitions
+    except ClientError as error:
+        if error.response["Error"]["Code"] in FORBIDDEN:
+            return {}
+        raise
 
 
 def _container(deployment: Deployment, image: Image, definition: Json) -> Iterator[Problem]:
@@ -109,7 +138,7 @@ def _privileges(deployment: Deployment, definition: Json) -> Iterator[Problem]:
     if not allowed(statements, "ecs:RunTask", family):
         yield Problem(
             f"the state machine may not run {definition['family']}",
-            "Begin its family with the template's TaskFamilyPrefix and a hyphen.",
+            "Begin its family with the stack's TaskFamilyPrefix and a hyphen, which the catalogue writes {prefix}-.",
         )
     roles = (definition.get("executionRoleArn"), definition.get("taskRoleArn"))
     for role in filter(None, roles):
