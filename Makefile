@@ -1,6 +1,6 @@
 # Everything that a clone needs: `make demo` runs real jobs here, `make test` proves the promises.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo simulate chaos test check bench local deploy destroy lock schemas clean
+.PHONY: help setup demo simulate chaos mutants test check bench local deploy destroy lock schemas clean
 
 # The first Python that is new enough; name another with `make PYTHON=...`.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -26,6 +26,10 @@ simulate: $(READY) ## Simulate a minute of seeded histories of faults, and check
 
 chaos: $(READY) ## Real workers on the local AWS, killed and lied to
 	@$(BIN)/python -m tests.chaos
+
+# Which sample: `make mutants SAMPLE=200 SEED=7 ONLY="service/core/policy workers/sweeper.py:68"`; SAMPLE=0 is all of them.
+mutants: $(READY) ## Change the program in small ways, and show the changes that no test notices
+	@$(BIN)/python -m tests.mutants $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 demo: $(READY) ## Run real jobs end to end on an embedded AWS
 	@$(BIN)/jobferry demo

@@ -1,0 +1,210 @@
+"""The tool itself: what a seed draws, which tests are run first, and what is noticed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.mutants.campaign import Fate, Program, judge, rate
+from tests.mutants.coverage import Coverage
+from tests.mutants.equivalent import Note, Noted
+from tests.mutants.imports import Imports
+from tests.mutants.mutation import Mutation
+from tests.mutants.mutators import mutations_of
+from tests.mutants.tree import CHECKOUT, Tree, side_by_side
+
+PROGRAM = b"""LIMIT = 10
+
+
+def left(taken: int) -> int:
+    while taken > LIMIT:
+        taken -= 1
+    return LIMIT - taken
+
+
+def unused() -> int:
+    return 5
+"""
+TESTS = """from service.slots import left
+
+
+def test_left() -> None:
+    assert left(4) == 6
+
+
+def test_none_left() -> None:
+    assert left(12) == 0
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    """A program of a few lines, and its tests."""
+    files = {"service/slots.py": PROGRAM.decode(), "checks/test_slots.py": TESTS, "pyproject.toml": "[tool.pytest]"}
+    for path in ("service/__init__.py", "workers/__init__.py", "schemas/__init__.py", "tests/__init__.py"):
+        files[path] = ""
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    shutil.copytree(CHECKOUT / "tests/mutants", tmp_path / "tests/mutants", ignore=shutil.ignore_patterns("test_*"))
+    return Tree(tmp_path)
+
+
+def mutation(new_line: str) -> Mutation:
+    """The mutation of the program that makes this line."""
+    return next(
+        item
+        for item in mutations_of("service/slots.py", PROGRAM)
+        if f"+ {new_line}" in item.changed_code(PROGRAM).splitlines()
+    )
+
+
+def coverage(**tests: Any) -> Coverage:
+    """What tests run, by file."""
+    ran = {f"tests/{name}.py": {f"tests/{name}.py::{test}": what for test, what in items.items()}
+           for name, items in tests.items()}  # fmt: skip
+    return Coverage(ran, Imports(CHECKOUT, []))
+
+
+KILLERS = {"checks/test_slots.py::test_left": 0.1, "checks/test_slots.py::test_none_left": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("new_line", "killers", "fate"),
+    [
+        ("return LIMIT + taken", KILLERS, Fate.KILLED),
+        ("LIMIT = 11", KILLERS, Fate.KILLED),
+        ("while taken >= LIMIT:", KILLERS, Fate.KILLED),
+        ("while True:", KILLERS, Fate.TIMED_OUT),
+        ("while False:", dict(list(KILLERS.items())[:1]), Fate.SURVIVED),
+        ("return 6", {}, Fate.NOT_RUN),
+    ],
+)
+def test_what_becomes_of_a_mutant(tree: Tree, new_line: str, killers: dict[str, float], fate: Fate) -> None:
+    """A test fails, or hangs; or none notices, because none looks or none runs it. Then all is as it was."""
+    changed = _endless() if new_line == "while True:" else mutation(new_line)
+    assert judge(changed, tree, killers, hangs_after=1).fate == fate
+    assert (tree.root / "service/slots.py").read_bytes() == PROGRAM
+    assert rate([judge(changed, tree, {})]) == 0
+
+
+def _endless() -> Mutation:
+    at = PROGRAM.index(b"taken > LIMIT")
+    return Mutation("service/slots.py", 5, at, at + len(b"taken > LIMIT"), "True", "condition", 5, 5, False)
+
+
+def test_a_tree_that_is_not_the_changed_one_is_not_judged(tree: Tree) -> None:
+    """Else every mutant would survive, where the installed program is another copy."""
+    shutil.rmtree(tree.root / "service")
+    code, said = tree.pytest(["--killers", "none.json"], 60)
+    assert code == 4
+    assert "service is not the one of" in said
+
+
+def test_the_lines_that_each_test_runs_are_noted(tree: Tree) -> None:
+    """Of the program alone, in every function that a test enters."""
+    code, said = tree.pytest(["--lines-to", "lines.json", "checks"], 60)
+    assert code == 0, said
+    ran = {
+        test.rpartition(":")[2]: what["lines"]
+        for test, what in json.loads((tree.root / "lines.json").read_text()).items()
+    }
+    assert ran == {"test_left": {"service/slots.py": [4, 5, 7]}, "test_none_left": {"service/slots.py": [4, 5, 6, 7]}}
+
+
+def test_the_same_seed_draws_the_same_sample() -> None:
+    """From the same program; another seed draws another."""
+    program = Program({"service/slots.py": PROGRAM * 20})
+    lines = program.lines([], Noted([]))
+    assert program.sample(lines, 20, 1) == program.sample(lines, 20, 1)
+    assert program.sample(lines, 20, 1) != program.sample(lines, 20, 2)
+    assert len({item.where for item in program.sample(lines, 20, 3)}) == 20
+    assert all(item.is_python(PROGRAM * 20) for item in program.every(lines))
+
+
+def test_a_place_is_a_folder_a_file_or_a_line() -> None:
+    """So that one survivor can be tried again."""
+    program = Program({"service/slots.py": PROGRAM, "service/core/other.py": PROGRAM})
+    assert _places(program, "service/core") == _places(program, "service/core/other.py")
+    assert _places(program, "service/slots.py:7", "service/core/other.py:1") == [
+        "service/core/other.py:1",
+        "service/slots.py:7",
+    ]
+    assert len(_places(program)) == 2 * len(_places(program, "service/slots.py"))
+
+
+def _places(program: Program, *only: str) -> list[str]:
+    return [line[0].where for line in program.lines(only, Noted([]))]
+
+
+def test_tests_that_run_the_line_are_chosen_nearest_and_quickest_first() -> None:
+    """A line at import is noticed by whoever imports its module."""
+    near, far = {"seconds": 5.0, "lines": {"a.py": [3]}}, {"seconds": 1.0, "lines": {"a.py": [3]}}
+    elsewhere = {"seconds": 0.1, "lines": {"a.py": [9], "b.py": [3]}}
+    known = coverage(far={"one": far}, near={"two": near, "three": elsewhere})
+    object.__setattr__(known, "imports", _Distances({"a.py": 0, "tests/near.py": 1, "tests/far.py": 2}))
+    in_function = Mutation("a.py", 3, 0, 1, "", "", 2, 3, at_import=False)
+    assert known.killers(in_function) == {"tests/near.py::two": 5.0, "tests/far.py::one": 1.0}
+    at_import = Mutation("a.py", 1, 0, 1, "", "", 1, 1, at_import=True)
+    assert list(known.killers(at_import)) == ["tests/near.py::two", "tests/near.py::three", "tests/far.py::one"]
+
+
+class _Distances(Imports):
+    def __init__(self, known: dict[str, int]) -> None:
+        self._known = known
+
+    def distances(self, path: str) -> dict[str, int]:
+        return self._known
+
+
+def test_the_distance_of_a_test_is_counted_in_imports(tmp_path: Path) -> None:
+    """Absolute, relative, of a module or of a name in it."""
+    files = {
+        "p/__init__.py": "",
+        "p/a.py": "",
+        "p/b.py": "from .a import x",
+        "p/c.py": "import p.b",
+        "p/d.py": "from p import a",
+    }
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    assert Imports(tmp_path, list(files)).distances("p/a.py") == {"p/a.py": 0, "p/b.py": 1, "p/d.py": 1, "p/c.py": 2}
+
+
+def test_every_noted_mutation_exists() -> None:
+    """A note whose code has gone is to go too, or it hides another mutation one day."""
+    program, noted = Program.of_checkout(), Noted.read()
+    there = [item for note in noted.notes for item in program.every(program.lines([note.file], Noted([])))]
+    known = {(item.path, item.changed_code(program.contents[item.path])) for item in there}
+    assert [note for note in noted.notes if (note.file, note.change.strip()) not in known] == []
+
+
+def test_a_noted_mutation_is_left_out_wherever_its_line_has_moved() -> None:
+    """And no other one of the same line."""
+    noted = Noted([Note(file="service/slots.py", change="- LIMIT = 10\n+ LIMIT = 11\n", why="an example")])
+    moved = b"\n\n" + PROGRAM
+    left = [
+        item.changed_code(moved) for item in mutations_of("service/slots.py", moved) if not noted.knows(item, moved)
+    ]
+    assert len(left) == len(mutations_of("service/slots.py", moved)) - 1
+    assert "- LIMIT = 10\n+ LIMIT = 11" not in left
+
+
+def test_what_is_left_is_stopped(tree: Tree) -> None:
+    """Who has seen enough waits for nobody."""
+    (tree.root / "checks/test_slots.py").write_text("import time\n\n\ndef test_slow():\n    time.sleep(600)\n")
+    results = side_by_side([tree, tree], _quick_or_endless, ["quick", "endless"])
+    assert next(results) == "quick"
+    results.close()  # type: ignore[attr-defined]  # a generator
+    assert tree.pytest(["--co", "checks"], 60)[0] == 0
+
+
+def _quick_or_endless(tree: Tree, what: str) -> str:
+    if what == "endless":
+        tree.pytest(["checks"], 600)
+    return what
