@@ -63,15 +63,6 @@ async def test_only_silent_jobs_are_swept(sweeper: Sweeper, time: Time) -> None:
     assert settled(sweeper) == ["job"]
 
 
-async def test_of_two_sweepers_one_takes_a_job(sweeper: Sweeper, time: Time) -> None:
-    """They share the work by claiming; who comes second passes by."""
-    other = replace(sweeper, settling=cast(Settling, Settled(time)))
-    await sweeper.table.merge(requested())
-    time.seconds += GRACE + 1
-    await asyncio.gather(sweeper.sweep(), other.sweep())
-    assert len(settled(sweeper)) + len(settled(other)) == 1
-
-
 async def test_a_swept_job_is_left_alone_for_a_while(sweeper: Sweeper, time: Time) -> None:
     """The claim itself is news, so the job is not asked about at every sweep."""
     await sweeper.table.merge(requested())
