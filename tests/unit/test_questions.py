@@ -1,0 +1,114 @@
+"""Questions that a record is owed: whom they are put to, and what an answer that knows nothing means.
+
+An execution that Step Functions does not know is too new for its answers, or deleted: only the second is an end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from schemas.events import ExecutionDetail, TaskDetail
+from service.core.policy.actions import AskExecution, AskHistory, AskTask
+from service.core.record.facts import ExecutionChanged, Fact, TaskChanged
+from service.core.redaction import Redaction
+from service.perform import Performer
+from tests.support.builders import JOB, NOW, execution, record, requested, running, task, task_arn, task_event
+
+HOUR = 3600
+
+
+class KnowsNone:
+    """Step Functions, which has never heard of any execution."""
+
+    async def describe(self, job_id: str) -> ExecutionDetail | None:
+        return None
+
+
+async def asked(now: float, *facts: Fact) -> tuple[Fact, ...]:
+    """What asking after the job's execution teaches us at this time."""
+    nothing = cast("Any", None)
+    executions = cast("Any", KnowsNone())
+    performer = Performer(executions, nothing, nothing, nothing, nothing, HOUR, {}, Redaction.of(), 60, lambda: now)
+    return await performer.perform(AskExecution(JOB), record(requested(), *facts), "me")
+
+
+@pytest.mark.parametrize("status", ["STARTED", "RUNNING"])
+@pytest.mark.parametrize("seconds", [0, 1, 60, HOUR - 1])
+async def test_an_execution_that_just_started_is_not_over(seconds: float, status: str) -> None:
+    """DescribeExecution is eventually consistent: a job that runs must not be recorded as aborted."""
+    assert await asked(NOW + seconds, execution(status, started_at=NOW)) == ()
+
+
+@pytest.mark.parametrize("seconds", [HOUR, HOUR + 1, 90 * 86_400])
+async def test_an_execution_that_is_unknown_for_an_hour_was_deleted(seconds: float) -> None:
+    """It ends as aborted, with the reason in words, so that nobody waits for it for ever."""
+    (fact,) = await asked(NOW + seconds, execution("RUNNING", started_at=NOW, redrive_count=2))
+    assert isinstance(fact, ExecutionChanged)
+    assert (fact.status, fact.redrive_count, fact.stopped_at) == ("ABORTED", 2, NOW + seconds)
+    assert (fact.observed_via, fact.detailed, fact.ended) == ("sweep", True, True)
+    assert "state machine deleted" in (fact.cause or "")
+
+
+async def test_one_whose_start_nobody_knows_was_deleted() -> None:
+    """It started before anything that we know of."""
+    (fact,) = await asked(NOW, execution("RUNNING", started_at=None))
+    assert isinstance(fact, ExecutionChanged)
+    assert fact.status == "ABORTED"
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"])
+async def test_an_end_that_was_told_stays_as_it_was(status: str) -> None:
+    """Step Functions forgets an execution 90 days after its end; how it ended is known for good."""
+    assert await asked(NOW + 91 * 86_400, execution(status, detailed=False)) == ()
+
+
+async def test_an_execution_that_never_started_is_not_over() -> None:
+    """There is nothing yet that could have ended: it is owed a start."""
+    assert await asked(NOW + 2 * HOUR) == ()
+
+
+@dataclass
+class History:
+    """An execution's history, which names its tasks, and an ECS that knows some of them."""
+
+    arns: tuple[str, ...]
+    known_to_ecs: tuple[str, ...]
+    described: list[str] = field(default_factory=list)
+
+    async def task_arns(self, job_id: str) -> tuple[str, ...]:
+        return self.arns
+
+    async def describe(self, arn: str) -> TaskDetail | None:
+        self.described.append(arn)
+        return TaskDetail.model_validate(task_event(taskArn=arn)["detail"]) if arn in self.known_to_ecs else None
+
+    async def asked(self, action: AskHistory | AskTask, *facts: Fact) -> tuple[Fact, ...]:
+        """What one question teaches us an hour later."""
+        nothing, aws = cast("Any", None), cast("Any", self)
+        performer = Performer(aws, aws, nothing, nothing, nothing, HOUR, {}, Redaction.of(), 60, lambda: NOW + HOUR)
+        return await performer.perform(action, record(requested(), execution("TIMED_OUT"), *facts), "me")
+
+
+T1, T2, T3 = (task_arn(name) for name in ("t1", "t2", "t3"))
+
+
+async def test_of_a_history_only_tasks_that_nobody_told_of_are_asked_after() -> None:
+    """How the others ended is known; ECS may have forgotten them since, and that answer would outweigh it."""
+    history = History((T1, T2, T3), known_to_ecs=(T2,))
+    heard, forgotten = await history.asked(AskHistory(JOB), task())
+    assert history.described == [T2, T3]
+    assert isinstance(heard, TaskChanged) and isinstance(forgotten, TaskChanged)
+    assert (heard.arn, heard.stopped, heard.forgotten) == (T2, True, False)
+    assert (forgotten.arn, forgotten.stopped_at, forgotten.forgotten) == (T3, NOW + HOUR, True)
+
+
+async def test_a_task_that_ecs_has_forgotten_keeps_what_is_known_of_it() -> None:
+    """Its containers' names above all: their logs outlive it."""
+    history = History((), known_to_ecs=())
+    (fact,) = await history.asked(AskTask(JOB, T1), running("t2"), running())
+    assert isinstance(fact, TaskChanged)
+    assert (fact.arn, fact.last_status, fact.forgotten) == (T1, "STOPPED", True)
+    assert fact.containers == running().containers
