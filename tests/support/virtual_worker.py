@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from service.aws.objects import Objects
 from service.core.pace import Bucket
+from service.metrics import UNMETERED, Meter
 from service.runtime import wire
 from tests.sim.replicas import default_settings
 from tests.support.aws.dynamodb import DynamoDbClient, SimTable
@@ -132,11 +133,11 @@ class Place:
         for number in range(first, last):
             self.requests.send(body(job_id=f"job-{number}"))
 
-    async def work(self, stopping: asyncio.Event, **changed: Any) -> None:
+    async def work(self, stopping: asyncio.Event, metrics: Meter = UNMETERED, **changed: Any) -> None:
         """A worker, until it is told to stop and has left."""
         settings = SETTINGS.model_copy(update=changed)
         objects = Objects(self._clients["s3"], None, self._now)
-        runtime = await wire(settings, self._client, objects, catalog(), REGION, self._now)
+        runtime = await wire(settings, self._client, objects, catalog(), REGION, self._now, metrics=metrics)
         await work_until_stopped(Worker(runtime, Liveness(self._now), stopping))
 
     async def _client(self, service: str) -> Any:
