@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
@@ -23,8 +24,11 @@ class PlainJsonSchema(GenerateJsonSchema):
         return False
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """A default is for who leaves the field out; of what we send, every field is there."""
-        if self.mode == "serialization":
+        """A default is for who leaves the field out; of what we send, every field is there.
+
+        A whole object as a default says what its fields' own defaults say, and generators give it no type.
+        """
+        if self.mode == "serialization" or isinstance(schema.get("default"), BaseModel):
             return self.generate_inner(schema["schema"])
         return super().default_schema(schema)
 
@@ -47,10 +51,10 @@ class PlainJsonSchema(GenerateJsonSchema):
 
 
 def _as_one_type(told: JsonSchemaValue) -> JsonSchemaValue:
-    """`anyOf` of plain types as a list of types, where each limit still says of which type it is.
+    """`anyOf` of plain types as a list of types.
 
-    A limit binds the values of its own type alone, so both say the same; but of a type with limits within `anyOf` a
-    generator makes a class of its own, and a producer must wrap each string.
+    A limit binds the values of its own type alone, so that both say the same; but of a type with limits within `anyOf`
+    a generator makes a class of its own, in which a producer must wrap each string.
     """
     choices = told.get("anyOf", [])
     limits = [keyword for choice in choices for keyword in choice if keyword != "type"]
