@@ -13,7 +13,8 @@ from collections.abc import Callable
 from schemas.job import JobRequest
 from tests.generated_types.languages import Programs, go, python, typescript
 from tests.generated_types.messages import EXPECTED, REQUESTS, messages
-from tests.generated_types.toolchain import NpmMissing, StepFailed, install
+from tests.generated_types.toolchain import NpmMissing, install
+from tests.support.commands import CommandFailed
 
 LANGUAGES: tuple[tuple[str, Callable[[], Programs | None]], ...] = (
     ("TypeScript", typescript),
@@ -28,7 +29,7 @@ def main() -> int:
         install()
         for name, make in LANGUAGES:
             print(f"{name}: {_verdict(make())}", flush=True)
-    except (NpmMissing, StepFailed) as error:
+    except (NpmMissing, CommandFailed) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
@@ -39,10 +40,10 @@ def _verdict(programs: Programs | None) -> str:
         return "types of every schema are generated, and none is empty; not compiled, since there is no go on the PATH"
     wanted, produced = [dict(request) for request in REQUESTS], _produced(programs)
     if produced != wanted:
-        raise StepFailed(f"The producer wrote\n{produced}\ninstead of\n{wanted}")
+        raise CommandFailed(f"The producer wrote\n{produced}\ninstead of\n{wanted}")
     understood = programs.subscriber(messages())
     if understood != EXPECTED:
-        raise StepFailed(f"The subscriber understood\n{understood}instead of\n{EXPECTED}")
+        raise CommandFailed(f"The subscriber understood\n{understood}instead of\n{EXPECTED}")
     return "types of every schema are generated; producer and subscriber compile, and understand each other and us"
 
 

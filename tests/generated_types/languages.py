@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.export import EXPORTS, Export
-from tests.generated_types.toolchain import HERE, NODE_MODULES, ROOT, StepFailed, call, fresh, npm_tool, python_tool
+from tests.generated_types.toolchain import HERE, NODE_MODULES, ROOT, fresh, npm_tool, python_tool
+from tests.support.commands import CommandFailed, call
 
 _PYDANTIC_THAT_MYPY_READS = (
     *("--output-model-type", "pydantic_v2.BaseModel", "--target-python-version", "3.11", "--formatters", "builtin"),
@@ -52,16 +53,16 @@ def go() -> Programs | None:
     """quicktype, and Go's own compiler where there is one; None where there is none.
 
     Raises:
-        StepFailed: a type has no fields, which no compiler minds.
+        CommandFailed: a type has no fields, which no compiler minds.
     """
     folder = fresh("go", HERE / "go")
     for item in EXPORTS:
         _generate_go(item, folder / _name(item))
     if shutil.which("go") is None:
         return None
-    call("go", "vet", "./...", within=folder, more=_OFFLINE)
+    call("go", "vet", "./...", within=folder, variables=_OFFLINE)
     for name in ("producer", "subscriber"):
-        call("go", "build", "-o", f"{name}.run", f"./{name}", within=folder, more=_OFFLINE)
+        call("go", "build", "-o", f"{name}.run", f"./{name}", within=folder, variables=_OFFLINE)
     return Programs(*(_program(folder / f"{name}.run") for name in ("producer", "subscriber")))
 
 
@@ -72,7 +73,7 @@ def _generate_go(item: Export, package: Path) -> None:
     call(npm_tool("quicktype"), "--src-lang", "schema", _file(item), "--lang", "go", *names, "--out", file)
     empty = re.findall(r"^type (\w+) struct \{\s*\}", file.read_text(), re.MULTILINE)
     if empty:
-        raise StepFailed(f"{item.file}: quicktype makes Go types without a field: {', '.join(empty)}")
+        raise CommandFailed(f"{item.file}: quicktype makes Go types without a field: {', '.join(empty)}")
 
 
 def _program(*command: str | Path) -> Callable[[str], str]:

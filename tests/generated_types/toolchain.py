@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+from tests.support.commands import call
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -22,25 +22,6 @@ class NpmMissing(RuntimeError):
 
     def __str__(self) -> str:
         return str(self.__doc__)
-
-
-class StepFailed(RuntimeError):
-    """A generator, a compiler or a program ended with an error."""
-
-
-def call(*command: str | Path, within: Path = WORK, text: str | None = None, more: dict[str, str] | None = None) -> str:
-    """What a command prints.
-
-    Raises:
-        StepFailed: it ended with an error, and this is what it said.
-    """
-    words = [str(word) for word in command]
-    ended = subprocess.run(
-        words, cwd=within, input=text, capture_output=True, text=True, env={**os.environ, **(more or {})}
-    )
-    if ended.returncode:
-        raise StepFailed(f"{' '.join(words)}\nexit code {ended.returncode}\n{ended.stdout}{ended.stderr}")
-    return ended.stdout
 
 
 def install() -> None:
@@ -85,7 +66,7 @@ def _once(lock: Path, install: Callable[[], None]) -> None:
 def _install_from_npm() -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(HERE / name, WORK)
-    call("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+    call("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", within=WORK)
 
 
 def _install_from_pypi() -> None:
