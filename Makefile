@@ -1,6 +1,6 @@
 # Everything that a clone needs: `make demo` runs real jobs here, `make test` proves the promises.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo simulate chaos mutants test check bench local deploy destroy lock schemas clean
+.PHONY: help setup demo simulate chaos mutants test check types wheel bench local deploy destroy lock schemas clean
 
 # The first Python that is new enough; name another with `make PYTHON=...`.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -60,6 +60,12 @@ check: $(READY) ## Lint, types, architecture, templates
 	$(BIN)/cfn-lint deploy/template.yaml deploy/examples/*.yaml
 	$(BIN)/python -m schemas.export --check
 
+wheel: $(READY) ## Build the wheel, and try it in empty environments
+	@$(BIN)/python -m tests.wheel
+
+types: $(READY) ## Generate TypeScript, Python and Go types from the schemas, and use them (needs npm; Go where it is)
+	@$(BIN)/python -m tests.generated_types
+
 bench: $(READY) ## Measure, as ratios in one run
 	@$(BIN)/python -m tests.bench
 
@@ -68,15 +74,19 @@ schemas: $(READY) ## Export the JSON Schemas
 
 lock: ## Resolve the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--extra local --extra dev pyproject.toml -o requirements/dev.txt
+		--extra dev pyproject.toml -o requirements/dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		-c requirements/dev.txt pyproject.toml -o requirements/worker.txt
+		-c requirements/dev.txt requirements/worker.in -o requirements/worker.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-c requirements/dev.txt requirements/lambda.in -o requirements/lambda.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-c requirements/dev.txt requirements/build.in -o requirements/build.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-c requirements/dev.txt requirements/pictures.in -o requirements/pictures.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		-c requirements/dev.txt requirements/types.in -o requirements/types.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		requirements/uv.in -o requirements/uv.txt
 
 clean: ## Remove all that was made
 	rm -rf .venv .jobferry build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 JOB_ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -19,7 +19,11 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 EnvironmentName = Annotated[str, StringConstraints(pattern=ENVIRONMENT_NAME_PATTERN)]
 # A container's argv and environment are C strings: everything but NUL is theirs to use. ECS's events repeat them, and
 # those come through SQS.
-ProcessText = Annotated[str, StringConstraints(pattern=PROCESS_TEXT_PATTERN)]
+# In JSON Schema by what it must not hold: of each text with a pattern in a list, generators make an object.
+_PROCESS_TEXT = {"type": "string", "not": {"type": "string", "pattern": r"[\x00\ufffe\uffff]"}}
+ProcessText = Annotated[str, StringConstraints(pattern=PROCESS_TEXT_PATTERN), WithJsonSchema(_PROCESS_TEXT)]
+# RFC 3339, as we write it ourselves. A text and no datetime, so that a contract says what stands in the message.
+Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
 def _whole(value: object) -> object:

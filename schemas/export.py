@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from schemas.catalog import Catalog
+from schemas.dialect import PlainJsonSchema
 from schemas.job import JobRequest
 from schemas.notification import JobNotification
 from schemas.plan import ExecutionInput
@@ -30,16 +31,14 @@ class Export:
 
     file: str
     id: str
-    title: str
     model: type[BaseModel]
     mode: Literal["validation", "serialization"] = "validation"
     open: bool = False
 
     def schema(self) -> dict[str, Any]:
         """The contract as a JSON Schema."""
-        told = self.model.model_json_schema(mode=self.mode)
-        told = _opened(told) if self.open else _closed(told)
-        return {"$schema": DIALECT, "$id": self.id, **told, "title": self.title}
+        told = self.model.model_json_schema(mode=self.mode, schema_generator=PlainJsonSchema)
+        return {"$schema": DIALECT, "$id": self.id, **(_opened(told) if self.open else told)}
 
     def text(self) -> str:
         """The content of the file."""
@@ -47,30 +46,11 @@ class Export:
 
 
 EXPORTS = (
-    Export("job.schema.json", "urn:jobferry:job-request:v1", "Jobferry job request, version 1", JobRequest),
-    Export(
-        "notification.schema.json",
-        "urn:jobferry:job-notification:v1",
-        "Jobferry job notification, version 1",
-        JobNotification,
-        mode="serialization",
-        open=True,
-    ),
-    Export(
-        "progress.schema.json",
-        "urn:jobferry:job-progress:v1",
-        "Jobferry job progress, version 1",
-        JobProgress,
-        mode="serialization",
-        open=True,
-    ),
-    Export("catalog.schema.json", "urn:jobferry:catalog:v1", "Jobferry catalogue, version 1", Catalog),
-    Export(
-        "execution_input.schema.json",
-        "urn:jobferry:execution-input:v1",
-        "Input of a Jobferry execution, version 1",
-        ExecutionInput,
-    ),
+    Export("job.schema.json", "urn:jobferry:job-request:v1", JobRequest),
+    Export("notification.schema.json", "urn:jobferry:job-notification:v1", JobNotification, "serialization", open=True),
+    Export("progress.schema.json", "urn:jobferry:job-progress:v1", JobProgress, "serialization", open=True),
+    Export("catalog.schema.json", "urn:jobferry:catalog:v1", Catalog),
+    Export("execution_input.schema.json", "urn:jobferry:execution-input:v1", ExecutionInput),
 )
 
 
@@ -80,14 +60,6 @@ def _opened(schema: Any) -> Any:
         closed = schema.get("additionalProperties") is False
         return {key: _opened(item) for key, item in schema.items() if not (closed and key == "additionalProperties")}
     return [_opened(item) for item in schema] if isinstance(schema, list) else schema
-
-
-def _closed(schema: Any) -> Any:
-    """The schema with other names refused where the model has a pattern for names: pydantic leaves that unsaid."""
-    if isinstance(schema, dict):
-        unsaid = {"additionalProperties": False} if "patternProperties" in schema else {}
-        return {**unsaid, **{key: _closed(item) for key, item in schema.items()}}
-    return [_closed(item) for item in schema] if isinstance(schema, list) else schema
 
 
 def outdated(folder: Path = _HERE) -> list[str]:

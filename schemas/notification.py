@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.base import Moment
+from schemas.failures import FAILURE_CLASSES, FailureClass
 from schemas.trace import Trace
 
 Status = Literal["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "REJECTED"]
@@ -13,9 +15,12 @@ Confidence = Literal["certain", "likely", "guess"]
 
 
 class Told(BaseModel):
-    """A shape that we write for others to read; fields may be added within a version, never changed."""
+    """A shape that we write for others to read; fields may be added within a version, never changed.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Each field is always sent, null or empty where it says nothing, and the exported schemas promise that.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_serialization_defaults_required=True)
 
 
 class Problem(Told):
@@ -41,7 +46,7 @@ class Link(Told):
     """A presigned HTTPS link, and until when it truly works: never longer than the credentials that signed it."""
 
     url: str
-    expires_at: str = Field(description="ISO 8601, UTC.")
+    expires_at: Moment = Field(description="UTC.")
 
 
 class LogReceipt(Told):
@@ -53,8 +58,8 @@ class LogReceipt(Told):
     lines: int = 0
     bytes: int = 0
     sha256: str | None = None
-    first_at: str | None = None
-    last_at: str | None = None
+    first_at: Moment | None = None
+    last_at: Moment | None = None
     s3_uri: str | None = None
     console_url: str | None = Field(default=None, description="The log stream in the CloudWatch console.")
     link: Link | None = None
@@ -90,14 +95,16 @@ class AttemptReport(Told):
     stop_code: str | None = None
     stopped_reason: str | None = None
     error: str | None = None
-    failure_class: str | None = Field(default=None, description="Why it was tried again, or given up.")
+    failure_class: FailureClass | None = Field(
+        default=None, description="Why it was tried again, or given up: a class as the failure card has it."
+    )
     cpu: int | None = Field(default=None, description="CPU units that it ran with; 1,024 are one vCPU.")
     memory: int | None = Field(default=None, description="MiB that it ran with; more after an out-of-memory.")
     ran_on: str | None = Field(
         default=None, description="Capacity provider or launch type: FARGATE_SPOT, then FARGATE on demand."
     )
-    started_at: str | None = None
-    stopped_at: str | None = None
+    started_at: Moment | None = None
+    stopped_at: Moment | None = None
     durations: Durations = Durations()
     containers: tuple[ContainerReport, ...] = ()
 
@@ -116,7 +123,7 @@ class StageReport(Told):
 class FailureCard(Told):
     """Why it failed, how sure we are, and what to do."""
 
-    failure_class: str
+    failure_class: FailureClass = Field(description=FAILURE_CLASSES)
     confidence: Confidence
     stage: int | None = None
     stage_name: str | None = None
@@ -156,9 +163,9 @@ class JobNotification(Told):
     redrive_count: int = 0
     execution_arn: str | None = None
     execution_console_url: str | None = None
-    submitted_at: str | None = None
-    started_at: str | None = None
-    ended_at: str | None = None
+    submitted_at: Moment | None = None
+    started_at: Moment | None = None
+    ended_at: Moment | None = None
     duration_seconds: float | None = None
     observed_via: Literal["event", "sweep", "request"] = Field(description="How we learned of this outcome.")
     failure: FailureCard | None = None

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.base import WellFormed
+from schemas.base import Moment, WellFormed
 from schemas.catalog import CapacityProvider, Retries
 from schemas.trace import Trace
 
@@ -114,7 +114,7 @@ class Redrive(Passed):
     """Where the last redrive that the planner saw began: the job's time and its retries count anew from there."""
 
     count: int = Field(description="Step Functions' own count.")
-    at: str
+    at: Moment
     attempts: int = Field(description="How many had been made before.")
 
 

@@ -10,6 +10,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from schemas.base import Moment
+from schemas.failures import FAILURE_CLASSES, FailureClass
 from schemas.notification import Confidence, Told
 from schemas.trace import Trace
 
@@ -25,14 +27,14 @@ class StageProgress(Told):
     attempt: int = Field(description="Counted from 1.")
     task_arn: str | None = None
     exit_code: int | None = Field(default=None, description="Of the job's own container.")
-    started_at: str | None = None
-    stopped_at: str | None = None
+    started_at: Moment | None = None
+    stopped_at: Moment | None = None
 
 
 class Setback(Told):
     """Why an attempt failed, as far as ECS has told by now, and how sure we are."""
 
-    failure_class: str
+    failure_class: FailureClass = Field(description=FAILURE_CLASSES)
     confidence: Confidence
     evidence: str = Field(description="The one line that shows it.")
 
@@ -55,8 +57,8 @@ class JobProgress(Told):
     redrive_count: int = 0
     execution_arn: str
     execution_console_url: str | None = None
-    submitted_at: str | None = None
-    started_at: str | None = Field(default=None, description="When the execution started.")
+    submitted_at: Moment | None = None
+    started_at: Moment | None = Field(default=None, description="When the execution started.")
     stages_count: int = Field(description="How many stages the job has.")
     stage: StageProgress | None = Field(default=None, description="Null for STARTED.")
     failure: Setback | None = Field(

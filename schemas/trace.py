@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Trace(BaseModel):
     """The trace that a request came with; it was checked by its grammar, and holds nothing else."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, json_schema_serialization_defaults_required=True)
 
     traceparent: str | None = Field(default=None, description="W3C Trace Context: version, trace id, parent id, flags.")
     aws_trace_header: str | None = Field(default=None, description="X-Ray: Root, and Parent and Sampled where given.")

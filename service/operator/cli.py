@@ -6,10 +6,14 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from service.operator import dlq as dead_letters_cli
 from service.operator.doctor import command as doctor_cli
 from service.settings import SettingsError
+
+# What the local run is made of beside the worker: a part that the image leaves out, and the packages of its extra.
+_LOCAL_RUN = ("deploy.local", "ministack", "hypercorn", "PIL", "rich")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,16 +29,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from workers.health import ask
 
             return ask(options.port)
-        case "local":
-            from deploy.local.serve import serve
-
-            return serve(options.port)
-        case "demo":
-            from deploy.local.demo.demo import demo
-
-            return demo(as_json=options.json)
+        case "local" | "demo":
+            return _on_this_machine(options)
         case _:
             return _on_a_deployment(options)
+
+
+def _on_this_machine(options: argparse.Namespace) -> int:
+    """Run a command of the local run; 2 where that is not installed."""
+    if missing := [part for part in _LOCAL_RUN if find_spec(part) is None]:
+        print(
+            f"jobferry {options.command} needs the local run, and {missing[0]} is not installed here: "
+            "install Jobferry with its extra, jobferry[local].",
+            file=sys.stderr,
+        )
+        return 2
+    if options.command == "local":
+        from deploy.local.serve import serve
+
+        return serve(options.port)
+    from deploy.local.demo.demo import demo
+
+    return demo(as_json=options.json)
 
 
 def _on_a_deployment(options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from schemas.failures import FAILURES
 from schemas.notification import FailureCard, JobNotification, Link
 from service.core.diagnosis.table import ROWS
 from service.core.policy.outcome import status_of
@@ -16,7 +17,7 @@ from service.core.record.facts import Fact, Overfull
 from service.core.record.hearing import forgotten_task
 from service.core.record.record import Record, merge_all
 from service.core.telling.compose import Links, compose, iso, linked_objects, notification_id, split_s3_uri
-from service.core.telling.failure_words import FAILURES, in_words
+from service.core.telling.failure_words import in_words
 from service.core.telling.letter import as_text, subject
 from tests.support.builders import (
     JOB,
