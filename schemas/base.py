@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
@@ -40,6 +41,27 @@ def well_formed(value: object) -> object:
 
 
 WellFormed = Annotated[str, BeforeValidator(well_formed)]
+
+
+_LARGEST_EXIT_CODE = 2**32 - 1  # Windows' have 32 bits, and are told with or without a sign [moby #40328].
+
+
+def exit_code(value: object) -> int | None:
+    """An explicit exit code; None for anything else. `true` is not 1, and least of all is `false` an exit code 0."""
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _LARGEST_EXIT_CODE:
+        return None
+    return value
+
+
+def json_object(text: str | None) -> dict[str, Any]:
+    """The object that a JSON text holds, its texts well formed; empty where it is cut, is no JSON, or no object."""
+    try:
+        value = json.loads(text or "")
+        if "\\u" in (text or ""):
+            value = json.loads(str(well_formed(json.dumps(value, ensure_ascii=False))))
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 class Contract(BaseModel):

@@ -10,11 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
-from schemas.base import FromAws, WellFormed, well_formed
+from schemas.base import FromAws, WellFormed, exit_code, well_formed
 
 MILLISECONDS_FROM = 100_000_000_000  # As seconds this is the year 5138; every later number is in milliseconds.
 _LARGEST_COUNT = 2**31 - 1
-_LARGEST_EXIT_CODE = 2**32 - 1  # Windows' have 32 bits, and are told with or without a sign [moby #40328].
 
 
 def _epoch_seconds(value: object) -> object:
@@ -56,19 +55,14 @@ Text = Annotated[str | None, BeforeValidator(_text_or_none)]
 """A string; None where AWS gave something else: a status that we cannot read must not stop an event."""
 
 
-def _whole_number_or_none(value: object) -> object:
-    """Of numbers only whole ones: `true` is not 1, and least of all is `false` an exit code 0."""
-    is_whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST_EXIT_CODE
-    return value if is_whole else None
-
-
 def _count(value: object) -> int:
-    number = _whole_number_or_none(value)
-    return number if isinstance(number, int) and 0 <= number <= _LARGEST_COUNT else 0
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LARGEST_COUNT:
+        return 0
+    return value
 
 
-WholeNumber = Annotated[int | None, BeforeValidator(_whole_number_or_none)]
-"""A whole number of at most 32 bits; None where AWS gave something else."""
+ExitCode = Annotated[int | None, BeforeValidator(exit_code)]
+"""An explicit exit code; None where AWS gave something else."""
 
 Count = Annotated[int, BeforeValidator(_count)]
 """How often something happened; 0 where AWS did not say."""
@@ -128,7 +122,7 @@ class Container(FromAws):
     """One container of a task, in no fixed order; there may be some that nobody asked for (GuardDuty's)."""
 
     name: Text = None
-    exitCode: WholeNumber = None
+    exitCode: ExitCode = None
     reason: Text = None
     lastStatus: Text = None
     runtimeId: Text = None

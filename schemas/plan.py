@@ -7,13 +7,29 @@ nothing, since a JSONPath that selects nothing fails the state.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import json
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from schemas.base import Moment, WellFormed
+from schemas.base import Moment, WellFormed, json_object
 from schemas.catalog import CapacityProvider, Retries
 from schemas.trace import Trace
+
+# The names of the exceptions that the Lambda raises, hence the errors of executions.
+JOB_TIMED_OUT = "JobTimedOut"
+STAGE_FAILED = "StageFailed"
+_GROUP_PREFIX = "job:"
+
+
+def group_of(job_id: str) -> str:
+    """The RunTask group of a job's tasks, by which an ECS event finds its job, and the rule leaves other tasks out."""
+    return f"{_GROUP_PREFIX}{job_id}"
+
+
+def job_of_group(group: str | None) -> str | None:
+    """The job whose tasks this group holds; None for a group of anything else."""
+    return group.removeprefix(_GROUP_PREFIX) if group and group.startswith(_GROUP_PREFIX) else None
 
 
 class Passed(BaseModel):
@@ -97,6 +113,43 @@ class Attempt(Passed):
     exit_code: int | None = None
     failure_class: str | None = None
     error: str | None = None
+
+
+def _readable_attempts(value: object) -> list[Attempt]:
+    """The attempts that are ours: what another writer put there is told of by the tasks' own events all the same."""
+    found = []
+    for item in value if isinstance(value, list | tuple) else []:
+        try:
+            found.append(Attempt.model_validate(item))
+        except ValidationError:
+            continue
+    return found
+
+
+class EndingTold(Passed):
+    """What an execution's end tells the worker: in the output of a success, and as the cause of a failure.
+
+    The planner writes it, and the worker keeps the cause without the attempts. Both may meet another writer's.
+    """
+
+    evidence: str | None = Field(default=None, description="The line that shows the failure.")
+    attempts: Annotated[tuple[Attempt, ...], BeforeValidator(_readable_attempts)] = ()
+
+    @classmethod
+    def read(cls, text: str | None) -> EndingTold | None:
+        """What a text tells; None where it is cut, or not of the planner's making."""
+        told = json_object(text)
+        if not told.keys() & cls.model_fields.keys():
+            return None
+        evidence = told.get("evidence")
+        return cls(
+            evidence=evidence if isinstance(evidence, str) else None,
+            attempts=told.get("attempts"),
+        )
+
+    def as_json(self) -> str:
+        """The text that `read` reads."""
+        return json.dumps(self.model_dump(exclude_none=True), separators=(",", ":"))
 
 
 class Outcome(Passed):

@@ -14,7 +14,7 @@ from service.aws.objects import Objects, ObjectTooLargeError
 from service.core.admission.admission import check_job_types
 from service.core.admission.placeholders import UnknownPlaceholderError
 from service.core.admission.wording import may_be
-from service.core.telling.compose import split_s3_uri
+from service.core.log_layout import split_s3_uri
 from service.settings import SettingsError
 
 _LARGEST_CATALOG_BYTES = 4 * 1024 * 1024
@@ -30,7 +30,7 @@ async def read_catalog(where: str, objects: Objects, family_prefix: str) -> Cata
 
 
 async def _bytes_at(where: str, objects: Objects) -> bytes:
-    location = split_s3_uri(where) if where.startswith("s3://") else None
+    location = split_s3_uri(where)
     if location:
         return await objects.get(*location, _LARGEST_CATALOG_BYTES)
     return Path(where).read_bytes()  # noqa: ASYNC240  # once, at start, before anything runs

@@ -34,13 +34,14 @@ from service.core.policy.actions import (
     StopTask,
     TellProgress,
 )
+from service.core.policy.steps import Step, untold
 from service.core.record.facts import Announced, ExecutionChanged, Fact, LogArchived, Overfull, ProgressTold
 from service.core.record.hearing import Ignored, forgotten_task, hear_execution, hear_task
 from service.core.record.record import Record
 from service.core.redaction import Redaction
 from service.core.telling.compose import Links, compose, iso, linked_objects
 from service.core.telling.letter import subject
-from service.core.telling.progress import Step, compose_progress, untold
+from service.core.telling.progress import compose_progress
 from service.core.telling.progress_text import subject_of_progress
 from service.core.telling.size_limit import fitted
 from service.metrics import ANNOUNCED, ARCHIVES, ARCHIVES_DONE, ARCHIVES_GIVEN_UP, TIME_TO_ANNOUNCE, UNMETERED, Meter

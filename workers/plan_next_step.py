@@ -8,8 +8,8 @@ import boto3
 from pydantic import TypeAdapter
 
 from schemas.errors import JobferryError
-from schemas.plan import Config, PlanRequest, Stage
-from service.core.planning.planning import JOB_TIMED_OUT, STAGE_FAILED, failure, plan
+from schemas.plan import JOB_TIMED_OUT, STAGE_FAILED, Config, PlanRequest, Stage
+from service.core.planning.planning import failure, plan
 
 _STAGES = TypeAdapter(tuple[Stage, ...])
 

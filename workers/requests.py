@@ -19,8 +19,7 @@ from service.clock import Clock
 from service.core.admission.admission import Admitted, Refused, admit, conflict
 from service.core.admission.claim_check import Pointer, read_pointer
 from service.core.admission.request_body import MAX_BODY_BYTES
-from service.core.log_layout import rejected_key, stages_key
-from service.core.overrides import s3_uri
+from service.core.log_layout import rejected_key, s3_uri, stages_key
 from service.core.record.facts import Rejected, Requested, StageBrief
 from service.core.record.record import Record
 from service.core.tracing import read_trace
@@ -181,7 +180,7 @@ class Requests:
                 raise
         problem = Problem(
             field="",
-            message=f"the body is a pointer to s3://{pointer.bucket}/{pointer.key}, but {why}",
+            message=f"the body is a pointer to {s3_uri(pointer.bucket, pointer.key)}, but {why}",
             remedy="Send the request itself, or keep the object readable until the job has started.",
         )
         return Refused((problem,))

@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 
 from deploy.package import LAMBDA_ZIP, STATE_MACHINE, build_lambda_zip, packaged_template
+from schemas.arn import name_of
 
 PROJECT = Path(__file__).resolve().parents[2]
 STACK = "jobferry"
@@ -40,7 +41,7 @@ class Stack:
     @property
     def worker_role(self) -> str:
         """The name of the worker's role, which is its access key here: by it the worker is known."""
-        return self.outputs["WorkerRoleArn"].rpartition("/")[2]
+        return name_of(self.outputs["WorkerRoleArn"])
 
     def settings(self, catalog: Path) -> dict[str, str]:
         """The worker's settings, for this stack."""

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from aiobotocore.session import AioSession
 
+from schemas import arn
 from service.aws.errors import AwsError, aws_errors
 from service.settings import SettingsError
 
@@ -44,7 +45,7 @@ def region_of(session: AioSession, environment: Mapping[str, str], state_machine
         region = environment.get("AWS_REGION") or session.get_config_variable("region")
     if not region:
         raise SettingsError("AWS_REGION is missing. It is: the AWS region that the queues are in.")
-    expected = state_machine_arn.split(":")[3]
+    expected = arn.region_of(state_machine_arn)
     if region != expected:
         raise SettingsError(
             f"AWS_REGION ({region}) is not the region of JOBFERRY_STATE_MACHINE_ARN ({expected}): set both to one."

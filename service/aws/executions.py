@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from schemas.arn import execution_arn
 from schemas.events import ExecutionDetail
 from service.aws.errors import answered, aws_errors
 from service.aws.starts import Starts
@@ -32,7 +33,7 @@ class Executions:
 
     def arn_of(self, job_id: str) -> str:
         """The ARN that an execution of this name has."""
-        return f"{self.state_machine_arn.replace(':stateMachine:', ':execution:')}:{job_id}"
+        return execution_arn(self.state_machine_arn, job_id)
 
     async def start(self, job_id: str, execution_input: str, trace_header: str | None = None) -> Started | None:
         """Start it; None where there is one of this name already.

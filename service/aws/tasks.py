@@ -6,6 +6,7 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from schemas.arn import cluster_of
 from schemas.events import TaskDetail
 from service.aws.errors import answered, aws_errors
 
@@ -63,12 +64,6 @@ class Tasks:
                 containers = answer["taskDefinition"].get("containerDefinitions", [])
                 self._known[task_definition_arn] = {item["name"]: _log_configuration(item) for item in containers}
         return self._known.get(task_definition_arn)
-
-
-def cluster_of(arn: str) -> str:
-    """The cluster in a task ARN of the new form; `default` for the old form, which names none."""
-    segments = arn.rsplit(":", 1)[-1].split("/")
-    return segments[1] if len(segments) > 2 else "default"
 
 
 def _log_configuration(container: object) -> LogConfiguration:

@@ -12,6 +12,10 @@ from __future__ import annotations
 
 import re
 
+S3Location = tuple[str, str]
+"""A bucket and a key."""
+
+_S3 = "s3://"
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 _LONGEST_SEGMENT = 255  # As long as a container's name may be, so that two never share a key.
 
@@ -40,6 +44,19 @@ def stages_key(job_id: str, digest: str) -> str:
 def rejected_key(message_id: str) -> str:
     """The S3 key of the body of a request that was not admitted."""
     return f"rejected/{safe_segment(message_id)}.json"
+
+
+def s3_uri(bucket: str, key: str | None) -> str:
+    """An S3 URI of a key in our bucket; a URI stays as it is."""
+    if not key:
+        return ""
+    return key if key.startswith(_S3) else f"{_S3}{bucket}/{key}"
+
+
+def split_s3_uri(text: str | None) -> S3Location | None:
+    """Bucket and key of an S3 URI; None for what is none."""
+    bucket, slash, key = (text or "").removeprefix(_S3).partition("/")
+    return (bucket, key) if slash and text and text.startswith(_S3) else None
 
 
 def log_stream(prefix: str | None, container: str, task_id: str, runtime_id: str | None) -> str | None:

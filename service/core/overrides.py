@@ -6,7 +6,7 @@ import json
 
 from schemas.plan import Stage
 from schemas.trace import Trace
-from service.core.log_layout import stage_prefix
+from service.core.log_layout import s3_uri, stage_prefix
 from service.core.tracing import LONGEST_TRACE
 
 # "A total of 8192 characters are allowed for overrides. This limit includes the JSON formatting characters of the
@@ -50,13 +50,6 @@ def environment(
         "_X_AMZN_TRACE_ID": trace.aws_trace_header or "",
     }
     return [{"Name": name, "Value": value} for name, value in {**stage.environment, **ours}.items() if value]
-
-
-def s3_uri(bucket: str, key: str | None) -> str:
-    """An S3 URI of a key in our bucket; a URI stays as it is."""
-    if not key:
-        return ""
-    return key if key.startswith("s3://") else f"s3://{bucket}/{key}"
 
 
 def around_token(variables: list[Pair]) -> tuple[str, str]:

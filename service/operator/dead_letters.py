@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from schemas.arn import account_of, name_of
 from service.aws.failures import Failure, failure_in, failure_key
 from service.aws.queue import ORIGINAL_ID, TRACE_HEADER
 from service.core.admission.request_body import printable
@@ -143,8 +144,7 @@ class DeadLetters:
         return sorted({item["DeadLetterConfig"]["Arn"] for item in targets if "DeadLetterConfig" in item})
 
     def _url_of(self, arn: str) -> str:
-        account, name = arn.split(":")[4:6]
-        return self.sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
+        return self.sqs.get_queue_url(QueueName=name_of(arn), QueueOwnerAWSAccountId=account_of(arn))["QueueUrl"]
 
     def _release(self, letter: DeadLetter) -> None:
         # One that was replayed or dropped meanwhile is gone, which is as well.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deploy.local.local_run import LocalRun
+from schemas.arn import execution_arn
 
 _TASKS_A_CALL = 100
 _COUNTS = (
@@ -75,8 +76,9 @@ class Asking:
     def stop(self, name: str) -> None:
         """Stop an execution, as an operator does."""
         machine = self.run.stack.outputs["StateMachineArn"]
-        arn = f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
-        self._client("stepfunctions").stop_execution(executionArn=arn, cause="the drill stops it")
+        self._client("stepfunctions").stop_execution(
+            executionArn=execution_arn(machine, name), cause="the drill stops it"
+        )
 
     def open_records(self) -> frozenset[str]:
         """The jobs that are in the sweeper's index."""

@@ -9,9 +9,10 @@ from typing import Any
 from schemas.job import JobRequest, StageRequest
 from schemas.notification import JobNotification
 from schemas.progress import JobProgress
+from service.core.policy.steps import untold
 from service.core.record.record import Record
 from service.core.telling.compose import Links, compose
-from service.core.telling.progress import compose_progress, untold
+from service.core.telling.progress import compose_progress
 from tests.support.builders import JOB, NOW, attempt, container, execution, receipt, record, rejected, requested, task
 
 CLASS_OF_TOMORROW = "class_of_tomorrow"

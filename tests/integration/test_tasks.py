@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.aws.tasks import LogConfiguration, Tasks, cluster_of
+from service.aws.tasks import LogConfiguration, Tasks
 from tests.support.connecting import ACCOUNT, REGION, Connect, answering
 
 TASK = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task"
@@ -85,16 +85,6 @@ async def test_a_task_definition_is_read_once(tasks: Tasks, name: str) -> None:
     with answering(tasks.client, "DescribeTaskDefinition") as asked:
         assert await tasks.log_configurations(arn) is first
     assert asked == []
-
-
-@pytest.mark.parametrize(
-    ("arn", "cluster"),
-    [(f"{TASK}/jobferry/0123", "jobferry"), (f"{TASK}/0123", "default")],
-    ids=["new form", "old form"],
-)
-def test_a_tasks_cluster_is_in_its_arn(arn: str, cluster: str) -> None:
-    """The old form names none: it is the default one."""
-    assert cluster_of(arn) == cluster
 
 
 async def test_a_deleted_task_definition_has_no_log_configurations(tasks: Tasks) -> None:

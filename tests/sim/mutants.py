@@ -317,9 +317,9 @@ MUTANTS = (
     _mutant("cuts its poll off on SIGTERM", (8,), (consumer.Consumer, "_poll", _cuts_its_poll_off)),
     _mutant("keeps what it took on SIGTERM", (8,), (consumer.Consumer, "_give_back", _keeps_what_it_took)),
     _mutant("leaves without deleting", (8,), (consumer.Consumer, "_delete", _leaves_without_deleting)),
-    _mutant("takes a sidecar's code for its own", (9,), (planning, "ended_well", _takes_a_sidecars_code)),
-    _mutant("takes no code for success", (9,), (planning, "ended_well", _takes_no_code_for_success)),
-    _mutant("lets a sidecar decide", (9,), (planning, "ended_well", _lets_a_sidecar_decide)),
+    _mutant("takes a sidecar's code for its own", (9,), (planning, "succeeded", _takes_a_sidecars_code)),
+    _mutant("takes no code for success", (9,), (planning, "succeeded", _takes_no_code_for_success)),
+    _mutant("lets a sidecar decide", (9,), (planning, "succeeded", _lets_a_sidecar_decide)),
     _mutant("believes Step Functions alone", (9,), (perform, "compose", _believes_step_functions)),
     _mutant("tells progress to those who did not ask", (3,), (requests.Requests, "_requested", _tells_everybody)),
     _mutant(

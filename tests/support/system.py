@@ -14,7 +14,9 @@ from typing import IO, Any, TypeVar
 
 from deploy.local.local_run import LocalRun
 from deploy.local.subscriber import Received, Subscriber
+from schemas.arn import execution_arn
 from schemas.notification import JobNotification, LogReceipt
+from schemas.plan import group_of
 
 WITHIN_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
@@ -92,10 +94,10 @@ class System:
 
     def execution(self, job_id: str) -> dict[str, Any] | None:
         """The execution of a job, if there is one yet."""
-        arn = self.outputs["StateMachineArn"].replace(":stateMachine:", ":execution:")
+        arn = execution_arn(self.outputs["StateMachineArn"], job_id)
         sfn = self.client("stepfunctions")
         try:
-            return dict(sfn.describe_execution(executionArn=f"{arn}:{job_id}"))
+            return dict(sfn.describe_execution(executionArn=arn))
         except sfn.exceptions.ExecutionDoesNotExist:
             return None
 
@@ -104,7 +106,7 @@ class System:
         ecs, cluster = self.client("ecs"), self.outputs["ClusterName"]
         arns = ecs.list_tasks(cluster=cluster, desiredStatus=status)["taskArns"]
         found = ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
-        return [task for task in found if task["group"] == f"job:{job_id}"]
+        return [task for task in found if task["group"] == group_of(job_id)]
 
     def running_task(self, job_id: str) -> dict[str, Any]:
         """The job's task, once its container runs."""

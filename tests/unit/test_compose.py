@@ -16,7 +16,7 @@ from service.core.policy.outcome import status_of
 from service.core.record.facts import Fact, Overfull
 from service.core.record.hearing import forgotten_task
 from service.core.record.record import Record, merge_all
-from service.core.telling.compose import Links, compose, iso, linked_objects, notification_id, split_s3_uri
+from service.core.telling.compose import Links, compose, iso, linked_objects, notification_id
 from service.core.telling.failure_words import in_words
 from service.core.telling.letter import as_text, subject
 from tests.support.builders import (
@@ -85,6 +85,22 @@ STATUSES: dict[str, tuple[str, Record]] = {
             execution(attempts=(CALLBACK,)),
             task(containers=(container(exit_code=1),)),
         ),
+    ),
+    "a stage that reported back, and was stopped while it tidied up": (
+        "SUCCEEDED",
+        record(requested(integration="callback"), execution(attempts=(CALLBACK,)), task(stop_code="UserInitiated")),
+    ),
+    "a stage that reported back and exited with 0, killed for its memory": (
+        "FAILED",
+        record(
+            requested(integration="callback"),
+            execution(attempts=(CALLBACK,)),
+            task(containers=(container(exit_code=0, reason="OutOfMemoryError: Container killed"),)),
+        ),
+    ),
+    "Step Functions says well, no attempt is told, and somebody stopped the task": (
+        "FAILED",
+        record(requested(), execution(), task(stop_code="UserInitiated")),
     ),
     "a stage that reported back and no exit code": (
         "FAILED",
@@ -481,13 +497,6 @@ def test_times_are_told_in_UTC_to_the_millisecond() -> None:
     assert iso(None) is None
     assert iso(0) == "1970-01-01T00:00:00.000Z"
     assert iso(NOW + 0.6199) == "2023-11-14T22:13:20.619Z"
-
-
-def test_S3_URIs() -> None:
-    """Bucket and key, or nothing."""
-    assert split_s3_uri("s3://bucket/a/b.json") == ("bucket", "a/b.json")
-    assert split_s3_uri("s3://bucket") is None
-    assert split_s3_uri(None) is None
 
 
 def test_a_notification_is_JSON_that_any_reader_reads() -> None:

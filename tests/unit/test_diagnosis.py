@@ -18,11 +18,11 @@ from service.core.diagnosis.diagnosis import (
     budget_of_class,
     diagnose,
     ending_of_cause,
-    ending_of_task,
     read_task_cause,
     retryable,
 )
 from service.core.diagnosis.table import ROWS
+from service.core.diagnosis.task_ending import ending_of_task
 from service.core.record.facts import ContainerState, TaskChanged
 
 ECR = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/thumbs"

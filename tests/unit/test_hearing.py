@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from schemas.events import ExecutionDetail
-from service.core.diagnosis.diagnosis import diagnose, ending_of_task
+from service.core.diagnosis.diagnosis import diagnose
+from service.core.diagnosis.task_ending import ending_of_task
 from service.core.record.facts import ExecutionChanged, TaskChanged
 from service.core.record.hearing import Ignored, NotAnEventError, forgotten_task, hear, hear_execution
 from service.core.record.record import Record, merge_all

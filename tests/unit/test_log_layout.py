@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.core.log_layout import log_key, log_stream, rejected_key, safe_segment, stage_prefix
+from service.core.log_layout import log_key, log_stream, rejected_key, s3_uri, safe_segment, split_s3_uri, stage_prefix
 from service.core.telling.console import execution_url, log_stream_url
 from tests.support.builders import JOB, execution_arn
 
@@ -33,6 +33,21 @@ def test_where_things_lie_in_S3() -> None:
     assert stage_prefix(JOB, 1) == f"jobs/{JOB}/stages/1/"
     assert rejected_key("../../etc") == "rejected/_.._etc.json"
     assert log_key(JOB, 1, 1, "c" * 254 + "a", "t1") != log_key(JOB, 1, 1, "c" * 254 + "b", "t1")
+
+
+def test_a_URI_stays_and_a_key_lies_in_our_bucket() -> None:
+    """Producers may give either."""
+    assert s3_uri("b", "s3://other/x") == "s3://other/x"
+    assert s3_uri("b", "x/y") == "s3://b/x/y"
+    assert s3_uri("b", None) == s3_uri("b", "") == ""
+
+
+def test_an_S3_URI_is_taken_apart() -> None:
+    """Bucket and key, or nothing: a path of a file is no URI."""
+    assert split_s3_uri("s3://bucket/a/b.json") == ("bucket", "a/b.json")
+    assert split_s3_uri("s3://bucket") is None
+    assert split_s3_uri("deploy/catalog.yaml") is None
+    assert split_s3_uri(None) is None
 
 
 @given(st.text())

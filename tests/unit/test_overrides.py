@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.plan import Stage
 from schemas.trace import Trace
-from service.core.overrides import around_token, environment, longest_overrides, s3_uri
+from service.core.overrides import around_token, environment, longest_overrides
 from service.core.tracing import LONGEST_TRACE
 from tests.support.builders import JOB, TRACE_HEADER, TRACEPARENT, admitted, body, execution_arn
 
@@ -68,13 +68,6 @@ def test_a_container_goes_on_with_the_trace() -> None:
 def test_our_names_win() -> None:
     """Even if a request had got past admission with a name of ours, a container would not be deceived."""
     assert told(of=stage(environment={"JOBFERRY_STAGE": "9"}))["JOBFERRY_STAGE"] == "1"
-
-
-def test_a_uri_stays_and_a_key_lies_in_our_bucket() -> None:
-    """Producers may give either."""
-    assert s3_uri("b", "s3://other/x") == "s3://other/x"
-    assert s3_uri("b", "x/y") == "s3://b/x/y"
-    assert s3_uri("b", None) == s3_uri("b", "") == ""
 
 
 @given(st.dictionaries(st.text(max_size=5), st.text(max_size=10), max_size=4), st.text(alphabet="Ab0+/=", min_size=1))

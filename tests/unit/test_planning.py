@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from schemas.plan import Attempt, Config, NextStage, Stage
-from service.core.planning.planning import JOB_TIMED_OUT, STAGE_FAILED
+from schemas.plan import JOB_TIMED_OUT, STAGE_FAILED, Attempt, Config, NextStage, Stage
 from tests.support.builders import JOB, TRACEPARENT, catalog, task_arn
 from tests.support.machine import (
     EXIT_1,
@@ -101,6 +100,14 @@ def test_success_is_an_explicit_exit_code_0(listed: object) -> None:
     """A state that succeeded without one has not passed, also when Step Functions saw no error."""
     end = Machine([stage()]).run(Ends(result={"task_arn": task_arn(), "containers": listed}))
     assert end.decision == "fail"
+
+
+def test_a_task_that_somebody_stopped_has_not_passed_whatever_its_exit_code() -> None:
+    """A container may well end with 0 on SIGTERM, its work undone; its sidecar's 143 fails the state."""
+    end = Machine([stage()]).run(failed(("main", 0), ("sidecar", 143), stop_code="UserInitiated"))
+    assert end.decision == "fail"
+    assert end.outcome is not None
+    assert end.outcome.attempts[0].failure_class == "stopped_by_person"
 
 
 def test_a_result_that_is_missing_altogether_has_not_passed() -> None:

@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from schemas.plan import Config, ExecutionInput, LambdaResult, PlanRequest
-from service.core.planning.planning import JOB_TIMED_OUT, STAGE_FAILED
+from schemas.plan import JOB_TIMED_OUT, STAGE_FAILED, Config, ExecutionInput, LambdaResult, PlanRequest
 from tests.support.builders import JOB, execution_arn
 from tests.support.machine import EXIT_1, ONCE, THROTTLED, Ends, Machine, brief, failed, ok, stage
 from workers.plan_next_step import handler

@@ -12,11 +12,12 @@ from jsonschema import Draft202012Validator
 from schemas.export import EXPORTS
 from schemas.notification import JobNotification
 from schemas.progress import JobProgress
+from service.core.policy.steps import untold
 from service.core.record.facts import Fact, ProgressTold, TaskChanged
 from service.core.record.hearing import forgotten_task
 from service.core.record.record import Record, merge_all
 from service.core.redaction import Redaction
-from service.core.telling.progress import compose_progress, untold
+from service.core.telling.progress import compose_progress
 from service.core.telling.progress_text import subject_of_progress
 from service.core.telling.size_limit import LONGEST_MESSAGE_BYTES
 from tests.support.builders import (

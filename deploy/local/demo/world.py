@@ -10,6 +10,8 @@ import yaml
 
 from deploy.local.demo.jobs import CHANGE_OF_MIND
 from deploy.local.local_run import CATALOG, LocalRun
+from schemas.arn import execution_arn
+from schemas.plan import group_of
 
 # Of EC2, whose tasks may be as small as 6 MiB: nobody's machine is to hurt by running the demo.
 _LIMITED = {"launch_type": "EC2", "memory": 64, "max_memory": 128, "commands": [["sh", "-c", "*"]]}
@@ -58,10 +60,10 @@ def cancel_once_running(run: LocalRun, job_id: str) -> bool:
     ecs, cluster = run.session.client("ecs"), run.stack.outputs["ClusterName"]
     arns = ecs.list_tasks(cluster=cluster, desiredStatus="RUNNING")["taskArns"]
     tasks = ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
-    if not any(task["group"] == f"job:{job_id}" and task["lastStatus"] == "RUNNING" for task in tasks):
+    if not any(task["group"] == group_of(job_id) and task["lastStatus"] == "RUNNING" for task in tasks):
         return False
-    arn = run.stack.outputs["StateMachineArn"].replace(":stateMachine:", ":execution:")
-    run.session.client("stepfunctions").stop_execution(executionArn=f"{arn}:{job_id}", cause=CHANGE_OF_MIND)
+    arn = execution_arn(run.stack.outputs["StateMachineArn"], job_id)
+    run.session.client("stepfunctions").stop_execution(executionArn=arn, cause=CHANGE_OF_MIND)
     return True
 
 

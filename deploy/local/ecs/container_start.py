@@ -23,6 +23,7 @@ from deploy.local.ecs.task_events import Record
 from deploy.local.ecs.task_lifecycle import TaskFailedToStart
 from deploy.local.fills.call_log import Tell, nobody
 from deploy.local.fills.role_credentials import SECRET, access_key
+from schemas.arn import task_id_of
 
 MEBIBYTE = 1 << 20
 DEFAULT_STOP_TIMEOUT = 30.0  # seconds (botocore, ContainerDefinition.stopTimeout)
@@ -174,7 +175,7 @@ class ContainerStarter:
 
     def _show(self, task: Record, container: Container, image: str) -> None:
         shown = next(each for each in task["containers"] if each["name"] == container.spec.name)
-        task_id = task["taskArn"].rpartition("/")[2]
+        task_id = task_id_of(task["taskArn"])
         shown["lastStatus"] = "RUNNING"
         shown["runtimeId"] = f"{task_id.replace('-', '')}-{container.group}"
         shown["imageDigest"] = f"sha256:{sha256(image.encode()).hexdigest()}"
@@ -235,7 +236,7 @@ def open_log(task: Mapping[str, Any], container: Mapping[str, Any], tell: Callab
     Raises:
         TaskFailedToStart: the log group does not exist.
     """
-    task_id = task["taskArn"].rpartition("/")[2]
+    task_id = task_id_of(task["taskArn"])
     config = ecs._awslogs_config(container, task_id, container["name"])
     if config is None:
         return None

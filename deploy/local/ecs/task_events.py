@@ -16,6 +16,7 @@ from ministack.core.responses import get_region, now_iso
 from ministack.services import ecs, eventbridge
 
 from deploy.local.fills.pinned import replace
+from schemas.arn import account_of
 
 Record = dict[str, Any]
 
@@ -107,7 +108,7 @@ def _apply_overrides(task: Record, definition: Mapping[str, Any]) -> None:
 
 def _complete_container(task: Record, container: Record) -> None:
     cluster_and_task = task["taskArn"].split(":task/", 1)[1]
-    account = task["taskArn"].split(":")[4]
+    account = account_of(task["taskArn"])
     container["containerArn"] = f"arn:aws:ecs:{get_region()}:{account}:container/{cluster_and_task}/{uuid4()}"
     override = _override_of(task, container["name"])
     for member in ("cpu", "memory", "memoryReservation"):

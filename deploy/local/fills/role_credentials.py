@@ -15,6 +15,7 @@ from ministack.core.responses import get_account_id
 from ministack.services import iam, lambda_svc, s3
 
 from deploy.local.fills.pinned import replace
+from schemas.arn import name_of
 
 Record = dict[str, Any]
 
@@ -40,7 +41,7 @@ def access_key(role_arn: str | None, account: str) -> str:
 
 def role_name(role_arn: str) -> str:
     """A role's name, of its ARN."""
-    return role_arn.rpartition("/")[2]
+    return name_of(role_arn)
 
 
 def to_functions(plain: Callable[[Record], dict[str, str]]) -> Callable[[Record], dict[str, str]]:

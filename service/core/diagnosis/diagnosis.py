@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from schemas.notification import Confidence
-from service.core.diagnosis.ending import Ending, TaskCause, ending_of_cause, ending_of_task, one_line, read_task_cause
+from service.core.diagnosis.ending import Ending, TaskCause, ending_of_cause, one_line, read_task_cause
 from service.core.diagnosis.evidence import Remedy, Row, names_in
 from service.core.diagnosis.table import ROWS
 
@@ -25,7 +25,6 @@ __all__ = [
     "diagnose",
     "diagnose_as_told",
     "ending_of_cause",
-    "ending_of_task",
     "read_task_cause",
     "retryable",
 ]

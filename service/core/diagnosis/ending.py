@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from schemas.base import well_formed
-from service.core.record.facts import ContainerState, TaskChanged
+from schemas.base import exit_code, well_formed
 from service.core.redaction import cut_in_the_middle, redact
 
 _LONGEST_LINE = 400
 _DEEPEST_NESTING = 64
+_MEMORY_KILL = "OutOfMemory"
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,35 @@ class Ending:
     duration_seconds: float | None = None
 
 
+def succeeded(ending: Ending) -> bool:
+    """The one rule of success: an explicit exit code 0 of the job's own container, which nobody and no clock stopped.
+
+    A 0 that comes with an out-of-memory kill has been seen [amazon-ecs-agent #2467], and is none.
+    """
+    was_killed = (ending.container_reason or "").startswith(_MEMORY_KILL)
+    was_stopped = ending.stop_code == "UserInitiated" or timed_out(ending)
+    return ending.exit_code == 0 and not was_killed and not was_stopped
+
+
+def timed_out(ending: Ending) -> bool:
+    """Whether the state's clock ended the attempt."""
+    return ending.error in ("States.Timeout", "States.HeartbeatTimeout")
+
+
+def was_refused(error: str | None) -> bool:
+    """Whether an attempt failed by this error because RunTask took no task on [Step Functions guide, connect-ecs]."""
+    return (error or "").startswith(("ECS.", "AmazonECS."))
+
+
+@dataclass(frozen=True)
+class ContainerEnd:
+    """How one container ended, as far as AWS says."""
+
+    name: str
+    exit_code: int | None = None
+    reason: str | None = None
+
+
 @dataclass(frozen=True)
 class TaskCause:
     """The task that the cause of a `States.TaskFailed` holds; `whole` is false where the JSON was cut."""
@@ -59,7 +88,7 @@ class TaskCause:
     capacity_provider: str | None
     memory: int | None
     started: bool
-    containers: tuple[ContainerState, ...]
+    containers: tuple[ContainerEnd, ...]
     whole: bool
 
 
@@ -72,47 +101,43 @@ def ending_of_cause(error: str | None, cause: str | None, own_container: str) ->
     task = read_task_cause(cause or "")
     if task is None:
         return Ending(error=error, cause=cause)
-    own, others = _split(task.containers, own_container)
-    return Ending(
+    known = ending_of_containers(task.containers, own_container)
+    return replace(
+        known,
         stop_code=task.stop_code,
         stopped_reason=task.stopped_reason,
-        exit_code=own.exit_code,
-        container_reason=own.reason,
-        other_reasons=_told(others),
-        other_exit_codes=_codes(others),
         launch_type=task.launch_type,
         capacity_provider=task.capacity_provider,
-        started=task.started or not task.whole or bool(_codes(task.containers)),
+        started=task.started or not task.whole or known.started,
         memory=task.memory,
         error=error,
     )
 
 
-def ending_of_task(task: TaskChanged, own_container: str, error: str | None = None, cause: str | None = None) -> Ending:
-    """How the job's own container ended, by what ECS says of its task, and by Step Functions' error if there is one."""
-    own, others = _split(task.containers, own_container)
+def ending_of_result(containers: object, own_container: str) -> Ending:
+    """How the job's own container ended, by the containers that a state's result lists."""
+    own, _ = _split(_listed(containers), own_container)
+    return Ending(exit_code=own.exit_code, container_reason=own.reason)
+
+
+def ending_of_containers(containers: Sequence[ContainerEnd], own_container: str) -> Ending:
+    """What a task's containers say of how it ended; it started for certain where one of them has an exit code."""
+    own, others = _split(containers, own_container)
     return Ending(
-        stop_code=task.stop_code,
-        stopped_reason=task.stopped_reason,
         exit_code=own.exit_code,
         container_reason=own.reason,
         other_reasons=_told(others),
         other_exit_codes=_codes(others),
-        launch_type=task.launch_type,
-        capacity_provider=task.capacity_provider,
-        started=task.started_at is not None or bool(_codes(task.containers)),
-        memory=whole_number(task.memory),
-        error=error,
-        cause=None if read_task_cause(cause or "") else cause,
+        started=bool(_codes(containers)),
     )
 
 
-def _split(containers: Iterable[ContainerState], own: str) -> tuple[ContainerState, list[ContainerState]]:
+def _split(containers: Iterable[ContainerEnd], own: str) -> tuple[ContainerEnd, list[ContainerEnd]]:
     by_name = {container.name: container for container in containers}
-    return by_name.pop(own, ContainerState(name=own)), list(by_name.values())
+    return by_name.pop(own, ContainerEnd(own)), list(by_name.values())
 
 
-def _told(others: Iterable[ContainerState]) -> tuple[str, ...]:
+def _told(others: Iterable[ContainerEnd]) -> tuple[str, ...]:
     """One line a container that did not end well, or of which a reason is known."""
     telling = [item for item in others if item.reason or item.exit_code]
     return tuple(
@@ -122,7 +147,7 @@ def _told(others: Iterable[ContainerState]) -> tuple[str, ...]:
     )
 
 
-def _codes(containers: Iterable[ContainerState]) -> tuple[int, ...]:
+def _codes(containers: Iterable[ContainerEnd]) -> tuple[int, ...]:
     return tuple(item.exit_code for item in containers if item.exit_code is not None)
 
 
@@ -138,8 +163,7 @@ def read_task_cause(cause: str) -> TaskCause | None:
     if task is None:
         return None
     listed = task.get("containers")
-    raw = [_folded(item) for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
-    arns = (_text(item.get("taskArn")) for item in (task, *raw))
+    arns = (_text(item.get("taskArn")) for item in (task, *_objects(listed)))
     return TaskCause(
         task_arn=next(filter(None, arns), None),
         stop_code=_text(task.get("stopCode")),
@@ -148,7 +172,7 @@ def read_task_cause(cause: str) -> TaskCause | None:
         capacity_provider=_text(task.get("capacityProviderName")),
         memory=whole_number(task.get("memory")),
         started=task.get("startedAt") is not None,
-        containers=tuple(_container(item) for item in raw),
+        containers=_listed(listed),
         whole=whole,
     )
 
@@ -164,17 +188,18 @@ def _task_in(value: object) -> dict[str, Any] | None:
     return task if task.keys() & {"containers", "taskArn", "stopCode", "stoppedReason"} else None
 
 
-def _container(raw: dict[str, Any]) -> ContainerState:
-    code = raw.get("exitCode")
-    return ContainerState(
-        name=_text(raw.get("name")) or "",
-        exit_code=code if isinstance(code, int) and not isinstance(code, bool) else None,
-        reason=_text(raw.get("reason")),
-        runtime_id=_text(raw.get("runtimeId")),
+def _listed(containers: object) -> tuple[ContainerEnd, ...]:
+    return tuple(
+        ContainerEnd(_text(raw.get("name")) or "", exit_code(raw.get("exitCode")), _text(raw.get("reason")))
+        for raw in _objects(containers)
     )
 
 
-def _folded(value: dict[str, Any]) -> dict[str, Any]:
+def _objects(values: object) -> list[dict[str, Any]]:
+    return [_folded(item) for item in values if isinstance(item, dict)] if isinstance(values, list) else []
+
+
+def _folded(value: Mapping[str, Any]) -> dict[str, Any]:
     return {key[:1].lower() + key[1:]: item for key, item in value.items()}
 
 

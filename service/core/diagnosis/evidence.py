@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Literal, NamedTuple
 
 from schemas.notification import Confidence
-from service.core.diagnosis.ending import Ending, parsed
+from service.core.diagnosis.ending import Ending, parsed, timed_out
 from service.core.redaction import redact
 
 Remedy = Literal["again", "again_on_demand", "bigger", "application", "none"]
@@ -177,14 +177,9 @@ def nothing_better(ending: Ending) -> str:
 # Conditions.
 
 
-def succeeded(ending: Ending) -> bool:
-    """Whether the job's own container did its work: an explicit 0, and nobody and no clock stopped it."""
-    return ending.exit_code == 0 and ending.stop_code != "UserInitiated" and not _timed_out(ending)
-
-
 def ran_out_of_time(ending: Ending) -> bool:
     """Whether the state's clock ended the attempt, and not a container that had failed before, unheard."""
-    return _timed_out(ending) and not (ending.stop_code == _ENDED_BY_ITSELF and ending.exit_code)
+    return timed_out(ending) and not (ending.stop_code == _ENDED_BY_ITSELF and ending.exit_code)
 
 
 def never_reported(ending: Ending) -> bool:
@@ -261,10 +256,6 @@ def out_of_time(ending: Ending) -> str:
     # The planner's evidence is this same line, from what was known then.
     more = "" if (ending.cause or "").startswith(ending.error or "") else ending.cause
     return " ".join(filter(None, (ending.error, f"({known})" if known else "", more)))
-
-
-def _timed_out(ending: Ending) -> bool:
-    return ending.error in ("States.Timeout", "States.HeartbeatTimeout")
 
 
 def _error_and_cause(ending: Ending) -> str:

@@ -19,6 +19,7 @@ Sources are named as: ECS guide = Amazon ECS developer guide, troubleshooting pa
 from __future__ import annotations
 
 from schemas.notification import Confidence
+from service.core.diagnosis.ending import succeeded
 from service.core.diagnosis.evidence import (
     Remedy,
     Row,
@@ -43,7 +44,6 @@ from service.core.diagnosis.evidence import (
     signalled,
     stop_code,
     stopped_with_the_task,
-    succeeded,
     used_up_its_timeout,
     was_a_task,
     when,

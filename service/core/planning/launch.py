@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schemas.fargate import next_fargate_size
-from schemas.plan import LaunchKind, NextStage, PlanRequest, Stage
+from schemas.plan import LaunchKind, NextStage, PlanRequest, Stage, group_of
 from service.core.diagnosis.diagnosis import Remedy
 from service.core.overrides import Pair, around_token, environment
 
@@ -64,7 +64,7 @@ def next_stage(request: PlanRequest, stage: Stage, launch: Launch, seconds_left:
             {"CapacityProvider": item.capacity_provider, "Weight": item.weight, "Base": item.base}
             for item in stage.capacity_providers
         ),
-        group=f"job:{job.job_id}",
+        group=group_of(job.job_id),
         command=stage.command,
         environment=tuple(variables) if stage.integration == "sync" else (),
         environment_before_token=before,

@@ -9,16 +9,26 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
-from schemas.plan import Attempt, Config, Decision, LambdaResult, NextStage, Outcome, PlanRequest, Redrive, Stage
+from schemas.plan import (
+    JOB_TIMED_OUT,
+    STAGE_FAILED,
+    Attempt,
+    Config,
+    Decision,
+    EndingTold,
+    LambdaResult,
+    NextStage,
+    Outcome,
+    PlanRequest,
+    Redrive,
+    Stage,
+)
 from service.core.diagnosis import diagnosis
 from service.core.diagnosis.diagnosis import Budget, Ending, Remedy
+from service.core.diagnosis.ending import ending_of_result, succeeded
 from service.core.planning.launch import Launch, bigger, leaves_providers, next_stage, wait_seconds
 
-# The names of the exceptions that the Lambda raises, hence the errors of executions.
-JOB_TIMED_OUT = "JobTimedOut"
-STAGE_FAILED = "StageFailed"
 # Of a whole job: all are carried in the payload of 262,144 bytes, and make up to 30 of 25,000 history events each.
 MOST_ATTEMPTS = 600
 _LONGEST_ERROR = 256  # [botocore, SensitiveError]
@@ -93,7 +103,7 @@ def _judge_error(request: PlanRequest, stage: Stage, running: NextStage) -> _Lea
     )
     task = diagnosis.read_task_cause(cause)
     # Step Functions fails the state when any container exits non-zero; only the job's own one decides.
-    passed = stage.integration == "sync" and error == "States.TaskFailed" and ended_well(ending)
+    passed = stage.integration == "sync" and error == "States.TaskFailed" and succeeded(ending)
     return _judged(running, ending, passed=passed, task_arn=task.task_arn if task else None, error=error)
 
 
@@ -101,24 +111,8 @@ def _judge_result(request: PlanRequest, stage: Stage, running: NextStage) -> _Le
     result = request.input.stage_result or {}
     if stage.integration == "callback":
         return _judged(running, Ending(), passed=True, task_arn=None, error=None)
-    own = _own_container(result.get("containers"), stage.container)
-    ending = Ending(exit_code=_exit_code(own.get("ExitCode")), container_reason=own.get("Reason"))
-    return _judged(running, ending, passed=ended_well(ending), task_arn=result.get("task_arn"), error=None)
-
-
-def _exit_code(value: object) -> int | None:
-    """An explicit exit code; `false` is none, though Python takes it for 0."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def ended_well(ending: Ending) -> bool:
-    """Success is an explicit exit code 0; one that comes with an out-of-memory kill has been seen, and is none."""
-    return ending.exit_code == 0 and not (ending.container_reason or "").startswith("OutOfMemory")
-
-
-def _own_container(containers: object, own: str) -> dict[str, Any]:
-    known = containers if isinstance(containers, list) else []
-    return next((item for item in known if isinstance(item, dict) and item.get("Name") == own), {})
+    ending = ending_of_result(result.get("containers"), stage.container)
+    return _judged(running, ending, passed=succeeded(ending), task_arn=result.get("task_arn"), error=None)
 
 
 def _judged(running: NextStage, ending: Ending, *, passed: bool, task_arn: str | None, error: str | None) -> _Learned:
@@ -210,11 +204,11 @@ class _Progress:
         return self._result("fail", outcome=self._outcome(error, evidence))
 
     def _outcome(self, error: str, evidence: str) -> Outcome:
-        told = [item.model_dump(exclude_none=True) for item in self.attempts]
-        cause = json.dumps({"evidence": evidence[:1024], "attempts": told}, separators=(",", ":")) if error else ""
+        told = self.attempts
+        cause = EndingTold(evidence=evidence[:1024], attempts=told).as_json() if error else ""
         while len(json.dumps(cause)) > _LONGEST_CAUSE:  # The oldest are the least needed: ECS events tell of them too.
             told = told[len(told) // 2 + 1 :]
-            cause = json.dumps({"evidence": evidence[:1024], "attempts": told}, separators=(",", ":"))
+            cause = EndingTold(evidence=evidence[:1024], attempts=told).as_json()
         return Outcome(error=error[:_LONGEST_ERROR], cause=cause, attempts=self.attempts)
 
     def _result(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from schemas.arn import task_id_of
 from schemas.notification import Status
-from schemas.plan import Attempt
-from service.core.diagnosis.ending import ending_of_task
-from service.core.diagnosis.evidence import succeeded
-from service.core.planning.planning import JOB_TIMED_OUT, ended_well
+from schemas.plan import JOB_TIMED_OUT, Attempt
+from service.core.diagnosis.ending import Ending, succeeded
+from service.core.diagnosis.task_ending import ending_of_task
 from service.core.record.facts import ContainerState, StageBrief, TaskChanged
 from service.core.record.record import Record
 
@@ -60,16 +60,17 @@ class AttemptOutcome:
 
     @property
     def passed(self) -> bool:
-        """By the planner's word and the exit code; before the planner's word, or without it, by what ECS says alone.
+        """By the planner's word and how the container ended; without the planner's word, by what ECS says alone.
 
         An execution that was ended from outside has no word of the planner's, and a long one not of every attempt.
+        Who stopped a task after the planner's word stopped nothing but its tidying up.
         """
         if self.told is not None:
-            return self.told.passed and self.exit_code == 0
+            reason = self.own.reason if self.own else None
+            return self.told.passed and succeeded(Ending(exit_code=self.exit_code, container_reason=reason))
         if self.task is None or not self.task.stopped or not self.reported:
             return False
-        ending = ending_of_task(self.task, self.own_container)
-        return ended_well(ending) and succeeded(ending)
+        return succeeded(ending_of_task(self.task, self.own_container))
 
 
 def status_of(record: Record) -> Status:
@@ -129,4 +130,4 @@ def _attempts_of(
 
 
 def _named_by(told: Attempt | None, by_id: Mapping[str, TaskChanged]) -> TaskChanged | None:
-    return by_id.get((told.task_arn or "").rsplit("/", 1)[-1]) if told else None
+    return by_id.get(task_id_of(told.task_arn)) if told and told.task_arn else None

@@ -32,7 +32,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from schemas.plan import Attempt
+from service.core.diagnosis.ending import was_refused
 from service.core.policy.actions import (
     Action,
     Announce,
@@ -47,9 +47,9 @@ from service.core.policy.actions import (
     StopTask,
     TellProgress,
 )
+from service.core.policy.steps import untold
 from service.core.record.facts import Claimed, ContainerState, ExecutionChanged, TaskChanged
 from service.core.record.record import Record
-from service.core.telling.progress import untold
 
 SWEEP = "sweep"
 _FROM_OUTSIDE = frozenset({"ABORTED", "TIMED_OUT"})
@@ -225,12 +225,9 @@ def _may_have_untold_tasks(job: Record) -> bool:
         return False
     heard_of = {(task.stage, task.attempt) for task in job.tasks}
     unheard = (item for item in execution.attempts if (item.stage, item.attempt) not in heard_of)
-    return execution.status in _FROM_OUTSIDE or any(not item.task_arn and not _was_refused(item) for item in unheard)
-
-
-def _was_refused(attempt: Attempt) -> bool:
-    """Whether RunTask took no task on [Step Functions guide, connect-ecs]."""
-    return (attempt.error or "").startswith(("ECS.", "AmazonECS."))
+    return execution.status in _FROM_OUTSIDE or any(
+        not item.task_arn and not was_refused(item.error) for item in unheard
+    )
 
 
 def _once_claimed(job: Record, at: Moment, what: str, *work: Action) -> Iterator[Action]:

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from schemas.arn import task_id_of
 from schemas.notification import Problem
 from schemas.plan import Attempt
 from schemas.trace import Trace
@@ -173,8 +174,8 @@ class TaskChanged(_Fact):
 
     @property
     def task_id(self) -> str:
-        """The last segment of the ARN, in its old and its new form."""
-        return self.arn.rsplit("/", 1)[-1]
+        """What ECS calls it, within the cluster."""
+        return task_id_of(self.arn)
 
     @property
     def register_name(self) -> str:

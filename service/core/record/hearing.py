@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
-from schemas.base import JOB_ID_PATTERN, well_formed
+from schemas.arn import account_of, execution_name, region_of, state_machine_of
+from schemas.base import JOB_ID_PATTERN, json_object
 from schemas.errors import JobferryError
 from schemas.events import EVENT, ExecutionDetail, ExecutionEvent, TaskDetail, is_ours_by_type
-from schemas.plan import Attempt
-from service.core.planning.planning import JOB_TIMED_OUT, STAGE_FAILED
+from schemas.plan import JOB_TIMED_OUT, STAGE_FAILED, EndingTold, job_of_group
 from service.core.record.facts import FORGOTTEN_VERSION, ContainerState, ExecutionChanged, ObservedVia, TaskChanged
 from service.core.redaction import cut, cut_in_the_middle, redact
 
 _JOB_ID = re.compile(JOB_ID_PATTERN)
-GROUP_PREFIX = "job:"
 _PLANNED_FAILURES = frozenset({STAGE_FAILED, JOB_TIMED_OUT})
 # A record is one DynamoDB item of at most 400 KB, so a task's part is kept under 1 KB; AWS cuts reasons at 1,024
 # characters itself; how they begin names what failed, and how they end says why: "..., api error AccessDenied".
@@ -51,25 +49,26 @@ def hear(body: Any, state_machine_arn: str) -> ExecutionChanged | TaskChanged | 
         raise NotAnEventError(f"the event cannot be read: {fields}") from None
     if isinstance(event, ExecutionEvent):
         return hear_execution(event.detail, state_machine_arn, "event")
-    if _region_and_account(event.detail.taskArn) != _region_and_account(state_machine_arn):
+    if _place(event.detail.taskArn) != _place(state_machine_arn):
         return Ignored("a task of another region or account")
     return hear_task(event.detail)
 
 
-def _region_and_account(arn: str) -> list[str]:
-    return arn.split(":")[3:5]
+def _place(arn: str) -> tuple[str, str]:
+    return region_of(arn), account_of(arn)
 
 
 def hear_execution(
     detail: ExecutionDetail, state_machine_arn: str, via: ObservedVia, *, final: bool = False
 ) -> ExecutionChanged | Ignored:
     """What an execution's status says. `final`: there is no more to know of it than this, so do not ask again."""
-    machine, _, name = detail.executionArn.replace(":execution:", ":stateMachine:").rpartition(":")
-    if (detail.stateMachineArn or machine) != state_machine_arn:
+    if (detail.stateMachineArn or state_machine_of(detail.executionArn)) != state_machine_arn:
         return Ignored("another state machine's execution")
+    name = execution_name(detail.executionArn)
     if not _JOB_ID.fullmatch(name):
         return Ignored("an execution that no request of ours can have named")
     cause = _planners_cause(detail)
+    told = EndingTold.read(detail.output if detail.status == "SUCCEEDED" else cause)
     return ExecutionChanged(
         job_id=name,
         arn=detail.executionArn,
@@ -81,7 +80,7 @@ def hear_execution(
         stopped_at=detail.stopDate,
         error=(detail.error or "")[:_LONGEST_ERROR] or None,
         cause=_brief(cause),
-        attempts=_attempts(detail.output if detail.status == "SUCCEEDED" else cause),
+        attempts=told.attempts if told else (),
     )
 
 
@@ -91,7 +90,7 @@ def _planners_cause(detail: ExecutionDetail) -> str | None:
     The cause of a failed Lambda function is JSON with `errorMessage`, `errorType` and `stackTrace` [Lambda guide,
     python-exceptions].
     """
-    told = _json_object(detail.cause).get("errorMessage") if detail.error in _PLANNED_FAILURES else None
+    told = json_object(detail.cause).get("errorMessage") if detail.error in _PLANNED_FAILURES else None
     return told if isinstance(told, str) else detail.cause
 
 
@@ -112,27 +111,15 @@ def _says_all(detail: ExecutionDetail) -> bool:
             return True
 
 
-def _attempts(text: str | None) -> tuple[Attempt, ...]:
-    """The attempts that the end states carry: in the output of a success, in the cause of a failure."""
-    told = _json_object(text).get("attempts")
-    found = []
-    for item in told if isinstance(told, list) else []:
-        try:
-            found.append(Attempt.model_validate(item))
-        except ValidationError:
-            continue  # Another writer's: the tasks' own events tell of it all the same.
-    return tuple(found)
-
-
 def _brief(cause: str | None) -> str | None:
     """The cause without its secrets, and without the attempts, which are held beside it: what is left is not cut."""
     if not cause:
         return None
-    told = _json_object(cause)
-    if "attempts" not in told:
+    told = EndingTold.read(cause)
+    if told is None or told.evidence is None:
         return cut(redact(cause), _LONGEST_CAUSE) or None
-    shown = {key: redact(value) if isinstance(value, str) else value for key, value in told.items()}
-    return json.dumps({key: shown[key] for key in shown if key != "attempts"}, ensure_ascii=False)[:_LONGEST_CAUSE]
+    kept = EndingTold(evidence=redact(told.evidence))
+    return kept.model_dump_json(exclude_defaults=True)[:_LONGEST_CAUSE]
 
 
 def _reason(text: str | None) -> str | None:
@@ -140,28 +127,17 @@ def _reason(text: str | None) -> str | None:
     return (cut_in_the_middle(redact(text), _LONGEST_REASON) or None) if text else None
 
 
-def _json_object(text: str | None) -> dict[str, Any]:
-    try:
-        value = json.loads(text or "")
-        if "\\u" in (text or ""):
-            value = json.loads(str(well_formed(json.dumps(value, ensure_ascii=False))))
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
 def submitted_task_arns(output: str) -> tuple[str, ...]:
     """The tasks in the RunTask answer that an execution's history holds [LocalStack test_ecs_task_service]."""
-    tasks = _json_object(output).get("Tasks")
+    tasks = json_object(output).get("Tasks")
     arns = [item.get("TaskArn") for item in tasks if isinstance(item, dict)] if isinstance(tasks, list) else []
     return tuple(arn for arn in arns if isinstance(arn, str))
 
 
 def hear_task(detail: TaskDetail) -> TaskChanged | Ignored:
     """What a task's state says about the job in whose group it runs."""
-    group = detail.group or ""
-    job_id = group.removeprefix(GROUP_PREFIX)
-    if not group.startswith(GROUP_PREFIX) or not _JOB_ID.fullmatch(job_id):
+    job_id = job_of_group(detail.group)
+    if job_id is None or not _JOB_ID.fullmatch(job_id):
         return Ignored("a task of no job of ours")
     told = _environment(detail)
     return TaskChanged(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import cast
 
+from schemas.arn import task_id_of
 from service.core.record.facts import (
     OVERFULL_REGISTER,
     Announced,
@@ -100,7 +101,7 @@ class Record:
         stopped = {task.task_id for task in self.tasks if task.stopped}
         heard_of = [task.arn for task in self.tasks]
         named = [item.task_arn for item in self.execution.attempts if item.task_arn] if self.execution else []
-        arns = {arn.rsplit("/", 1)[-1]: arn for arn in (*heard_of, *named)}
+        arns = {task_id_of(arn): arn for arn in (*heard_of, *named)}
         return tuple(arn for task_id, arn in arns.items() if task_id not in stopped)
 
 

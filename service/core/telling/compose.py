@@ -18,7 +18,7 @@ from schemas.notification import (
 )
 from schemas.price import Price
 from service.core.diagnosis.ending import whole_number
-from service.core.log_layout import stage_prefix
+from service.core.log_layout import S3Location, s3_uri, split_s3_uri, stage_prefix
 from service.core.policy.outcome import AttemptOutcome, StageOutcome, stages_of, status_of
 from service.core.record.facts import ContainerState, LogArchived, Rejected, Requested, TaskChanged
 from service.core.record.record import Record
@@ -29,7 +29,6 @@ from service.core.telling.excerpts import without_secrets
 from service.core.telling.failure_card import failure_card
 from service.core.telling.letter import as_text
 
-S3Location = tuple[str, str]
 _NO_PRICES: Mapping[str, Price] = {}
 _ALWAYS_HIDDEN = Redaction.of()
 _NO_ROOM = "tasks and logs that the job's record had no room for"
@@ -51,12 +50,6 @@ def linked_objects(record: Record) -> tuple[S3Location, ...]:
     logs = [(fact.s3_bucket, fact.s3_key) for fact in receipts if fact.s3_bucket and fact.s3_key]
     body = split_s3_uri(record.rejection.body_s3_uri) if record.rejection else None
     return (*logs, *([body] if body else []))
-
-
-def split_s3_uri(uri: str | None) -> S3Location | None:
-    """Bucket and key of an S3 URI."""
-    bucket, slash, key = (uri or "").removeprefix("s3://").partition("/")
-    return (bucket, key) if slash else None
 
 
 def compose(
@@ -136,7 +129,7 @@ def _stage_report(record: Record, request: Requested, story: StageOutcome, links
         name=story.brief.name,
         image=story.brief.image,
         status="PASSED" if story.passed else "FAILED" if story.attempts else "NOT_RUN",
-        output_s3_prefix=f"s3://{request.bucket}/{stage_prefix(record.job_id, story.number)}" if story.passed else None,
+        output_s3_prefix=s3_uri(request.bucket, stage_prefix(record.job_id, story.number)) if story.passed else None,
         attempts=tuple(_attempt_report(record, attempt, links) for attempt in story.attempts),
     )
 
@@ -193,7 +186,7 @@ def _log_receipt(receipt: LogArchived, links: Links) -> LogReceipt:
         sha256=receipt.sha256,
         first_at=iso(receipt.first_at),
         last_at=iso(receipt.last_at),
-        s3_uri=f"s3://{receipt.s3_bucket}/{receipt.s3_key}" if receipt.s3_key else None,
+        s3_uri=s3_uri(receipt.s3_bucket, receipt.s3_key) if receipt.s3_bucket and receipt.s3_key else None,
         console_url=console.log_stream_url(receipt.region, receipt.log_group, receipt.log_stream),
         link=links.of(receipt.s3_bucket, receipt.s3_key),
     )

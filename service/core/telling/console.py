@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from schemas.arn import region_of
+
 
 def execution_url(arn: str) -> str | None:
     """The page of a Step Functions execution; None where the ARN has no region."""
-    region = _region(arn)
+    region = region_of(arn)
     return f"{_home(region, 'states')}#/v2/executions/details/{arn}" if region else None
 
 
@@ -22,11 +24,6 @@ def log_stream_url(region: str | None, group: str | None, stream: str | None) ->
 def _home(region: str, service: str) -> str:
     domain = "amazonaws.cn" if region.startswith("cn-") else "aws.amazon.com"
     return f"https://{region}.console.{domain}/{service}/home?region={region}"
-
-
-def _region(arn: str) -> str | None:
-    parts = arn.split(":")
-    return parts[3] or None if len(parts) > 5 else None
 
 
 def _twice(text: str) -> str:

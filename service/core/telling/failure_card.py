@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 
 from schemas.notification import FailureCard
-from service.core.diagnosis.diagnosis import Diagnosis, Ending, diagnose, diagnose_as_told, ending_of_task, retryable
-from service.core.planning.planning import JOB_TIMED_OUT, STAGE_FAILED
+from schemas.plan import JOB_TIMED_OUT, STAGE_FAILED, EndingTold
+from service.core.diagnosis.diagnosis import Diagnosis, Ending, diagnose, diagnose_as_told, retryable
+from service.core.diagnosis.task_ending import ending_of_task
 from service.core.policy.outcome import AttemptOutcome, StageOutcome
 from service.core.record.facts import ExecutionChanged, StageBrief, TaskChanged
 from service.core.record.record import Record
@@ -82,12 +82,9 @@ def _error_of(execution: ExecutionChanged, last: AttemptOutcome | None) -> tuple
 
 
 def _evidence(cause: str | None) -> str | None:
-    """The planner's own evidence line, out of the cause that it wrote."""
-    try:
-        told = json.loads(cause or "")
-    except ValueError:
-        return cause
-    return str(told["evidence"]) if isinstance(told, dict) and "evidence" in told else cause
+    """The planner's own evidence line, out of the cause that it wrote; any other cause as it is."""
+    told = EndingTold.read(cause)
+    return told.evidence if told and told.evidence is not None else cause
 
 
 def _tail(record: Record, last: AttemptOutcome | None) -> tuple[str, ...]:

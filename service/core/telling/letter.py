@@ -14,6 +14,7 @@ from schemas.notification import (
     StageReport,
 )
 from schemas.progress import StageProgress
+from service.core.diagnosis.ending import was_refused
 from service.core.telling.failure_words import SURE, in_words
 
 _LONGEST_SUBJECT = 99  # SNS: less than 100 characters, ASCII, no line breaks [SNS Publish].
@@ -143,7 +144,7 @@ def _ended(attempt: AttemptReport) -> str:
 def _exit_code(attempt: AttemptReport) -> str:
     if attempt.exit_code is not None:
         return f", exit code {attempt.exit_code}"
-    refused = (attempt.error or "").startswith(("ECS.", "AmazonECS.")) and attempt.task_arn is None
+    refused = was_refused(attempt.error) and attempt.task_arn is None
     return ", no task was started" if refused else ", no exit code"
 
 

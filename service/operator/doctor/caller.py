@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from schemas.arn import account_of, region_of
 from service.operator.doctor.deployment import Deployment
 from service.operator.doctor.findings import Problem
 
@@ -22,7 +23,7 @@ SHORTLY_SECONDS = 900
 def credentials(deployment: Deployment) -> Iterator[Problem]:
     """They are accepted, of the deployment's account and region, and not about to end."""
     account = deployment.client("sts").get_caller_identity()["Account"]
-    region, expected = deployment.state_machine_arn.split(":")[3:5]
+    region, expected = region_of(deployment.state_machine_arn), account_of(deployment.state_machine_arn)
     if account != expected:
         yield Problem(
             f"they are of account {account}, and the deployment is in {expected}", "Use those of its account."

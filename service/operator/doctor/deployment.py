@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from schemas.catalog import Catalog
 from service.catalog_source import parse_catalog
-from service.core.telling.compose import split_s3_uri
+from service.core.log_layout import split_s3_uri
 from service.operator.deployed_stack import DeployedStack, deployed_stack, registered_task_definitions
 from service.settings import Settings, SettingsError
 
@@ -110,7 +110,7 @@ def by_stack(session: boto3.Session, name: str, catalog: str | None = None) -> D
 def _catalog_of(parameters: Mapping[str, str]) -> str:
     """The stack's catalogue; a file of the worker's image is out of reach, so the one that is shipped stands for it."""
     catalog = parameters.get("Catalog", "")
-    return catalog if catalog.startswith("s3://") else str(SHIPPED / "catalog.yaml")
+    return catalog if split_s3_uri(catalog) else str(SHIPPED / "catalog.yaml")
 
 
 def _family_prefix_of(stack: DeployedStack) -> str:
@@ -119,7 +119,7 @@ def _family_prefix_of(stack: DeployedStack) -> str:
 
 
 def _read_catalog(session: boto3.Session, where: str, family_prefix: str) -> Catalog:
-    location = split_s3_uri(where) if where.startswith("s3://") else None
+    location = split_s3_uri(where)
     try:
         if location:
             body = session.client("s3").get_object(Bucket=location[0], Key=location[1])["Body"].read()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from schemas.arn import name_of
 from service.operator.doctor.deployment import Deployment
 
 Statement = Mapping[str, Any]
@@ -24,7 +25,7 @@ def allowed(statements: Iterable[Statement], action: str, resource: str) -> bool
 
 def role_statements(deployment: Deployment, role_arn: str) -> Iterator[Statement]:
     """Every statement of a role, of its own policies and of those attached to it."""
-    iam, role = deployment.client("iam"), role_arn.rpartition("/")[2]
+    iam, role = deployment.client("iam"), name_of(role_arn)
     for page in iam.get_paginator("list_role_policies").paginate(RoleName=role):
         for name in page["PolicyNames"]:
             yield from listed(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]["Statement"])

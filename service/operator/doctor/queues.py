@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from schemas.arn import account_of, name_of
 from service.operator.doctor.deployment import Deployment
 from service.operator.doctor.findings import Problem
 from service.operator.doctor.policies import listed
@@ -49,7 +50,7 @@ def undelivered_events(deployment: Deployment) -> Iterator[Problem]:
     for arn in sorted({target["DeadLetterConfig"]["Arn"] for target in targets if "DeadLetterConfig" in target}):
         if count := _depth(deployment, _url_of(deployment, arn)):
             yield Problem(
-                f"{count} lie in {arn.rpartition(':')[2]}",
+                f"{count} lie in {name_of(arn)}",
                 "See events-undelivered in deploy/RUNBOOK.md; the sweeper asks after the jobs meanwhile.",
             )
 
@@ -92,8 +93,8 @@ def _depth(deployment: Deployment, url: str) -> int:
 
 
 def _url_of(deployment: Deployment, arn: str) -> str:
-    account, name = arn.split(":")[4:6]
-    return str(deployment.client("sqs").get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"])
+    sqs = deployment.client("sqs")
+    return str(sqs.get_queue_url(QueueName=name_of(arn), QueueOwnerAWSAccountId=account_of(arn))["QueueUrl"])
 
 
 def _lets_in(policy: Mapping[str, Any], rule_arn: str) -> bool:

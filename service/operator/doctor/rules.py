@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from schemas.arn import account_of, region_of
+from schemas.plan import group_of
 from service.operator.doctor.deployment import Deployment
 from service.operator.doctor.findings import Problem
 
@@ -29,7 +31,8 @@ def task_rule(deployment: Deployment) -> Iterator[Problem]:
     """Jobferry's tasks, when they run and when they stop, reach the event queue."""
     cluster = deployment.cluster_arn
     details = {
-        status: {"clusterArn": cluster, "lastStatus": status, "group": "job:thumbs-42"} for status in TASK_STATUSES
+        status: {"clusterArn": cluster, "lastStatus": status, "group": group_of("thumbs-42")}
+        for status in TASK_STATUSES
     }
     yield from _rule(deployment, cluster, "aws.ecs", TASK_CHANGE, details)
 
@@ -88,12 +91,11 @@ def _lets_through(deployment: Deployment, rule: Rule, event: Event) -> bool:
 
 def _event(deployment: Deployment, source: str, detail_type: str, detail: Event) -> Event:
     """An event with every field that TestEventPattern demands [botocore]."""
-    region, account = deployment.state_machine_arn.split(":")[3:5]
     return {
         "id": "00000000-0000-0000-0000-000000000000",
         "time": "2026-01-01T00:00:00Z",
-        "region": region,
-        "account": account,
+        "region": region_of(deployment.state_machine_arn),
+        "account": account_of(deployment.state_machine_arn),
         "resources": [],
         "source": source,
         "detail-type": detail_type,
