@@ -12,28 +12,30 @@ import argparse
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from deploy.imported import imported_files
 
 # The properties of this template that name a local file, and what CloudFormation calls the parts of its place in S3.
 PACKAGED_PROPERTIES = {"Code": ("S3Bucket", "S3Key"), "DefinitionS3Location": ("Bucket", "Key")}
 STATE_MACHINE = "state_machine.asl.json"
 LAMBDA_ZIP = "../build/plan_next_step.zip"
 
-_LAMBDA_SOURCES = ("schemas", "service/__init__.py", "service/core", "workers/__init__.py", "workers/plan_next_step.py")
+_PLANNER = Path("workers", "plan_next_step.py")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # The oldest time that a zip can say.
 _READABLE = 0o644 << 16
 _LOCAL_PATH = re.compile(rf"^(?P<indent> *)(?P<property>{'|'.join(PACKAGED_PROPERTIES)}): (?P<path>[\w./-]+)$", re.M)
 
 
 def build_lambda_zip(root: Path, dependencies: Path | None = None) -> bytes:
-    """The zip of the planner's function: the same bytes for the same sources, so that a deployment without a change
-    changes nothing.
+    """The zip of the planner's function: what it imports, and nothing else.
 
+    The same bytes for the same sources, so that a deployment without a change changes nothing.
     `dependencies` is a folder of installed packages for Lambda's platform; the local run needs none, since its
     functions run in our own interpreter.
     """
-    files = dict(_sources(root))
+    files = {path.relative_to(root).as_posix(): path for path in imported_files(root, root / _PLANNER)}
     if dependencies is not None:
         files.update((path.relative_to(dependencies).as_posix(), path) for path in _files_below(dependencies))
     return _zipped(files)
@@ -51,13 +53,6 @@ def packaged_template(template: str, bucket: str, keys: Mapping[str, str]) -> st
         return f"{match['indent']}{match['property']}: {{{bucket_name}: {bucket}, {key_name}: {key}}}"
 
     return _LOCAL_PATH.sub(place, template)
-
-
-def _sources(root: Path) -> Iterator[tuple[str, Path]]:
-    for source in _LAMBDA_SOURCES:
-        path = root / source
-        for file in _files_below(path) if path.is_dir() else [path]:
-            yield file.relative_to(root).as_posix(), file
 
 
 def _files_below(folder: Path) -> Iterable[Path]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.imported import imported_files
 from deploy.package import LAMBDA_ZIP, STATE_MACHINE, build_lambda_zip, packaged_template
 
 ROOT = Path(__file__).parents[2]
@@ -23,20 +24,80 @@ def names(content: bytes) -> list[str]:
     return zipfile.ZipFile(io.BytesIO(content)).namelist()
 
 
+def copied(root: Path) -> None:
+    """The sources once more, with times of their own."""
+    for folder in ("schemas", "service", "workers"):
+        shutil.copytree(ROOT / folder, root / folder, copy_function=shutil.copyfile)
+
+
 def test_the_zip_is_the_same_for_the_same_sources(tmp_path: Path) -> None:
     """A deployment without a change changes nothing: times of files play no part."""
-    for folder in ("schemas", "service", "workers"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, copy_function=shutil.copyfile)
+    copied(tmp_path)
     assert build_lambda_zip(tmp_path) == build_lambda_zip(ROOT)
 
 
-def test_the_planner_runs_from_the_zip_alone(tmp_path: Path) -> None:
-    """Nothing that the handler imports of this project is missing."""
+@pytest.mark.parametrize(
+    ("file", "word", "is_the_planners"),
+    [
+        ("service/core/telling/letter.py", "Your job", False),
+        ("service/core/policy/owed.py", "What is owed", False),
+        ("service/core/planning/planning.py", "What the next stage is", True),
+    ],
+)
+def test_only_a_change_of_the_planner_changes_the_zip(
+    tmp_path: Path, file: str, word: str, is_the_planners: bool
+) -> None:
+    """A word in the letter is no reason to deploy the function anew."""
+    copied(tmp_path)
+    before = build_lambda_zip(tmp_path)
+    text = (tmp_path / file).read_text()
+    assert word in text
+    (tmp_path / file).write_text(text.replace(word, "Another word"))
+    assert (build_lambda_zip(tmp_path) != before) == is_the_planners
+
+
+def test_the_planner_runs_from_the_zip_alone_and_runs_all_of_it(tmp_path: Path) -> None:
+    """Nothing that the handler imports of this project is missing, and nothing is there that it does not import."""
     zipfile.ZipFile(io.BytesIO(build_lambda_zip(ROOT))).extractall(tmp_path)
-    check = "import workers.plan_next_step as w; print(w.__file__)"
+    check = "import sys, workers.plan_next_step; print(*(getattr(m, '__file__', None) for m in sys.modules.values()))"
     ran = subprocess.run([sys.executable, "-c", check], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.startswith(str(tmp_path))
+    imported = [Path(name) for name in ran.stdout.split()]
+    ours = {str(path.relative_to(tmp_path)) for path in imported if path.is_relative_to(tmp_path)}
+    assert ours == set(names(build_lambda_zip(ROOT)))
+
+
+IMPORTING = """
+from typing import TYPE_CHECKING
+import pack.plain
+from pack import module
+from pack.inner import name
+if TYPE_CHECKING:
+    import pack.for_types
+else:
+    import pack.otherwise
+def later():
+    import pack.deferred
+"""
+
+
+def test_what_a_program_imports(tmp_path: Path) -> None:
+    """Modules and packages, at the top, in a function or after another; not what is for type checking alone."""
+    (tmp_path / "pack" / "inner").mkdir(parents=True)
+    for name in ("__init__", "plain", "module", "for_types", "otherwise", "unheard_of", "inner/__init__"):
+        (tmp_path / "pack" / f"{name}.py").touch()
+    (tmp_path / "pack" / "deferred.py").write_text("import program, os.path, json.decoder")
+    (tmp_path / "program.py").write_text(IMPORTING)
+    found = {path.relative_to(tmp_path).as_posix() for path in imported_files(tmp_path, tmp_path / "program.py")}
+    modules = {f"pack/{name}.py" for name in ("__init__", "plain", "module", "otherwise", "deferred")}
+    assert found == {"program.py", "pack/inner/__init__.py", *modules}
+
+
+def test_a_relative_import_is_refused(tmp_path: Path) -> None:
+    """Rather than left out of what is packed."""
+    (tmp_path / "program.py").write_text("from . import other")
+    with pytest.raises(ValueError, match="relative"):
+        imported_files(tmp_path, tmp_path / "program.py")
 
 
 def test_dependencies_lie_at_the_top_of_the_zip(tmp_path: Path) -> None:

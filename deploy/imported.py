@@ -1,0 +1,56 @@
+"""Which of our own files a program needs: those that it imports, and those that these import."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def imported_files(root: Path, program: Path) -> tuple[Path, ...]:
+    """The files below `root` that a program of it runs, in order, with itself and the packages that hold them.
+
+    They are read and not run, so that nothing is done by asking. What is imported for type checking alone is left out.
+    """
+    found: set[Path] = set()
+    waiting = [program]
+    while waiting:
+        file = waiting.pop()
+        if file not in found:
+            found.add(file)
+            waiting.extend(_imports_of(root, file))
+    return tuple(sorted(found))
+
+
+def _imports_of(root: Path, file: Path) -> Iterator[Path]:
+    yield from _packages_of(root, file)
+    for name in _names(ast.parse(file.read_text(encoding="utf-8"))):
+        path = root.joinpath(*name.split("."))
+        yield from (found for found in (path.with_suffix(".py"), path / "__init__.py") if found.is_file())
+
+
+def _packages_of(root: Path, file: Path) -> Iterator[Path]:
+    """The packages that are imported on the way to a module."""
+    for folder in file.relative_to(root).parents:
+        if (package := root / folder / "__init__.py").is_file():
+            yield package
+
+
+def _names(node: ast.AST) -> Iterator[str]:
+    """What may be a module, in the imports of a syntax tree: after `from a import b` both `a` and `a.b`.
+
+    Raises ValueError for a relative import: the house has none.
+    """
+    for child in ast.iter_child_nodes(node):
+        match child:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                yield from (name for other in child.orelse for name in _names(ast.Module([other], [])))
+            case ast.Import(names=names):
+                yield from (item.name for item in names)
+            case ast.ImportFrom(module=str(module), names=names, level=0):
+                yield module
+                yield from (f"{module}.{item.name}" for item in names)
+            case ast.ImportFrom():
+                raise ValueError(f"line {child.lineno}: a relative import")
+            case _:
+                yield from _names(child)
