@@ -11,11 +11,11 @@ import pytest
 
 from service.aws.jobs_table import JobsTable
 from service.aws.queue import Queue
-from tests.integration.conftest import connect, endpoint, name, session, time  # noqa: F401  # fixtures of pytest's
 from tests.support.aws.dynamodb import DynamoDbClient, SimTable
 from tests.support.aws.sqs import SimQueue, SqsClient
 from tests.support.connecting import Connect
 from tests.support.job_facts import GRACE, RETENTION_DAYS, SILENCE, Time, create_table
+from tests.support.moto import connect, endpoint, name, session, time  # noqa: F401  # fixtures of pytest's
 
 BOTH = ("moto", "simulated")
 _URL = "https://sqs.sim/queue"

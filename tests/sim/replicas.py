@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from itertools import count
 from random import Random
 from typing import Any
@@ -24,27 +23,14 @@ from tests.support.aws.sqs import SimQueue, SqsClient
 from tests.support.aws.stepfunctions import SimStepFunctions, StepFunctionsClient
 from tests.support.faults import Faults
 from tests.support.loop import Process, VirtualLoop, world_call_at
-from tests.support.names import BUCKET, EPOCH, EVENTS_URL, REGION, REQUESTS_URL, STATE_MACHINE_ARN, TOPIC_ARN
+from tests.support.names import EPOCH, REGION
+from tests.support.settings import default_settings
 from tests.support.simulated_images import CATALOG
 from tests.support.trace import Trace
 from workers.liveness import Liveness
 from workers.worker import Worker, work_until_stopped
 
 _MOST_SKEW_SECONDS = 0.5
-
-
-@cache
-def default_settings() -> Settings:
-    """What every worker of the simulated AWS must be told, and nothing else."""
-    return Settings(
-        request_queue_url=REQUESTS_URL,
-        event_queue_url=EVENTS_URL,
-        state_machine_arn=STATE_MACHINE_ARN,
-        topic_arn=TOPIC_ARN,
-        log_bucket=BUCKET,
-        jobs_table="jobs",
-        catalog="catalog.yaml",
-    )
 
 
 def draw_settings(chance: Random) -> Settings:

@@ -18,7 +18,6 @@ from service.aws.objects import Objects
 from service.core.pace import Bucket
 from service.metrics import UNMETERED, Meter
 from service.runtime import wire
-from tests.sim.replicas import default_settings
 from tests.support.aws.dynamodb import DynamoDbClient, SimTable
 from tests.support.aws.errors import refusal
 from tests.support.aws.s3 import S3Client, SimBucket
@@ -27,6 +26,7 @@ from tests.support.aws.stepfunctions import StepFunctionsClient
 from tests.support.builders import body, catalog
 from tests.support.loop import VirtualLoop
 from tests.support.names import EPOCH, EVENTS_URL, EXECUTION_ARN, REGION, REQUESTS_URL
+from tests.support.settings import default_settings
 from workers.liveness import Liveness
 from workers.worker import Worker, work_until_stopped
 
