@@ -6,6 +6,12 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from schemas.errors import JobferryError
+
+
+class RelativeImportError(JobferryError):
+    """A program imports by a path that is relative to itself."""
+
 
 def imported_files(root: Path, program: Path) -> tuple[Path, ...]:
     """The files below `root` that a program of it runs, in order, with itself and the packages that hold them.
@@ -39,7 +45,7 @@ def _packages_of(root: Path, file: Path) -> Iterator[Path]:
 def _names(node: ast.AST) -> Iterator[str]:
     """What may be a module, in the imports of a syntax tree: after `from a import b` both `a` and `a.b`.
 
-    Raises ValueError for a relative import: the house has none.
+    Raises RelativeImportError for a relative import: the house has none.
     """
     for child in ast.iter_child_nodes(node):
         match child:
@@ -51,6 +57,6 @@ def _names(node: ast.AST) -> Iterator[str]:
                 yield module
                 yield from (f"{module}.{item.name}" for item in names)
             case ast.ImportFrom():
-                raise ValueError(f"line {child.lineno}: a relative import")
+                raise RelativeImportError(f"line {child.lineno}: a relative import: name the module from its root")
             case _:
                 yield from _names(child)

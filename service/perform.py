@@ -107,7 +107,7 @@ class Performer:
         job_id = action.job_id
         started = await self.executions.start(job_id, action.execution_input, action.trace_header)
         if started is None:
-            return await self._ask_execution(job_id, Record(job_id))
+            return await self._ask_execution(job_id, Record.of_job(job_id))
         return (
             ExecutionChanged(
                 job_id=job_id, arn=started.arn, status="STARTED", observed_via="request", started_at=started.at
@@ -183,7 +183,7 @@ class Performer:
         await self._publish(job, notification, subject(notification))
         self._count_announced(job, notification.status)
         return Announced(
-            job_id=job.job_id,
+            record_key=job.key,
             redrive_count=job.redrive_count,
             status=notification.status,
             notification_id=notification.id,
@@ -193,7 +193,7 @@ class Performer:
     async def _publish(self, job: Record, told: JobNotification | JobProgress, subject_line: str) -> None:
         await self.topic.publish(
             notification_id=told.id,
-            group=job.job_id.replace(":", "-"),
+            group=job.key.id,
             subject=subject_line,
             body=told.model_dump_json(),
             text=told.text,

@@ -13,6 +13,7 @@ from service.clock import Clock, new_work
 from service.core.policy.actions import Action
 from service.core.policy.owed import Moment, Patience, owed
 from service.core.record.facts import Claimed, Fact
+from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 
 
@@ -22,7 +23,7 @@ class Jobs(Protocol):
     async def merge(self, fact: Fact) -> Record:
         """Hear a fact; answer with the whole record."""
 
-    async def read(self, job_id: str) -> Record:
+    async def read(self, key: RecordKey) -> Record:
         """The record as it is now; empty where there is none."""
 
 

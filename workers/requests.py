@@ -21,6 +21,7 @@ from service.core.admission.claim_check import Pointer, read_pointer
 from service.core.admission.request_body import MAX_BODY_BYTES
 from service.core.log_layout import rejected_key, s3_uri, stages_key
 from service.core.record.facts import Rejected, Requested, StageBrief
+from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.core.tracing import read_trace
 from service.metrics import REQUESTS_ADMITTED, REQUESTS_REJECTED, TRACES_DROPPED, UNMETERED, Meter
@@ -74,12 +75,12 @@ class Requests:
         """
         if message.is_first_delivery:
             return None
-        rejection = await self.jobs.read(rejection_id(message.message_id))
+        rejection = await self.jobs.read(RecordKey.of_rejection(message.message_id))
         return rejection if rejection.rejection else None
 
     async def _refuse(self, message: Message, body: str, refused: Refused) -> Record:
         """Reject a request, unless it repeats one that was admitted: the catalogue or S3 may have changed since."""
-        job = await self.jobs.read(refused.job_id or message.message_id)
+        job = await self.jobs.read(RecordKey.of_job(refused.job_id or message.message_id))
         if job.was_asked_by(message.message_id, refused.digest):
             return job
         return await self._reject(message, body, refused, job_id_is_taken=job.request is not None)
@@ -145,7 +146,6 @@ class Requests:
         await self.objects.put(self.bucket, key, body.encode(errors="surrogatepass"), TEXT)
         return await self.jobs.merge(
             Rejected(
-                job_id=rejection_id(message.message_id),
                 message_id=message.message_id,
                 submitted_at=message.sent_at or self.now(),
                 claimed_job_id=refused.job_id,
@@ -184,11 +184,6 @@ class Requests:
             remedy="Send the request itself, or keep the object readable until the job has started.",
         )
         return Refused((problem,))
-
-
-def rejection_id(message_id: str) -> str:
-    """Under which id a message's rejection has its record; no job id has a colon."""
-    return f"rejected:{message_id}"
 
 
 def _input_with(admitted: Admitted, trace: Trace | None, config: Config) -> str:

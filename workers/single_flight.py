@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 
 Settle = Callable[[Record], Awaitable[object]]
-Read = Callable[[str], Awaitable[Record]]
+Read = Callable[[RecordKey], Awaitable[Record]]
 
 
 @dataclass
@@ -20,18 +21,18 @@ class SingleFlight:
 
     settle_record: Settle
     read: Read
-    _look_again: dict[str, bool] = field(default_factory=dict)
+    _look_again: dict[RecordKey, bool] = field(default_factory=dict)
 
     async def settle(self, job: Record) -> None:
         """Do all that is owed to a job, or leave it to the pass under way, which will look at the record again."""
-        if job.job_id in self._look_again:
-            self._look_again[job.job_id] = True
+        if job.key in self._look_again:
+            self._look_again[job.key] = True
             return
-        self._look_again[job.job_id] = False
+        self._look_again[job.key] = False
         try:
             await self.settle_record(job)
-            while self._look_again[job.job_id]:
-                self._look_again[job.job_id] = False
-                await self.settle_record(await self.read(job.job_id))
+            while self._look_again[job.key]:
+                self._look_again[job.key] = False
+                await self.settle_record(await self.read(job.key))
         finally:
-            del self._look_again[job.job_id]
+            del self._look_again[job.key]

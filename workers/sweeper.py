@@ -14,6 +14,7 @@ from service.aws.jobs_table import SHARDS, JobsTable
 from service.clock import wall_clock
 from service.core.policy.owed import SWEEP
 from service.core.record.facts import Claimed
+from service.core.record.keys import RecordKey
 from service.metrics import SWEEP_FAILURES, SWEEP_FOUND, SWEEP_OVERDUE, UNMETERED, Meter
 from service.settle import Settling
 from workers.guard import failure_of
@@ -52,29 +53,29 @@ class Sweeper:
     async def sweep(self) -> int:
         """Take up every job that is due, and answer how many those were."""
         free = asyncio.Semaphore(_AT_ONCE)
-        due: dict[str, float] = {}
+        due: dict[RecordKey, float] = {}
         for shard in range(SHARDS):
             due |= await self.table.due(shard, self.settling.now(), _JOBS_A_LOOK)
         now = self.settling.now()
         self.metrics.measure(SWEEP_OVERDUE, now - min(due.values(), default=now))
-        return sum(await asyncio.gather(*(self._in_turn(free, job_id) for job_id in due)))
+        return sum(await asyncio.gather(*(self._in_turn(free, key) for key in due)))
 
-    async def _in_turn(self, free: asyncio.Semaphore, job_id: str) -> bool:
+    async def _in_turn(self, free: asyncio.Semaphore, key: RecordKey) -> bool:
         """One job, at our pace: one with a large log must not hold up the others, nor one that fails."""
         async with free:
             if self.stopping.is_set():
                 return False
             async with self.pace:
-                taking_up = asyncio.ensure_future(self._take_up(job_id))
-                failed = await failure_of(taking_up, "sweep_failed", job_id=job_id)
+                taking_up = asyncio.ensure_future(self._take_up(key))
+                failed = await failure_of(taking_up, "sweep_failed", **key.log_fields)
         if failed is not None:
             self.metrics.count(SWEEP_FAILURES)
         return failed is None and taking_up.result()
 
-    async def _take_up(self, job_id: str) -> bool:
+    async def _take_up(self, key: RecordKey) -> bool:
         """Settle a job, unless another replica has it or nothing is left to do."""
         me = self.settling.new_work()
-        claim = Claimed(job_id=job_id, what=SWEEP, owner=me, at=self.settling.now(), seconds=self.claim_seconds)
+        claim = Claimed(record_key=key, what=SWEEP, owner=me, at=self.settling.now(), seconds=self.claim_seconds)
         job = await self.table.merge(claim)
         held = job.claim(SWEEP)
         if held is None or held.owner != me:
@@ -83,7 +84,7 @@ class Sweeper:
             await self.table.close(job)
             return False
         self.metrics.count(SWEEP_FOUND)
-        log.info("job_swept", job_id=job_id, status=job.execution.status if job.execution else None)
+        log.info("job_swept", **key.log_fields, status=job.execution.status if job.execution else None)
         piece = self.liveness.took()
         try:
             await self.settling.settle(job, me)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from service.aws.errors import aws_errors
+from service.aws.jobs_table import item_key
 from service.clock import Clock
+from service.core.record.keys import RecordKey
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -28,8 +30,8 @@ class Failure:
 
 
 def failure_key(message_id: str) -> dict[str, Any]:
-    """The item of a message's failure; no job id has a colon."""
-    return {"job_id": {"S": f"failed:{message_id}"}}
+    """The key of the item of a message's failure."""
+    return item_key(RecordKey.of_failure(message_id))
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from service.core.record.facts import (
     Requested,
     TaskChanged,
 )
+from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class JobsTable:
         return job
 
     async def _merge(self, fact: Fact, index: _IndexChange) -> Record:
-        return record_of(fact.job_id, await self._update(fact, index))
+        return record_of(fact.record_key, await self._update(fact, index))
 
     async def _update(self, fact: Fact, index: _IndexChange) -> Mapping[str, Any]:
         """The item after a fact was heard: as it is now, or as it was where it knew better."""
@@ -70,7 +71,7 @@ class JobsTable:
             with aws_errors():
                 answer = await self.client.update_item(
                     TableName=self.name,
-                    Key={"job_id": {"S": fact.job_id}},
+                    Key=item_key(fact.record_key),
                     **write,
                     ReturnValues="ALL_NEW",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -84,14 +85,14 @@ class JobsTable:
                 raise
             return held
 
-    async def read(self, job_id: str) -> Record:
-        """The record of a job as it is now; empty where there is none."""
+    async def read(self, key: RecordKey) -> Record:
+        """A record as it is now; empty where there is none."""
         with aws_errors():
-            answer = await self.client.get_item(TableName=self.name, Key={"job_id": {"S": job_id}}, ConsistentRead=True)
-        return record_of(job_id, answer.get("Item", {}))
+            answer = await self.client.get_item(TableName=self.name, Key=item_key(key), ConsistentRead=True)
+        return record_of(key, answer.get("Item", {}))
 
-    async def due(self, shard: int, at: float, limit: int) -> dict[str, float]:
-        """Open jobs that nothing was heard of for too long, the most silent first, each with when it was due."""
+    async def due(self, shard: int, at: float, limit: int) -> dict[RecordKey, float]:
+        """Open records that nothing was heard of for too long, the most silent first, each with when it was due."""
         with aws_errors():
             answer = await self.client.query(
                 TableName=self.name,
@@ -101,7 +102,7 @@ class JobsTable:
                 ProjectionExpression="job_id, due_at",
                 Limit=limit,
             )
-            return {item["job_id"]["S"]: float(item["due_at"]["N"]) for item in answer.get("Items", [])}
+            return {RecordKey.read(item["job_id"]["S"]): float(item["due_at"]["N"]) for item in answer.get("Items", [])}
 
     async def close(self, job: Record) -> None:
         """Take an announced job out of the sweeper's index: news of what was announced already had put it back there.
@@ -115,7 +116,7 @@ class JobsTable:
         with answered("ConditionalCheckFailedException"), aws_errors():
             await self.client.update_item(
                 TableName=self.name,
-                Key={"job_id": {"S": job.job_id}},
+                Key=item_key(job.key),
                 UpdateExpression="SET expires_at = :expires REMOVE open_shard, due_at",
                 ConditionExpression="#execution.#rank = :rank",
                 ExpressionAttributeNames={"#execution": f"{_REGISTER}execution", "#rank": "rank"},
@@ -178,7 +179,7 @@ def _write(fact: Fact, index: _IndexChange) -> Any:
     if index.opens:
         set_.append("open_shard = :shard")
         remove.append("expires_at")
-        values[":shard"] = {"S": str(shard_of(fact.job_id))}
+        values[":shard"] = {"S": str(shard_of(fact.record_key))}
     if index.closes:
         conditions.append("(attribute_not_exists(#execution) OR #execution.#rank < :redriven)")
         names["#execution"] = f"{_REGISTER}execution"
@@ -194,12 +195,17 @@ def _write(fact: Fact, index: _IndexChange) -> Any:
     }
 
 
-def shard_of(job_id: str) -> int:
-    """The index shard of a job: open jobs are spread, so that no partition of the index is hot."""
-    return zlib.crc32(job_id.encode()) % SHARDS
+def item_key(key: RecordKey) -> dict[str, Any]:
+    """The key of a record's item. The attribute is named after the most of them."""
+    return {"job_id": {"S": str(key)}}
 
 
-def record_of(job_id: str, item: Mapping[str, Any]) -> Record:
+def shard_of(key: RecordKey) -> int:
+    """The index shard of a record: open ones are spread, so that no partition of the index is hot."""
+    return zlib.crc32(str(key).encode()) % SHARDS
+
+
+def record_of(key: RecordKey, item: Mapping[str, Any]) -> Record:
     """The record that an item holds."""
     kept = {
         name.removeprefix(_REGISTER): value["M"]["fact"]["S"]
@@ -207,4 +213,4 @@ def record_of(job_id: str, item: Mapping[str, Any]) -> Record:
         if name.startswith(_REGISTER)
     }
     size = sum(len(text.encode()) + _REGISTER_BYTES for text in kept.values())
-    return Record(job_id, {name: FACT.validate_json(text) for name, text in kept.items()}, size)
+    return Record(key, {name: FACT.validate_json(text) for name, text in kept.items()}, size)

@@ -9,6 +9,7 @@ from typing import Any
 
 from deploy.local.local_run import LocalRun
 from schemas.arn import execution_arn
+from service.core.record.keys import RecordKey
 
 _TASKS_A_CALL = 100
 _COUNTS = (
@@ -88,7 +89,7 @@ class Asking:
             FilterExpression="attribute_exists(open_shard)",
             ProjectionExpression="job_id",
         )
-        return frozenset(item["job_id"]["S"].removeprefix("rejected:") for page in found for item in page["Items"])
+        return frozenset(RecordKey.read(item["job_id"]["S"]).id for page in found for item in page["Items"])
 
     def depth(self, url: str) -> int:
         """How many messages a queue has, in flight and delayed included."""

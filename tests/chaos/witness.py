@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from service.core.record.keys import RecordKey
 from tests.chaos.calls import Call, form_of
 
 _REGISTER = "r#"
@@ -56,4 +57,4 @@ def _steps(call: Call) -> Iterator[tuple[str, str]]:
         register = call.request["ExpressionAttributeNames"].get("#register", "").removeprefix(_REGISTER)
         step = next((step for step in (_CLAIM, _NOTE) if register.startswith(step)), None)
         if step:
-            yield step, call.request["Key"]["job_id"]["S"].removeprefix("rejected:")
+            yield step, RecordKey.read(call.request["Key"]["job_id"]["S"]).id

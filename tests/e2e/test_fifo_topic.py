@@ -11,6 +11,7 @@ import pytest
 from deploy.local.local_run import local_run
 from deploy.local.subscriber import Subscriber
 from service.aws.jobs_table import shard_of
+from service.core.record.keys import RecordKey
 from tests.support.job_requests import shell
 from tests.support.system import System, wait_for
 
@@ -56,5 +57,8 @@ def forget_announcement(system: System, job_id: str) -> None:
         Key={"job_id": {"S": job_id}},
         UpdateExpression="SET open_shard = :shard, due_at = :now REMOVE #announced",
         ExpressionAttributeNames={"#announced": ANNOUNCED},
-        ExpressionAttributeValues={":shard": {"S": str(shard_of(job_id))}, ":now": {"N": str(int(time.time()))}},
+        ExpressionAttributeValues={
+            ":shard": {"S": str(shard_of(RecordKey.of_job(job_id)))},
+            ":now": {"N": str(int(time.time()))},
+        },
     )

@@ -22,10 +22,10 @@ from service.aws.response_check import GarbledAnswerError, refuse_garbled
 from service.aws.topic import Topic
 from service.core.record.facts import Rejected
 from tests.support.connecting import CREDENTIALS, REGION
-from tests.support.job_facts import requested
+from tests.support.job_facts import KEY, requested
 
 PROBLEM = Problem(field="", message="not JSON", remedy="send JSON")
-REJECTED = Rejected(job_id="rejected:m1", message_id="m1", submitted_at=1.0, problems=(PROBLEM,))
+REJECTED = Rejected(message_id="m1", submitted_at=1.0, problems=(PROBLEM,))
 PAGE = b"<html><body>502 Bad Gateway</body></html>"
 NO_OBJECTS = (b"null", b"[]", b'"oops"', b"7")
 ERROR = b'{"__type": "com.amazon.coral.service#InternalFailure", "message": "boom"}'
@@ -90,7 +90,7 @@ async def test_what_is_no_answer_is_not_taken_for_an_empty_one(wire: Wire, body:
     """Else half a record is none, nothing is owed to it, and its message is deleted."""
     wire.body = body
     queue, table = await queue_of(wire), await table_of(wire)
-    for call in (queue.receive(10, 0), queue.delete([Message("m", "", "r")]), table.read("job"), table.due(0, 1.0, 1)):
+    for call in (queue.receive(10, 0), queue.delete([Message("m", "", "r")]), table.read(KEY), table.due(0, 1.0, 1)):
         with pytest.raises(GarbledAnswerError):
             await call
     for fact in (requested(), REJECTED):
@@ -103,7 +103,7 @@ async def test_a_write_is_believed_only_with_what_it_left(wire: Wire, body: byte
     """An empty answer is one for a poll, but not for an update that is to tell of the whole record."""
     wire.body = body
     assert await (await queue_of(wire)).receive(10, 0) == ()
-    assert not (await (await table_of(wire)).read("job")).registers
+    assert not (await (await table_of(wire)).read(KEY)).registers
     with pytest.raises(AwsError):
         await (await table_of(wire)).merge(requested())
 

@@ -16,11 +16,12 @@ from service.aws.jobs_table import JobsTable
 from service.core.policy.actions import Action, TellProgress
 from service.core.policy.owed import Patience
 from service.core.record.facts import Claimed, Fact
+from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.core.redaction import Redaction
 from service.perform import Performer
 from service.settle import Settling
-from tests.support.builders import JOB, NOW, claim, execution, record, requested
+from tests.support.builders import JOB, KEY, NOW, claim, execution, record, requested
 from tests.support.scripted_queue import ScriptedSqs, queue_of
 from tests.support.waiting import eventually
 from workers.consumer import Consumer
@@ -71,7 +72,7 @@ class RenewalFails:
         self.renewed = isinstance(fact, Claimed) and fact.renews is not None
         return buggy() if self.renewed else self.job
 
-    async def read(self, job_id: str) -> Record:
+    async def read(self, key: RecordKey) -> Record:
         return self.job
 
 
@@ -157,6 +158,6 @@ async def test_reading_what_aws_answered(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(jobs_table, "record_of", buggy)
     monkeypatch.setattr(executions, "submitted_task_arns", buggy)
     with pytest.raises(KeyError):
-        await JobsTable(client, "jobs", 1, 1, 1, lambda: NOW).read(JOB)
+        await JobsTable(client, "jobs", 1, 1, 1, lambda: NOW).read(KEY)
     with pytest.raises(KeyError):
         await Executions(client, "arn:aws:states:r:a:stateMachine:m", NOTHING).task_arns(JOB)

@@ -15,9 +15,11 @@ from service.core.policy.actions import NoteOverfull
 from service.core.policy.owed import Moment, owed
 from service.core.record import record as pure
 from service.core.record.facts import Fact, LogArchived, Overfull, Rejected
+from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from tests.support.job_facts import (
     GRACE,
+    KEY,
     RETENTION_DAYS,
     SILENCE,
     Time,
@@ -37,7 +39,7 @@ async def test_the_first_request_with_an_id_is_the_job(table: JobsTable) -> None
     first, second = requested(digest="d1"), requested(digest="d2")
     assert (await table.merge(first)).request == first
     assert (await table.merge(second)).request == first
-    assert (await table.read("job")).request == first
+    assert (await table.read(KEY)).request == first
 
 
 async def test_of_two_facts_the_higher_rank_wins_and_both_writers_see_it(table: JobsTable) -> None:
@@ -45,7 +47,7 @@ async def test_of_two_facts_the_higher_rank_wins_and_both_writers_see_it(table: 
     await table.merge(requested())
     newer = await table.merge(task(5, "STOPPED"))
     older = await table.merge(task(3))
-    assert newer == older == await table.read("job")
+    assert newer == older == await table.read(KEY)
     assert [(each.version, each.last_status) for each in older.tasks] == [(5, "STOPPED")]
     assert older.request == requested()
 
@@ -63,16 +65,16 @@ async def test_a_fact_heard_twice_changes_nothing(table: JobsTable, time: Time) 
 async def test_a_fact_about_an_unknown_job_leaves_nothing_behind(table: JobsTable) -> None:
     """Another's execution may have a name like ours: nothing grows of it, and nothing fails."""
     for fact in (task(3), execution("SUCCEEDED"), claimed("me", 1.0), announced()):
-        assert await table.merge(fact) == Record("job")
+        assert await table.merge(fact) == Record.of_job("job")
     assert await item(table) == {}
 
 
 async def test_a_rejection_needs_no_job(table: JobsTable) -> None:
     """It is a record of its own."""
     problem = Problem(field="", message="not JSON", remedy="send JSON")
-    rejection = Rejected(job_id="rejected:m1", message_id="m1", submitted_at=1.0, problems=(problem,))
+    rejection = Rejected(message_id="m1", submitted_at=1.0, problems=(problem,))
     assert (await table.merge(rejection)).rejection == rejection
-    assert (await table.read("rejected:m1")).rejection == rejection
+    assert (await table.read(RecordKey.of_rejection("m1"))).rejection == rejection
 
 
 async def test_a_claim_holds_until_it_expires(table: JobsTable) -> None:
@@ -98,7 +100,7 @@ async def test_a_claim_is_renewed_by_its_owner_only(table: JobsTable) -> None:
 
 async def test_unknown_attributes_are_no_registers(table: JobsTable) -> None:
     """The index and what a later version may add do not disturb reading."""
-    assert record_of("job", {"job_id": {"S": "job"}, "due_at": {"N": "1"}, "novelty": {"S": "x"}}) == Record("job")
+    assert record_of(KEY, {"job_id": {"S": "job"}, "due_at": {"N": "1"}, "novelty": {"S": "x"}}) == Record.of_job("job")
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -114,11 +116,11 @@ async def test_the_table_merges_as_the_pure_core_does(table: JobsTable, seed: in
     ]
     told = [requested(), *chance.choices(facts, k=25), requested(digest="d2")]
     merged = [await table.merge(fact) for fact in told]
-    expected = Record("job")
+    expected = Record.of_job("job")
     for fact, answer in zip(told, merged, strict=True):
         expected = pure.merge(expected, fact)
         assert answer == expected
-    assert await table.read("job") == expected
+    assert await table.read(KEY) == expected
 
 
 async def test_a_new_job_is_open_and_due_after_the_grace_time(table: JobsTable, time: Time) -> None:
@@ -193,9 +195,9 @@ async def test_a_redriven_job_is_open_again(table: JobsTable, time: Time, status
 
 async def test_the_most_silent_come_first_and_no_more_than_asked_for(table: JobsTable, time: Time) -> None:
     """A look at a shard is bounded."""
-    same_shard = [job_id for job_id in map(str, range(200)) if shard_of(job_id) == 3][:5]
-    for job_id in same_shard:
-        await table.merge(requested(job_id))
+    same_shard = [key for key in (RecordKey.of_job(str(number)) for number in range(200)) if shard_of(key) == 3][:5]
+    for key in same_shard:
+        await table.merge(requested(key.id))
         time.seconds += 1
     at = time() + GRACE + 1
     found = await table.due(3, at, 100)
@@ -206,7 +208,7 @@ async def test_the_most_silent_come_first_and_no_more_than_asked_for(table: Jobs
 
 async def test_shards_are_the_sweepers(table: JobsTable) -> None:
     """Every job lies in a shard that a sweep looks at."""
-    assert {shard_of(str(number)) for number in range(1000)} == set(range(8))
+    assert {shard_of(RecordKey.of_job(str(number))) for number in range(1000)} == set(range(8))
 
 
 async def test_a_refused_write_is_no_answer(table: JobsTable) -> None:

@@ -13,6 +13,7 @@ from schemas.catalog import Catalog
 from schemas.notification import JobNotification
 from service.aws.queue import ORIGINAL_ID, Message
 from service.core.record.facts import ExecutionChanged
+from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from tests.support.builders import body, catalog
 from tests.support.names import BUCKET, EPOCH, EXECUTION_ARN
@@ -89,9 +90,9 @@ async def test_another_body_is_rejected_and_the_first_job_untouched(path: Path, 
     held = path.table.items["job-1"]
     second = await sent(by(path, known), body(job_id="job-1", user="another"), "m2")
     assert second.rejection is not None
-    assert second.job_id == "rejected:m2"
+    assert second.key == RecordKey.of_rejection("m2")
     assert path.table.items["job-1"] is held
-    assert (await path.runtime.table.read("job-1")).request == first.request
+    assert (await path.runtime.table.read(RecordKey.of_job("job-1"))).request == first.request
     assert len(path.calls.started) == len(path.calls.published) == 1
     [told] = path.calls.published
     notification = JobNotification.model_validate_json(json.loads(told["Message"])["default"])

@@ -75,7 +75,7 @@ def _neighbour(handle: str) -> str:
 
 async def _remembers_nothing(self: requests.Requests, message: Message, body: str, admitted: Admitted) -> Record:
     fact = await self._requested(message, admitted)
-    return Record(fact.job_id, {"request": fact})
+    return Record(fact.record_key, {"request": fact})
 
 
 async def _takes_rivals_for_repeats(self: requests.Requests, message: Message, body: str, admitted: Admitted) -> Record:
@@ -95,9 +95,9 @@ async def _notes_first(self: Performer, job: Record) -> Announced:
     _background.add(task)
     task.add_done_callback(_background.discard)
     status = story.status_of(job)
-    note = f"{job.rejection.message_id if job.rejection else job.job_id}:{job.redrive_count}:{status}"
+    note = f"{job.key.id}:{job.redrive_count}:{status}"
     return Announced(
-        job_id=job.job_id, redrive_count=job.redrive_count, status=status, notification_id=note, at=self.now()
+        record_key=job.key, redrive_count=job.redrive_count, status=status, notification_id=note, at=self.now()
     )
 
 
@@ -110,7 +110,7 @@ _performed_in_truth = Performer.perform
 
 
 def _claims_for_a_moment(self: Record, what: str, owner: str, at: float, seconds: float) -> Claimed:
-    return Claimed(job_id=self.job_id, what=what, owner=owner, at=at, seconds=0.001)
+    return Claimed(record_key=self.key, what=what, owner=owner, at=at, seconds=0.001)
 
 
 async def _cuts_its_poll_off(self: consumer.Consumer, at_most: int) -> tuple[Message, ...]:
@@ -253,8 +253,7 @@ def _loses_no_line(configuration: object) -> None:
 
 
 def _counts_no_redrives(record: Record) -> str:
-    subject = record.rejection.message_id if record.rejection else record.job_id
-    return f"{subject}:0:{story.status_of(record)}"
+    return f"{record.key.id}:0:{story.status_of(record)}"
 
 
 _composed_in_truth = announce.compose

@@ -15,6 +15,7 @@ from service.core.record.facts import Fact, LogArchived
 from service.core.record.record import Record
 from tests.support.job_facts import (
     GRACE,
+    KEY,
     SILENCE,
     Time,
     announced,
@@ -43,17 +44,17 @@ async def test_facts_merge_as_the_pure_core_merges_them(table: JobsTable, seed: 
         LogArchived(job_id="job", task_id="t", container="main", status=status)
         for status in ("absent", "possibly_lossy", "complete")
     ]
-    expected = Record("job")
+    expected = Record.of_job("job")
     for fact in (requested(), *chance.choices(facts, k=25), requested(digest="d2")):
         expected = pure.merge(expected, fact)
         assert await table.merge(fact) == expected
-    assert await table.read("job") == expected
+    assert await table.read(KEY) == expected
 
 
 async def test_what_is_said_of_an_unknown_job_leaves_nothing(table: JobsTable) -> None:
     """A fact that does not create is refused, and its refusal holds no item."""
     for fact in (task(3), execution("SUCCEEDED"), claimed("me", 1.0), announced()):
-        assert await table.merge(fact) == Record("job")
+        assert await table.merge(fact) == Record.of_job("job")
     assert await item(table) == {}
 
 
@@ -91,7 +92,7 @@ async def test_closing_asks_whether_the_job_was_redriven(table: JobsTable, time:
     await table.merge(execution("RUNNING", redrive=1))
     await table.close(stale)
     assert await open_jobs(table, time() + 2 * SILENCE) == {"job"}
-    await table.close(await table.read("job"))
+    await table.close(await table.read(KEY))
     assert await open_jobs(table, time() + 2 * SILENCE) == set()
 
 
@@ -101,7 +102,7 @@ async def test_the_most_silent_come_first(table: JobsTable, time: Time) -> None:
         await table.merge(requested(job_id))
         time.seconds += 1
     shards = {shard: await table.due(shard, time() + GRACE, 2) for shard in range(8)}
-    assert sorted(job_id for found in shards.values() for job_id in found) == ["16", "34", "9"]
+    assert sorted(str(key) for found in shards.values() for key in found) == ["16", "34", "9"]
     assert all(len(found) <= 2 for found in shards.values())
 
 

@@ -20,9 +20,11 @@ from service.core.record.facts import (
     StageBrief,
     TaskChanged,
 )
+from service.core.record.keys import RecordKey
 from service.core.record.record import Record, merge_all
 
 JOB = "thumbs-42"
+KEY = RecordKey.of_job(JOB)
 MESSAGE = "5fea7756-0ea4-451a-a703-a558b933e274"
 ACCOUNT = "eu-central-1:123456789012"
 MACHINE = f"arn:aws:states:{ACCOUNT}:stateMachine:jobferry"
@@ -121,7 +123,6 @@ def requested(*, stages: int = 1, integration: str = "sync", **fields: Any) -> R
 def rejected(**fields: Any) -> Rejected:
     """A request that was not admitted, and whose body is kept."""
     usual = {
-        "job_id": f"rejected:{MESSAGE}",
         "message_id": MESSAGE,
         "submitted_at": NOW,
         "problems": [{"field": "job_id", "message": "it is odd", "remedy": "Choose another."}],
@@ -201,19 +202,19 @@ def receipt(task_id: str = "t1", name: str = "main", **fields: Any) -> LogArchiv
     return LogArchived.model_validate({**usual, **fields})
 
 
-def claim(what: str, owner: str, at: float = NOW, seconds: float = 60, job_id: str = JOB) -> Claimed:
+def claim(what: str, owner: str, at: float = NOW, seconds: float = 60, of: RecordKey = KEY) -> Claimed:
     """Somebody's claim."""
-    return Claimed(job_id=job_id, what=what, owner=owner, at=at, seconds=seconds)
+    return Claimed(record_key=of, what=what, owner=owner, at=at, seconds=seconds)
 
 
-def announced(redrive_count: int = 0, job_id: str = JOB) -> Announced:
+def announced(redrive_count: int = 0, of: RecordKey = KEY) -> Announced:
     """That an outcome was announced."""
-    return Announced(job_id=job_id, redrive_count=redrive_count, status="SUCCEEDED", notification_id="x", at=NOW + 70)
+    return Announced(record_key=of, redrive_count=redrive_count, status="SUCCEEDED", notification_id="x", at=NOW + 70)
 
 
 def record(*facts: Fact) -> Record:
     """The record of a job of which these facts were heard."""
-    return merge_all(Record(facts[0].job_id if facts else JOB), facts)
+    return merge_all(Record(facts[0].record_key if facts else KEY), facts)
 
 
 def succeeded(*more: Fact) -> Record:

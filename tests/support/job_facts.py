@@ -14,10 +14,12 @@ from service.core.record.facts import (
     Requested,
     TaskChanged,
 )
+from service.core.record.keys import RecordKey
 from tests.support.connecting import Client
 from tests.support.template import properties
 
 GRACE, SILENCE, RETENTION_DAYS = 30, 300, 90
+KEY = RecordKey.of_job("job")
 ARN = "arn:aws:states:us-east-1:123456789012:execution:jobferry:job"
 TASK = "arn:aws:ecs:us-east-1:123456789012:task/jobferry/0123456789abcdef"
 
@@ -61,7 +63,7 @@ def task(version: int, status: str = "RUNNING") -> TaskChanged:
 
 def announced(redrive: int = 0) -> Announced:
     """An announcement."""
-    return Announced(job_id="job", redrive_count=redrive, status="SUCCEEDED", notification_id="n", at=2.0)
+    return Announced(record_key=KEY, redrive_count=redrive, status="SUCCEEDED", notification_id="n", at=2.0)
 
 
 def progress_told(step: str = "0:STARTED") -> ProgressTold:
@@ -71,7 +73,7 @@ def progress_told(step: str = "0:STARTED") -> ProgressTold:
 
 def claimed(owner: str, at: float, seconds: float = 60) -> Claimed:
     """A claim on announcing."""
-    return Claimed(job_id="job", what="announce#0", owner=owner, at=at, seconds=seconds)
+    return Claimed(record_key=KEY, what="announce#0", owner=owner, at=at, seconds=seconds)
 
 
 async def create_table(client: Client, name: str) -> None:
@@ -91,5 +93,5 @@ async def item(table: JobsTable, job_id: str = "job") -> dict[str, str]:
 
 async def open_jobs(table: JobsTable, at: float) -> set[str]:
     """All that the sweeper would find."""
-    shards = {shard_of("job"), shard_of("other")}
-    return {job_id for shard in shards for job_id in await table.due(shard, at, 100)}
+    shards = {shard_of(RecordKey.of_job(job_id)) for job_id in ("job", "other")}
+    return {str(key) for shard in shards for key in await table.due(shard, at, 100)}

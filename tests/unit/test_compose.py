@@ -462,7 +462,7 @@ def test_no_name_makes_a_subject_that_SNS_refuses(name: str, failure_class: str)
 @given(st.lists(FACTS, max_size=12), st.integers(1, 3))
 def test_odd_records_can_be_announced(facts: list[Fact], stages: int) -> None:
     """Whatever was heard or missed before an end, there is a notification, and it reads as what was written."""
-    job = merge_all(Record(JOB), [requested(stages=stages), execution("FAILED"), *facts])
+    job = merge_all(Record.of_job(JOB), [requested(stages=stages), execution("FAILED"), *facts])
     notification = compose(job, LINKS)
     assert JobNotification.model_validate_json(notification.model_dump_json()) == notification
     assert notification.id == notification_id(job)

@@ -276,7 +276,7 @@ def test_a_task_that_ECS_forgot_keeps_what_was_known_of_it() -> None:
     assert gone.stopped
     assert (gone.stage, gone.containers, gone.stopped_at) == (1, held.containers, NOW + 9000)
     assert gone.containers[0].exit_code is None
-    assert merge_all(Record(JOB), (held, gone)).tasks == (gone,)
+    assert merge_all(Record.of_job(JOB), (held, gone)).tasks == (gone,)
 
 
 def test_a_forgotten_task_that_was_never_heard_of_is_over() -> None:

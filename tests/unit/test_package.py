@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.imported import imported_files
+from deploy.imported import RelativeImportError, imported_files
 from deploy.package import LAMBDA_ZIP, STATE_MACHINE, build_lambda_zip, packaged_template
 
 ROOT = Path(__file__).parents[2]
@@ -96,7 +96,7 @@ def test_what_a_program_imports(tmp_path: Path) -> None:
 def test_a_relative_import_is_refused(tmp_path: Path) -> None:
     """Rather than left out of what is packed."""
     (tmp_path / "program.py").write_text("from . import other")
-    with pytest.raises(ValueError, match="relative"):
+    with pytest.raises(RelativeImportError):
         imported_files(tmp_path, tmp_path / "program.py")
 
 

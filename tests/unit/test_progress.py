@@ -259,7 +259,7 @@ def test_a_late_redrive_does_not_change_the_id_of_a_step() -> None:
 
 
 ASKING = st.lists(FACTS, max_size=10).map(
-    lambda facts: merge_all(Record(JOB), [requested(stages=3, progress=True), *facts])
+    lambda facts: merge_all(Record.of_job(JOB), [requested(stages=3, progress=True), *facts])
 )
 SCHEMA = Draft202012Validator(next(item for item in EXPORTS if item.model is JobProgress).schema())
 

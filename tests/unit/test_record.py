@@ -90,14 +90,14 @@ def test_any_order_and_any_repetition_gives_the_same_record(data: st.DataObject,
     """Late, twice, out of order: the record does not care, redrives included."""
     again = data.draw(st.lists(st.sampled_from(facts), max_size=6)) if facts else []
     shuffled = data.draw(st.permutations([*facts, *again]))
-    assert merge_all(Record(JOB), shuffled) == merge_all(Record(JOB), facts)
+    assert merge_all(Record.of_job(JOB), shuffled) == merge_all(Record.of_job(JOB), facts)
 
 
 @settings(max_examples=200, deadline=None)
 @given(HISTORIES, FACTS)
 def test_hearing_a_fact_again_changes_nothing(facts: list[Fact], fact: Fact) -> None:
     """Merging is idempotent, and says so by giving back the very same record."""
-    once = merge(merge_all(Record(JOB), facts), fact)
+    once = merge(merge_all(Record.of_job(JOB), facts), fact)
     assert merge(once, fact) is once
 
 
@@ -105,7 +105,7 @@ def test_hearing_a_fact_again_changes_nothing(facts: list[Fact], fact: Fact) -> 
 @given(HISTORIES, FACTS)
 def test_a_record_never_knows_less_than_before(facts: list[Fact], fact: Fact) -> None:
     """No register is ever emptied, or falls to a lower rank; and a fact speaks of one register only."""
-    before = merge_all(Record(JOB), facts)
+    before = merge_all(Record.of_job(JOB), facts)
     after = merge(before, fact)
     assert before.registers.keys() <= after.registers.keys()
     for name, held in before.registers.items():
@@ -128,7 +128,7 @@ class Life(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.happened: list[Fact] = []
-        self.replicas = [Record(JOB), Record(JOB)]
+        self.replicas = [Record.of_job(JOB), Record.of_job(JOB)]
         self.redrive_count = 0
         self.status = "RUNNING"
         self.versions: dict[int, int] = {}
@@ -218,7 +218,11 @@ def test_which_of_two_facts_knows_more(facts: list[Any]) -> None:
     """In each list the later beats the earlier, and never the other way round."""
     for position, fact in enumerate(facts):
         for later in facts[position + 1 :]:
-            assert merge_all(Record(JOB), (fact, later)) == merge_all(Record(JOB), (later, fact)) == record(later)
+            assert (
+                merge_all(Record.of_job(JOB), (fact, later))
+                == merge_all(Record.of_job(JOB), (later, fact))
+                == record(later)
+            )
 
 
 def test_the_first_request_with_an_id_is_the_job() -> None:
@@ -318,7 +322,7 @@ def test_claims_of_different_things_do_not_meet() -> None:
 @given(st.lists(st.tuples(st.floats(0, 300), st.sampled_from("abc")), max_size=10))
 def test_no_two_hold_a_claim_at_the_same_time(tries: list[tuple[float, str]]) -> None:
     """Whoever holds it may count on its seconds, as long as clocks agree."""
-    job = Record(JOB)
+    job = Record.of_job(JOB)
     for at, who in sorted(tries):
         before = job.claim("x")
         job = merge(job, claim("x", who, NOW + at, seconds=60))

@@ -12,6 +12,7 @@ from service.aws.errors import AwsError
 from service.core.policy.actions import Action, Announce, ArchiveLog, Claim
 from service.core.policy.owed import Patience
 from service.core.record.facts import Claimed, Fact
+from service.core.record.keys import RecordKey
 from service.core.record.record import Record, merge
 from service.settle import Settling
 from tests.support.builders import NOW, announced, attempt, execution, receipt, record, requested, task
@@ -49,7 +50,7 @@ class Work:
         self.job = merge(self.job, fact)
         return self.job
 
-    async def read(self, job_id: str) -> Record:
+    async def read(self, key: RecordKey) -> Record:
         return self.job
 
     async def perform(self, action: Action, job: Record, me: str) -> tuple[Fact, ...]:

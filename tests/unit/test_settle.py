@@ -22,10 +22,12 @@ from service.core.policy.actions import (
 )
 from service.core.policy.owed import SWEEP, Patience
 from service.core.record.facts import Claimed, Fact
+from service.core.record.keys import RecordKey
 from service.core.record.record import Record, merge
 from service.settle import Settling
 from tests.support.builders import (
     JOB,
+    KEY,
     NOW,
     announced,
     attempt,
@@ -45,15 +47,15 @@ from tests.support.waiting import eventually
 class InMemory:
     """The jobs table, without DynamoDB."""
 
-    records: dict[str, Record] = field(default_factory=dict)
+    records: dict[RecordKey, Record] = field(default_factory=dict)
 
     async def merge(self, fact: Fact) -> Record:
-        held = self.records.get(fact.job_id, Record(fact.job_id))
-        self.records[fact.job_id] = merge(held, fact)
-        return self.records[fact.job_id]
+        held = await self.read(fact.record_key)
+        self.records[fact.record_key] = merge(held, fact)
+        return self.records[fact.record_key]
 
-    async def read(self, job_id: str) -> Record:
-        return self.records.get(job_id, Record(job_id))
+    async def read(self, key: RecordKey) -> Record:
+        return self.records.get(key, Record(key))
 
     async def all_of(self, *facts: Fact) -> Record:
         """The record after these facts."""
@@ -82,7 +84,7 @@ class Scripted:
 
 START = StartExecution(JOB, "{}")
 ASK = AskExecution(JOB)
-ANNOUNCE = Announce(JOB, 0)
+ANNOUNCE = Announce(KEY, 0)
 ARCHIVE = ArchiveLog(JOB, "t1", "main")
 OUTCOME = execution(attempts=(attempt(),))
 END = NOW + 60  # When the builders' executions end.
@@ -112,7 +114,7 @@ async def test_an_end_is_archived_claimed_and_announced_in_one_go() -> None:
     jobs, performer = InMemory(), Scripted(USUAL)
     job = await jobs.all_of(requested(), OUTCOME, task())
     job = await settling(jobs, performer).settle(job)
-    assert performer.done == [Claim(JOB, "archive#t1"), ARCHIVE, Claim(JOB, "announce#0"), ANNOUNCE]
+    assert performer.done == [Claim(KEY, "archive#t1"), ARCHIVE, Claim(KEY, "announce#0"), ANNOUNCE]
     assert job.announced is not None
     assert await settling(jobs, performer).settle(job) is job
     assert performer.done[4:] == []
@@ -182,11 +184,11 @@ async def test_what_another_claimed_is_left_to_them() -> None:
     job = await jobs.all_of(requested(), OUTCOME, task(), receipt())
     await jobs.merge(claim("announce#0", "them", NOW + 60))
     job = await settling(jobs, performer).settle(job)
-    assert performer.done == [Claim(JOB, "announce#0")]
+    assert performer.done == [Claim(KEY, "announce#0")]
     assert job.announced is None
 
 
-@pytest.mark.parametrize("crashing", [START, ARCHIVE, ANNOUNCE, Claim(JOB, "announce#0")], ids=str)
+@pytest.mark.parametrize("crashing", [START, ARCHIVE, ANNOUNCE, Claim(KEY, "announce#0")], ids=str)
 async def test_after_a_crash_anywhere_the_next_pass_finishes(crashing: Action) -> None:
     """Nothing is remembered outside the record, so nothing needs to be recovered."""
     jobs, broken = InMemory(), Scripted(USUAL, fails=lambda action: action == crashing)
@@ -196,7 +198,7 @@ async def test_after_a_crash_anywhere_the_next_pass_finishes(crashing: Action) -
             await settling(jobs, broken).settle(await jobs.merge(fact))
         except ConnectionError:
             healthy.now = broken.now + 61  # By then the claim of the one that crashed has run out.
-    job = await settling(jobs, healthy).settle(jobs.records[JOB])
+    job = await settling(jobs, healthy).settle(jobs.records[KEY])
     assert job.announced is not None
     together = [action for action in broken.done + healthy.done if action != crashing]
     assert len([action for action in together if not isinstance(action, Claim)]) == len(
@@ -213,9 +215,9 @@ async def test_a_log_that_cannot_be_archived_holds_nothing_up_for_ever() -> None
     for seconds in (0, 300, 901):
         performer.now = END + seconds
         with pytest.raises(ConnectionError):
-            await settling(jobs, performer).settle(jobs.records[JOB])
+            await settling(jobs, performer).settle(jobs.records[KEY])
     performer.now = END + 901 + 61
-    job = await settling(jobs, performer).settle(jobs.records[JOB])
+    job = await settling(jobs, performer).settle(jobs.records[KEY])
     assert job.announced is not None
 
 
@@ -259,10 +261,10 @@ async def test_a_claim_lives_as_long_as_its_work() -> None:
     heart = Settling(jobs, performer, Patience(), performer.clock)
     working = asyncio.create_task(heart.settle(job))
     await eventually(lambda: jobs.renewals > 20)
-    held = jobs.records[JOB].claim("archive#t1")
+    held = jobs.records[KEY].claim("archive#t1")
     assert held is not None and held.at > held.try_began_at + 5 * held.seconds
     others = Scripted(now=held.at + held.seconds / 2)
-    await settling(jobs, others).settle(jobs.records[JOB])
+    await settling(jobs, others).settle(jobs.records[KEY])
     assert others.done == []
     performer.may_end.set()
     job = await working
@@ -288,13 +290,13 @@ async def test_who_has_lost_a_claim_renews_it_no_more() -> None:
     jobs, performer = Flaky(), SlowArchive(USUAL)
     job = await jobs.all_of(requested(), OUTCOME, task())
     working = asyncio.create_task(Settling(jobs, performer, Patience(), performer.clock).settle(job))
-    await eventually(lambda: jobs.records[JOB].claim("archive#t1"))
+    await eventually(lambda: jobs.records[KEY].claim("archive#t1"))
     theirs = claim("archive#t1", "another", performer.now + 9999)
     await jobs.merge(theirs)
     await eventually(lambda: len(asyncio.all_tasks()) == 2)  # This test's, and the work's.
     performer.may_end.set()
     await working
-    assert jobs.records[JOB].claim("archive#t1") == theirs
+    assert jobs.records[KEY].claim("archive#t1") == theirs
 
 
 async def test_a_log_waits_out_an_outage() -> None:
@@ -311,7 +313,7 @@ async def test_each_pass_works_under_a_name_of_its_own() -> None:
     for _ in range(2):
         jobs, performer = InMemory(), Scripted()
         await settling(jobs, performer).settle(await jobs.all_of(requested(), OUTCOME, task()))
-        held = jobs.records[JOB].claim("archive#t1")
+        held = jobs.records[KEY].claim("archive#t1")
         assert held is not None
         owners.add(held.owner)
     assert len(owners) == 2
@@ -324,7 +326,7 @@ async def test_every_container_of_a_task_is_archived() -> None:
     job = await jobs.all_of(requested(), OUTCOME, task(containers=(container("agent", None), container())))
     job = await settling(jobs, performer).settle(job)
     assert job.announced is not None
-    assert performer.done.count(Claim(JOB, "archive#t1")) == 1
+    assert performer.done.count(Claim(KEY, "archive#t1")) == 1
 
 
 async def test_nothing_is_owed_to_a_job_that_nobody_requested() -> None:

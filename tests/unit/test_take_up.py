@@ -11,10 +11,11 @@ from aiolimiter import AsyncLimiter
 
 from service.core.policy.owed import SWEEP
 from service.core.record.facts import Claimed
+from service.core.record.keys import RecordKey
 from service.core.record.record import Record, merge
 from service.metrics import SWEEP_FAILURES, SWEEP_FOUND, Metrics
 from service.settle import Settling
-from tests.support.builders import JOB, NOW, announced, claim, record, requested, succeeded
+from tests.support.builders import JOB, KEY, NOW, announced, claim, record, requested, succeeded
 from workers.sweeper import Sweeper
 
 LATE = NOW + 1000
@@ -24,18 +25,18 @@ LATE = NOW + 1000
 class Table:
     """Says that jobs are due, and hears claims. A record that is none of these has been deleted by its TTL."""
 
-    records: dict[str, Record]
-    due_jobs: tuple[str, ...] = (JOB,)
+    records: dict[RecordKey, Record]
+    due_jobs: tuple[RecordKey, ...] = (KEY,)
     closed: list[str] = field(default_factory=list)
 
-    async def due(self, shard: int, now: float, limit: int) -> dict[str, float]:
+    async def due(self, shard: int, now: float, limit: int) -> dict[RecordKey, float]:
         return dict.fromkeys(self.due_jobs, NOW) if shard == 0 else {}
 
     async def merge(self, fact: Claimed) -> Record:
-        if fact.job_id not in self.records:
-            return Record(fact.job_id)
-        self.records[fact.job_id] = merge(self.records[fact.job_id], fact)
-        return self.records[fact.job_id]
+        if fact.record_key not in self.records:
+            return Record(fact.record_key)
+        self.records[fact.record_key] = merge(self.records[fact.record_key], fact)
+        return self.records[fact.record_key]
 
     async def close(self, job: Record) -> None:
         self.closed.append(job.job_id)
@@ -68,10 +69,10 @@ def sweeper(table: Table, settled: Settled, metrics: Metrics | None = None) -> S
 
 async def test_a_silent_job_is_claimed_and_settled_under_the_claims_name() -> None:
     """So that the questions of a sweep are owed to this piece of work alone."""
-    table, settled, metrics = Table({JOB: record(requested())}), Settled(), Metrics()
+    table, settled, metrics = Table({KEY: record(requested())}), Settled(), Metrics()
     assert await sweeper(table, settled, metrics).sweep() == 1
     assert settled.jobs == [(JOB, "me")]
-    held = table.records[JOB].claim(SWEEP)
+    held = table.records[KEY].claim(SWEEP)
     assert held is not None
     assert (held.owner, held.at, held.seconds) == ("me", LATE, 60)
     assert metrics.drain(0)[SWEEP_FOUND] == 1
@@ -79,7 +80,11 @@ async def test_a_silent_job_is_claimed_and_settled_under_the_claims_name() -> No
 
 async def test_a_record_that_vanished_ends_no_sweep() -> None:
     """The index is behind the table, and a TTL deletes when it likes: the neighbour is swept all the same."""
-    table, settled, metrics = Table({JOB: record(requested())}, ("vanished", JOB)), Settled(), Metrics()
+    table, settled, metrics = (
+        Table({KEY: record(requested())}, (RecordKey.of_job("vanished"), KEY)),
+        Settled(),
+        Metrics(),
+    )
     assert await sweeper(table, settled, metrics).sweep() == 1
     assert settled.jobs == [(JOB, "me")]
     drained = metrics.drain(0)
@@ -88,7 +93,7 @@ async def test_a_record_that_vanished_ends_no_sweep() -> None:
 
 async def test_a_job_that_another_replica_has_claimed_is_left_to_it() -> None:
     """All of them see the same index; the claim says whose job it is."""
-    table, settled, metrics = Table({JOB: record(requested(), claim(SWEEP, "another", LATE))}), Settled(), Metrics()
+    table, settled, metrics = Table({KEY: record(requested(), claim(SWEEP, "another", LATE))}), Settled(), Metrics()
     assert await sweeper(table, settled, metrics).sweep() == 0
     assert settled.jobs == []
     assert metrics.drain(0)[SWEEP_FOUND] == 0
@@ -97,7 +102,7 @@ async def test_a_job_that_another_replica_has_claimed_is_left_to_it() -> None:
 @pytest.mark.parametrize("replicas", [2, 5])
 async def test_of_many_replicas_that_sweep_at_once_one_takes_up_a_job(replicas: int) -> None:
     """However many look at the same moment."""
-    table = Table({JOB: record(requested())})
+    table = Table({KEY: record(requested())})
     all_settled = [Settled(f"replica-{number}") for number in range(replicas)]
     taken = await asyncio.gather(*(sweeper(table, settled).sweep() for settled in all_settled))
     assert sum(taken) == 1
@@ -106,16 +111,16 @@ async def test_of_many_replicas_that_sweep_at_once_one_takes_up_a_job(replicas: 
 
 async def test_a_job_that_was_announced_is_closed_and_not_settled() -> None:
     """Late news had opened it again."""
-    table, settled = Table({JOB: succeeded(announced())}), Settled()
+    table, settled = Table({KEY: succeeded(announced())}), Settled()
     assert await sweeper(table, settled).sweep() == 0
     assert (table.closed, settled.jobs) == ([JOB], [])
 
 
 async def test_a_sweep_that_was_told_to_stop_takes_up_nothing_more() -> None:
     """What it leaves is due still, and another replica's."""
-    table, settled = Table({JOB: record(requested())}), Settled()
+    table, settled = Table({KEY: record(requested())}), Settled()
     stopped = sweeper(table, settled)
     stopped.stopping.set()
     assert await stopped.sweep() == 0
     assert settled.jobs == []
-    assert table.records[JOB].claim(SWEEP) is None
+    assert table.records[KEY].claim(SWEEP) is None

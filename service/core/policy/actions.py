@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from service.core.record.keys import RecordKey
+
 
 @dataclass(frozen=True, slots=True)
 class StartExecution:
@@ -48,7 +50,7 @@ class StopTask:
 class Claim:
     """Say that we are at work on this, so that nobody does it at the same time."""
 
-    job_id: str
+    record_key: RecordKey
     what: str
 
 
@@ -87,9 +89,9 @@ class TellProgress:
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """Tell subscribers how the job ended."""
+    """Tell subscribers how the job ended, or that a request was rejected."""
 
-    job_id: str
+    record_key: RecordKey
     redrive_count: int
 
 

@@ -2,23 +2,24 @@
 
 | the record says                                              | what is owed            |
 |--------------------------------------------------------------|-------------------------|
+| nobody requested it                                          | nothing                 |
 | requested, never started                                     | StartExecution          |
 | ended, but its output or its error is not known              | AskExecution            |
 | we are sweeping, and it has not ended                        | AskExecution            |
 | ended, and a task was made since: a redrive, not heard of    | AskExecution            |
-| ... or a task is to be stopped: it may be of a redrive       | that, first             |
 | a task is open: we are sweeping, or the grace time is over   | AskTask                 |
-| ... ended, the grace time is over, and it is not stopping    | StopTask                |
-| ... or there must be one that nobody told of                 | AskHistory              |
+| ... or there may be one that nobody told of                  | AskHistory              |
+| ... ended, the grace time is over, and it is not stopping    | AskExecution, StopTask  |
+| ... but it reported its success, and tidies up               | that, after deadline    |
 | it asked for progress, and has come further than was told    | TellProgress            |
 | ... but the outcome was announced, or is about to be         | nothing                 |
 | a task stopped, a log not archived                           | Claim, then ArchiveLog  |
 | ... after tries for longer than the deadline                 | GiveUpLog               |
 | ended, every known task settled, not announced               | Claim, then Announce    |
 | ... but there may be a task that nobody told of              | that, after grace time  |
+| ... but ECS forgot a task whose event may wait in a queue    | that, after deadline    |
 | the record is nearly as large as DynamoDB takes              | NoteOverfull            |
 | ... and noted: tasks, logs and progress are let go           | only the end, announced |
-| ... but ECS forgot a task whose event may wait in a queue    | that, after deadline    |
 | rejected, not announced                                      | Claim, then Announce    |
 
 What another holds a claim on is not owed by us. They renew it for as long as they work; if they die, it expires and the
@@ -186,7 +187,7 @@ def _announcement(job: Record, at: Moment) -> Iterator[Action]:
     if job.announced is not None or _may_hear_more(job, at):
         return
     if job.rejection is not None or is_settled(job):
-        work = Announce(job.job_id, job.redrive_count)
+        work = Announce(job.key, job.redrive_count)
         yield from _once_claimed(job, at, _announcing(job), work)
 
 
@@ -234,7 +235,7 @@ def _once_claimed(job: Record, at: Moment, what: str, *work: Action) -> Iterator
     if _holds(job, at, what):
         yield from work
     elif not _others_hold(job, at, what):
-        yield Claim(job.job_id, what)
+        yield Claim(job.key, what)
 
 
 def _holds(job: Record, at: Moment, what: str) -> bool:

@@ -15,6 +15,7 @@ from schemas.arn import task_id_of
 from schemas.notification import Problem
 from schemas.plan import Attempt
 from schemas.trace import Trace
+from service.core.record.keys import RecordKey
 
 ObservedVia = Literal["event", "sweep", "request"]
 
@@ -29,11 +30,9 @@ FORGOTTEN_VERSION = 2**31
 
 
 class _Fact(BaseModel):
-    """One thing that we were told about one job."""
+    """One thing that we were told. Its `record_key` says whose record it belongs to."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
-
-    job_id: str
 
     @property
     def register_name(self) -> str:
@@ -51,6 +50,17 @@ class _Fact(BaseModel):
         return self.rank
 
 
+class _JobFact(_Fact):
+    """One thing that we were told about one job."""
+
+    job_id: str
+
+    @property
+    def record_key(self) -> RecordKey:
+        """The job's."""
+        return RecordKey.of_job(self.job_id)
+
+
 class StageBrief(BaseModel):
     """What a notification and a reader of task events must know of a stage."""
 
@@ -64,7 +74,7 @@ class StageBrief(BaseModel):
     heartbeat_seconds: int | None = None
 
 
-class Requested(_Fact):
+class Requested(_JobFact):
     """A producer asked for this job, and it was admitted. The first request with an id is the job."""
 
     kind: Literal["requested"] = "requested"
@@ -102,11 +112,16 @@ class Rejected(_Fact):
     trace: Trace | None = None
 
     @property
+    def record_key(self) -> RecordKey:
+        """The message's own: the job that it claims to be may be another's."""
+        return RecordKey.of_rejection(self.message_id)
+
+    @property
     def register_name(self) -> str:
         return "rejection"
 
 
-class ExecutionChanged(_Fact):
+class ExecutionChanged(_JobFact):
     """Step Functions said how an execution is: in an event, in an answer to us, or when we asked."""
 
     kind: Literal["execution"] = "execution"
@@ -149,7 +164,7 @@ class ContainerState(BaseModel):
     runtime_id: str | None = None
 
 
-class TaskChanged(_Fact):
+class TaskChanged(_JobFact):
     """ECS said how a task is: in an event, or when we asked."""
 
     kind: Literal["task"] = "task"
@@ -197,7 +212,7 @@ class TaskChanged(_Fact):
         return self.last_status == "STOPPED"
 
 
-class LogArchived(_Fact):
+class LogArchived(_JobFact):
     """What became of a container's log."""
 
     kind: Literal["log"] = "log"
@@ -237,6 +252,7 @@ class Claimed(_Fact):
     """
 
     kind: Literal["claim"] = "claim"
+    record_key: RecordKey
     what: str
     owner: str
     at: float
@@ -277,9 +293,10 @@ class Claimed(_Fact):
 
 
 class Announced(_Fact):
-    """Subscribers were told how the job ended, for this redrive count."""
+    """Subscribers were told how the job ended, for this redrive count, or that a request was rejected."""
 
     kind: Literal["announced"] = "announced"
+    record_key: RecordKey
     redrive_count: int
     status: str
     notification_id: str
@@ -295,7 +312,7 @@ class Announced(_Fact):
         return (self.redrive_count + 1) * _RANKS_A_REDRIVE
 
 
-class ProgressTold(_Fact):
+class ProgressTold(_JobFact):
     """Subscribers were told of one step of a job that asked for it."""
 
     kind: Literal["progress"] = "progress"
@@ -307,7 +324,7 @@ class ProgressTold(_Fact):
         return progress_register(self.step)
 
 
-class Overfull(_Fact):
+class Overfull(_JobFact):
     """The record holds as much of tasks, logs and progress as it may; the rest of the room is for the job's end."""
 
     kind: Literal["overfull"] = "overfull"

@@ -23,18 +23,30 @@ from service.core.record.facts import (
     progress_register,
     receipt_register,
 )
+from service.core.record.keys import RecordKey
 
 
 @dataclass(frozen=True)
 class Record:
-    """A job as far as it is known: a map of registers, each holding the fact that knows most.
+    """A job, or a request that was rejected, as far as it is known: of each register the fact that knows most.
 
     `size` is how many bytes the registers take where they are kept.
     """
 
-    job_id: str
+    key: RecordKey
     registers: Mapping[str, Fact] = field(default_factory=dict)
     size: int = field(default=0, compare=False)
+
+    @classmethod
+    def of_job(cls, job_id: str) -> Record:
+        """The record of a job of which nothing is known."""
+        return cls(RecordKey.of_job(job_id))
+
+    @property
+    def job_id(self) -> str:
+        """The job's id. A rejection's record has none: what it is of is no job of ours."""
+        assert self.key.kind == "job", f"{self.key} is the record of no job"
+        return self.key.id
 
     @property
     def request(self) -> Requested | None:
@@ -94,7 +106,7 @@ class Record:
         """A claim to be made; it remembers since when there have been tries."""
         held = self.claim(what)
         since = held.began_at if held else at
-        return Claimed(job_id=self.job_id, what=what, owner=owner, at=at, seconds=seconds, since=since)
+        return Claimed(record_key=self.key, what=what, owner=owner, at=at, seconds=seconds, since=since)
 
     def open_task_arns(self) -> tuple[str, ...]:
         """Tasks that are not known to have stopped: heard of from ECS, or only named by the execution's outcome."""

@@ -67,8 +67,7 @@ def compose(
 
 def notification_id(record: Record) -> str:
     """The same for every copy of the same outcome; a rejection has its message's id, since a job may own the job id."""
-    subject = record.rejection.message_id if record.rejection else record.job_id
-    return f"{subject}:{record.redrive_count}:{status_of(record)}"
+    return f"{record.key.id}:{record.redrive_count}:{status_of(record)}"
 
 
 def _of_rejection(record: Record, rejection: Rejected, links: Links) -> JobNotification:

@@ -1,0 +1,44 @@
+"""Whose record it is. Not every record is a job's: a request that was rejected may claim the id of another's job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+_SEPARATOR = ":"  # No job id holds one.
+
+
+@dataclass(frozen=True, slots=True)
+class RecordKey:
+    """What a record is kept under: a job's id, or the id of the message that was rejected, or that failed."""
+
+    kind: Literal["job", "rejected", "failed"]
+    id: str
+
+    @classmethod
+    def of_job(cls, job_id: str) -> RecordKey:
+        return cls("job", job_id)
+
+    @classmethod
+    def of_rejection(cls, message_id: str) -> RecordKey:
+        return cls("rejected", message_id)
+
+    @classmethod
+    def of_failure(cls, message_id: str) -> RecordKey:
+        return cls("failed", message_id)
+
+    @classmethod
+    def read(cls, text: str) -> RecordKey:
+        """The key that `str` wrote."""
+        kind, separator, message_id = text.partition(_SEPARATOR)
+        if not separator:
+            return cls.of_job(text)
+        return cls.of_rejection(message_id) if kind == "rejected" else cls.of_failure(message_id)
+
+    def __str__(self) -> str:
+        return self.id if self.kind == "job" else f"{self.kind}{_SEPARATOR}{self.id}"
+
+    @property
+    def log_fields(self) -> dict[str, str]:
+        """How log lines name it: a job by its id, anything else by its message."""
+        return {"job_id" if self.kind == "job" else "message_id": self.id}
