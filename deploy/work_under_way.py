@@ -11,6 +11,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from deploy.stacks import DeployError
+from schemas.arn import name_of
 
 _GONE = {"StateMachineDoesNotExist", "StateMachineDeleting", "ClusterNotFoundException"}
 _WHY = "make destroy FORCE=1"
@@ -39,7 +40,7 @@ class WorkUnderWay:
             session,
             resources.get("StateMachine", ""),
             resources.get("Cluster", ""),
-            resources.get("WorkerService", "").rpartition("/")[2],
+            name_of(resources.get("WorkerService", "")),
             every_seconds,
         )
 
@@ -63,9 +64,9 @@ class WorkUnderWay:
         executions, tasks = self.executions(), self.tasks()
         lines = []
         if executions:
-            lines.append(f"Running {_counted(len(executions), 'job')}: {_some(map(_name, executions))}")
+            lines.append(f"Running {_counted(len(executions), 'job')}: {_some(map(name_of, executions))}")
         if tasks:
-            lines.append(f"Running {_counted(len(tasks), 'task')}: {_some(map(_name, tasks))}")
+            lines.append(f"Running {_counted(len(tasks), 'task')}: {_some(map(name_of, tasks))}")
         return lines
 
     def end(self, stack: str, *, force: bool, tell: Callable[[str], None]) -> None:
@@ -93,7 +94,7 @@ class WorkUnderWay:
             for arn in left:
                 if arn not in told:
                     told.add(arn)
-                    tell(f"Stop    {_name(arn)}")
+                    tell(f"Stop    {name_of(arn)}")
                     self._stop(arn)
             time.sleep(self.every_seconds)
 
@@ -156,10 +157,6 @@ def _unless_gone(found: Iterator[str]) -> Iterator[str]:
     except ClientError as error:
         if error.response["Error"]["Code"] not in _GONE:
             raise
-
-
-def _name(arn: str) -> str:
-    return arn.rpartition(":")[2].rpartition("/")[2]
 
 
 def _counted(count: int, noun: str) -> str:

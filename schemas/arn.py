@@ -20,8 +20,13 @@ def account_of(arn: str) -> str:
 
 
 def name_of(arn: str) -> str:
-    """The last part of it, which names the thing: a queue, a role, a task."""
-    return _fields(arn)[5].rpartition(":")[2].rpartition("/")[2]
+    """The last part of it, which names the thing: a queue, a role, a task, an execution. A name stays as it is."""
+    return arn.rpartition(":")[2].rpartition("/")[2]
+
+
+def family_of(task_definition_arn: str) -> str:
+    """The family that a revision of a task definition is of."""
+    return task_definition_arn.rpartition("/")[2].partition(":")[0]
 
 
 def task_id_of(arn: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from schemas.arn import family_of
 from service.settings import SettingsError
 
 
@@ -35,7 +36,7 @@ def registered_task_definitions(session: boto3.Session, name: str) -> dict[str, 
         for item in page["StackResourceSummaries"]
         if item["ResourceType"] == "AWS::ECS::TaskDefinition" and "PhysicalResourceId" in item
     ]
-    return {arn.rpartition("/")[2].partition(":")[0]: arn for arn in found}
+    return {family_of(arn): arn for arn in found}
 
 
 def deployed_stack(session: boto3.Session, name: str) -> DeployedStack:

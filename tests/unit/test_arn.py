@@ -9,6 +9,7 @@ from schemas.arn import (
     cluster_of,
     execution_arn,
     execution_name,
+    family_of,
     name_of,
     region_of,
     state_machine_of,
@@ -26,8 +27,8 @@ TASK = "arn:aws:ecs:eu-west-1:123456789012:task"
         (MACHINE, "cn-north-1", "123456789012", "jobferry"),
         ("arn:aws:iam::123456789012:role/path/worker", "", "123456789012", "worker"),
         ("arn:aws:sqs:eu-west-1:123456789012:events-dlq", "eu-west-1", "123456789012", "events-dlq"),
-        ("no ARN", "", "", ""),
-        ("arn:aws:x:y", "", "", ""),
+        ("jobferry", "", "", "jobferry"),
+        ("", "", "", ""),
     ],
 )
 def test_what_an_ARN_names(arn: str, region: str, account: str, name: str) -> None:
@@ -50,6 +51,11 @@ def test_an_execution_and_its_state_machine() -> None:
     arn = execution_arn(MACHINE, "execution-1")
     assert arn == "arn:aws-cn:states:cn-north-1:123456789012:execution:jobferry:execution-1"
     assert (state_machine_of(arn), execution_name(arn)) == (MACHINE, "execution-1")
+
+
+def test_the_family_of_a_task_definition() -> None:
+    """Whatever its revision."""
+    assert family_of("arn:aws:ecs:eu-west-1:123456789012:task-definition/jobferry-image-1:7") == "jobferry-image-1"
 
 
 def test_a_jobs_group() -> None:
