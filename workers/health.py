@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 
 from workers.liveness import Liveness
-
-_ASK_SECONDS = 5
 
 
 @asynccontextmanager
@@ -28,17 +24,6 @@ async def health_page(liveness: Liveness, port: int) -> AsyncIterator[None]:
         yield
     finally:
         await runner.cleanup()
-
-
-def ask(port: int) -> int:
-    """Ask the worker on this machine whether it is ready: 0 if it is, as a container's health check wants it."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=_ASK_SECONDS) as answer:
-            print(answer.read().decode())
-            return 0
-    except (urllib.error.URLError, OSError) as error:
-        print(f"not ready: {error}")
-        return 1
 
 
 def _app(liveness: Liveness) -> web.Application:

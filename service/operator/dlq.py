@@ -14,24 +14,6 @@ from service.operator.deployed_stack import deployed_stack
 from service.settings import read_settings
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The sub-commands of `jobferry dlq`."""
-    actions = parser.add_subparsers(dest="action", required=True)
-    what = {
-        "list": "every dead letter, with the reason why it failed",
-        "show": "print one whole",
-        "replay": "send back to its queue",
-        "drop": "delete for good",
-    }
-    for name, does in what.items():
-        action = actions.add_parser(name, help=does)
-        action.add_argument("--stack", help="a CloudFormation stack, instead of what the JOBFERRY_* variables name")
-        if name != "list":
-            action.add_argument("message_id", nargs="?" if name == "replay" else None)
-        if name == "replay":
-            action.add_argument("--all", action="store_true", help="every dead letter of all queues")
-
-
 def run(options: argparse.Namespace) -> int:
     """Do what was asked for; 1 where there is no such message. Raises SettingsError where no queue is named."""
     letters = _letters(session_of(os.environ), options.stack)

@@ -67,11 +67,25 @@ def test_an_operator_finds_the_commands_in_it(image: Path, tmp_path: Path, argum
     assert ended.stdout.startswith("usage: jobferry")
 
 
+@pytest.mark.parametrize("verb", ["local", "demo"])
+def test_a_verb_that_it_lacks_says_what_to_install(image: Path, tmp_path: Path, verb: str) -> None:
+    """The local run is not in the image, and one sentence says so."""
+    ended = started(image, verb, folder=tmp_path)
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        f"jobferry {verb} needs the local run, and deploy.local is not installed here: "
+        "install Jobferry with its extra, jobferry[local].\n"
+    )
+
+
 def test_it_holds_what_the_worker_needs_and_nothing_else(image: Path) -> None:
     """No emulator, no test tool, no installer; but what the doctor compares a deployment with."""
     [packages] = image.glob("lib/python3.*/site-packages")
     names = {path.name for path in packages.iterdir()}
     assert not names & {"ministack", "moto", "pytest", "hypercorn", "PIL", "pip", "setuptools"}
     assert {"service", "workers", "schemas", "deploy"} <= names
-    assert not (packages / "deploy" / "local").exists()
-    assert (packages / "deploy" / "state_machine.asl.json").is_file()
+    assert {path.name for path in (packages / "deploy").glob("*") if path.name != "__pycache__"} == {
+        "__init__.py",
+        "catalog.yaml",
+        "state_machine.asl.json",
+    }

@@ -13,20 +13,12 @@ import pytest
 from aiohttp import web
 
 from tests.support.job_facts import Time
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
-from workers.health import ask, health_page
+from workers.health import health_page
 from workers.liveness import Liveness
+from workers.probe import ask
 from workers.protection import LONG_SECONDS, LONGEST_MINUTES, PAUSE_SECONDS, Protection
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def asked(port: int, path: str) -> tuple[int, Any]:
@@ -51,15 +43,17 @@ async def test_ready_turns_false_when_no_poll_succeeds_for_three_minutes(time: T
         assert (await asked(port, "/ready"))[0] == 200
 
 
-async def test_the_health_command_asks_the_page(time: Time) -> None:
-    """0 while ready, 1 when not, and 1 when nobody answers."""
+async def test_the_probe_asks_the_page(time: Time, capsys: pytest.CaptureFixture[str]) -> None:
+    """0 while ready; 1 when not, with the queue that was not polled; and 1 when nobody answers."""
     liveness, port = Liveness(time), free_port()
     async with health_page(liveness, port):
         assert await asyncio.to_thread(ask, port) == 0
         liveness.expects("events")
         time.seconds += 1000
         assert await asyncio.to_thread(ask, port) == 1
+        assert '"seconds_without_poll": {"events": 1000}' in capsys.readouterr().out
     assert await asyncio.to_thread(ask, port) == 1
+    assert capsys.readouterr().out.startswith("not ready: ")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,23 @@ def test_no_shell_stands_before_the_process(path: Path) -> None:
 
 
 @EVERY
+def test_the_standard_library_is_compiled_in_it(path: Path) -> None:
+    """The base's is not, and on a read-only root each start would compile what it imports anew."""
+    [compiled] = [run.value for run in final(path).all("RUN") if "compileall" in run.value]
+    assert compiled.split()[-1] == "/usr/local/lib/python3.*"
+
+
+def test_the_worker_carries_nothing_that_it_does_not_run() -> None:
+    """No example, no local run, no tool for deploying: of `deploy` only what the worker and the doctor read."""
+    copied = {source for stage in stages(WORKER) for sources, _ in stage.copies() for source in sources}
+    assert {source for source in copied if source.startswith("deploy")} == {
+        "deploy/__init__.py",
+        "deploy/catalog.yaml",
+        "deploy/state_machine.asl.json",
+    }
+
+
+@EVERY
 def test_everything_that_is_copied_is_there_and_let_in(path: Path) -> None:
     """A COPY of what .dockerignore keeps out would fail the build."""
     for stage in stages(path):
@@ -103,7 +121,8 @@ def test_the_task_definition_and_the_image_agree_on_the_command(capsys: pytest.C
     run = final(WORKER)
     assert container["Command"] == run.last("CMD").words == ["worker"]
     assert run.last("ENTRYPOINT").words == ["jobferry"]
-    assert container["HealthCheck"]["Command"] == ["CMD", "jobferry", "health"]
+    assert container["HealthCheck"]["Command"] == ["CMD", "python", "-I", "-m", "workers.probe"]
+    assert run.last("HEALTHCHECK").value.endswith(f"CMD {json.dumps(container['HealthCheck']['Command'][1:])}")
     with pytest.raises(SystemExit) as ended:
         main([*container["Command"], "--help"])
     assert ended.value.code == 0

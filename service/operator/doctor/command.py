@@ -16,20 +16,6 @@ from service.settings import read_settings
 _MARKS = {True: "ok  ", False: "BAD ", None: "?   "}
 
 
-def add_doctor_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `jobferry doctor`."""
-    parser.add_argument(
-        "--stack", help="a CloudFormation stack to look at, instead of what the JOBFERRY_* variables name"
-    )
-    parser.add_argument("--catalog", help="the catalogue, a file or an s3:// URI, instead of the deployment's own")
-
-
-def add_catalog_arguments(parser: argparse.ArgumentParser) -> None:
-    """The sub-commands of `jobferry catalog`."""
-    actions = parser.add_subparsers(dest="action", required=True)
-    add_doctor_arguments(actions.add_parser("check", help="compare each image with its task definition"))
-
-
 def examine_all(options: argparse.Namespace) -> int:
     """Look at everything; 1 where something is wrong. Raises SettingsError where there is nothing to look at."""
     deployment = _deployment(options)
