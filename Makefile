@@ -1,6 +1,6 @@
 # Everything that a clone needs: `make demo` runs real jobs here, `make test` proves the promises.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo simulate chaos mutants test check types wheel bench local deploy destroy lock schemas clean
+.PHONY: help setup demo simulate chaos mutants image-check test check types wheel bench local deploy destroy lock schemas clean
 
 # The first Python that is new enough; name another with `make PYTHON=...`.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -9,7 +9,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 help: ## What can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: $(READY)
 
@@ -30,6 +30,9 @@ chaos: $(READY) ## Real workers on the local AWS, killed and lied to
 # Which sample: `make mutants SAMPLE=200 SEED=7 ONLY="service/core/policy workers/sweeper.py:68"`; SAMPLE=0 is all of them.
 mutants: $(READY) ## Change the program in small ways, and show the changes that no test notices
 	@$(BIN)/python -m tests.mutants $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+
+image-check: $(READY) ## Build and run the images, without Docker or a registry; INSTALL=1 brings the tools
+	@$(BIN)/python -m tests.image $(if $(filter-out 0,$(INSTALL)),--install)
 
 demo: $(READY) ## Run real jobs end to end on an embedded AWS
 	@$(BIN)/jobferry demo
