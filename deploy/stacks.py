@@ -9,9 +9,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import WaiterError
 
 from schemas.errors import JobferryError
+from service.operator.deployed_stack import find_stack
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
@@ -61,11 +62,11 @@ class NamedStack:
         self, template_url: str, parameters: Mapping[str, str], tags: Mapping[str, str] | None = None
     ) -> ChangeSet:
         """A change set, looked at and not executed. Without `tags` the stack keeps those that it has."""
-        stack = self._find()
-        if stack and stack["StackStatus"] == "ROLLBACK_COMPLETE":
+        stack = find_stack(self.client, self.name)
+        if stack and stack.status == "ROLLBACK_COMPLETE":
             raise DeployError(f"The stack {self.name} was never made whole: `make destroy STACK={self.name}` first.")
-        creates = stack is None or stack["StackStatus"] in _UNMADE
-        kept = [] if stack is None or creates else [item["ParameterKey"] for item in stack.get("Parameters", ())]
+        creates = stack is None or stack.status in _UNMADE
+        kept = [] if stack is None or creates else stack.parameters.keys()
         more: Any = {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}
         answer = self.client.create_change_set(
             StackName=self.name,
@@ -81,7 +82,7 @@ class NamedStack:
     def execute(self, changes: ChangeSet) -> None:
         """Carry a change set out, to its end. Raises DeployError with the reasons where it fails."""
         self.client.execute_change_set(ChangeSetName=changes.arn)
-        self._await(changes.stack_id, "CREATE_COMPLETE" if changes.creates else "UPDATE_COMPLETE")
+        self._await("stack_create_complete" if changes.creates else "stack_update_complete", changes.stack_id)
 
     def withdraw(self, changes: ChangeSet) -> None:
         """Leave no trace of a change set, nor of the empty stack that a first one makes."""
@@ -92,7 +93,8 @@ class NamedStack:
 
     def outputs(self) -> dict[str, str]:
         """The outputs of the stack."""
-        return {item["OutputKey"]: item["OutputValue"] for item in (self._find() or {}).get("Outputs", ())}
+        stack = find_stack(self.client, self.name)
+        return dict(stack.outputs) if stack else {}
 
     def resources(self) -> dict[str, str]:
         """The stack's resources, by their names in the template."""
@@ -105,11 +107,11 @@ class NamedStack:
 
     def delete(self) -> None:
         """Delete the stack, to its end."""
-        stack = self._find()
+        stack = find_stack(self.client, self.name)
         if stack is None:
             raise DeployError(f"There is no stack {self.name}.")
-        self.client.delete_stack(StackName=stack["StackId"])
-        self._await(stack["StackId"], "DELETE_COMPLETE")
+        self.client.delete_stack(StackName=stack.stack_id)
+        self._await("stack_delete_complete", stack.stack_id)
 
     def _parameters(self, template_url: str, given: Mapping[str, str], kept: Iterable[str]) -> list[Any]:
         """What is given, and for the others what the stack has; those that the template has no more are let go."""
@@ -124,42 +126,37 @@ class NamedStack:
 
     def _lines(self, arn: str) -> tuple[str, ...]:
         """The changes, once CloudFormation has worked them out; none at all is an error to it, and none to us."""
-        while (answer := self.client.describe_change_set(ChangeSetName=arn))["Status"].endswith(
-            ("PENDING", "PROGRESS")
-        ):
-            time.sleep(self.every_seconds)
-        if answer["Status"] == "FAILED":
-            if any(words in answer["StatusReason"] for words in _NO_CHANGES):
+        try:
+            self._wait("change_set_create_complete", ChangeSetName=arn)
+        except WaiterError:
+            answer = self.client.describe_change_set(ChangeSetName=arn)
+            why = answer.get("StatusReason", f"The change set is {answer['Status']}.")
+            if any(words in why for words in _NO_CHANGES):
                 return ()
-            raise DeployError(answer["StatusReason"])
+            raise DeployError(why) from None
         pages = self.client.get_paginator("describe_change_set").paginate(ChangeSetName=arn)
         return tuple(_line(change["ResourceChange"]) for page in pages for change in page["Changes"])
 
-    def _await(self, stack_id: str, end: str) -> None:
-        deadline = time.monotonic() + _WITHIN_SECONDS
-        while (status := self._status(stack_id)) != end:
-            if not status.endswith("IN_PROGRESS"):
-                raise DeployError(f"The stack {self.name} is {status}:\n" + "\n".join(self._reasons(stack_id)))
-            if time.monotonic() > deadline:
-                raise DeployError(f"The stack {self.name} is still {status} after an hour.")
-            time.sleep(self.every_seconds)
+    def _await(self, end: str, stack_id: str) -> None:
+        try:
+            self._wait(end, StackName=stack_id)
+        except WaiterError:
+            stack = find_stack(self.client, stack_id)
+            status = stack.status if stack else "gone"
+            if status.endswith("IN_PROGRESS"):
+                raise DeployError(f"The stack {self.name} is still {status} after an hour.") from None
+            reasons = "\n".join(self._reasons(stack_id))
+            raise DeployError(f"The stack {self.name} is {status}:\n{reasons}") from None
 
-    def _status(self, stack_id: str) -> str:
-        return str(self.client.describe_stacks(StackName=stack_id)["Stacks"][0]["StackStatus"])
+    def _wait(self, end: str, **what: str) -> None:
+        waiter: Any = self.client.get_waiter(end)  # type: ignore[call-overload]  # one of several, by its name
+        pace = {"Delay": self.every_seconds, "MaxAttempts": int(_WITHIN_SECONDS / self.every_seconds)}
+        waiter.wait(**what, WaiterConfig=pace)
 
     def _reasons(self, stack_id: str) -> list[str]:
         pages = self.client.get_paginator("describe_stack_events").paginate(StackName=stack_id)
         failed = [item for page in pages for item in page["StackEvents"] if item["ResourceStatus"].endswith("FAILED")]
         return [f"  {item['LogicalResourceId']}: {item.get('ResourceStatusReason', 'no reason')}" for item in failed]
-
-    def _find(self) -> Any:
-        try:
-            return self.client.describe_stacks(StackName=self.name)["Stacks"][0]
-        except ClientError as error:
-            # CloudFormation has no error of its own for a stack that does not exist.
-            if error.response["Error"]["Code"] == "ValidationError" and "does not exist" in str(error):
-                return None
-            raise
 
 
 def _line(change: Any) -> str:

@@ -9,9 +9,9 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-from deploy.local.emulator.process import EmulatorEnded, EmulatorFailed
+from deploy.local.emulator.process import EmulatorEndedError, EmulatorFailedError
 from deploy.local.local_run import LocalRun, local_run
-from deploy.local.stack import StackFailedError
+from deploy.stacks import DeployError
 
 FOLDER = Path(".jobferry")
 _LOOK_SECONDS = 0.5
@@ -28,9 +28,9 @@ def serve(port: int) -> int:
         signal.signal(number, tell)
     try:
         return _serve(port, told)
-    except EmulatorEnded:
+    except EmulatorEndedError:
         return 1
-    except (EmulatorFailed, StackFailedError) as error:
+    except (EmulatorFailedError, DeployError) as error:
         print(error, file=sys.stderr)
         return 1
 

@@ -1,15 +1,19 @@
-"""A deployment by the name of its CloudFormation stack, for commands that are not the worker's."""
+"""A deployment by the name of its CloudFormation stack, for commands that are not the worker's, and for `deploy`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from schemas.arn import family_of
 from service.settings import SettingsError
+
+if TYPE_CHECKING:
+    from types_boto3_cloudformation import CloudFormationClient
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,8 @@ class DeployedStack:
     name: str
     parameters: Mapping[str, str]
     outputs: Mapping[str, str]
+    stack_id: str
+    status: str
 
     def output(self, name: str) -> str:
         """One output. Raises SettingsError where the stack has none of this name."""
@@ -42,11 +48,27 @@ def registered_task_definitions(session: boto3.Session, name: str) -> dict[str, 
 def deployed_stack(session: boto3.Session, name: str) -> DeployedStack:
     """The stack of this name. Raises SettingsError where there is none, or where it may not be read."""
     try:
-        [stack] = session.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+        stack = find_stack(session.client("cloudformation"), name)
     except (ClientError, BotoCoreError) as error:
         raise SettingsError(f"The stack {name} cannot be read: {error}") from None
+    if stack is None:
+        raise SettingsError(f"The stack {name} does not exist in {session.region_name}.")
+    return stack
+
+
+def find_stack(client: CloudFormationClient, name: str) -> DeployedStack | None:
+    """The stack of this name or ARN, or None. A deleted stack is found by its ARN only."""
+    try:
+        [stack] = client.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        # CloudFormation has no error of its own for a stack that does not exist.
+        if error.response["Error"]["Code"] == "ValidationError" and "does not exist" in str(error):
+            return None
+        raise
     return DeployedStack(
-        name=name,
+        name=stack["StackName"],
         parameters={item["ParameterKey"]: item["ParameterValue"] for item in stack.get("Parameters", ())},
         outputs={item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", ())},
+        stack_id=stack["StackId"],
+        status=stack["StackStatus"],
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.emulator.process import PROJECT, EmulatorFailed, EmulatorProcess
+from deploy.local.emulator.process import PROJECT, EmulatorFailedError, EmulatorProcess
 from tests.support.cloud import Cloud, container, wait_for
 
 # An emulator that is started with a port and told nothing, as by a person at a terminal.
@@ -70,7 +70,7 @@ def test_it_says_so_when_its_port_is_taken() -> None:
         assert run.returncode == 1
         said = f"Port {port} of 127.0.0.1 cannot be used (Address already in use): choose another with --port.\n"
         assert run.stderr == said
-        with pytest.raises(EmulatorFailed, match="ended with status 1"):
+        with pytest.raises(EmulatorFailedError, match="ended with status 1"):
             EmulatorProcess(port).start()
 
 

@@ -11,17 +11,17 @@ import pytest
 from deploy.local.demo import demo as module
 from deploy.local.demo.jobs import Check, demo_jobs
 from deploy.local.demo.report import Outcome, broken
-from deploy.local.emulator.process import EmulatorEnded, EmulatorFailed
+from deploy.local.emulator.process import EmulatorEndedError, EmulatorFailedError
 from deploy.local.local_run import LocalRun
-from deploy.local.stack import StackFailedError
 from deploy.local.subscriber import Received
+from deploy.stacks import DeployError
 from service.core.telling.compose import Links, compose
 from tests.support.builders import succeeded
 
 FAILURES = [
-    (EmulatorFailed("The emulator did not answer within 30 s."), 1, "The emulator did not answer within 30 s.\n"),
-    (StackFailedError("the stack could not be made: {}"), 1, "the stack could not be made: {}\n"),
-    (EmulatorEnded("The emulator ended with status 1."), 1, ""),
+    (EmulatorFailedError("The emulator did not answer within 30 s."), 1, "The emulator did not answer within 30 s.\n"),
+    (DeployError("the stack could not be made: {}"), 1, "the stack could not be made: {}\n"),
+    (EmulatorEndedError("The emulator ended with status 1."), 1, ""),
     (KeyboardInterrupt(), 130, "Stopped before the demo was over.\n"),
 ]
 

@@ -23,10 +23,10 @@ from deploy.examples.pictures.drawing import ferry
 from deploy.local.demo.jobs import INPUT_KEY, RENDITIONS, Check, Logs, demo_jobs
 from deploy.local.demo.report import STYLES, Outcome, broken, table, tell
 from deploy.local.demo.world import cancel_once_running, exit_code_by_ecs, with_demo_images
-from deploy.local.emulator.process import EmulatorEnded, EmulatorFailed
+from deploy.local.emulator.process import EmulatorEndedError, EmulatorFailedError
 from deploy.local.local_run import LocalRun, local_run
-from deploy.local.stack import StackFailedError
 from deploy.local.subscriber import Received, Subscriber
+from deploy.stacks import DeployError
 from schemas.notification import JobNotification, Link, LogReceipt, StageReport
 
 FOLDER = Path(".jobferry")
@@ -39,9 +39,9 @@ def demo(*, as_json: bool) -> int:
     before = signal.signal(signal.SIGTERM, _end)
     try:
         return _demo(as_json=as_json)
-    except EmulatorEnded:
+    except EmulatorEndedError:
         return 1  # It has said why itself.
-    except (EmulatorFailed, StackFailedError) as error:
+    except (EmulatorFailedError, DeployError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -1,1 +1,1 @@
-"""ECS tasks as local processes: their start, their events, their logs and their end."""
+"""ECS tasks as local processes: RunTask and StopTask, containers, their logs and limits, and the events of it all."""

@@ -17,11 +17,11 @@ from ministack.core.responses import get_account_id, get_region, now_iso, reques
 from ministack.services import cloudwatch_logs, ecs
 
 from deploy.local.ecs.container_logs import LogEvent, LogPump
-from deploy.local.ecs.containers import CannotStartContainer, Container, ContainerSpec, Reaper, start_container
+from deploy.local.ecs.containers import Container, ContainerSpec, ContainerStartError, Reaper, start_container
 from deploy.local.ecs.images import Image, Images
-from deploy.local.ecs.task_events import Record
-from deploy.local.ecs.task_lifecycle import TaskFailedToStart
+from deploy.local.ecs.task_lifecycle import TaskStartError
 from deploy.local.fills.call_log import Tell, nobody
+from deploy.local.fills.responses import JsonObject
 from deploy.local.fills.role_credentials import SECRET, access_key
 from schemas.arn import task_id_of
 
@@ -74,11 +74,13 @@ class ContainerStarter:
         self._running: set[Container] = set()
         self._lock = threading.Lock()
 
-    def __call__(self, task: Record, definition: Record, on_exit: Callable[[Container], None]) -> dict[str, Container]:
+    def __call__(
+        self, task: JsonObject, definition: JsonObject, on_exit: Callable[[Container], None]
+    ) -> dict[str, Container]:
         """Start every container of a task, in the definition's order.
 
         Raises:
-            TaskFailedToStart: one of them cannot start; those before it are stopped.
+            TaskStartError: one of them cannot start; those before it are stopped.
         """
         planned = [self._plan(each) for each in definition["containerDefinitions"]]
         task["pullStoppedAt"] = now_iso()
@@ -102,7 +104,7 @@ class ContainerStarter:
     def _plan(self, definition: Mapping[str, Any]) -> Planned:
         image = self._images.find(definition["image"])
         if image is None:
-            raise TaskFailedToStart(
+            raise TaskStartError(
                 "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref "
                 f"{definition['image']}: {definition['image']}: not found"
             )
@@ -112,7 +114,7 @@ class ContainerStarter:
     def _stopping_all(self, started: Mapping[str, Container]) -> Iterator[None]:
         try:
             yield
-        except TaskFailedToStart:
+        except TaskStartError:
             for container in started.values():
                 container.kill()
                 container.exited.wait()
@@ -120,7 +122,7 @@ class ContainerStarter:
             raise
 
     def _start_one(
-        self, task: Record, definition: Record, plan: Planned, on_exit: Callable[[Container], None]
+        self, task: JsonObject, definition: JsonObject, plan: Planned, on_exit: Callable[[Container], None]
     ) -> Container:
         name = plan.definition["name"]
         environment = self._environment(task, definition, plan.definition)
@@ -144,10 +146,10 @@ class ContainerStarter:
         output = subprocess.DEVNULL if pump is None else pump.sink
         try:
             container = start_container(spec, self._machine.scratch, self._reaper, output)
-        except CannotStartContainer as refusal:
+        except ContainerStartError as refusal:
             if pump is not None:
                 pump.abandon()
-            raise TaskFailedToStart(f"CannotStartContainerError: {refusal}", spec.name) from refusal
+            raise TaskStartError(f"CannotStartContainerError: {refusal}", spec.name) from refusal
         if pump is not None:
             pump.start()
         with self._lock:
@@ -160,7 +162,7 @@ class ContainerStarter:
         with self._lock:
             self._running.discard(container)
 
-    def _environment(self, task: Record, definition: Record, container: Mapping[str, Any]) -> dict[str, str]:
+    def _environment(self, task: JsonObject, definition: JsonObject, container: Mapping[str, Any]) -> dict[str, str]:
         given = pairs(container) | secrets_of(container) | pairs(override_of(task, container["name"]))
         env: dict[str, str] = {}
         role = override_role_of(task) or definition.get("taskRoleArn")
@@ -173,7 +175,7 @@ class ContainerStarter:
             env.pop(name, None)
         return env | self._machine.environment(get_account_id(), get_region(), role) | given
 
-    def _show(self, task: Record, container: Container, image: str) -> None:
+    def _show(self, task: JsonObject, container: Container, image: str) -> None:
         shown = next(each for each in task["containers"] if each["name"] == container.spec.name)
         task_id = task_id_of(task["taskArn"])
         shown["lastStatus"] = "RUNNING"
@@ -218,12 +220,12 @@ def secrets_of(container: Mapping[str, Any]) -> dict[str, str]:
     """A container's secrets, resolved.
 
     Raises:
-        TaskFailedToStart: one cannot be read.
+        TaskStartError: one cannot be read.
     """
     try:
         resolved: dict[str, str] = ecs._resolve_container_secrets(container)
     except ecs._SecretResolutionError as error:
-        raise TaskFailedToStart(
+        raise TaskStartError(
             "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval "
             f"failed: {error}"
         ) from error
@@ -234,7 +236,7 @@ def open_log(task: Mapping[str, Any], container: Mapping[str, Any], tell: Callab
     """The way of a container's output to its log stream, or None when it keeps no log.
 
     Raises:
-        TaskFailedToStart: the log group does not exist.
+        TaskStartError: the log group does not exist.
     """
     task_id = task_id_of(task["taskArn"])
     config = ecs._awslogs_config(container, task_id, container["name"])
@@ -243,7 +245,7 @@ def open_log(task: Mapping[str, Any], container: Mapping[str, Any], tell: Callab
     account, region = get_account_id(), config["region"] or get_region()
     with request_scope(account, region):
         if not ecs._ensure_awslogs_stream(config):
-            raise TaskFailedToStart(
+            raise TaskStartError(
                 "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: "
                 "failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not "
                 "exist. : exit status 1"

@@ -16,13 +16,14 @@ from pathlib import Path
 
 from deploy.local.ecs import process_reaper
 from deploy.local.ecs.memory_watch import MemoryWatch
+from schemas.errors import JobferryError
 
 # The shell announces its own process group to the reaper before it becomes the command, so there is no moment at which
 # an emulator's death would leave a process that nobody knows of.
 ANNOUNCE_THEN_BECOME = 'echo "+$$" >&0 && exec "$@" </dev/null'
 
 
-class CannotStartContainer(Exception):
+class ContainerStartError(JobferryError):
     """The container's command is not there to be executed."""
 
 
@@ -129,7 +130,7 @@ def start_container(spec: ContainerSpec, scratch: Path, reaper: Reaper, output: 
     """Start a container whose stdout and stderr go to the file descriptor `output`.
 
     Raises:
-        CannotStartContainer: its command does not exist.
+        ContainerStartError: its command does not exist.
     """
     require_executable(spec)
     directory = Path(tempfile.mkdtemp(prefix=f"container-{spec.name}-", dir=scratch))
@@ -149,12 +150,12 @@ def require_executable(spec: ContainerSpec) -> None:
     """Refuse a command that cannot be executed, in the words of the container runtime.
 
     Raises:
-        CannotStartContainer: there is no command, or none such on the container's PATH.
+        ContainerStartError: there is no command, or none such on the container's PATH.
     """
     if not spec.argv:
-        raise CannotStartContainer("no command specified")
+        raise ContainerStartError("no command specified")
     if shutil.which(spec.argv[0], path=spec.environment.get("PATH")) is None:
-        raise CannotStartContainer(
+        raise ContainerStartError(
             "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container "
             f'process: exec: "{spec.argv[0]}": executable file not found in $PATH: unknown'
         )

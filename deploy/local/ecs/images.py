@@ -10,8 +10,10 @@ from typing import Any
 
 import yaml
 
+from schemas.errors import JobferryError
 
-class ImageCatalogueInvalid(ValueError):
+
+class ImageCatalogueError(JobferryError):
     """The image catalogue is not a mapping of image names to entry points."""
 
 
@@ -57,19 +59,19 @@ def load_images(path: Path) -> Images:
     """Read an image catalogue.
 
     Raises:
-        ImageCatalogueInvalid: the file does not hold one.
+        ImageCatalogueError: the file does not hold one.
     """
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
     entries = document.get("images") if isinstance(document, dict) else None
     if not isinstance(entries, dict):
-        raise ImageCatalogueInvalid(f"{path} has no mapping named images")
+        raise ImageCatalogueError(f"{path} has no mapping named images")
     return Images({name: _image(path, name, entry or {}) for name, entry in entries.items()})
 
 
 def _image(path: Path, name: str, entry: Mapping[str, Any]) -> Image:
     unknown = set(entry) - {"entry_point", "command", "memory_limit"}
     if unknown:
-        raise ImageCatalogueInvalid(f"{path}: {name} has unknown fields {sorted(unknown)}")
+        raise ImageCatalogueError(f"{path}: {name} has unknown fields {sorted(unknown)}")
     return Image(
         entry_point=_arguments(entry.get("entry_point", ())),
         command=_arguments(entry.get("command", ())),

@@ -16,9 +16,8 @@ from ministack.core.responses import get_region, now_iso
 from ministack.services import ecs, eventbridge
 
 from deploy.local.fills.pinned import replace
+from deploy.local.fills.responses import JsonObject
 from schemas.arn import account_of
-
-Record = dict[str, Any]
 
 DETAIL_TYPE = "ECS Task State Change"
 # DescribeTasks has them, recorded events do not (containers-roadmap #2317 and #1515).
@@ -43,7 +42,7 @@ def epoch_seconds(value: Any) -> Any:
         return value
 
 
-def publish(task: Record) -> None:
+def publish(task: JsonObject) -> None:
     """Put the task as it stands on the default event bus, as ECS does at every change of its version."""
     eventbridge._put_events(
         {
@@ -60,9 +59,9 @@ def publish(task: Record) -> None:
     )
 
 
-def detail(task: Mapping[str, Any], updated_at: str) -> Record:
+def detail(task: Mapping[str, Any], updated_at: str) -> JsonObject:
     """The `detail` of a task's state change."""
-    shown: Record = ecs._sanitize({key: value for key, value in task.items() if key not in NOT_IN_EVENTS})
+    shown: JsonObject = ecs._sanitize({key: value for key, value in task.items() if key not in NOT_IN_EVENTS})
     shown["containers"] = [
         {key: value for key, value in container.items() if key not in NOT_IN_EVENTS}
         for container in shown.get("containers", [])
@@ -73,7 +72,7 @@ def detail(task: Mapping[str, Any], updated_at: str) -> Record:
     return {**shown, "updatedAt": updated_at}
 
 
-def complete(task: Record, definition: Mapping[str, Any]) -> None:
+def complete(task: JsonObject, definition: Mapping[str, Any]) -> None:
     """Give a new task what ECS says about it from the start."""
     for member in BLANK_UNTIL_KNOWN:
         if not task.get(member):
@@ -90,14 +89,14 @@ def complete(task: Record, definition: Mapping[str, Any]) -> None:
         _complete_container(task, container)
 
 
-def _apply_size(task: Record) -> None:
+def _apply_size(task: JsonObject) -> None:
     overrides = task.get("overrides") or {}
     for member in ("cpu", "memory"):
         if overrides.get(member):
             task[member] = str(overrides[member])
 
 
-def _apply_overrides(task: Record, definition: Mapping[str, Any]) -> None:
+def _apply_overrides(task: JsonObject, definition: Mapping[str, Any]) -> None:
     # ECS lists every container, also those of which nothing is overridden (recorded RUNNING sample: [{"name": ...}]).
     overrides = dict(task.get("overrides") or {})
     given = list(overrides.get("containerOverrides") or [])
@@ -106,7 +105,7 @@ def _apply_overrides(task: Record, definition: Mapping[str, Any]) -> None:
     task["overrides"] = {**overrides, "containerOverrides": [*given, *others]}
 
 
-def _complete_container(task: Record, container: Record) -> None:
+def _complete_container(task: JsonObject, container: JsonObject) -> None:
     cluster_and_task = task["taskArn"].split(":task/", 1)[1]
     account = account_of(task["taskArn"])
     container["containerArn"] = f"arn:aws:ecs:{get_region()}:{account}:container/{cluster_and_task}/{uuid4()}"
@@ -123,12 +122,12 @@ def _override_of(task: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return next((override for override in overrides if override.get("name") == name), {})
 
 
-def _precreated_interface(task: Record) -> Record:
+def _precreated_interface(task: JsonObject) -> JsonObject:
     subnet = [{"name": "subnetId", "value": task["_subnet"]}] if task.get("_subnet") else []
     return {"id": str(uuid4()), "type": "ElasticNetworkInterface", "status": "PRECREATED", "details": subnet}
 
 
-def attach_interface(task: Record) -> None:
+def attach_interface(task: JsonObject) -> None:
     """Give an awsvpc task its network interface; here every one of them is this machine."""
     for interface in task["attachments"]:
         interface.update(type="eni", status="ATTACHED")
@@ -137,7 +136,7 @@ def attach_interface(task: Record) -> None:
             container["networkInterfaces"] = [{"attachmentId": interface["id"], "privateIpv4Address": LOCAL_ADDRESS}]
 
 
-def detach_interface(task: Record) -> None:
+def detach_interface(task: JsonObject) -> None:
     """Take an awsvpc task's network interface away again."""
     for interface in task["attachments"]:
         interface["status"] = "DELETED"

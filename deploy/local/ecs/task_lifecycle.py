@@ -20,14 +20,15 @@ from ministack.services import ecs, ecs_metadata
 
 from deploy.local.ecs import task_events
 from deploy.local.ecs.containers import Container
-from deploy.local.ecs.task_events import Record
+from deploy.local.fills.responses import JsonObject
+from schemas.errors import JobferryError
 
 ESSENTIAL_EXITED = "Essential container in task exited"
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 RELAUNCH_AFTER = 5.0  # seconds; ECS throttles a service whose tasks keep failing
 
 
-class TaskFailedToStart(Exception):
+class TaskStartError(JobferryError):
     """A task cannot start; its message is the stoppedReason. `container` names the culprit where there is one."""
 
     def __init__(self, reason: str, container: str | None = None) -> None:
@@ -38,8 +39,10 @@ class TaskFailedToStart(Exception):
 class StartedContainers(Protocol):
     """Starts a task's containers, in order; tells `on_exit` of each one's end."""
 
-    def __call__(self, task: Record, definition: Record, on_exit: Callable[[Container], None]) -> dict[str, Container]:
-        """Raises TaskFailedToStart, having stopped what it started."""
+    def __call__(
+        self, task: JsonObject, definition: JsonObject, on_exit: Callable[[Container], None]
+    ) -> dict[str, Container]:
+        """Raises TaskStartError, having stopped what it started."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class StopAsked:
 class TaskLife:
     """One task's life. `live` is its thread; `ask_stop` may be called from any other."""
 
-    def __init__(self, task: Record, definition: Record, start: StartedContainers) -> None:
+    def __init__(self, task: JsonObject, definition: JsonObject, start: StartedContainers) -> None:
         self._task = task
         self._definition = definition
         self._start = start
@@ -71,7 +74,7 @@ class TaskLife:
         try:
             if self._provision():
                 self._await_end()
-        except TaskFailedToStart as failure:
+        except TaskStartError as failure:
             self._note_reason(failure)
             self._stopping(str(failure), "TaskFailedToStart", seen=False)
         self._stop_containers()
@@ -163,11 +166,11 @@ class TaskLife:
             if container.out_of_memory:
                 shown["reason"] = OUT_OF_MEMORY
 
-    def _note_reason(self, failure: TaskFailedToStart) -> None:
+    def _note_reason(self, failure: TaskStartError) -> None:
         if failure.container is not None:
             self._shown(failure.container)["reason"] = str(failure)
 
-    def _shown(self, name: str) -> Record:
+    def _shown(self, name: str) -> JsonObject:
         return next(container for container in self._task["containers"] if container["name"] == name)
 
     def _deprovision(self) -> None:
@@ -191,20 +194,20 @@ class TaskLife:
             task_events.publish(self._task)
 
 
-def changing(task: Record) -> threading.Lock:
+def changing(task: JsonObject) -> threading.Lock:
     """The lock under which a task's record changes, which is also the one under which DescribeTasks reads it."""
     lock: threading.Lock = resource_lock("ecs-task", task["taskArn"])
     return lock
 
 
-def forget_metadata(task: Record) -> None:
+def forget_metadata(task: JsonObject) -> None:
     """Close the metadata endpoints of a stopped task's containers."""
     ecs_metadata.set_task_status(task["taskArn"], known_status="STOPPED", desired_status="STOPPED")
     for token in task.pop("_metadata_tokens", None) or []:
         ecs_metadata.unregister_token(token)
 
 
-def tell_service_running(task: Record) -> None:
+def tell_service_running(task: JsonObject) -> None:
     """Let the service scheduler see a task of its that came up."""
     service = service_key(task)
     if service is not None:
@@ -212,7 +215,7 @@ def tell_service_running(task: Record) -> None:
         ecs._schedule_service_deployment_completion(cluster, service, get_account_id(), get_region(), healthy_task=task)
 
 
-def tell_service_stopped(task: Record) -> None:
+def tell_service_stopped(task: JsonObject) -> None:
     """Let the service scheduler replace a stopped task of its, though not at once if it failed."""
     service = service_key(task)
     if service is None:
@@ -226,7 +229,7 @@ def tell_service_stopped(task: Record) -> None:
         ecs._record_service_task_failure(task)
 
 
-def service_key(task: Record) -> str | None:
+def service_key(task: JsonObject) -> str | None:
     """Where the emulator keeps the service that a task belongs to, if it belongs to one."""
     kind, _, name = task.get("group", "").partition(":")
     return f"{ecs._cluster_name_from_arn(task['clusterArn'])}/{name}" if kind == "service" else None

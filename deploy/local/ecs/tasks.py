@@ -14,16 +14,14 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any
 
-from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, request_scope
+from ministack.core.responses import get_account_id, get_region, json_response, request_scope
 from ministack.services import ecs
 
 from deploy.local.ecs import task_events
 from deploy.local.ecs.container_start import ContainerStarter
-from deploy.local.ecs.task_events import Record
 from deploy.local.ecs.task_lifecycle import TaskLife, changing, tell_service_stopped
 from deploy.local.fills.pinned import replace
-
-Response = tuple[int, dict[str, str], bytes]
+from deploy.local.fills.responses import JsonObject, Response, refused
 
 LONGEST_OVERRIDES = 8192  # characters, JSON syntax included (botocore, ECS TaskOverride)
 MOST_TASKS_A_CALL = 10  # botocore, ECS RunTask
@@ -42,7 +40,7 @@ class NoDocker:
         return []
 
 
-class Tasks:
+class LocalTasks:
     """Every task of the emulator, and who waits for its end."""
 
     def __init__(self, start: ContainerStarter) -> None:
@@ -110,7 +108,9 @@ class Tasks:
         if life is not None:
             life.ask_stop(reason, "UserInitiated")
 
-    def live(self, task: Record, _definition: Any, _overrides: Any, _docker: Any, account: str, region: str) -> None:
+    def live(
+        self, task: JsonObject, _definition: Any, _overrides: Any, _docker: Any, account: str, region: str
+    ) -> None:
         """Be the thread of one task."""
         arn = task["taskArn"]
         with self._lock:
@@ -122,11 +122,11 @@ class Tasks:
             tell_service_stopped(task)
             self._forget_oldest(account, region, arn)
 
-    def _register(self, task: Record) -> Record:
+    def _register(self, task: JsonObject) -> JsonObject:
         definition = definition_of(task)
         task_events.complete(task, definition)
         self._lives[task["taskArn"]] = TaskLife(task, definition, self._start)
-        shown: Record = ecs._sanitize(task)
+        shown: JsonObject = ecs._sanitize(task)
         return shown
 
     def watch(self, arn: str, on_stopped: Callable[[], None]) -> None:
@@ -171,16 +171,10 @@ def no_image_digests(*_: Any) -> bool:
     return False
 
 
-def definition_of(task: Mapping[str, Any]) -> Record:
+def definition_of(task: Mapping[str, Any]) -> JsonObject:
     """The task definition a task is started from, as it is now."""
-    definition: Record = deepcopy(ecs._task_defs[ecs._resolve_td_key(task["taskDefinitionArn"])])
+    definition: JsonObject = deepcopy(ecs._task_defs[ecs._resolve_td_key(task["taskDefinitionArn"])])
     return definition
-
-
-def refused(code: str, message: str) -> Response:
-    """An error answer of ECS."""
-    response: Response = error_response_json(code, message, 400)
-    return response
 
 
 def refuse(request: Mapping[str, Any]) -> Response | None:

@@ -1,1 +1,1 @@
-"""How the emulator starts: in a process of its own, with every fill installed and nothing of the caller's about it."""
+"""The emulator as a process of its own: every fill installed, nothing of the caller's about it."""

@@ -27,13 +27,14 @@ from hypercorn.config import Config
 from deploy.local.ecs.containers import Reaper
 from deploy.local.ecs.images import Images, load_images
 from deploy.local.emulator import environment
+from schemas.errors import JobferryError
 
 HOST = "127.0.0.1"
 IMAGES = Path(__file__).parents[1] / "ecs" / "images.yaml"
 LAST_REQUESTS = 0.5  # seconds that open requests get at the end; a long poll would take 20
 
 
-class PortTaken(OSError):
+class PortTakenError(JobferryError):
     """Another process listens on the port."""
 
 
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     try:
         listener = listen(options.port)
-    except PortTaken as error:
+    except PortTakenError as error:
         print(error, file=sys.stderr)
         return 1
     scratch = Path(tempfile.mkdtemp(prefix="jobferry-local-"))
@@ -84,7 +85,7 @@ def listen(port: int) -> socket.socket:
     """Take the port before anything else is done.
 
     Raises:
-        PortTaken: somebody else has it.
+        PortTakenError: somebody else has it.
     """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -95,7 +96,7 @@ def listen(port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         message = f"Port {port} of {HOST} cannot be used ({error.strerror}): choose another with --port."
-        raise PortTaken(message) from error
+        raise PortTakenError(message) from error
     return listener
 
 

@@ -16,7 +16,7 @@ from deploy.local.ecs import task_events
 from deploy.local.ecs.container_start import ContainerStarter, Machine, search_path
 from deploy.local.ecs.containers import Reaper
 from deploy.local.ecs.images import Images
-from deploy.local.ecs.tasks import Tasks
+from deploy.local.ecs.tasks import LocalTasks
 from deploy.local.fills import functions, role_credentials
 from deploy.local.fills.call_log import CallLog, nobody
 from deploy.local.fills.pinned import replace, require_pin
@@ -31,7 +31,7 @@ def install(
     """Fill every gap, and give back what must be called at the end: it ends all executions, then all containers.
 
     Raises:
-        PinMoved: another ministack is installed, or it lost a part that a fill replaces.
+        PinMovedError: another ministack is installed, or it lost a part that a fill replaces.
     """
     require_pin()
     replace(app, "_collect_scripts", no_scripts)
@@ -44,7 +44,7 @@ def install(
         python_path=str(PROJECT),
     )
     tell = calls.tell if calls else nobody
-    tasks = Tasks(ContainerStarter(images, machine, reaper, tell))
+    tasks = LocalTasks(ContainerStarter(images, machine, reaper, tell))
     tasks.install()
     task_events.install()
     states_language.install()

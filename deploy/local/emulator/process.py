@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from schemas.errors import JobferryError
+
 PROJECT = Path(__file__).resolve().parents[3]
 HEALTH = "/_ministack/health"
 # Version 1 of the AWS CLI takes no endpoint for SQS from the environment in any region that it has an old host name
@@ -20,11 +22,11 @@ HEALTH = "/_ministack/health"
 REGION = "eu-central-2"
 
 
-class EmulatorFailed(RuntimeError):
+class EmulatorFailedError(JobferryError):
     """The emulator did not come up."""
 
 
-class EmulatorEnded(EmulatorFailed):
+class EmulatorEndedError(EmulatorFailedError):
     """The emulator ended before it came up; why, it has written to standard error itself."""
 
 
@@ -85,7 +87,7 @@ class EmulatorProcess:
         """Start it and wait until it answers.
 
         Raises:
-            EmulatorFailed: it ended early, or did not answer in time.
+            EmulatorFailedError: it ended early, or did not answer in time.
         """
         deadline = time.monotonic() + self._ready_within
         self._process = subprocess.Popen(
@@ -130,7 +132,7 @@ class EmulatorProcess:
     @property
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:
-            raise EmulatorFailed("The emulator is not running.")
+            raise EmulatorFailedError("The emulator is not running.")
         return self._process
 
     def _command(self) -> list[str]:
@@ -152,18 +154,20 @@ class EmulatorProcess:
         poll = select.poll()
         poll.register(output, select.POLLIN)
         if not poll.poll(max(deadline - time.monotonic(), 0) * 1000):
-            raise EmulatorFailed(f"The emulator did not come up within {self._ready_within:g} s.")
+            raise EmulatorFailedError(f"The emulator did not come up within {self._ready_within:g} s.")
         line = output.readline().decode().strip()
         if not line:
-            raise EmulatorEnded(f"The emulator ended with status {self._started.wait()} before it came up.")
+            raise EmulatorEndedError(f"The emulator ended with status {self._started.wait()} before it came up.")
         return int(line.rpartition(":")[2])
 
     def _await_health(self, deadline: float) -> None:
         while not self._is_healthy():
             if self._started.poll() is not None:
-                raise EmulatorFailed(f"The emulator ended with status {self._started.returncode} before it answered.")
+                raise EmulatorFailedError(
+                    f"The emulator ended with status {self._started.returncode} before it answered."
+                )
             if time.monotonic() > deadline:
-                raise EmulatorFailed(f"The emulator did not answer within {self._ready_within:g} s.")
+                raise EmulatorFailedError(f"The emulator did not answer within {self._ready_within:g} s.")
             time.sleep(0.02)
 
     def _is_healthy(self) -> bool:

@@ -1,1 +1,1 @@
-"""What the emulator lacks beside ECS and Step Functions, and the one way in which its parts are replaced."""
+"""What all fills stand on (the pin, replacing a part, runs, answers), and those beside ECS and Step Functions."""

@@ -18,6 +18,7 @@ from ministack.services import eventbridge
 from ministack.services import stepfunctions as sfn
 
 from deploy.local.fills.pinned import replace
+from deploy.local.fills.responses import Response
 from deploy.local.fills.role_credentials import role_name
 from deploy.local.fills.runs import CURRENT
 
@@ -39,7 +40,6 @@ NAMING = frozenset(
         "tasks",
     }
 )
-Answer = tuple[int, dict[str, str], bytes]
 
 
 class Tell(Protocol):
@@ -75,10 +75,10 @@ class CallLog:
             self._file.write(json.dumps(call) + "\n")
             self._file.flush()
 
-    def _listening(self, plain: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaitable[Answer]]:
+    def _listening(self, plain: Callable[..., Awaitable[Response]]) -> Callable[..., Awaitable[Response]]:
         async def dispatch(
             method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any], request_id: str
-        ) -> Answer:
+        ) -> Response:
             self._write(call_of(method, path, headers, body, query))
             return await plain(method, path, headers, body, query, request_id)
 

@@ -18,9 +18,8 @@ from typing import Any
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
-from deploy.local.fills.pinned import PinMoved, replace
-
-Record = dict[str, Any]
+from deploy.local.fills.pinned import PinMovedError, replace
+from deploy.local.fills.responses import JsonObject
 
 STARTED_FREELY = 4  # execution environments of one function before a caller waits for one
 WAIT_FOR_A_FREE_ONE = 2.0  # seconds; then one more is started, since the function seems to be slow, not popular
@@ -43,7 +42,7 @@ BOOTSTRAP_CHANGES = (
     ),
 )
 
-_RAISED: ContextVar[Record | None] = ContextVar("raised", default=None)
+_RAISED: ContextVar[JsonObject | None] = ContextVar("raised", default=None)
 
 
 def install() -> None:
@@ -60,11 +59,11 @@ def changed(bootstrap: str) -> str:
     """The bootstrap of Python functions with our changes.
 
     Raises:
-        PinMoved: it no longer says what is to be changed.
+        PinMovedError: it no longer says what is to be changed.
     """
     for old, new in BOOTSTRAP_CHANGES:
         if bootstrap.count(old) != 1:
-            raise PinMoved(f"The Lambda bootstrap no longer has {old!r}")
+            raise PinMovedError(f"The Lambda bootstrap no longer has {old!r}")
         bootstrap = bootstrap.replace(old, new)
     return bootstrap
 
@@ -72,9 +71,9 @@ def changed(bootstrap: str) -> str:
 class LocalWorker(lambda_runtime.Worker):  # type: ignore[misc]
     """An execution environment that knows where an invocation's output ends and what the handler raised."""
 
-    def invoke(self, *arguments: Any, **named: Any) -> Record:
+    def invoke(self, *arguments: Any, **named: Any) -> JsonObject:
         """Invoke the handler once."""
-        result: Record = super().invoke(*arguments, **named)
+        result: JsonObject = super().invoke(*arguments, **named)
         if "raised" in result:
             _RAISED.set(result)
         return result
@@ -124,10 +123,10 @@ class Pool:
         return len(workers) < STARTED_FREELY or any(not worker.in_use for worker in workers)
 
 
-def with_true_errors(plain: Callable[..., Record]) -> Callable[..., Record]:
+def with_true_errors(plain: Callable[..., JsonObject]) -> Callable[..., JsonObject]:
     """An executor whose failures carry the exception's own name and trace, as Lambda's do."""
 
-    def execute(function: Record, event: Any, request_id: str) -> Record:
+    def execute(function: JsonObject, event: Any, request_id: str) -> JsonObject:
         _RAISED.set(None)
         answer = plain(function, event, request_id)
         raised = _RAISED.get()

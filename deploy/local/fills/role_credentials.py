@@ -15,9 +15,8 @@ from ministack.core.responses import get_account_id
 from ministack.services import iam, lambda_svc, s3
 
 from deploy.local.fills.pinned import replace
+from deploy.local.fills.responses import JsonObject
 from schemas.arn import name_of
-
-Record = dict[str, Any]
 
 DEFAULT_ACCOUNT = "000000000000"
 NO_ROLE = "test"
@@ -44,10 +43,10 @@ def role_name(role_arn: str) -> str:
     return name_of(role_arn)
 
 
-def to_functions(plain: Callable[[Record], dict[str, str]]) -> Callable[[Record], dict[str, str]]:
+def to_functions(plain: Callable[[JsonObject], dict[str, str]]) -> Callable[[JsonObject], dict[str, str]]:
     """The credentials of functions, with their roles' keys."""
 
-    def credentials(function: Record) -> dict[str, str]:
+    def credentials(function: JsonObject) -> dict[str, str]:
         given = plain(function)
         return {**given, "AWS_ACCESS_KEY_ID": access_key(function.get("Role"), given["AWS_ACCESS_KEY_ID"])}
 

@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-Record = dict[str, Any]
+from deploy.local.fills.responses import JsonObject
 
 
-class ExecutionOver(SystemExit):
+class ExecutionOverError(SystemExit):
     """The execution ended while one of its states was busy. A SystemExit, so that a branch's thread ends mutely."""
 
 
 class Run:
     """The thread side of an execution. `over` and every change a state waits for are told through one condition."""
 
-    def __init__(self, execution: Record, definition: Mapping[str, Any], scope: tuple[str, str]) -> None:
+    def __init__(self, execution: JsonObject, definition: Mapping[str, Any], scope: tuple[str, str]) -> None:
         self.execution = execution
         self.definition = definition
         self.scope = scope
@@ -54,12 +54,12 @@ class Run:
         """Wait until `done()`; False when `deadline()`, a monotonic time that may move, passes first.
 
         Raises:
-            ExecutionOver: the execution ended meanwhile.
+            ExecutionOverError: the execution ended meanwhile.
         """
         with self.changed:
             while not done():
                 if self.is_over:
-                    raise ExecutionOver
+                    raise ExecutionOverError
                 left = deadline() - time.monotonic()
                 if left <= 0:
                     return False
@@ -70,7 +70,7 @@ class Run:
         """Wait for a time.
 
         Raises:
-            ExecutionOver: the execution ended meanwhile.
+            ExecutionOverError: the execution ended meanwhile.
         """
         until = time.monotonic() + seconds
         self.wait_until(lambda: False, lambda: until)

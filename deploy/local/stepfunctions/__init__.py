@@ -1,1 +1,1 @@
-"""Step Functions as AWS runs it: executions, the states language, and the ECS integrations."""
+"""Step Functions as AWS runs it: executions and redrives, states, task tokens, and the integration with ECS."""

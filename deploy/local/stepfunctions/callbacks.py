@@ -14,14 +14,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ministack.core.responses import error_response_json, json_response
+from ministack.core.responses import json_response
 from ministack.services import stepfunctions as sfn
 
 from deploy.local.fills.pinned import replace
-from deploy.local.stepfunctions.task_states import CURRENT_ATTEMPT, WAIT_FOR_TOKEN, Attempt
-
-Json = Any
-Response = tuple[int, dict[str, str], bytes]
+from deploy.local.fills.responses import Json, Response, refused
+from deploy.local.stepfunctions.task_states import CURRENT_ATTEMPT, WAIT_FOR_TOKEN, StateAttempt
 
 CLOSED_KEPT = 10_000
 LONGEST_OUTPUT = 262_144  # bytes (botocore, SensitiveData)
@@ -31,7 +29,7 @@ LONGEST_OUTPUT = 262_144  # bytes (botocore, SensitiveData)
 class Waiting:
     """A state that waits for its token. `outcome` gives the result or raises the failure."""
 
-    attempt: Attempt
+    attempt: StateAttempt
     outcome: Callable[[], Json] | None = None
     beat: float = field(default_factory=time.monotonic)
 
@@ -68,7 +66,7 @@ class TaskTokens:
 
         Raises:
             _ExecutionError: the call failed, the answer was a failure, or none came in time.
-            ExecutionOver: the execution ended meanwhile.
+            ExecutionOverError: the execution ended meanwhile.
         """
         attempt = CURRENT_ATTEMPT.get()
         waiting = Waiting(attempt)
@@ -136,9 +134,3 @@ class TaskTokens:
         if sfn._task_tokens.get(token):  # an activity's
             return self.plain[action](request)
         return refused("InvalidToken", "Invalid Token: 'Invalid token'")
-
-
-def refused(code: str, message: str) -> Response:
-    """An error answer of Step Functions."""
-    response: Response = error_response_json(code, message, 400)
-    return response

@@ -12,8 +12,7 @@ from ministack.services import eventbridge
 from ministack.services import stepfunctions as sfn
 
 from deploy.local.fills.pinned import replace
-
-Record = dict[str, Any]
+from deploy.local.fills.responses import JsonObject
 
 # "If the combined escaped input and escaped output exceeds 248 KB, the input is excluded; if the escaped output
 # exceeds 248 KB, the output is too" (SFN guide, cw-events).
@@ -28,19 +27,19 @@ def install() -> None:
     replace(sfn, "_emit_execution_status_event", publish)
 
 
-def add_event(execution: Record, event_type: str, details: Mapping[str, Any] | None = None) -> Record:
+def add_event(execution: JsonObject, event_type: str, details: Mapping[str, Any] | None = None) -> JsonObject:
     """Append to the history of a running execution; what a state does after the end is not recorded."""
     if execution["status"] != "RUNNING":
         return {"id": 0}
     return _append(execution, event_type, details)
 
 
-def record_last(execution: Record, event_type: str, details: Mapping[str, Any]) -> None:
+def record_last(execution: JsonObject, event_type: str, details: Mapping[str, Any]) -> None:
     """Append the event of an execution's end."""
     _append(execution, event_type, details)
 
 
-def _append(execution: Record, event_type: str, details: Mapping[str, Any] | None) -> Record:
+def _append(execution: JsonObject, event_type: str, details: Mapping[str, Any] | None) -> JsonObject:
     with _WRITING:
         number = len(execution["events"]) + 1
         event = {
@@ -73,7 +72,7 @@ def publish(execution: Mapping[str, Any]) -> None:
     )
 
 
-def status_detail(execution: Mapping[str, Any]) -> Record:
+def status_detail(execution: Mapping[str, Any]) -> JsonObject:
     """The `detail` of a status event; what there is not is an explicit null (recorded by localstack, Feb 2024)."""
     output = execution.get("output") if execution["status"] == "SUCCEEDED" else None
     escaped_input, escaped_output = escaped_length(execution["input"]), escaped_length(output)
@@ -107,7 +106,7 @@ def escaped_length(text: str | None) -> int:
     return 0 if text is None else len(json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 
-def redrive_members(execution: Mapping[str, Any]) -> Record:
+def redrive_members(execution: Mapping[str, Any]) -> JsonObject:
     """What DescribeExecution says of redrives; a redrivable execution has no reason (recorded, test_global_timeout)."""
     status = execution["status"]
     count = {"redriveCount": execution.get("redriveCount", 0)}

@@ -16,7 +16,6 @@ from contextvars import copy_context
 from typing import Any
 
 from ministack.core.responses import (
-    error_response_json,
     get_account_id,
     get_region,
     json_response,
@@ -26,12 +25,10 @@ from ministack.core.responses import (
 from ministack.services import stepfunctions as sfn
 
 from deploy.local.fills.pinned import replace
-from deploy.local.fills.runs import CURRENT, AlarmClock, ExecutionOver, Run
+from deploy.local.fills.responses import JsonObject, Response, refused
+from deploy.local.fills.runs import CURRENT, AlarmClock, ExecutionOverError, Run
 from deploy.local.stepfunctions import execution_events, walk
 from deploy.local.stepfunctions.states_language import compact
-
-Record = dict[str, Any]
-Response = tuple[int, dict[str, str], bytes]
 
 LONGEST_INPUT = 262_144  # bytes in UTF-8 (botocore, SensitiveData)
 LONGEST_ERROR = 256  # characters (botocore)
@@ -94,12 +91,12 @@ class Executions:
                 return self._plain_start(request)
         return answer_again(existing, request.get("input", "{}"))
 
-    def _existing(self, request: Mapping[str, Any]) -> Record | None:
+    def _existing(self, request: Mapping[str, Any]) -> JsonObject | None:
         machine = sfn._state_machines.get(sfn._resolve_state_machine_arn(request.get("stateMachineArn", "")) or "")
         if not machine or not request.get("name"):
             return None
         arn = f"arn:aws:states:{get_region()}:{get_account_id()}:execution:{machine['name']}:{request['name']}"
-        existing: Record | None = sfn._executions.get(arn)
+        existing: JsonObject | None = sfn._executions.get(arn)
         return existing
 
     def run(self, arn: str) -> None:
@@ -114,13 +111,13 @@ class Executions:
         self._runs[arn] = run
         self._follow(run, machine)
 
-    def _follow(self, run: Run, machine: Record) -> None:
+    def _follow(self, run: Run, machine: JsonObject) -> None:
         if "TimeoutSeconds" in run.definition:
             run.cancel_timeout = self._clock.set(run.definition["TimeoutSeconds"], lambda: time_out(run))
         context = walk.context_of(run, machine)
         token = CURRENT.set(run)
         try:
-            with suppress(ExecutionOver):
+            with suppress(ExecutionOverError):
                 succeed(run, walk.through(run, context))
         except sfn._ExecutionError as error:
             fail(run, error.error, error.cause)
@@ -219,12 +216,6 @@ def answer_again(execution: Mapping[str, Any], given: str) -> Response:
         same: Response = json_response({"executionArn": execution["executionArn"], "startDate": execution["startDate"]})
         return same
     return refused("ExecutionAlreadyExists", f"Execution Already Exists: '{execution['executionArn']}'")
-
-
-def refused(code: str, message: str) -> Response:
-    """An error answer of Step Functions."""
-    response: Response = error_response_json(code, message, 400)
-    return response
 
 
 def does_not_exist(arn: Any) -> Response:

@@ -14,15 +14,13 @@ from uuid import uuid4
 from ministack.services import ecs
 from ministack.services import stepfunctions as sfn
 
-from deploy.local.ecs.tasks import STOPPED_BY_USER, Tasks, definition_of
+from deploy.local.ecs.tasks import STOPPED_BY_USER, LocalTasks, definition_of
 from deploy.local.fills.call_log import Tell, nobody, role_of_machine
 from deploy.local.fills.pinned import replace
-from deploy.local.fills.runs import ExecutionOver
+from deploy.local.fills.responses import Json, JsonObject
+from deploy.local.fills.runs import ExecutionOverError
 from deploy.local.stepfunctions.states_language import compact
-from deploy.local.stepfunctions.task_states import CURRENT_ATTEMPT, Attempt
-
-Json = Any
-Record = dict[str, Any]
+from deploy.local.stepfunctions.task_states import CURRENT_ATTEMPT, StateAttempt
 
 RUN_TASK = "arn:aws:states:::ecs:runTask"
 STARTED_BY = "AWS Step Functions"  # recorded, on .sync only
@@ -41,7 +39,7 @@ TIMES = frozenset(
 )
 
 
-def install(tasks: Tasks, tell: Tell) -> None:
+def install(tasks: LocalTasks, tell: Tell) -> None:
     """Put our integration in the place of the emulator's dispatch entry."""
     replace(sfn, "_invoke_ecs_run_task", RunTask(tasks, tell))
     sfn._SERVICE_DISPATCH[RUN_TASK] = sfn._invoke_ecs_run_task
@@ -50,16 +48,16 @@ def install(tasks: Tasks, tell: Tell) -> None:
 class RunTask:
     """Calls RunTask for a Task state, and waits for the task where the state says .sync."""
 
-    def __init__(self, tasks: Tasks, tell: Tell = nobody) -> None:
+    def __init__(self, tasks: LocalTasks, tell: Tell = nobody) -> None:
         self._tasks = tasks
         self._tell = tell
 
-    def __call__(self, resource: str, arguments: Record) -> Json:
+    def __call__(self, resource: str, arguments: JsonObject) -> Json:
         """The state's result.
 
         Raises:
             _ExecutionError: RunTask was refused, or the task failed.
-            ExecutionOver: the execution ended meanwhile; the task is stopped.
+            ExecutionOverError: the execution ended meanwhile; the task is stopped.
         """
         sync = resource.endswith(".sync")
         request = sfn._pascal_to_camel(arguments)
@@ -73,9 +71,9 @@ class RunTask:
         attempt.submitted(submitted)
         return self._await(attempt, [task["taskArn"] for task in answer["tasks"]])
 
-    def _submit(self, request: Record) -> Record:
+    def _submit(self, request: JsonObject) -> JsonObject:
         status, _, body = self._tasks.run_task(request)
-        answer: Record = json.loads(body)
+        answer: JsonObject = json.loads(body)
         if status >= 400:
             raise refused(status, answer)
         if answer["failures"] and CURRENT_ATTEMPT.get().resource.action != "runTask":
@@ -83,7 +81,7 @@ class RunTask:
         self._tell_run(request, answer["tasks"])
         return answer
 
-    def _tell_run(self, request: Record, tasks: Sequence[Record]) -> None:
+    def _tell_run(self, request: JsonObject, tasks: Sequence[JsonObject]) -> None:
         """What RunTask asks of the caller's role: to run the definition, to pass its roles, and to tag what it made."""
         role = role_of_machine()
         for task in tasks:
@@ -96,12 +94,12 @@ class RunTask:
             if request.get("propagateTags") or request.get("tags"):
                 self._tell(role, "ecs:TagResource", task["taskArn"], **{"ecs:CreateAction": "RunTask"})
 
-    def _await(self, attempt: Attempt, arns: Sequence[str]) -> Json:
+    def _await(self, attempt: StateAttempt, arns: Sequence[str]) -> Json:
         for arn in arns:
             self._tasks.watch(arn, attempt.run.notify)
         try:
             attempt.wait_until(lambda: all(has_stopped(arn) for arn in arns))
-        except (ExecutionOver, sfn._ExecutionError):
+        except (ExecutionOverError, sfn._ExecutionError):
             for arn in arns:
                 self._tell(role_of_machine(), "ecs:StopTask", arn, **{"ecs:cluster": ecs._tasks[arn]["clusterArn"]})
                 self._tasks.ask_stop(arn, STOPPED_BY_USER)
@@ -139,11 +137,11 @@ def refused(status: int, answer: Mapping[str, Any]) -> Exception:
     return error
 
 
-def shown(task: Mapping[str, Any]) -> Record:
+def shown(task: Mapping[str, Any]) -> JsonObject:
     """A task as Step Functions shows it, without the health that its recordings do not have."""
     containers = [{key: value for key, value in each.items() if key != "healthStatus"} for each in task["containers"]]
     told = {key: value for key, value in task.items() if key != "healthStatus"} | {"containers": containers}
-    record: Record = as_sdk(ecs._sanitize(told))
+    record: JsonObject = as_sdk(ecs._sanitize(told))
     return record
 
 
@@ -156,7 +154,7 @@ def as_sdk(value: Json, member: str = "") -> Json:
     return sfn._iso_to_epoch_ms(value) if member in TIMES else value
 
 
-def http_metadata() -> Record:
+def http_metadata() -> JsonObject:
     """What the Java SDK adds to every answer, and Step Functions passes on."""
     request_id = str(uuid4())
     headers = {"x-amzn-RequestId": request_id, "Content-Type": "application/x-amz-json-1.1"}

@@ -14,8 +14,7 @@ from typing import Any
 from ministack.services import stepfunctions as sfn
 
 from deploy.local.fills.pinned import replace
-
-Json = Any
+from deploy.local.fills.responses import Json
 
 RUNTIME_ERROR = "States.Runtime"
 # "A retry or catch on States.ALL won't catch States.Runtime errors"; the same holds for the size limit (SFN guide).
@@ -27,7 +26,7 @@ COMPARED_WITH_A_PATH = tuple(
 )
 
 
-class PathNotFound(sfn._ExecutionError):  # type: ignore[misc]
+class PathNotFoundError(sfn._ExecutionError):  # type: ignore[misc]
     """A path leads nowhere. Worded as AWS does, but for the state's name, which the executor puts before it."""
 
     def __init__(self, path: str, data: Json, field: str | None = None) -> None:
@@ -55,20 +54,20 @@ def resolve_path(path: str, data: Json) -> Json:
     """What a reference path selects; with a wildcard, the list of all it selects.
 
     Raises:
-        PathNotFound: it selects nothing.
+        PathNotFoundError: it selects nothing.
     """
     if not path or path == "$" or not path.startswith("$"):
         return data
     tokens = sfn._parse_jsonpath_tokens(path)
     if tokens is None:
-        raise PathNotFound(path, data)
+        raise PathNotFoundError(path, data)
     selected = [data]
     for kind, key in tokens:
         selected = [found for current in selected for found in step(kind, key, current)]
     if any(kind == "wildcard" for kind, _ in tokens):
         return selected
     if not selected:
-        raise PathNotFound(path, data)
+        raise PathNotFoundError(path, data)
     return selected[0]
 
 
@@ -97,7 +96,7 @@ def resolve_template(template: Json, data: Json, context: Mapping[str, Any] | No
     """A payload template (Parameters, ResultSelector, ItemSelector) filled in.
 
     Raises:
-        PathNotFound: one of its paths leads nowhere.
+        PathNotFoundError: one of its paths leads nowhere.
     """
     if isinstance(template, list):
         return [resolve_template(each, data, context) for each in template]
@@ -121,8 +120,8 @@ def resolve_field(key: str, expression: Json, data: Json, context: Mapping[str, 
         if expression.startswith("$$"):
             return resolve_context_path(expression, context or {})
         return resolve_path(expression, data)
-    except PathNotFound as missing:
-        raise PathNotFound(expression, data, key) from missing
+    except PathNotFoundError as missing:
+        raise PathNotFoundError(expression, data, key) from missing
 
 
 def error_matches(error_equals: Sequence[str], error: str) -> bool:
@@ -149,7 +148,7 @@ def is_present(variable: str, data: Json, context: Mapping[str, Any] | None) -> 
     """Whether a path selects something, null included."""
     try:
         sfn._resolve_path_or_ctx(variable, data, context)
-    except PathNotFound:
+    except PathNotFoundError:
         return False
     return True
 

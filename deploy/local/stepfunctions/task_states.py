@@ -22,11 +22,9 @@ from ministack.core.responses import get_account_id, get_region
 from ministack.services import stepfunctions as sfn
 
 from deploy.local.fills.pinned import replace
+from deploy.local.fills.responses import Json, JsonObject
 from deploy.local.fills.runs import CURRENT, Run
-from deploy.local.stepfunctions.states_language import PathNotFound, compact
-
-Json = Any
-Record = dict[str, Any]
+from deploy.local.stepfunctions.states_language import PathNotFoundError, compact
 
 WAIT_FOR_TOKEN = ".waitForTaskToken"
 TIMEOUT = "States.Timeout"
@@ -62,7 +60,7 @@ def resource_of(arn: str) -> Resource:
 
 
 @dataclass
-class Attempt:
+class StateAttempt:
     """One try of a Task state. Times are seconds; the deadlines are monotonic times."""
 
     run: Run
@@ -81,7 +79,7 @@ class Attempt:
         sfn._add_event(self.run.execution, event_type, {member: {**self.resource.names, **details}})
 
     def submitted(self, output: Json) -> None:
-        """Record that the service took the task."""
+        """JsonObject that the service took the task."""
         self.record("TaskSubmitted", "taskSubmittedEventDetails", {"output": compact(output)})
 
     def wait_until(self, done: Callable[[], bool], deadline: Callable[[], float] | None = None) -> None:
@@ -89,16 +87,18 @@ class Attempt:
 
         Raises:
             _ExecutionError: States.Timeout, when the deadline passes first.
-            ExecutionOver: the execution ended meanwhile.
+            ExecutionOverError: the execution ended meanwhile.
         """
         if not self.run.wait_until(done, deadline or (lambda: self.deadline)):
             raise sfn._ExecutionError(TIMEOUT, None)
 
 
-CURRENT_ATTEMPT: ContextVar[Attempt] = ContextVar("current_attempt")
+CURRENT_ATTEMPT: ContextVar[StateAttempt] = ContextVar("current_attempt")
 
 
-def execute(state: Mapping[str, Any], given: Json, execution: Record, context: Record) -> tuple[Json, str | None]:
+def execute(
+    state: Mapping[str, Any], given: Json, execution: JsonObject, context: JsonObject
+) -> tuple[Json, str | None]:
     """Execute a Task state with its retriers and catchers: its output, and the state that follows."""
     run = CURRENT.get() or Run(execution, {}, (get_account_id(), get_region()))
     retries = Retries(state.get("Retry", []))
@@ -113,13 +113,15 @@ def execute(state: Mapping[str, Any], given: Json, execution: Record, context: R
             run.sleep(delay * sfn._SFN_WAIT_SCALE)
 
 
-def attempt(state: Mapping[str, Any], given: Json, run: Run, context: Record) -> tuple[Json, str | None]:
+def attempt(state: Mapping[str, Any], given: Json, run: Run, context: JsonObject) -> tuple[Json, str | None]:
     """Try once."""
     resource = resource_of(state["Resource"])
     if resource.action.endswith(WAIT_FOR_TOKEN):
         context["Task"] = {"Token": new_token()}
     arguments = arguments_of(state, given, context)
-    one = Attempt(run, resource, seconds(state, "Timeout", given, context), seconds(state, "Heartbeat", given, context))
+    one = StateAttempt(
+        run, resource, seconds(state, "Timeout", given, context), seconds(state, "Heartbeat", given, context)
+    )
     record_scheduled(one, arguments)
     try:
         result = perform(one, arguments, context)
@@ -135,7 +137,7 @@ def new_token() -> str:
     return base64.b64encode(os.urandom(TOKEN_BYTES)).decode()
 
 
-def perform(one: Attempt, arguments: Json, context: Record) -> Json:
+def perform(one: StateAttempt, arguments: Json, context: JsonObject) -> Json:
     """Call the resource, and wait for it as its pattern says."""
     token = CURRENT_ATTEMPT.set(one)
     try:
@@ -149,7 +151,7 @@ def perform(one: Attempt, arguments: Json, context: Record) -> Json:
         CURRENT_ATTEMPT.reset(token)
 
 
-def perform_aside(one: Attempt, arguments: Json) -> Json:
+def perform_aside(one: StateAttempt, arguments: Json) -> Json:
     """Call a resource that answers by itself on a thread of its own, so that it can be given up."""
     with_scope = copy_context().run
     aside = ThreadPoolExecutor(max_workers=1)
@@ -160,8 +162,8 @@ def perform_aside(one: Attempt, arguments: Json) -> Json:
     return answer.result()
 
 
-def record_scheduled(one: Attempt, arguments: Json) -> None:
-    """Record the beginning of an attempt."""
+def record_scheduled(one: StateAttempt, arguments: Json) -> None:
+    """JsonObject the beginning of an attempt."""
     limits = {
         name: int(value)
         for name, value in (("timeoutInSeconds", one.timeout), ("heartbeatInSeconds", one.heartbeat))
@@ -172,8 +174,8 @@ def record_scheduled(one: Attempt, arguments: Json) -> None:
     one.record("TaskStarted", "taskStartedEventDetails", {})
 
 
-def record_failure(one: Attempt, error: sfn._ExecutionError) -> None:
-    """Record the end of an attempt that failed or took too long."""
+def record_failure(one: StateAttempt, error: sfn._ExecutionError) -> None:
+    """JsonObject the end of an attempt that failed or took too long."""
     told = {"error": error.error, "cause": error.cause}
     details = {key: value for key, value in told.items() if value}
     if error.error == TIMEOUT:
@@ -182,14 +184,14 @@ def record_failure(one: Attempt, error: sfn._ExecutionError) -> None:
         one.record("TaskFailed", "taskFailedEventDetails", details)
 
 
-def arguments_of(state: Mapping[str, Any], given: Json, context: Record) -> Json:
+def arguments_of(state: Mapping[str, Any], given: Json, context: JsonObject) -> Json:
     """What the resource is called with."""
     if is_jsonata(state, context):
         return sfn._apply_jsonata_arguments(state, given, context)
     return sfn._apply_parameters(state, sfn._apply_input_path(state, given, context), context)
 
 
-def output_of(state: Mapping[str, Any], given: Json, result: Json, context: Record) -> Json:
+def output_of(state: Mapping[str, Any], given: Json, result: Json, context: JsonObject) -> Json:
     """What the state makes of the result."""
     if is_jsonata(state, context):
         output = sfn._apply_jsonata_output(state, given, context, result=result, default=result)
@@ -200,12 +202,12 @@ def output_of(state: Mapping[str, Any], given: Json, result: Json, context: Reco
     return sfn._apply_output_path(state, sfn._apply_result_path(state, given, selected), context)
 
 
-def is_jsonata(state: Mapping[str, Any], context: Record) -> bool:
+def is_jsonata(state: Mapping[str, Any], context: JsonObject) -> bool:
     """Whether the state is written in JSONata rather than JSONPath."""
     return bool(sfn._state_query_language(state, context) == "JSONata")
 
 
-def seconds(state: Mapping[str, Any], kind: str, given: Json, context: Record) -> float:
+def seconds(state: Mapping[str, Any], kind: str, given: Json, context: JsonObject) -> float:
     """TimeoutSeconds or HeartbeatSeconds, literal or by path; infinite where there is none.
 
     Raises:
@@ -222,19 +224,19 @@ def seconds(state: Mapping[str, Any], kind: str, given: Json, context: Record) -
     return float(value)
 
 
-def seconds_at(path: str, field_name: str, data: Json, context: Record) -> float:
+def seconds_at(path: str, field_name: str, data: Json, context: JsonObject) -> float:
     """The number of seconds that a path leads to."""
     try:
         value = sfn._resolve_path_or_ctx(path, data, context)
-    except PathNotFound as missing:
-        raise PathNotFound(path, data, f"{field_name}Path") from missing
+    except PathNotFoundError as missing:
+        raise PathNotFoundError(path, data, f"{field_name}Path") from missing
     if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
         cause = f"The {field_name}Path parameter must lead to a positive integer, not to {compact(value)}"
         raise sfn._ExecutionError("States.Runtime", cause)
     return value
 
 
-def caught(state: Mapping[str, Any], given: Json, context: Record, error: sfn._ExecutionError) -> tuple[Json, str]:
+def caught(state: Mapping[str, Any], given: Json, context: JsonObject, error: sfn._ExecutionError) -> tuple[Json, str]:
     """Go where a catcher says.
 
     Raises:

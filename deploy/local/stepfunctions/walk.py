@@ -8,10 +8,10 @@ from typing import Any
 from ministack.core.responses import now_iso
 from ministack.services import stepfunctions as sfn
 
-from deploy.local.fills.runs import ExecutionOver, Run
-from deploy.local.stepfunctions.states_language import PathNotFound, compact
+from deploy.local.fills.responses import Json
+from deploy.local.fills.runs import ExecutionOverError, Run
+from deploy.local.stepfunctions.states_language import PathNotFoundError, compact
 
-Json = Any
 Context = dict[str, Any]
 
 LARGEST_PAYLOAD = 262_144  # bytes of a state's input or output (SFN guide, quotas)
@@ -39,12 +39,12 @@ def through(run: Run, context: Context) -> Json:
     """Walk from the state a run stands at to the end, and give the output.
 
     Raises:
-        ExecutionOver: the execution was ended from outside.
+        ExecutionOverError: the execution was ended from outside.
     """
     following: str | None = run.state
     while following is not None:
         if run.is_over:
-            raise ExecutionOver
+            raise ExecutionOverError
         run.state = following
         run.input, following = one_state(run, context)
     return run.input
@@ -62,7 +62,7 @@ def one_state(run: Run, context: Context) -> tuple[Json, str | None]:
     entered = sfn._add_event(run.execution, f"{kind}StateEntered", details)
     try:
         output, following = execute(state, given, run, context)
-    except PathNotFound as missing:
+    except PathNotFoundError as missing:
         where = f"An error occurred while executing the state '{name}' (entered at the event id #{entered['id']}). "
         raise sfn._ExecutionError(missing.error, where + missing.cause) from missing
     require_fitting(name, output)
