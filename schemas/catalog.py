@@ -131,6 +131,7 @@ class JobType(Contract):
 
     stages: tuple[StageTemplate, ...] = Field(min_length=1, max_length=MAX_STAGES)
     parameters: dict[Name, Parameter] = Field(default_factory=dict)
+    requires_input_file: bool = Field(default=False, description="Whether a request without input_file is refused.")
 
 
 class Catalog(Contract):

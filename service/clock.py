@@ -15,6 +15,11 @@ def wall_clock() -> float:
     return time.time()
 
 
+def seconds_between(start: float | None, end: float | None) -> float | None:
+    """How long something took, to the millisecond, as a log tells it; nothing where an end of it is not known."""
+    return None if start is None or end is None else round(end - start, 3)
+
+
 def new_work() -> str:
     """A name for one piece of work, to claim things by: two workings of the same message must not share one."""
     return uuid.uuid4().hex

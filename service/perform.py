@@ -19,7 +19,7 @@ from service.aws.executions import Executions
 from service.aws.objects import Objects
 from service.aws.tasks import Tasks
 from service.aws.topic import Topic
-from service.clock import Clock
+from service.clock import Clock, seconds_between
 from service.core.policy.actions import (
     Action,
     Announce,
@@ -79,7 +79,7 @@ class Performer:
         """Do one thing, and say what is known now."""
         match action:
             case StartExecution():
-                return await self._start(action)
+                return await self._start(action, job)
             case AskExecution(job_id=job_id):
                 return await self._ask_execution(job_id, job)
             case AskTask(job_id=job_id, task_arn=arn):
@@ -103,11 +103,12 @@ class Performer:
             case Announce():
                 return (await self._announce(job),)
 
-    async def _start(self, action: StartExecution) -> tuple[Fact, ...]:
+    async def _start(self, action: StartExecution, job: Record) -> tuple[Fact, ...]:
         job_id = action.job_id
         started = await self.executions.start(job_id, action.execution_input, action.trace_header)
         if started is None:
             return await self._ask_execution(job_id, Record.of_job(job_id))
+        log.info("job_started", **_whose(job), seconds=self._seconds_since_request(job))
         return (
             ExecutionChanged(
                 job_id=job_id, arn=started.arn, status="STARTED", observed_via="request", started_at=started.at
@@ -156,6 +157,17 @@ class Performer:
         with self.metrics.underway(ARCHIVES, task.stopped_at or self.now()):
             archived = await self.archive.archive(task, container)
         self.metrics.count(ARCHIVES_DONE)
+        log.info(
+            "log_archived",
+            **_whose(job),
+            task_id=task_id,
+            container=name,
+            status=archived.status,
+            why=archived.why,
+            lines=archived.lines,
+            bytes=archived.bytes,
+            seconds=seconds_between(task.stopped_at, self.now()),
+        )
         return archived
 
     async def _tell_progress(self, job: Record, names: tuple[str, ...]) -> tuple[Fact, ...]:
@@ -182,6 +194,13 @@ class Performer:
         notification = fitted(compose(job, await self._links(job), self.prices, self.redaction))
         await self._publish(job, notification, subject(notification))
         self._count_announced(job, notification.status)
+        log.info(
+            "job_announced",
+            **_whose(job),
+            status=notification.status,
+            notification_id=notification.id,
+            seconds=self._seconds_since_request(job),
+        )
         return Announced(
             record_key=job.key,
             redrive_count=job.redrive_count,
@@ -206,11 +225,22 @@ class Performer:
         if job.execution and job.execution.stopped_at:
             self.metrics.measure(TIME_TO_ANNOUNCE, max(0.0, self.now() - job.execution.stopped_at))
 
+    def _seconds_since_request(self, job: Record) -> float | None:
+        asked = job.request or job.rejection
+        return seconds_between(asked.submitted_at if asked else None, self.now())
+
     async def _links(self, job: Record) -> Links:
         signed = {where: await self.objects.link(*where, self.link_seconds) for where in linked_objects(job)}
         return Links(
             {where: Link(url=link.url, expires_at=iso(link.expires_at) or "") for where, link in signed.items()}
         )
+
+
+def _whose(job: Record) -> dict[str, str | None]:
+    """What every line of a job's life is found by; of a rejection, the names that its request gave."""
+    if job.rejection:
+        return {"job_id": job.rejection.claimed_job_id, "tenant": job.rejection.claimed_tenant}
+    return {"job_id": job.job_id, "tenant": job.request.tenant if job.request else None}
 
 
 def _heard(detail: TaskDetail) -> tuple[Fact, ...]:

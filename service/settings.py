@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -15,6 +18,10 @@ from service.core.redaction import checked_patterns
 ENVIRONMENT_PREFIX = "JOBFERRY_"
 # ECS sends SIGKILL this long after SIGTERM: 30 s by default, 120 s at most on Fargate [botocore, stopTimeout].
 LONGEST_STOP_SECONDS = 120
+# What a job's container is told [service/core/overrides.py]: a worker that runs in one has these too.
+CONTAINER_VARIABLES = frozenset(
+    {"ATTEMPT", "EXECUTION_ARN", "INPUT", "INPUT_FILE", "JOB_ID", "OUTPUT", "STAGE", "USER"}
+)
 _A_QUEUE = "https://sqs.eu-central-1.amazonaws.com/123456789012"
 
 
@@ -125,14 +132,34 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """The settings of this process. Raises SettingsError with one sentence per setting that is missing or wrong."""
+    """The settings of this process.
+
+    Raises:
+        SettingsError: with one sentence per setting that is missing, wrong or not known.
+    """
+    unknown = tuple(_unknown(os.environ))
     try:
-        return Settings()
+        settings = Settings()
     except UnreadableError as error:
         # A setting that is to be JSON, and is not; the library names the field only in its sentence.
         raise SettingsError(f"{error}: give it as JSON.") from None
     except ValidationError as error:
-        raise SettingsError("\n".join(_sentence(item) for item in error.errors(include_input=False))) from None
+        wrong = (_sentence(item) for item in error.errors(include_input=False))
+        raise SettingsError("\n".join((*unknown, *wrong))) from None
+    if unknown:
+        raise SettingsError("\n".join(unknown))
+    return settings
+
+
+def _unknown(names: Iterable[str]) -> Iterator[str]:
+    """A sentence for each variable that bears our name and means nothing: a slip must not pass for a setting."""
+    settings = {name.upper() for name in Settings.model_fields}
+    for name in sorted(names):
+        ours, own = name.upper().startswith(ENVIRONMENT_PREFIX), name.upper().removeprefix(ENVIRONMENT_PREFIX)
+        if ours and own not in settings and own not in CONTAINER_VARIABLES:
+            meant = get_close_matches(own, settings, 1)
+            remedy = f"Did you mean {ENVIRONMENT_PREFIX}{meant[0]}?" if meant else "Remove it."
+            yield f"{name} is no setting of the worker's. {remedy}"
 
 
 def _sentence(item: object) -> str:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import structlog
 
 from service.aws.queue import Message
+from service.clock import seconds_between
 from service.core.admission.request_body import BodyRefusedError, read_json
+from service.core.record.facts import ExecutionChanged, Fact, TaskChanged
 from service.core.record.hearing import Ignored, NotAnEventError, hear
 from service.core.record.record import Record
 from service.metrics import EVENTS_HEARD, EVENTS_IGNORED, EVENTS_UNREADABLE, UNMETERED, Meter
@@ -38,5 +40,31 @@ class Events:
             return None
         job = await self.jobs.merge(fact)
         self.metrics.count(EVENTS_HEARD)
-        log.info("event_heard", job_id=job.job_id, register=fact.register_name, rank=fact.rank)
+        _log_change(fact, job)
         return job
+
+
+def _log_change(fact: Fact, job: Record) -> None:
+    """One line of a job's life, with what the event itself says: the record may know better by now."""
+    whose = {"job_id": fact.record_key.id, "tenant": job.request.tenant if job.request else None}
+    match fact:
+        case TaskChanged():
+            log.info(
+                "task_changed",
+                **whose,
+                stage=fact.stage,
+                attempt=fact.attempt,
+                task_id=fact.task_id,
+                status=fact.last_status,
+                stop_code=fact.stop_code,
+                exit_codes={container.name: container.exit_code for container in fact.containers},
+                seconds=seconds_between(fact.started_at, fact.stopped_at),
+            )
+        case ExecutionChanged():
+            log.info(
+                "execution_changed",
+                **whose,
+                status=fact.status,
+                redrive_count=fact.redrive_count,
+                seconds=seconds_between(fact.started_at, fact.stopped_at),
+            )

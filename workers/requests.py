@@ -15,7 +15,7 @@ from schemas.trace import Trace
 from service.aws.errors import AwsError
 from service.aws.objects import JSON, TEXT, Objects, ObjectTooLargeError
 from service.aws.queue import TRACEPARENT, Message
-from service.clock import Clock
+from service.clock import Clock, seconds_between
 from service.core.admission.admission import Admitted, Refused, admit, conflict
 from service.core.admission.claim_check import Pointer, read_pointer
 from service.core.admission.request_body import MAX_BODY_BYTES
@@ -32,6 +32,7 @@ log = structlog.stdlib.get_logger()
 # Of Step Functions' 262,144 bytes: the input is copied into every state's input, and into status events, which drop
 # it when it is more than 248 KB with escapes. So large stages go to S3 well before.
 LARGEST_TRAVELLING_BYTES = 32_768
+_PROBLEMS_LOGGED = 3  # The notification has them all.
 _POINTER_ANSWERS = {
     "NoSuchKey": "there is no such object",
     "NoSuchBucket": "there is no such bucket",
@@ -91,9 +92,20 @@ class Requests:
         if job.request is None or job.request.digest == fact.digest:
             if job.execution is None:  # Else it is the same request once more.
                 self.metrics.count(REQUESTS_ADMITTED)
+                self._log_admitted(fact)
             return job
         refused = Refused((conflict(fact.job_id),), fact.digest, fact.job_id, fact.tenant, fact.job_type)
         return await self._reject(message, body, refused, job_id_is_taken=True)
+
+    def _log_admitted(self, fact: Requested) -> None:
+        log.info(
+            "job_admitted",
+            job_id=fact.job_id,
+            tenant=fact.tenant,
+            job_type=fact.job_type,
+            stages=[stage.name for stage in fact.stages],
+            seconds=seconds_between(fact.submitted_at, self.now()),
+        )
 
     async def _requested(self, message: Message, admitted: Admitted) -> Requested:
         request, trace = admitted.request, self._trace_of(message)
@@ -142,12 +154,21 @@ class Requests:
     async def _reject(self, message: Message, body: str, refused: Refused, *, job_id_is_taken: bool = False) -> Record:
         """Keep the body, then remember that it was refused: a body is never spoken of before it is safe."""
         self.metrics.count(REQUESTS_REJECTED)
+        submitted_at = message.sent_at or self.now()
+        log.info(
+            "job_rejected",
+            job_id=refused.job_id,
+            tenant=refused.tenant,
+            message_id=message.message_id,
+            problems=[f"{problem.field}: {problem.message}" for problem in refused.problems[:_PROBLEMS_LOGGED]],
+            seconds=seconds_between(submitted_at, self.now()),
+        )
         key = rejected_key(message.message_id)
         await self.objects.put(self.bucket, key, body.encode(errors="surrogatepass"), TEXT)
         return await self.jobs.merge(
             Rejected(
                 message_id=message.message_id,
-                submitted_at=message.sent_at or self.now(),
+                submitted_at=submitted_at,
                 claimed_job_id=refused.job_id,
                 job_id_is_taken=job_id_is_taken,
                 claimed_tenant=refused.tenant,

@@ -41,7 +41,7 @@ async def run_worker(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(name, stopping.set)
     liveness = Liveness(wall_clock)
     async with AsyncExitStack() as opened:
-        runtime = await _unless_stopped(stopping, opened.enter_async_context(open_runtime(settings)))
+        runtime = await _unless_stopped(stopping, _open(opened, settings))
         if runtime is not None:
             await opened.enter_async_context(health_page(liveness, settings.health_port))
             told = metrics_reported(runtime.metrics, settings.stack, wall_clock, _to_standard_output)
@@ -49,6 +49,13 @@ async def run_worker(settings: Settings) -> None:
             log.info("worker_started", images=len(runtime.catalog.images), job_types=len(runtime.catalog.job_types))
             await work_until_stopped(Worker(runtime, liveness, stopping))
     log.info("worker_stopped")
+
+
+async def _open(opened: AsyncExitStack, settings: Settings) -> Runtime:
+    """Everything opened, and its table looked at: a wrong one would fail every message instead."""
+    runtime = await opened.enter_async_context(open_runtime(settings))
+    await runtime.table.check()
+    return runtime
 
 
 async def _unless_stopped(stopping: asyncio.Event, opening: Coroutine[None, None, Runtime]) -> Runtime | None:

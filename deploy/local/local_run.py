@@ -16,7 +16,6 @@ from deploy.local.emulator.process import EmulatorProcess
 from deploy.local.stack import PROJECT, Stack, deploy
 
 CATALOG = PROJECT / "deploy" / "catalog.yaml"
-ENV_FILE = "local.env"
 # What on AWS takes its time is quick here, so waiting for it would only be waiting.
 QUICK: Mapping[str, str] = {
     "JOBFERRY_POLL_SECONDS": "1",
@@ -38,13 +37,7 @@ class LocalRun:
     stack: Stack
     environment: Mapping[str, str]
     session: boto3.Session
-
-    def write_env_file(self, folder: Path) -> Path:
-        """Write the settings as plain KEY=VALUE lines, for any AWS client to join."""
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / ENV_FILE
-        path.write_text("".join(f"{name}={value}\n" for name, value in sorted(self.environment.items())))
-        return path
+    aws: EmulatorProcess
 
     @contextmanager
     def worker(self, *, log: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
@@ -66,7 +59,12 @@ class LocalRun:
 
 @contextmanager
 def local_run(
-    port: int = 0, *, parameters: Mapping[str, str] | None = None, calls: Path | None = None
+    port: int = 0,
+    *,
+    parameters: Mapping[str, str] | None = None,
+    calls: Path | None = None,
+    settings: Mapping[str, str] | None = None,
+    output: int | None = None,
 ) -> Iterator[LocalRun]:
     """The system without a worker, for as long as the context lasts.
 
@@ -74,9 +72,11 @@ def local_run(
         port: where the embedded AWS answers; 0 takes a free port.
         parameters: of the template, where they are to differ from the local run's.
         calls: where to write down who called what.
+        settings: of the worker's, where they are to differ from the local run's; what the stack made it names itself.
+        output: an open file descriptor for what containers print.
     """
     with ExitStack() as stack:
-        aws = stack.enter_context(EmulatorProcess(port, calls=calls))
+        aws = stack.enter_context(EmulatorProcess(port, calls=calls, output=output))
         environment = aws.environment
         # Clients of this process find the embedded AWS as everyone does, by the standard variables.
         stack.enter_context(_variables(environment))
@@ -85,8 +85,15 @@ def local_run(
         yield LocalRun(
             endpoint_url=aws.endpoint_url,
             stack=deployed,
-            environment={**environment, **deployed.settings(CATALOG), **QUICK},
+            environment={
+                **environment,
+                "JOBFERRY_CATALOG": str(CATALOG),
+                **QUICK,
+                **(settings or {}),
+                **deployed.settings(),
+            },
             session=session,
+            aws=aws,
         )
 
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from deploy.local.emulator.process import EmulatorEndedError, EmulatorFailedError
-from deploy.local.local_run import LocalRun, local_run
-from deploy.stacks import DeployError
+from rich.console import Console
 
-FOLDER = Path(".jobferry")
+from deploy.local.emulator.process import EmulatorEndedError
+from deploy.local.folder import FOLDER, open_to_write, settings_file
+from deploy.local.job_life import JobLife
+from deploy.local.local_run import LocalRun, local_run
+from schemas.errors import JobferryError
+
+PREFIX, CATALOG = "JOBFERRY_", "JOBFERRY_CATALOG"
 _LOOK_SECONDS = 0.5
 
 
 def serve(port: int) -> int:
-    """Run until told to stop, or until the worker ends by itself, which is an error."""
+    """Run until told to stop, or until the worker or the AWS ends by itself, which is an error."""
     told = threading.Event()
 
     def tell(_number: int, _frame: FrameType | None) -> None:
@@ -29,35 +36,69 @@ def serve(port: int) -> int:
     try:
         return _serve(port, told)
     except EmulatorEndedError:
-        return 1
-    except (EmulatorFailedError, DeployError) as error:
+        return 1  # It has said why itself.
+    except JobferryError as error:
         print(error, file=sys.stderr)
         return 1
 
 
 def _serve(port: int, told: threading.Event) -> int:
-    with local_run(port) as run, run.worker() as worker:
-        env_file = run.write_env_file(FOLDER)
-        print(_where(run, env_file), flush=True)
-        _await(told, worker)
-        failed = worker.poll() is not None
-        _forget(run, env_file)
-    print("The worker ended by itself: its log is above." if failed else "Stopped.", flush=True)
-    return 1 if failed else 0
+    life = JobLife(Console(highlight=False))
+    with ExitStack() as stack:
+        output = stack.enter_context(_read_aside(life.containers))
+        run = stack.enter_context(local_run(port, settings=own_settings(os.environ), output=output))
+        env_file = stack.enter_context(settings_file(FOLDER, run.environment, run.aws.port))
+        log_file = env_file.with_name(env_file.stem.replace("local", "worker", 1) + ".log")
+        log = stack.enter_context(open_to_write(log_file))
+        seen = stack.enter_context(_read_aside(lambda lines: life.worker(_kept(lines, log.write))))
+        worker = stack.enter_context(run.worker(log=seen))
+        if not told.is_set():
+            print(_where(run, env_file, log_file), flush=True)
+        ended = _await(told, worker, run)
+    print(ended or "Stopped.", flush=True)
+    return 1 if ended else 0
 
 
-def _forget(run: LocalRun, env_file: Path) -> None:
-    """Remove the settings, unless another run in this folder has written its own over them."""
-    if env_file.exists() and f"AWS_ENDPOINT_URL={run.endpoint_url}\n" in env_file.read_text():
-        env_file.unlink()
+def own_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """The settings that this shell gives to the worker; a catalogue's file is found from here."""
+    own = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
+    catalog = own.get(CATALOG, "")
+    if catalog and not catalog.startswith("s3://"):
+        own[CATALOG] = str(Path(catalog).resolve())
+    return own
 
 
-def _await(told: threading.Event, worker: subprocess.Popen[bytes]) -> None:
-    while not told.wait(_LOOK_SECONDS) and worker.poll() is None:
-        pass
+@contextmanager
+def _read_aside(show: Callable[[Iterable[bytes]], None]) -> Iterator[int]:
+    """A pipe to write to; what comes is shown from a thread, to its end."""
+    source, sink = os.pipe()
+    with os.fdopen(source, "rb") as lines:
+        thread = threading.Thread(target=show, args=(lines,), daemon=True, name="show")
+        thread.start()
+        try:
+            yield sink
+        finally:
+            os.close(sink)
+            thread.join()
 
 
-def _where(run: LocalRun, env_file: Path) -> str:
+def _kept(lines: Iterable[bytes], keep: Callable[[bytes], object]) -> Iterator[bytes]:
+    for line in lines:
+        keep(line)
+        yield line
+
+
+def _await(told: threading.Event, worker: subprocess.Popen[bytes], run: LocalRun) -> str:
+    """Wait for the end; a sentence where nobody asked for it."""
+    while not told.wait(_LOOK_SECONDS):
+        if (status := run.aws.poll()) is not None:
+            return f"The AWS on this machine is gone (it ended with status {status}), and all that was in it."
+        if worker.poll() is not None:
+            return "The worker ended by itself: its log is above."
+    return ""
+
+
+def _where(run: LocalRun, env_file: Path, log_file: Path) -> str:
     outputs = run.stack.outputs
     return f"""\
 Jobferry runs at {run.endpoint_url}, until Ctrl-C.
@@ -67,11 +108,15 @@ Jobferry runs at {run.endpoint_url}, until Ctrl-C.
   logs           s3://{outputs["LogBucketName"]}/jobs/
   records        DynamoDB table {outputs["JobsTableName"]}
   executions     {outputs["StateMachineArn"]}
+  catalogue      {run.environment[CATALOG]}
   settings       {env_file}
+  worker's log   {log_file}
 
 In another terminal, with the AWS CLI:
 
   set -a; . {env_file}; set +a
   aws sqs send-message --queue-url "$JOBFERRY_REQUEST_QUEUE_URL" \\
     --message-body '{{"stages": [{{"image": "image_1", "command": ["echo", "hello", "world"]}}], "user": "ifgeek"}}'
+
+What becomes of jobs is shown here.
 """

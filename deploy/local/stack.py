@@ -36,8 +36,8 @@ class Stack:
         """The name of the worker's role, which is its access key here: by it the worker is known."""
         return name_of(self.outputs["WorkerRoleArn"])
 
-    def settings(self, catalog: Path) -> dict[str, str]:
-        """The worker's settings, for this stack."""
+    def settings(self) -> dict[str, str]:
+        """The settings that say to the worker what this stack is made of."""
         return {
             "JOBFERRY_REQUEST_QUEUE_URL": self.outputs["RequestQueueUrl"],
             "JOBFERRY_EVENT_QUEUE_URL": self.outputs["EventQueueUrl"],
@@ -45,7 +45,6 @@ class Stack:
             "JOBFERRY_TOPIC_ARN": self.outputs["TopicArn"],
             "JOBFERRY_LOG_BUCKET": self.outputs["LogBucketName"],
             "JOBFERRY_JOBS_TABLE": self.outputs["JobsTableName"],
-            "JOBFERRY_CATALOG": str(catalog),
             "JOBFERRY_TASK_FAMILY_PREFIX": self.outputs["TaskFamilyPrefix"],
         }
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from service.core.record.facts import (
 )
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
+from service.settings import SettingsError
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -30,6 +32,20 @@ if TYPE_CHECKING:
 OPEN_JOBS_INDEX = "open_jobs"
 SHARDS = 8
 _REGISTER = "r#"
+_NO_JOB = "no-job"
+_AS_THE_TEMPLATE = "as deploy/template.yaml makes it"
+_WRONG_TABLE = {
+    "AccessDeniedException": "this role may not read it",
+    "ResourceNotFoundException": "there is no such table in this account and region",
+    "ValidationException": f"it must have the key job_id, a string, {_AS_THE_TEMPLATE}",
+}
+_NEEDS_INDEX = f"it must have the index open_jobs over open_shard, a string, and due_at, a number, {_AS_THE_TEMPLATE}"
+_WRONG_INDEX = {
+    "AccessDeniedException": "this role may not query its index open_jobs",
+    # DynamoDB says the former of an index that is not there, moto the latter.
+    "ValidationException": _NEEDS_INDEX,
+    "ResourceNotFoundException": _NEEDS_INDEX,
+}
 _DAY_SECONDS = 86_400
 # These need no record before them; all others are about one that there is.
 _OPENING = (Requested, Rejected)
@@ -49,6 +65,27 @@ class JobsTable:
     grace_seconds: float
     retention_days: int
     now: Clock
+
+    async def check(self) -> None:
+        """Ask for what the table must have, by the calls that the work will make.
+
+        Raises:
+            SettingsError: the table is not there, or lacks the key or the index.
+        """
+        with self._told(_WRONG_TABLE):
+            await self.read(RecordKey.of_job(_NO_JOB))
+        with self._told(_WRONG_INDEX):
+            await self.due(shard=0, at=0, limit=1)
+
+    @contextmanager
+    def _told(self, reasons: Mapping[str, str]) -> Iterator[None]:
+        try:
+            yield
+        except AwsError as error:
+            # What else goes wrong may pass, and work that meets it again is tried again.
+            if error.code in reasons:
+                why = reasons[error.code]
+                raise SettingsError(f"JOBFERRY_JOBS_TABLE ({self.name}) cannot be used: {why}.") from None
 
     async def merge(self, fact: Fact) -> Record:
         """Hear a fact and answer with the whole record, also where the record knew better.

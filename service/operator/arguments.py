@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
 
 from workers.probe import DEFAULT_PORT, PORT_VARIABLE
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The verb, `command`, and its options."""
+def command_line() -> argparse.ArgumentParser:
+    """What reads the verb, `command`, and its options; without a verb it is None."""
     parser = argparse.ArgumentParser(prog="jobferry", description="An event-driven job queue on AWS.")
-    commands = parser.add_subparsers(dest="command", required=True)
+    parser.add_argument("--version", action="store_true", help="print the version")
+    commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("worker", help="run the worker; its settings are the JOBFERRY_* variables")
     health = commands.add_parser("health", help="ask the worker on this machine whether it is ready")
     port = os.environ.get(PORT_VARIABLE, DEFAULT_PORT)
@@ -26,7 +26,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     _add_doctor_options(commands.add_parser("doctor", help="say what of a deployment is wrong, and the remedy"))
     _add_catalog_actions(commands.add_parser("catalog", help="compare the catalogue with the account"))
     _add_dead_letter_actions(commands.add_parser("dlq", help="look into the dead-letter queues"))
-    return parser.parse_args(arguments)
+    return parser
 
 
 def port_number(text: str) -> int:
@@ -63,3 +63,5 @@ def _add_dead_letter_actions(parser: argparse.ArgumentParser) -> None:
             action.add_argument("message_id", nargs="?" if name == "replay" else None)
         if name == "replay":
             action.add_argument("--all", action="store_true", help="every dead letter of all queues")
+        if name == "drop":
+            action.add_argument("--yes", action="store_true", help="without being asked first")

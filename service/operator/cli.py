@@ -3,22 +3,43 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-from service.operator.arguments import parse
+from service.operator.arguments import command_line
 
-# What the local run is made of beside the worker: a part that the image leaves out, and the packages of its extra.
-_LOCAL_RUN = ("deploy.local", "ministack", "hypercorn", "PIL", "rich")
-
+INTERRUPTED, NOBODY_READS = 130, 141  # as of a command that SIGINT or SIGPIPE ended
 # What the local run is made of beside the worker: a part that the image leaves out, and the packages of its extra.
 _LOCAL_RUN = ("deploy.local", "ministack", "hypercorn", "PIL", "rich")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status says whether it went well."""
-    options = parse(arguments)
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # As behind `| head`: whoever read has seen enough. Python would try once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
+    return status
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    parser = command_line()
+    options = parser.parse_args(arguments)
+    if options.version:
+        from importlib.metadata import version
+
+        print(f"jobferry {version('jobferry')}")
+        return 0
+    if options.command is None:
+        parser.print_help()
+        return 0
     # Each command is imported when it is asked for: a health check must be cheap, and the worker in its container has
     # no local run and no need of one.
     match options.command:

@@ -4,18 +4,37 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from datetime import UTC, datetime
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 from service.aws.session import session_of
 from service.operator.dead_letters import DeadLetter, DeadLetters
 from service.operator.deployed_stack import deployed_stack
-from service.settings import read_settings
+from service.settings import SettingsError, read_settings
+
+_REMEDY = (
+    "Look at AWS_ENDPOINT_URL, at the region, and at the credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+    "AWS_PROFILE."
+)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do what was asked for; 1 where there is no such message. Raises SettingsError where no queue is named."""
+    """Do what was asked for; 1 where there is no such message, or where it is not to be dropped after all.
+
+    Raises:
+        SettingsError: no queue is named, or AWS does not answer.
+    """
+    try:
+        return _run(options)
+    except (BotoCoreError, ClientError) as error:
+        why = " ".join(str(error).split()).rstrip(".")
+        raise SettingsError(f"AWS cannot be asked: {why}. {_REMEDY}") from None
+
+
+def _run(options: argparse.Namespace) -> int:
     letters = _letters(session_of(os.environ), options.stack)
     if options.action == "list":
         return _list(letters)
@@ -24,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     if options.message_id is None:
         print("Name the message to replay, or say --all.")
         return 2
-    return _one(letters, options.action, options.message_id)
+    return _one(letters, options)
 
 
 def _letters(session: boto3.Session, stack_name: str | None) -> DeadLetters:
@@ -66,12 +85,12 @@ def _replay_all(letters: DeadLetters) -> int:
     return 0
 
 
-def _one(letters: DeadLetters, action: str, message_id: str) -> int:
-    letter = letters.find(message_id)
+def _one(letters: DeadLetters, options: argparse.Namespace) -> int:
+    letter = letters.find(options.message_id)
     if letter is None:
-        print(f"No dead letter has the id {message_id}: `jobferry dlq list` shows those there are.")
+        print(f"No dead letter has the id {options.message_id}: `jobferry dlq list` shows those there are.")
         return 1
-    match action:
+    match options.action:
         case "show":
             print(_why(letter))
             print(letter.body)
@@ -79,9 +98,28 @@ def _one(letters: DeadLetters, action: str, message_id: str) -> int:
             letters.replay(letter)
             print(f"{letter.message_id} was sent back to {letters.sources[letter.queue]}.")
         case "drop":
-            letters.drop(letter)
-            print(f"{letter.message_id} was deleted.")
+            return _drop(letters, letter, sure=options.yes)
     return 0
+
+
+def _drop(letters: DeadLetters, letter: DeadLetter, *, sure: bool) -> int:
+    """Delete it for good, once that is meant: there is no other copy."""
+    if not sure and not sys.stdin.isatty():
+        print("Nobody can be asked here: say --yes to delete it for good.")
+        return 2
+    if not sure and not _agreed(f"{letter.beginning}\nDelete it for good? [y/N] "):
+        print("It stays.")
+        return 1
+    letters.drop(letter)
+    print(f"{letter.message_id} was deleted.")
+    return 0
+
+
+def _agreed(question: str) -> bool:
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
 
 
 def _why(letter: DeadLetter) -> str:

@@ -79,7 +79,7 @@ def test_what_was_set_aside_is_found_by_the_stacks_name(whole: Patient, capsys: 
     assert (first.split()[1], last) == ("undelivered", "1 dead letter.")
     assert cli.main(["dlq", "show", first.split()[0], "--stack", "jobferry"]) == 0
     assert '{"source": "aws.ecs"}' in capsys.readouterr().out
-    assert cli.main(["dlq", "drop", first.split()[0], "--stack", "jobferry"]) == 0
+    assert cli.main(["dlq", "drop", first.split()[0], "--stack", "jobferry", "--yes"]) == 0
     assert cli.main(["dlq", "list", "--stack", "jobferry"]) == 0
     assert capsys.readouterr().out.endswith("0 dead letters.\n")
 

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
+import yaml
 
+from deploy.local.stack import PROJECT
 from schemas.notification import JobNotification
-from tests.support.processes import Command, alive, descendants, is_free, jobferry, needs_proc, running
+from tests.support.processes import (
+    Command,
+    alive,
+    bare_environment,
+    descendants,
+    is_free,
+    jobferry,
+    needs_proc,
+    running,
+)
 from tests.support.system import wait_for
 
 PROMISED = {
@@ -143,7 +158,99 @@ def test_a_demo_that_is_told_to_end_says_so_and_leaves_nothing_behind(tmp_path: 
     assert printed == "Stopped before the demo was over.\n"
 
 
-@pytest.mark.parametrize("arguments", [("local", "--port", "lots"), ("sail",), ()], ids=["port", "unknown", "none"])
+def test_it_shows_a_jobs_life_with_the_shells_own_catalogue(tmp_path: Path) -> None:
+    """Every step with what the container prints beside it; a second run leaves the first its settings."""
+    own = yaml.safe_load((PROJECT / "deploy" / "catalog.yaml").read_text())
+    own["images"]["mine"] = own["images"]["image_1"]
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(own))
+    shell = {"JOBFERRY_CATALOG": "mine.yaml", "JOBFERRY_SILENCE_SECONDS": "21"}
+    with running("local", "--port", "0", folder=tmp_path, environment=shell) as command:
+        port_of(command)
+        first = env_file(tmp_path)
+        assert first["JOBFERRY_CATALOG"] == str(tmp_path / "mine.yaml")
+        assert first["JOBFERRY_SILENCE_SECONDS"] == "21"
+        with running("local", "--port", "0", folder=tmp_path) as second:
+            port_of(second)
+            assert env_file(tmp_path) == first
+        assert second.process.returncode == 0
+        assert env_file(tmp_path) == first
+
+        command.wait_for_line("What becomes of jobs is shown here.")
+        command.next_line()  # A blank one.
+        send(first, {"job_id": "seen", "stages": [{"image": "mine", "command": ["echo", "hello", "you"]}]})
+        send(first, {"job_id": "wrong", "stages": [{"image": "theirs"}]})
+        seen = {"admitted", "started", "|", "task", "execution", "archived", "announced"}
+        shown: dict[str, set[str]] = {"seen": set(), "wrong": set()}
+        while shown != {"seen": seen, "wrong": {"rejected", "announced"}}:
+            line = command.next_line(f"more than {shown}")
+            _, job_id, what, *told = line.split()
+            shown[job_id].add(what)
+            assert what != "|" or told == ["hello", "you"]
+
+        os.kill(emulator_of(command), signal.SIGKILL)
+        command.wait_for_line("The AWS on this machine is gone (it ended with status -9)", within=20)
+        assert command.process.wait(30) == 1
+    assert "Traceback" not in (tmp_path / "stderr.log").read_text()
+    assert not (tmp_path / ".jobferry" / "local.env").exists()
+
+
+def send(environment: dict[str, str], request: dict[str, Any]) -> None:
+    """Send a request as any client would."""
+    sqs = client_of(environment, "sqs")
+    sqs.send_message(QueueUrl=environment["JOBFERRY_REQUEST_QUEUE_URL"], MessageBody=json.dumps(request))  # type: ignore[attr-defined]
+
+
+def emulator_of(command: Command) -> int:
+    """The process that is the AWS of a `jobferry local`."""
+    commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in descendants(command.process.pid)}
+    (pid,) = (pid for pid, line in commands.items() if b"deploy.local.emulator.emulator" in line)
+    return pid
+
+
+def test_a_slip_in_a_variable_ends_it_with_a_sentence(tmp_path: Path) -> None:
+    """The worker's own, where everything else is shown."""
+    with running("local", "--port", "0", folder=tmp_path, environment={"JOBFERRY_SILENCE_SECOND": "21"}) as command:
+        command.wait_for_line("JOBFERRY_SILENCE_SECOND is no setting of the worker's. Did you mean JOBFERRY_SILENCE_")
+        command.wait_for_line("The worker ended by itself")
+        assert command.process.wait(30) == 1
+    assert (tmp_path / "stderr.log").read_text() == ""
+
+
+@pytest.mark.parametrize("verb", ["local", "demo"])
+def test_where_nothing_can_be_written_it_says_so(tmp_path: Path, verb: str) -> None:
+    """One sentence."""
+    (tmp_path / ".jobferry").write_text("a file in the way")
+    ended = jobferry(verb, folder=tmp_path)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(".jobferry/") and "cannot be written (" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_alone_it_helps_and_it_knows_its_version(tmp_path: Path) -> None:
+    """On standard output, and that is no error."""
+    alone, version = jobferry(folder=tmp_path), jobferry("--version", folder=tmp_path)
+    assert (alone.returncode, version.returncode) == (0, 0)
+    assert alone.stdout.startswith("usage: jobferry") and "run the worker" in alone.stdout
+    assert version.stdout.startswith("jobferry 0.")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    """As behind `| head`: no traceback, and the status of a command that SIGPIPE ended."""
+    source, sink = os.pipe()
+    os.close(source)
+    ended = subprocess.run(
+        [sys.executable, "-m", "service.operator.cli", "--version"],
+        env=bare_environment(),
+        stdout=sink,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(sink)
+    assert (ended.returncode, ended.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("arguments", [("local", "--port", "lots"), ("sail",)], ids=["port", "unknown"])
 def test_a_command_that_is_wrong_says_how_it_is_used(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """Status 2, as everywhere."""
     ended = jobferry(*arguments, folder=tmp_path)

@@ -60,6 +60,14 @@ WRONG = {
         {"JOBFERRY_CATALOG": "/no/such.yaml"},
         "JOBFERRY_CATALOG cannot be read: /no/such",
     ),
+    "a table that is not there": (
+        {"JOBFERRY_JOBS_TABLE": "nobodys-table"},
+        "JOBFERRY_JOBS_TABLE (nobodys-table) cannot be used: there is no such table in this account and region.",
+    ),
+    "a setting that is none": (
+        {"JOBFERRY_SWEEP_SECOND": "1"},
+        "JOBFERRY_SWEEP_SECOND is no setting of the worker's. Did you mean JOBFERRY_SWEEP_SECONDS?",
+    ),
     "an endpoint that is none": ({"AWS_ENDPOINT_URL": "nonsense"}, "AWS_ENDPOINT_URL cannot be used: it is no URL"),
     "another region": ({"AWS_REGION": "eu-centrl-1"}, "AWS_REGION (eu-centrl-1) is not the region of"),
     "no credentials": (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 from typing import Any
 
 import boto3
@@ -10,10 +12,13 @@ import pytest
 
 from service.aws.failures import Failures
 from service.aws.queue import Queue
+from service.operator import cli, dlq
 from service.operator.dead_letters import DeadLetters
 from tests.support.builders import TRACE_HEADER, TRACEPARENT
 from tests.support.connecting import CREDENTIALS, REGION, Connect
 from tests.support.job_facts import create_table
+
+from .test_settings import WORKING
 
 
 @pytest.fixture
@@ -133,3 +138,56 @@ async def test_an_event_that_eventbridge_could_not_deliver_is_found_and_sent_on(
     assert list(letters.look("undelivered")) == []
     (message,) = await Queue(await connect("sqs"), letters.sources["events"], 60).receive(10, 1)
     assert message.body == '{"source": "aws.ecs"}'
+
+
+DROPPED = {
+    "with a yes": (["--yes"], None, 0, "was deleted"),
+    "when asked and answered": ([], "y", 0, "was deleted"),
+    "when asked and not meant": ([], "", 1, "It stays."),
+    "with nobody to ask": ([], None, 2, "say --yes"),
+}
+
+
+@pytest.mark.parametrize(("more", "answer", "status", "says"), DROPPED.values(), ids=DROPPED)
+async def test_a_letter_is_dropped_only_where_that_is_meant(
+    letters: DeadLetters,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    more: list[str],
+    answer: str | None,
+    status: int,
+    says: str,
+) -> None:
+    """There is no other copy of it, so the command asks first; in a script that is said with the command."""
+    message_id = put_dead(letters, "drop me")
+    monkeypatch.setattr(dlq, "_letters", lambda *_: letters)
+    monkeypatch.setattr("sys.stdin", Terminal(answer) if answer is not None else io.StringIO())
+    assert cli.main(["dlq", "drop", message_id, *more]) == status
+    assert says in capsys.readouterr().out
+    assert [item.message_id for item in letters.look("requests")] == ([] if status == 0 else [message_id])
+
+
+class Terminal(io.StringIO):
+    """Somebody who answers once."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_without_credentials_or_an_endpoint_the_list_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Status 2 and a sentence with the remedy, and no traceback."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "JOBFERRY_"))]:
+        monkeypatch.delenv(name)
+    for name, value in {**WORKING, "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    assert cli.main(["dlq", "list"]) == 2
+    assert capsys.readouterr().err.startswith("AWS cannot be asked: Unable to locate credentials. Look at ")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    assert cli.main(["dlq", "list"]) == 2
+    assert "Could not connect to the endpoint URL" in capsys.readouterr().err

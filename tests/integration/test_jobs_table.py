@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from service.core.record import record as pure
 from service.core.record.facts import Fact, LogArchived, Overfull, Rejected
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
+from service.settings import SettingsError
 from tests.support.job_facts import (
     GRACE,
     KEY,
@@ -40,6 +42,35 @@ async def test_the_first_request_with_an_id_is_the_job(table: JobsTable) -> None
     assert (await table.merge(first)).request == first
     assert (await table.merge(second)).request == first
     assert (await table.read(KEY)).request == first
+
+
+async def test_the_table_of_the_template_passes_the_look_at_start(table: JobsTable) -> None:
+    """Nothing is left behind by it."""
+    await table.check()
+    assert await table.read(RecordKey.of_job("no-job")) == Record.of_job("no-job")
+
+
+WRONG_TABLES = {
+    "none at all": (None, "there is no such table"),
+    "no index": ({"KeySchema": [{"AttributeName": "job_id", "KeyType": "HASH"}]}, "the index open_jobs"),
+    "another key": ({"KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}, "the key job_id"),
+}
+
+
+@pytest.mark.parametrize(("shape", "why"), WRONG_TABLES.values(), ids=WRONG_TABLES)
+async def test_a_wrong_table_is_refused_in_a_sentence(table: JobsTable, shape: Any, why: str) -> None:
+    """It names the setting, the table, and what it must have."""
+    wrong = replace(table, name=f"{table.name}-wrong")
+    if shape:
+        (key,) = shape["KeySchema"]
+        attributes: Any = [{"AttributeName": key["AttributeName"], "AttributeType": "S"}]
+        await table.client.create_table(
+            TableName=wrong.name, AttributeDefinitions=attributes, BillingMode="PAY_PER_REQUEST", **shape
+        )
+    with pytest.raises(SettingsError) as refusal:
+        await wrong.check()
+    assert str(refusal.value).startswith(f"JOBFERRY_JOBS_TABLE ({wrong.name}) cannot be used: ")
+    assert why in str(refusal.value)
 
 
 async def test_of_two_facts_the_higher_rank_wins_and_both_writers_see_it(table: JobsTable) -> None:

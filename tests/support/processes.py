@@ -92,13 +92,17 @@ class Command:
 
     def wait_for_line(self, beginning: str, within: float = 60) -> str:
         """The first line that begins so."""
-        while True:
-            try:
-                self.lines.append(self._printed.get(timeout=within))
-            except Empty:
-                raise AssertionError(f"no line {beginning!r} within {within:g} s, only {self.lines}") from None
-            if self.lines[-1].strip().startswith(beginning):
-                return self.lines[-1]
+        while not self.next_line(beginning, within).strip().startswith(beginning):
+            pass
+        return self.lines[-1]
+
+    def next_line(self, wanted: str = "", within: float = 60) -> str:
+        """The next line."""
+        try:
+            self.lines.append(self._printed.get(timeout=within))
+        except Empty:
+            raise AssertionError(f"no line {wanted!r} within {within:g} s, only {self.lines}") from None
+        return self.lines[-1]
 
 
 @contextmanager

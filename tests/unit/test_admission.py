@@ -441,3 +441,49 @@ def test_a_stage_is_judged_beside_the_request_s_other_fields() -> None:
     """Every reason is told at once, the first stage's and the request's."""
     told = reasons(json.dumps({"stages": [{"image": 1}, {"image": "echo", "x": 1}], "user": 3}))
     assert {"user", "stages.0.image", "stages.1.x"} <= told.keys()
+
+
+LIKE_THIS = {
+    "a command in one text": (stage(command="echo hi"), "stages.0.command", 'Give a list: ["echo", "hello"].'),
+    "an argument that is a number": (
+        stage(command=["echo", 1]),
+        "stages.0.command.1",
+        'Give a text in quotes: "hello".',
+    ),
+    "a stage that is a name": ("echo", "stages.0", 'Give an object: {"image": "image_1"}.'),
+    "a list of variables": (
+        stage(environment=["MODE=fast"]),
+        "stages.0.environment",
+        'Give an object of texts: {"MODE": "fast"}.',
+    ),
+    "a variable that is called like a field": (
+        stage(environment={"command": 1}),
+        "stages.0.environment.command",
+        'Give a text in quotes: "hello".',
+    ),
+    "seconds in quotes": (
+        stage(timeout_seconds="60"),
+        "stages.0.timeout_seconds",
+        "Give whole seconds without quotes: 3600.",
+    ),
+    "seconds that are none": (stage(timeout_seconds=0), "stages.0.timeout_seconds", "Give a larger number."),
+}
+
+
+@pytest.mark.parametrize(("item", "field", "remedy"), LIKE_THIS.values(), ids=LIKE_THIS)
+def test_a_remedy_shows_what_to_write(item: Any, field: str, remedy: str) -> None:
+    """Not only that a type is wrong."""
+    assert {problem.field: problem.remedy for problem in refused(body(stages=[item])).problems}[field] == remedy
+
+
+def test_a_job_type_may_need_an_input_file() -> None:
+    """A request without one is refused, whatever else is wrong with it; one with it runs."""
+    needs = catalog(job_types={"shrink": {"requires_input_file": True, "stages": [{"image": "echo"}]}})
+    bare, spoilt = {"job_type": "shrink"}, {"job_type": "shrink", "timeout_seconds": "60"}
+    for request in (bare, spoilt):
+        verdict = admit(json.dumps(request), MESSAGE, needs)
+        assert isinstance(verdict, Refused)
+        assert "input_file" in {problem.field for problem in verdict.problems}
+    assert isinstance(admit(json.dumps({**bare, "input_file": "in/a.jpg"}), MESSAGE, needs), Admitted)
+    own_stages = {"job_type": "shrink", "stages": [{"image": "echo"}]}
+    assert isinstance(admit(json.dumps(own_stages), MESSAGE, needs), Admitted), "a label alone asks for nothing"

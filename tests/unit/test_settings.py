@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from service.settings import ENVIRONMENT_PREFIX, Settings, SettingsError, read_settings
+from service.core.overrides import environment
+from service.settings import CONTAINER_VARIABLES, ENVIRONMENT_PREFIX, Settings, SettingsError, read_settings
+from tests.support.builders import admitted, body
 
 NEEDED = {
     "REQUEST_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/requests",
@@ -156,7 +158,29 @@ def test_settings_do_not_change(surroundings: pytest.MonkeyPatch) -> None:
 
 
 def test_other_variables_are_none_of_ours(surroundings: pytest.MonkeyPatch) -> None:
-    """AWS's own are AWS's business, and a newer release's are ignored by an older one."""
-    surroundings.setenv("JOBFERRY_OF_TOMORROW", "1")
+    """AWS's own are AWS's business, and what a container of a job is told is no setting."""
+    for name in CONTAINER_VARIABLES:
+        surroundings.setenv(ENVIRONMENT_PREFIX + name, "1")
     surroundings.setenv("AWS_REGION", "eu-central-1")
     assert read_settings().jobs_table == "jobferry-jobs"
+
+
+def test_a_slip_in_a_name_is_told_beside_what_is_missing_for_it(surroundings: pytest.MonkeyPatch) -> None:
+    """With what was meant, if that can be guessed; the value is not repeated."""
+    surroundings.delenv("JOBFERRY_TOPIC_ARN")
+    for name in ("JOBFERRY_TOPC_ARN", "JOBFERRY_SWEEPSECONDS", "JOBFERRY_NOTHING_LIKE_IT"):
+        surroundings.setenv(name, "hunter2")
+    assert complaint().splitlines() == [
+        "JOBFERRY_NOTHING_LIKE_IT is no setting of the worker's. Remove it.",
+        "JOBFERRY_SWEEPSECONDS is no setting of the worker's. Did you mean JOBFERRY_SWEEP_SECONDS?",
+        "JOBFERRY_TOPC_ARN is no setting of the worker's. Did you mean JOBFERRY_TOPIC_ARN?",
+        "JOBFERRY_TOPIC_ARN is missing. It is: SNS topic of notifications.",
+    ]
+
+
+def test_the_variables_of_containers_are_those_that_they_are_told() -> None:
+    """The list here and the writer there."""
+    stage = admitted(body()).stages[0]
+    told = environment(stage, 1, 1, "job", "arn", "bucket", "in", "ifgeek", None)
+    ours = {pair["Name"] for pair in told if pair["Name"].startswith(ENVIRONMENT_PREFIX)}
+    assert ours == {ENVIRONMENT_PREFIX + name for name in CONTAINER_VARIABLES}

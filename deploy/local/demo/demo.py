@@ -11,7 +11,6 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
@@ -23,13 +22,13 @@ from deploy.examples.pictures.drawing import ferry
 from deploy.local.demo.jobs import INPUT_KEY, RENDITIONS, Check, Logs, demo_jobs
 from deploy.local.demo.report import STYLES, Outcome, broken, table, tell
 from deploy.local.demo.world import cancel_once_running, exit_code_by_ecs, with_demo_images
-from deploy.local.emulator.process import EmulatorEndedError, EmulatorFailedError
+from deploy.local.emulator.process import EmulatorEndedError
+from deploy.local.folder import FOLDER, open_to_write
 from deploy.local.local_run import LocalRun, local_run
 from deploy.local.subscriber import Received, Subscriber
-from deploy.stacks import DeployError
+from schemas.errors import JobferryError
 from schemas.notification import JobNotification, Link, LogReceipt, StageReport
 
-FOLDER = Path(".jobferry")
 _ALL_WITHIN_SECONDS = 120
 _HTTP_TIMEOUT_SECONDS = 10
 
@@ -41,7 +40,7 @@ def demo(*, as_json: bool) -> int:
         return _demo(as_json=as_json)
     except EmulatorEndedError:
         return 1  # It has said why itself.
-    except (EmulatorFailedError, DeployError) as error:
+    except JobferryError as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -57,9 +56,8 @@ def _end(_number: int, _frame: FrameType | None) -> None:
 
 def _demo(*, as_json: bool) -> int:
     console = Console(stderr=as_json, highlight=False)
-    FOLDER.mkdir(exist_ok=True)
-    log_path = FOLDER / "worker.log"
-    with console.status("Starting an AWS of our own ..."), log_path.open("wb") as log:
+    log_path = FOLDER / "demo-worker.log"
+    with open_to_write(log_path) as log, console.status("Starting an AWS of our own ..."):
         started = time.monotonic()
         with local_run() as bare:
             run = with_demo_images(bare, FOLDER)

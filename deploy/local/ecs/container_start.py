@@ -17,6 +17,7 @@ from ministack.core.responses import get_account_id, get_region, now_iso, reques
 from ministack.services import cloudwatch_logs, ecs
 
 from deploy.local.ecs.container_logs import LogEvent, LogPump
+from deploy.local.ecs.container_output import Watch, nobody_watches
 from deploy.local.ecs.containers import Container, ContainerSpec, ContainerStartError, Reaper, start_container
 from deploy.local.ecs.images import Image, Images
 from deploy.local.ecs.task_lifecycle import TaskStartError
@@ -66,11 +67,14 @@ class Planned:
 class ContainerStarter:
     """Starts the containers of tasks, and can end all of them."""
 
-    def __init__(self, images: Images, machine: Machine, reaper: Reaper, tell: Tell = nobody) -> None:
+    def __init__(
+        self, images: Images, machine: Machine, reaper: Reaper, tell: Tell = nobody, watch: Watch = nobody_watches
+    ) -> None:
         self._images = images
         self._machine = machine
         self._reaper = reaper
         self._tell = tell
+        self._watch = watch
         self._running: set[Container] = set()
         self._lock = threading.Lock()
 
@@ -134,7 +138,7 @@ class ContainerStarter:
             memory_limit=memory_limit_of(task, plan),
         )
         tell = partial(self._tell, definition.get("executionRoleArn") or "")
-        pump = open_log(task, plan.definition, tell)
+        pump = open_log(task, plan.definition, tell, partial(self._watch, task, name))
         container = self._spawn(spec, pump)
         self._show(task, container, plan.definition["image"])
         threading.Thread(
@@ -232,8 +236,13 @@ def secrets_of(container: Mapping[str, Any]) -> dict[str, str]:
     return resolved
 
 
-def open_log(task: Mapping[str, Any], container: Mapping[str, Any], tell: Callable[..., None]) -> LogPump | None:
-    """The way of a container's output to its log stream, or None when it keeps no log.
+def open_log(
+    task: Mapping[str, Any],
+    container: Mapping[str, Any],
+    tell: Callable[..., None],
+    watch: Callable[[Sequence[LogEvent]], None],
+) -> LogPump | None:
+    """The way of a container's output to its log stream and to who watches, or None when it keeps no log.
 
     Raises:
         TaskStartError: the log group does not exist.
@@ -253,7 +262,12 @@ def open_log(task: Mapping[str, Any], container: Mapping[str, Any], tell: Callab
     stream = f"arn:aws:logs:{region}:{account}:log-group:{config['group']}:log-stream:{config['stream']}"
     tell("logs:CreateLogStream", stream)
     put = partial(put_log_events, config, account, region, partial(tell, "logs:PutLogEvents", stream))
-    return LogPump(f"{task_id[:8]}-{container['name']}", put)
+
+    def send(events: Sequence[LogEvent]) -> None:
+        put(events)
+        watch(events)
+
+    return LogPump(f"{task_id[:8]}-{container['name']}", send)
 
 
 def put_log_events(

@@ -61,23 +61,33 @@ def load_images(path: Path) -> Images:
     Raises:
         ImageCatalogueError: the file does not hold one.
     """
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ImageCatalogueError(f"{path} cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ImageCatalogueError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     entries = document.get("images") if isinstance(document, dict) else None
     if not isinstance(entries, dict):
         raise ImageCatalogueError(f"{path} has no mapping named images")
-    return Images({name: _image(path, name, entry or {}) for name, entry in entries.items()})
+    return Images({str(name): _image(path, name, entry or {}) for name, entry in entries.items()})
 
 
-def _image(path: Path, name: str, entry: Mapping[str, Any]) -> Image:
+def _image(path: Path, name: str, entry: Any) -> Image:
+    if not isinstance(entry, dict):
+        raise ImageCatalogueError(f'{path}: {name} is to be a mapping, like {{entry_point: ["python3", "app.py"]}}')
     unknown = set(entry) - {"entry_point", "command", "memory_limit"}
     if unknown:
-        raise ImageCatalogueError(f"{path}: {name} has unknown fields {sorted(unknown)}")
+        raise ImageCatalogueError(f"{path}: {name} has unknown fields {sorted(map(str, unknown))}")
     return Image(
-        entry_point=_arguments(entry.get("entry_point", ())),
-        command=_arguments(entry.get("command", ())),
+        entry_point=_arguments(path, name, entry, "entry_point"),
+        command=_arguments(path, name, entry, "command"),
         memory_limit=bool(entry.get("memory_limit", False)),
     )
 
 
-def _arguments(words: Any) -> tuple[str, ...]:
+def _arguments(path: Path, name: str, entry: Mapping[str, Any], field: str) -> tuple[str, ...]:
+    words = entry.get(field, ())
+    if not isinstance(words, list | tuple):
+        raise ImageCatalogueError(f'{path}: {name}.{field} is to be a list, like ["echo", "hello"]')
     return tuple(str(word).replace("{python}", sys.executable) for word in words)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import shutil
 import signal
@@ -24,8 +25,9 @@ from typing import IO
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
+from deploy.local.ecs.container_output import OutputFeed, nobody_watches
 from deploy.local.ecs.containers import Reaper
-from deploy.local.ecs.images import Images, load_images
+from deploy.local.ecs.images import ImageCatalogueError, Images, load_images
 from deploy.local.emulator import environment
 from schemas.errors import JobferryError
 
@@ -42,8 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the emulator until SIGTERM, SIGINT, or the end of standard input where that was asked for."""
     options = parse(arguments)
     try:
+        images = load_images(options.images)
         listener = listen(options.port)
-    except PortTakenError as error:
+    except (ImageCatalogueError, PortTakenError) as error:
         print(error, file=sys.stderr)
         return 1
     scratch = Path(tempfile.mkdtemp(prefix="jobferry-local-"))
@@ -51,14 +54,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     environment.enter(environment.isolated(os.environ, port=port, scratch=scratch, log_level=options.log_level))
     reaper = Reaper(scratch)
     calls = options.calls.open("w", encoding="utf-8") if options.calls else None
+    output = os.fdopen(options.output_fd, "w", encoding="utf-8") if options.output_fd else None
     try:
         run(
             listener,
-            load_images(options.images),
+            images,
             scratch,
             reaper,
             until_stdin_closes=options.until_stdin_closes,
             calls=calls,
+            output=output,
         )
     finally:
         reaper.close()
@@ -77,6 +82,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--images", type=Path, default=IMAGES, help="image catalogue (default: %(default)s)")
     parser.add_argument("--log-level", default="WARNING", help="the emulator's own log level (default: %(default)s)")
     parser.add_argument("--calls", type=Path, help="write down who called what, a line of JSON a call")
+    parser.add_argument("--output-fd", type=int, help="an open file: write what containers print, as lines of JSON")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input does")
     return parser.parse_args(arguments)
 
@@ -108,6 +114,7 @@ def run(
     *,
     until_stdin_closes: bool,
     calls: IO[str] | None,
+    output: IO[str] | None,
 ) -> None:
     """Serve until told to end, then end everything that was started."""
     # Not at the top: importing ministack reads the environment that main has only just set.
@@ -121,7 +128,8 @@ def run(
     raise_descriptor_limit()
     port = listener.getsockname()[1]
     log = CallLog(calls) if calls else None
-    close = gaps.install(images, port=port, scratch=scratch, reaper=reaper, calls=log)
+    watch = OutputFeed(output) if output else nobody_watches
+    close = gaps.install(images, port=port, scratch=scratch, reaper=reaper, calls=log, watch=watch)
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.keep_alive_timeout = 75
@@ -130,6 +138,8 @@ def run(
     try:
         asyncio.run(serve_until_told(app, config, port, until_stdin_closes=until_stdin_closes))
     finally:
+        # What is cut off now has not failed, though the emulator takes it for that.
+        logging.disable()
         close()
         lambda_runtime.reset()
 

@@ -13,6 +13,7 @@ from ministack import app
 from ministack.services import eventbridge, sns
 
 from deploy.local.ecs import task_events
+from deploy.local.ecs.container_output import Watch, nobody_watches
 from deploy.local.ecs.container_start import ContainerStarter, Machine, search_path
 from deploy.local.ecs.containers import Reaper
 from deploy.local.ecs.images import Images
@@ -26,7 +27,13 @@ PROJECT = Path(__file__).resolve().parents[3]
 
 
 def install(
-    images: Images, *, port: int, scratch: Path, reaper: Reaper, calls: CallLog | None = None
+    images: Images,
+    *,
+    port: int,
+    scratch: Path,
+    reaper: Reaper,
+    calls: CallLog | None = None,
+    watch: Watch = nobody_watches,
 ) -> Callable[[], None]:
     """Fill every gap, and give back what must be called at the end: it ends all executions, then all containers.
 
@@ -44,7 +51,7 @@ def install(
         python_path=str(PROJECT),
     )
     tell = calls.tell if calls else nobody
-    tasks = LocalTasks(ContainerStarter(images, machine, reaper, tell))
+    tasks = LocalTasks(ContainerStarter(images, machine, reaper, tell, watch))
     tasks.install()
     task_events.install()
     states_language.install()

@@ -43,6 +43,7 @@ class EmulatorProcess:
         images: the image catalogue; the emulator's own when left out.
         log_level: what of its own log it writes to standard error.
         calls: where it writes down who called what; nowhere when left out.
+        output: an open file descriptor for what containers print, a line of JSON a line; nowhere when left out.
         ready_within: seconds it may take to come up.
     """
 
@@ -53,12 +54,14 @@ class EmulatorProcess:
         images: Path | None = None,
         log_level: str = "WARNING",
         calls: Path | None = None,
+        output: int | None = None,
         ready_within: float = 30.0,
     ) -> None:
         self.port = port
         self._images = images
         self._log_level = log_level
         self._calls = calls
+        self._output = output
         self._ready_within = ready_within
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -83,6 +86,10 @@ class EmulatorProcess:
         """The process id of a started emulator."""
         return self._started.pid
 
+    def poll(self) -> int | None:
+        """Its exit status, once it has ended by itself."""
+        return self._started.poll()
+
     def start(self) -> None:
         """Start it and wait until it answers.
 
@@ -95,6 +102,7 @@ class EmulatorProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=_child_environment(),
+            pass_fds=() if self._output is None else (self._output,),
             # Ctrl-C reaches the terminal's whole group; the emulator is to end after those who use it.
             start_new_session=True,
         )
@@ -142,10 +150,10 @@ class EmulatorProcess:
             "deploy.local.emulator.emulator",
             "--port",
             str(self.port),
-            "--until-stdin-closes",
         ]
         command += ["--until-stdin-closes", "--log-level", self._log_level]
         command += ["--calls", str(self._calls)] if self._calls else []
+        command += [] if self._output is None else ["--output-fd", str(self._output)]
         return command + (["--images", str(self._images)] if self._images else [])
 
     def _announced_port(self, deadline: float) -> int:

@@ -20,7 +20,7 @@ from schemas.plan import Stage
 from service.core.admission.partly_read import readable
 from service.core.admission.placeholders import UnknownPlaceholderError, fill
 from service.core.admission.request_body import BodyRefusedError, canonical, printable, read_object, too_wide
-from service.core.admission.wording import may_be
+from service.core.admission.wording import may_be, what_to_write
 from service.core.overrides import MAX_OVERRIDES_CHARACTERS, longest_overrides
 
 RESERVED_NAMES = ("AWS_*", "ECS_*", "JOBFERRY_*", "TASK_TOKEN", "TRACEPARENT", "_X_AMZN_TRACE_ID")
@@ -160,6 +160,7 @@ def _problems_with_job_type(raw: dict[str, Any], catalog: Catalog) -> Iterator[P
     job_type = catalog.job_types.get(request.job_type or "")
     if job_type is not None:
         yield from _parameters(request, job_type)[1]
+        yield from _input_file(request, job_type) if "input_file" not in raw else ()
     elif request.job_type == raw.get("job_type"):
         yield _unknown("job_type", "job type", request.job_type or "", catalog.job_types)
 
@@ -183,6 +184,7 @@ def _resolve(request: JobRequest, catalog: Catalog, job_id: str) -> tuple[tuple[
     if job_type is None:
         return (), [_unknown("job_type", "job type", request.job_type or "", catalog.job_types)]
     values, problems = _parameters(request, job_type)
+    problems.extend(_input_file(request, job_type))
     if problems:
         return (), problems
     filled = [_fill_stage(template, values) for template in job_type.stages]
@@ -210,6 +212,15 @@ def _parameters(request: JobRequest, job_type: JobType) -> tuple[dict[str, str],
         else:
             values[name] = str(value).lower() if isinstance(value, bool) else str(value)
     return values, problems
+
+
+def _input_file(request: JobRequest, job_type: JobType) -> Iterator[Problem]:
+    if job_type.requires_input_file and request.input_file is None:
+        yield Problem(
+            field="input_file",
+            message=f"the job type {request.job_type} needs one",
+            remedy='Name what it is to work on: "input/uploads/example.jpg", or an s3:// URI.',
+        )
 
 
 def _fill_stage(template: StageTemplate, values: dict[str, str]) -> StageRequest:
@@ -357,7 +368,7 @@ def _problems_of(error: ValidationError, inside: tuple[int | str, ...] = ()) -> 
 def _problem_of(item: ErrorDetails, path: str) -> Problem:
     if item["type"] == "string_pattern_mismatch":
         return Problem(field=path, message="it holds what it may not", remedy=may_be(item["ctx"]["pattern"]))
-    remedy = _REMEDIES.get(item["type"], "Give a value of the type that the JSON Schema names.")
+    remedy = _REMEDIES.get(item["type"]) or what_to_write(item["type"], item["loc"])
     return Problem(field=path, message=item["msg"].removeprefix("Value error, "), remedy=remedy)
 
 

@@ -22,6 +22,40 @@ _MAY_BE = {
 }
 
 
+_MAPPINGS = frozenset({"environment", "labels", "parameters"})
+_LIKE_THIS = {
+    "command": 'Give a list: ["echo", "hello"].',
+    "environment": 'Give an object of texts: {"MODE": "fast"}.',
+    "labels": 'Give an object of texts: {"album": "summer"}.',
+    "parameters": 'Give an object: {"width": 240}.',
+    "progress": "Write true or false, without quotes.",
+    "stages": 'Give a list: [{"image": "image_1", "command": ["echo", "hello"]}].',
+    "timeout_seconds": "Give whole seconds without quotes: 3600.",
+}
+_BY_KIND = {
+    "bool_type": "Write true or false, without quotes.",
+    "float_type": "Give a number without quotes: 0.5.",
+    "int_type": "Give a whole number without quotes: 240.",
+    "string_type": 'Give a text in quotes: "hello".',
+    "model_type": 'Give an object: {"image": "image_1"}.',
+    "dataclass_type": 'Give an object: {"image": "image_1"}.',
+    "string_too_short": 'Give a text that is not empty: "hello".',
+    "greater_than_equal": "Give a larger number.",
+    "less_than_equal": "Give a smaller number.",
+}
+# A value of such a kind is wrong whatever the field: its example would mislead.
+_NOT_OF_THE_FIELD = frozenset({"string_too_short", "greater_than_equal", "less_than_equal"})
+
+
+def what_to_write(kind: str, location: tuple[int | str, ...]) -> str:
+    """What a field of this place is like, where pydantic's error of this kind says that the value is not."""
+    named_by_the_producer = len(location) > 1 and location[-2] in _MAPPINGS
+    example = _LIKE_THIS.get(str(location[-1])) if location and not named_by_the_producer else None
+    if example and kind not in _NOT_OF_THE_FIELD:
+        return example
+    return _BY_KIND.get(kind, "Give a value of the type that the JSON Schema names.")
+
+
 def may_be(pattern: str) -> str:
     """What a text of this pattern may hold."""
     return _MAY_BE.get(pattern, "Use only the characters that it may hold.")

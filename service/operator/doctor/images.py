@@ -51,6 +51,7 @@ def _look(catalogued: Catalogued, deployment: Deployment) -> Iterator[Problem]:
     yield from _ownership(deployment, named, definition)
     yield from _container(deployment, catalogued.image, definition)
     yield from _launch(catalogued.image, definition)
+    yield from _roles(catalogued.image, definition)
     yield from _privileges(deployment, definition)
 
 
@@ -125,8 +126,21 @@ def _launch(image: Image, definition: Json) -> Iterator[Problem]:
         yield Problem(f"{definition['family']} cannot run on {kind}", f"Add {kind} to requiresCompatibilities.")
     if definition.get("networkMode") != "awsvpc":
         yield Problem(f"its network mode is {definition.get('networkMode')}", "Set networkMode: awsvpc.")
+
+
+def _roles(image: Image, definition: Json) -> Iterator[Problem]:
+    """It has the roles without which it cannot start, or cannot say that it has ended."""
     if image.integration == "callback" and not definition.get("taskRoleArn"):
         yield Problem("a callback image reports back, and it has no task role", f"Give it one. {GUIDE}")
+    if definition.get("executionRoleArn"):
+        return
+    # On an EC2 machine its agent's role does what Fargate has the execution role for, but it reads no secrets
+    # [ECS guide, task execution role].
+    if image.on_fargate:
+        why = "Fargate needs an execution role to write the log and to pull a private image, and it has none"
+        yield Problem(why, f"Give it executionRoleArn: the stack's output TaskExecutionRoleArn. {GUIDE}")
+    elif any(container.get("secrets") for container in definition["containerDefinitions"]):
+        yield Problem("it takes secrets, and it has no execution role to read them", f"Give it one. {GUIDE}")
 
 
 def _privileges(deployment: Deployment, definition: Json) -> Iterator[Problem]:
