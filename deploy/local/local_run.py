@@ -13,6 +13,7 @@ from pathlib import Path
 import boto3
 
 from deploy.local.emulator.process import EmulatorProcess
+from deploy.local.fills.quotas import NO_QUOTAS, Quotas
 from deploy.local.stack import PROJECT, Stack, deploy
 
 CATALOG = PROJECT / "deploy" / "catalog.yaml"
@@ -65,6 +66,7 @@ def local_run(
     calls: Path | None = None,
     settings: Mapping[str, str] | None = None,
     output: int | None = None,
+    quotas: Quotas = NO_QUOTAS,
 ) -> Iterator[LocalRun]:
     """The system without a worker, for as long as the context lasts.
 
@@ -73,10 +75,11 @@ def local_run(
         parameters: of the template, where they are to differ from the local run's.
         calls: where to write down who called what.
         settings: of the worker's, where they are to differ from the local run's; what the stack made it names itself.
+        quotas: of the account; the worker reads logs within them.
         output: an open file descriptor for what containers print.
     """
     with ExitStack() as stack:
-        aws = stack.enter_context(EmulatorProcess(port, calls=calls, output=output))
+        aws = stack.enter_context(EmulatorProcess(port, calls=calls, output=output, quotas=quotas))
         environment = aws.environment
         # Clients of this process find the embedded AWS as everyone does, by the standard variables.
         stack.enter_context(_variables(environment))
@@ -89,12 +92,20 @@ def local_run(
                 **environment,
                 "JOBFERRY_CATALOG": str(CATALOG),
                 **QUICK,
+                **_paces(quotas),
                 **(settings or {}),
                 **deployed.settings(),
             },
             session=session,
             aws=aws,
         )
+
+
+def _paces(quotas: Quotas) -> dict[str, str]:
+    """What an operator of an account with such quotas sets."""
+    if quotas.get_log_events is None:
+        return {}
+    return {"JOBFERRY_GET_LOG_EVENTS_PER_SECOND": f"{quotas.get_log_events.per_second:g}"}
 
 
 @contextmanager

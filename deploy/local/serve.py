@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -15,6 +15,7 @@ from types import FrameType
 from rich.console import Console
 
 from deploy.local.emulator.process import EmulatorEndedError
+from deploy.local.fills.quotas import AWS_DEFAULTS, NO_QUOTAS, Quotas, quotas_of
 from deploy.local.folder import FOLDER, open_to_write, settings_file
 from deploy.local.job_life import JobLife
 from deploy.local.local_run import LocalRun, local_run
@@ -24,8 +25,14 @@ PREFIX, CATALOG = "JOBFERRY_", "JOBFERRY_CATALOG"
 _LOOK_SECONDS = 0.5
 
 
-def serve(port: int) -> int:
-    """Run until told to stop, or until the worker or the AWS ends by itself, which is an error."""
+def serve(port: int, quotas: str | None = None, quota: Sequence[str] = ()) -> int:
+    """Run until told to stop, or until the worker or the AWS ends by itself, which is an error.
+
+    Args:
+        port: where the AWS answers.
+        quotas: "default" for those of a new account; else none but those of `quota`, each like `run-task=20,100`.
+        quota: see `quotas`.
+    """
     told = threading.Event()
 
     def tell(_number: int, _frame: FrameType | None) -> None:
@@ -34,7 +41,8 @@ def serve(port: int) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, tell)
     try:
-        return _serve(port, told)
+        base = AWS_DEFAULTS if quotas == "default" else NO_QUOTAS
+        return _serve(port, told, quotas_of(quota, base))
     except EmulatorEndedError:
         return 1  # It has said why itself.
     except JobferryError as error:
@@ -42,18 +50,19 @@ def serve(port: int) -> int:
         return 1
 
 
-def _serve(port: int, told: threading.Event) -> int:
+def _serve(port: int, told: threading.Event, quotas: Quotas) -> int:
     life = JobLife(Console(highlight=False))
     with ExitStack() as stack:
         output = stack.enter_context(_read_aside(life.containers))
-        run = stack.enter_context(local_run(port, settings=own_settings(os.environ), output=output))
+        own = own_settings(os.environ)
+        run = stack.enter_context(local_run(port, settings=own, output=output, quotas=quotas))
         env_file = stack.enter_context(settings_file(FOLDER, run.environment, run.aws.port))
         log_file = env_file.with_name(env_file.stem.replace("local", "worker", 1) + ".log")
         log = stack.enter_context(open_to_write(log_file))
         seen = stack.enter_context(_read_aside(lambda lines: life.worker(_kept(lines, log.write))))
         worker = stack.enter_context(run.worker(log=seen))
         if not told.is_set():
-            print(_where(run, env_file, log_file), flush=True)
+            print(_where(run, env_file, log_file, quotas), flush=True)
         ended = _await(told, worker, run)
     print(ended or "Stopped.", flush=True)
     return 1 if ended else 0
@@ -98,7 +107,7 @@ def _await(told: threading.Event, worker: subprocess.Popen[bytes], run: LocalRun
     return ""
 
 
-def _where(run: LocalRun, env_file: Path, log_file: Path) -> str:
+def _where(run: LocalRun, env_file: Path, log_file: Path, quotas: Quotas) -> str:
     outputs = run.stack.outputs
     return f"""\
 Jobferry runs at {run.endpoint_url}, until Ctrl-C.
@@ -109,6 +118,7 @@ Jobferry runs at {run.endpoint_url}, until Ctrl-C.
   records        DynamoDB table {outputs["JobsTableName"]}
   executions     {outputs["StateMachineArn"]}
   catalogue      {run.environment[CATALOG]}
+  quotas         {" ".join(quotas.pairs()) or "none; --quotas default keeps AWS's"}
   settings       {env_file}
   worker's log   {log_file}
 

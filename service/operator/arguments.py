@@ -21,6 +21,15 @@ def command_line() -> argparse.ArgumentParser:
     local.add_argument(
         "--port", type=port_number, default=4566, help="port on 127.0.0.1; 0 takes a free one (default: 4566)"
     )
+    local.add_argument("--quotas", choices=["default"], help="keep the quotas of a new AWS account (default: none)")
+    local.add_argument(
+        "--quota",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="keep this one: run-task=20,100 is 20 calls a second from a bucket of 100, vcpus=6 a number; also "
+        "fargate-launch, start-execution, get-log-events, filter-log-events",
+    )
     demo = commands.add_parser("demo", help="run real jobs end to end on this machine, and check what comes of them")
     demo.add_argument("--json", action="store_true", help="print the notifications as JSON lines on standard output")
     _add_doctor_options(commands.add_parser("doctor", help="say what of a deployment is wrong, and the remedy"))

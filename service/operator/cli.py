@@ -69,7 +69,7 @@ def _on_this_machine(options: argparse.Namespace) -> int:
     if options.command == "local":
         from deploy.local.serve import serve
 
-        return serve(options.port)
+        return serve(options.port, options.quotas, options.quota)
     from deploy.local.demo.demo import demo
 
     return demo(as_json=options.json)

@@ -165,6 +165,12 @@ def test_a_failure_by_path(cloud: Cloud) -> None:
     assert (ended["error"], ended["cause"]) == ("Mine", "because!")
 
 
+def test_a_failure_that_says_nothing(cloud: Cloud) -> None:
+    """An empty Fail state has neither error nor cause."""
+    ended = cloud.result({"Fail": {"Type": "Fail"}})
+    assert (ended["status"], ended.get("error"), ended.get("cause")) == ("FAILED", None, None)
+
+
 def test_branches_are_stopped_with_their_execution(cloud: Cloud) -> None:
     """A Parallel state of an ended execution goes no further, and its failure is its own."""
     branch = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 60, "End": True}}}

@@ -63,6 +63,32 @@ def test_a_failure_is_told_as_it_was_given(cloud: Cloud) -> None:
     assert (ended["status"], ended["error"], ended["cause"]) == ("FAILED", "Mine", "because")
 
 
+def test_a_failure_without_a_name_has_none(cloud: Cloud) -> None:
+    """A Catch of States.ALL receives nulls, as recorded at AWS; uncaught, the execution has neither."""
+    caught = Callback(cloud, Catch=[{"ErrorEquals": ["States.ALL"], "Next": "After"}])
+    cloud.sfn.send_task_failure(taskToken=caught.token())
+    assert json.loads(caught.ended()["output"]) == {"Error": None, "Cause": None}
+    uncaught = Callback(cloud)
+    cloud.sfn.send_task_failure(taskToken=uncaught.token())
+    ended = uncaught.ended()
+    assert (ended["status"], ended.get("error"), ended.get("cause")) == ("FAILED", None, None)
+
+
+def test_a_result_that_is_too_large_is_a_failure_of_its_task(cloud: Cloud) -> None:
+    """TaskFailed in the history, and States.ALL catches it, as recorded at AWS."""
+    function = cloud.define_function("def handler(event, context):\n    return 'x' * 262_144\n")
+    call = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Parameters": {"FunctionName": function},
+        "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.e", "Next": "After"}],
+        "End": True,
+    }
+    execution = cloud.start({"Call": call, "After": {"Type": "Pass", "End": True}}, {})
+    assert json.loads(cloud.await_end(execution)["output"])["e"]["Error"] == "States.DataLimitExceeded"
+    assert "TaskFailed" in [event["type"] for event in cloud.history(execution)]
+
+
 def test_an_output_that_is_not_json_is_refused(cloud: Cloud) -> None:
     """A bad answer is the sender's mistake, and the state waits on."""
     callback = Callback(cloud)

@@ -21,11 +21,14 @@ from deploy.local.ecs import task_events
 from deploy.local.ecs.container_start import ContainerStarter
 from deploy.local.ecs.task_lifecycle import TaskLife, changing, tell_service_stopped
 from deploy.local.fills.pinned import replace
-from deploy.local.fills.responses import JsonObject, Response, refused
+from deploy.local.fills.quotas import NO_QUOTAS, Quotas, TokenBucket
+from deploy.local.fills.responses import JsonObject, Response, rate_exceeded, refused
 
 LONGEST_OVERRIDES = 8192  # characters, JSON syntax included (botocore, ECS TaskOverride)
 MOST_TASKS_A_CALL = 10  # botocore, ECS RunTask
 STOPPED_BY_USER = "Task stopped by user"  # what ECS says when StopTask gave no reason
+NO_VCPUS = "You've reached the limit on the number of vCPUs you can run concurrently"
+CPU_UNITS = 1024  # of one vCPU
 STOPPED_TASKS_KEPT = 1000  # ECS forgets by time (an hour); the emulator walks all it keeps at every change
 
 
@@ -43,8 +46,11 @@ class NoDocker:
 class LocalTasks:
     """Every task of the emulator, and who waits for its end."""
 
-    def __init__(self, start: ContainerStarter) -> None:
+    def __init__(self, start: ContainerStarter, quotas: Quotas = NO_QUOTAS) -> None:
         self._start = start
+        self._calls = TokenBucket(quotas.run_task)
+        self._launches = TokenBucket(quotas.fargate_launch)
+        self._vcpus = quotas.vcpus
         self._lives: dict[str, TaskLife] = {}
         self._watchers: dict[str, Callable[[], None]] = {}
         self._stopped: deque[tuple[str, str, str]] = deque()
@@ -69,11 +75,16 @@ class LocalTasks:
 
     def run_task(self, request: Mapping[str, Any]) -> Response:
         """ECS RunTask."""
+        if not self._calls.take():
+            return rate_exceeded()
         refusal = refuse(request) or find_no_room(request)
         if refusal is not None:
             return refusal
         # The tasks' threads wait for this lock, so the answer shows them as they were before they began.
         with self._lock:
+            refusal = self._over_quota(request)
+            if refusal is not None:
+                return refusal
             status, headers, body = self._plain_run_task(request)
             if status >= 400:
                 return status, headers, body
@@ -122,6 +133,22 @@ class LocalTasks:
             tell_service_stopped(task)
             self._forget_oldest(account, region, arn)
 
+    def _over_quota(self, request: Mapping[str, Any]) -> Response | None:
+        """Why the account may not have these tasks of Fargate now, or None.
+
+        ⚠ In which error RunTask says that the vCPUs are used up was recorded nowhere; these are ECS's own words for it.
+        """
+        definition = ecs._task_defs.get(ecs._resolve_td_key(request.get("taskDefinition", "")))
+        if not definition or not on_fargate(request):
+            return None
+        count = int(request.get("count", 1))
+        if self._vcpus is not None:
+            running = sum(vcpus_of(task) for task in ecs._tasks.values() if counts(task))
+            asked = count * vcpus_of({**definition, **sizes_of(request)})
+            if running + asked > self._vcpus:
+                return refused("ClientException", NO_VCPUS)
+        return None if self._launches.take(count) else rate_exceeded()
+
     def _register(self, task: JsonObject) -> JsonObject:
         definition = definition_of(task)
         task_events.complete(task, definition)
@@ -156,6 +183,28 @@ class LocalTasks:
             self._stopped.append((account, region, arn))
             if len(self._stopped) > STOPPED_TASKS_KEPT:
                 ecs._tasks.pop_scoped(*self._stopped.popleft(), None)
+
+
+def on_fargate(request: Mapping[str, Any]) -> bool:
+    """Whether Fargate is to run the tasks that are asked for."""
+    providers = [each.get("capacityProvider", "") for each in request.get("capacityProviderStrategy") or []]
+    return any(name.startswith("FARGATE") for name in providers) or request.get("launchType") == "FARGATE"
+
+
+def sizes_of(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The size that the overrides give in the place of the definition's."""
+    overrides = request.get("overrides") or {}
+    return {"cpu": overrides["cpu"]} if overrides.get("cpu") else {}
+
+
+def vcpus_of(sized: Mapping[str, Any]) -> float:
+    """What a task, or a definition, takes of the quota."""
+    return int(sized.get("cpu") or 0) / CPU_UNITS
+
+
+def counts(task: Mapping[str, Any]) -> bool:
+    """Whether a task takes from the quota: one of Fargate's that has not stopped."""
+    return task["lastStatus"] != "STOPPED" and task.get("launchType") == "FARGATE"
 
 
 def leave_to_the_task(*_: Any) -> None:

@@ -29,6 +29,7 @@ from deploy.local.ecs.container_output import OutputFeed, nobody_watches
 from deploy.local.ecs.containers import Reaper
 from deploy.local.ecs.images import ImageCatalogueError, Images, load_images
 from deploy.local.emulator import environment
+from deploy.local.fills.quotas import QuotaError, Quotas, quotas_of
 from schemas.errors import JobferryError
 
 HOST = "127.0.0.1"
@@ -45,8 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     try:
         images = load_images(options.images)
+        quotas = quotas_of(options.quota)
         listener = listen(options.port)
-    except (ImageCatalogueError, PortTakenError) as error:
+    except (ImageCatalogueError, PortTakenError, QuotaError) as error:
         print(error, file=sys.stderr)
         return 1
     scratch = Path(tempfile.mkdtemp(prefix="jobferry-local-"))
@@ -64,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             until_stdin_closes=options.until_stdin_closes,
             calls=calls,
             output=output,
+            quotas=quotas,
         )
     finally:
         reaper.close()
@@ -83,6 +86,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--log-level", default="WARNING", help="the emulator's own log level (default: %(default)s)")
     parser.add_argument("--calls", type=Path, help="write down who called what, a line of JSON a call")
     parser.add_argument("--output-fd", type=int, help="an open file: write what containers print, as lines of JSON")
+    parser.add_argument("--quota", action="append", default=[], help="a quota of the account, like run-task=20,100")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input does")
     return parser.parse_args(arguments)
 
@@ -115,6 +119,7 @@ def run(
     until_stdin_closes: bool,
     calls: IO[str] | None,
     output: IO[str] | None,
+    quotas: Quotas,
 ) -> None:
     """Serve until told to end, then end everything that was started."""
     # Not at the top: importing ministack reads the environment that main has only just set.
@@ -129,7 +134,7 @@ def run(
     port = listener.getsockname()[1]
     log = CallLog(calls) if calls else None
     watch = OutputFeed(output) if output else nobody_watches
-    close = gaps.install(images, port=port, scratch=scratch, reaper=reaper, calls=log, watch=watch)
+    close = gaps.install(images, port=port, scratch=scratch, reaper=reaper, calls=log, watch=watch, quotas=quotas)
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.keep_alive_timeout = 75

@@ -18,9 +18,10 @@ from deploy.local.ecs.container_start import ContainerStarter, Machine, search_p
 from deploy.local.ecs.containers import Reaper
 from deploy.local.ecs.images import Images
 from deploy.local.ecs.tasks import LocalTasks
-from deploy.local.fills import functions, role_credentials
+from deploy.local.fills import functions, role_credentials, throttled_logs
 from deploy.local.fills.call_log import CallLog, nobody
 from deploy.local.fills.pinned import replace, require_pin
+from deploy.local.fills.quotas import NO_QUOTAS, Quotas
 from deploy.local.stepfunctions import callbacks, executions, run_task, states_language, task_states
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -34,6 +35,7 @@ def install(
     reaper: Reaper,
     calls: CallLog | None = None,
     watch: Watch = nobody_watches,
+    quotas: Quotas = NO_QUOTAS,
 ) -> Callable[[], None]:
     """Fill every gap, and give back what must be called at the end: it ends all executions, then all containers.
 
@@ -51,14 +53,15 @@ def install(
         python_path=str(PROJECT),
     )
     tell = calls.tell if calls else nobody
-    tasks = LocalTasks(ContainerStarter(images, machine, reaper, tell, watch))
+    tasks = LocalTasks(ContainerStarter(images, machine, reaper, tell, watch), quotas)
     tasks.install()
     task_events.install()
     states_language.install()
-    running = executions.install()
+    running = executions.install(quotas)
     task_states.install()
     callbacks.install()
     functions.install()
+    throttled_logs.install(quotas)
     role_credentials.install()
     run_task.install(tasks, tell)
     if calls:

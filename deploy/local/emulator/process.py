@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from deploy.local.fills.quotas import NO_QUOTAS, Quotas
 from schemas.errors import JobferryError
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -43,6 +44,7 @@ class EmulatorProcess:
         images: the image catalogue; the emulator's own when left out.
         log_level: what of its own log it writes to standard error.
         calls: where it writes down who called what; nowhere when left out.
+        quotas: of the account; none when left out.
         output: an open file descriptor for what containers print, a line of JSON a line; nowhere when left out.
         ready_within: seconds it may take to come up.
     """
@@ -55,6 +57,7 @@ class EmulatorProcess:
         log_level: str = "WARNING",
         calls: Path | None = None,
         output: int | None = None,
+        quotas: Quotas = NO_QUOTAS,
         ready_within: float = 30.0,
     ) -> None:
         self.port = port
@@ -62,6 +65,7 @@ class EmulatorProcess:
         self._log_level = log_level
         self._calls = calls
         self._output = output
+        self._quotas = quotas
         self._ready_within = ready_within
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -153,6 +157,7 @@ class EmulatorProcess:
         ]
         command += ["--until-stdin-closes", "--log-level", self._log_level]
         command += ["--calls", str(self._calls)] if self._calls else []
+        command += [f"--quota={pair}" for pair in self._quotas.pairs()]
         command += [] if self._output is None else ["--output-fd", str(self._output)]
         return command + (["--images", str(self._images)] if self._images else [])
 

@@ -20,3 +20,8 @@ def refused(code: str, message: str) -> Response:
     """The answer of a service that refuses a request."""
     response: Response = error_response_json(code, message, 400)
     return response
+
+
+def rate_exceeded() -> Response:
+    """The answer of a service whose quota is used up."""
+    return refused("ThrottlingException", "Rate exceeded")

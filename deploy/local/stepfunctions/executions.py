@@ -25,7 +25,8 @@ from ministack.core.responses import (
 from ministack.services import stepfunctions as sfn
 
 from deploy.local.fills.pinned import replace
-from deploy.local.fills.responses import JsonObject, Response, refused
+from deploy.local.fills.quotas import NO_QUOTAS, Quotas, TokenBucket
+from deploy.local.fills.responses import JsonObject, Response, rate_exceeded, refused
 from deploy.local.fills.runs import CURRENT, AlarmClock, ExecutionOverError, Run
 from deploy.local.stepfunctions import execution_events, walk
 from deploy.local.stepfunctions.states_language import compact
@@ -38,9 +39,9 @@ BAD_NAME = re.compile(r"[\s<>{}\[\]?*\"#%\\^|~`$&,;:/\u0000-\u001f\u007f-\u009f\
 REDRIVABLE = frozenset({"FAILED", "TIMED_OUT", "ABORTED"})
 
 
-def install() -> Executions:
+def install(quotas: Quotas = NO_QUOTAS) -> Executions:
     """Put our execution lifecycle in the place of the emulator's; what is given back must be closed at the end."""
-    executions = Executions()
+    executions = Executions(quotas)
     executions.install()
     execution_events.install()
     return executions
@@ -49,7 +50,8 @@ def install() -> Executions:
 class Executions:
     """The runs of every execution, kept as long as a redrive may want them back."""
 
-    def __init__(self) -> None:
+    def __init__(self, quotas: Quotas = NO_QUOTAS) -> None:
+        self._starts = TokenBucket(quotas.start_execution)
         self._runs: dict[str, Run] = {}
         self._clock = AlarmClock()
         self._lock = threading.Lock()
@@ -82,6 +84,8 @@ class Executions:
 
     def start(self, request: Mapping[str, Any]) -> Response:
         """StartExecution: the same name and input while running give the same answer."""
+        if not self._starts.take():
+            return rate_exceeded()
         refusal = refuse_start(request)
         if refusal is not None:
             return refusal

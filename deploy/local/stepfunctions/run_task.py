@@ -25,6 +25,7 @@ from deploy.local.stepfunctions.task_states import CURRENT_ATTEMPT, StateAttempt
 RUN_TASK = "arn:aws:states:::ecs:runTask"
 STARTED_BY = "AWS Step Functions"  # recorded, on .sync only
 LONGEST_CAUSE = 32_768  # characters (botocore)
+UNMODELLED = frozenset({"ThrottlingException"})  # seen as ECS.AmazonECSException (neuron_morphology #151)
 TIMES = frozenset(
     {
         "connectivityAt",
@@ -127,13 +128,14 @@ def require_success(task: Mapping[str, Any]) -> None:
 
 
 def refused(status: int, answer: Mapping[str, Any]) -> Exception:
-    """RunTask's error as Step Functions names it: a modelled fault of the shape X is ECS.X."""
+    """RunTask's error as Step Functions names it: a modelled fault of the shape X is ECS.X, any other the service's."""
     code = str(answer.get("__type", "AmazonECSException")).rsplit("#", 1)[-1]
+    name = "AmazonECSException" if code in UNMODELLED else code
     cause = (
         f"{answer.get('message', '')} (Service: AmazonECS; Status Code: {status}; Error Code: {code}; "
         f"Request ID: {uuid4()}; Proxy: null)"
     )
-    error: Exception = sfn._ExecutionError(f"ECS.{code}", cause)
+    error: Exception = sfn._ExecutionError(f"ECS.{name}", cause)
     return error
 
 

@@ -24,7 +24,7 @@ from ministack.services import stepfunctions as sfn
 from deploy.local.fills.pinned import replace
 from deploy.local.fills.responses import Json, JsonObject
 from deploy.local.fills.runs import CURRENT, Run
-from deploy.local.stepfunctions.states_language import PathNotFoundError, compact
+from deploy.local.stepfunctions.states_language import PathNotFoundError, compact, require_fitting
 
 WAIT_FOR_TOKEN = ".waitForTaskToken"
 TIMEOUT = "States.Timeout"
@@ -125,6 +125,7 @@ def attempt(state: Mapping[str, Any], given: Json, run: Run, context: JsonObject
     record_scheduled(one, arguments)
     try:
         result = perform(one, arguments, context)
+        require_fitting(context["State"]["Name"], result)
     except sfn._ExecutionError as error:
         record_failure(one, error)
         raise
@@ -246,7 +247,8 @@ def caught(state: Mapping[str, Any], given: Json, context: JsonObject, error: sf
     if catcher is None:
         raise error
     language = sfn._state_query_language(state, context)
-    told = {"Error": error.error, "Cause": (error.cause or "")[:LONGEST_CAUSE]}
+    cause = "" if error.error == TIMEOUT and error.cause is None else error.cause
+    told = {"Error": error.error, "Cause": cause if cause is None else cause[:LONGEST_CAUSE]}
     return sfn._apply_catcher(catcher, given, context, language, told), catcher["Next"]
 
 
@@ -262,7 +264,7 @@ class Retries:
         """How often the state was retried."""
         return sum(self._used.values())
 
-    def delay_after(self, error: str) -> float | None:
+    def delay_after(self, error: str | None) -> float | None:
         """The seconds to wait before the next attempt, or None when there is to be none."""
         retrier, index = sfn._find_matching_retrier(self._retriers, error, self._used)
         if retrier is None:

@@ -10,11 +10,9 @@ from ministack.services import stepfunctions as sfn
 
 from deploy.local.fills.responses import Json
 from deploy.local.fills.runs import ExecutionOverError, Run
-from deploy.local.stepfunctions.states_language import PathNotFoundError, compact
+from deploy.local.stepfunctions.states_language import PathNotFoundError, compact, require_fitting
 
 Context = dict[str, Any]
-
-LARGEST_PAYLOAD = 262_144  # bytes of a state's input or output (SFN guide, quotas)
 
 
 def context_of(run: Run, machine: Mapping[str, Any]) -> Context:
@@ -77,7 +75,7 @@ def execute(state: Mapping[str, Any], given: Json, run: Run, context: Context) -
         case "Succeed":
             return sfn._apply_output_path(state, sfn._apply_input_path(state, given, context), context), None
         case "Fail":
-            raise sfn._ExecutionError(*sfn._fail_state_error(state, given, context))
+            raise sfn._ExecutionError(*told_by_fail(state, given, context))
         case "Task" | "Parallel" | "Map" as kind:
             handlers = {"Task": sfn._execute_task, "Parallel": sfn._execute_parallel, "Map": sfn._execute_map}
             output, following = handlers[kind](state, given, run.execution, context)
@@ -89,15 +87,7 @@ def execute(state: Mapping[str, Any], given: Json, run: Run, context: Context) -
     return output, following
 
 
-def require_fitting(name: str, output: Json) -> None:
-    """Refuse an output that no state may have.
-
-    Raises:
-        _ExecutionError: States.DataLimitExceeded.
-    """
-    if len(compact(output).encode("utf-8", "surrogatepass")) > LARGEST_PAYLOAD:
-        raise sfn._ExecutionError(
-            "States.DataLimitExceeded",
-            f"The state/task '{name}' returned a result with a size exceeding the maximum number of bytes "
-            "service limit.",
-        )
+def told_by_fail(state: Mapping[str, Any], given: Json, context: Context) -> tuple[str | None, str | None]:
+    """What a Fail state says; gap: ministack gives a name to one that gives none."""
+    error, cause = sfn._fail_state_error(state, given, context)
+    return error if {"Error", "ErrorPath"} & state.keys() else None, cause or None
