@@ -52,7 +52,7 @@ def deployed_stack(session: boto3.Session, name: str) -> DeployedStack:
     except (ClientError, BotoCoreError) as error:
         raise SettingsError(f"The stack {name} cannot be read: {error}") from None
     if stack is None:
-        raise SettingsError(f"The stack {name} does not exist in {session.region_name}.")
+        raise SettingsError(f"The stack {name} does not exist, in this account and region.")
     return stack
 
 

@@ -160,6 +160,7 @@ async def test_a_letter_is_dropped_only_where_that_is_meant(
 ) -> None:
     """There is no other copy of it, so the command asks first; in a script that is said with the command."""
     message_id = put_dead(letters, "drop me")
+    monkeypatch.setenv("AWS_REGION", REGION)
     monkeypatch.setattr(dlq, "_letters", lambda *_: letters)
     monkeypatch.setattr("sys.stdin", Terminal(answer) if answer is not None else io.StringIO())
     assert cli.main(["dlq", "drop", message_id, *more]) == status

@@ -152,7 +152,7 @@ def test_aws_region_alone_is_enough_for_a_command(
     """It asks CloudFormation there, which knows no such stack."""
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     assert cli.main([*command, "--stack", "nowhere"]) == 2
-    assert "The stack nowhere cannot be read" in capsys.readouterr().err
+    assert "The stack nowhere does not exist" in capsys.readouterr().err
 
 
 def test_ecs_has_its_role_before_the_cluster_is_made(stack: NamedStack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -226,5 +226,11 @@ BROKEN: dict[str, tuple[Break, str, str, str]] = {
     "no task definition": (withdraw_revision, "image pictures", "no task definition jobferry-pictures", "Register"),
     "no task role": (register("jobferry-reporter", taskRoleArn=""), "image reporter", "no task role", "IMAGES.md"),
     "family of two stacks": (register(ONE), "image image_1", "which the stack did not register", "TaskFamilyPrefix"),
+    "no execution role": (
+        register(ONE, executionRoleArn=""),
+        "image image_1",
+        "needs an execution role",
+        "TaskExecutionRoleArn",
+    ),
     "family not allowed": (forbid_family, "image image_1", "may not run jobferry-image-1", "TaskFamilyPrefix"),
 }

@@ -12,8 +12,9 @@ from botocore.exceptions import ClientError, NoCredentialsError
 from service.operator.deployed_stack import deployed_stack
 from service.settings import SettingsError
 
+BARE = {"StackName": "jobferry", "StackId": "arn:of:jobferry", "StackStatus": "CREATE_COMPLETE"}
 STACK = {
-    "StackName": "jobferry",
+    **BARE,
     "Parameters": [{"ParameterKey": "LogBucketName", "ParameterValue": "logs"}],
     "Outputs": [{"OutputKey": "JobsTable", "OutputValue": "jobferry-jobs"}],
 }
@@ -49,8 +50,9 @@ def test_a_stack_is_what_it_was_given_and_what_it_gives() -> None:
         {"LogBucketName": "logs"},
         {"JobsTable": "jobferry-jobs"},
     )
-    bare = deployed_stack(session({"StackName": "jobferry"}), "jobferry")
+    bare = deployed_stack(session(BARE), "jobferry")
     assert (bare.parameters, bare.outputs) == ({}, {})
+    assert (bare.stack_id, bare.status) == ("arn:of:jobferry", "CREATE_COMPLETE")
 
 
 def test_an_output_is_found_by_its_name() -> None:
@@ -61,15 +63,22 @@ def test_an_output_is_found_by_its_name() -> None:
         stack.output("RequestQueueUrl")
 
 
+def test_a_stack_that_is_not_there_is_named() -> None:
+    """CloudFormation has no error of its own for it."""
+    missing = ClientError({"Error": {"Code": "ValidationError", "Message": "does not exist"}}, "DescribeStacks")
+    with pytest.raises(SettingsError, match=r"^The stack jobferry does not exist, in this account and region\.$"):
+        deployed_stack(session(missing), "jobferry")
+
+
 @pytest.mark.parametrize(
     "error",
     [
-        ClientError({"Error": {"Code": "ValidationError", "Message": "does not exist"}}, "DescribeStacks"),
+        ClientError({"Error": {"Code": "ValidationError", "Message": "not this way"}}, "DescribeStacks"),
         NoCredentialsError(),
     ],
 )
 def test_a_stack_that_cannot_be_read_is_named_with_the_reason(error: Exception) -> None:
-    """An operator mistypes the name, or has no credentials."""
+    """An operator mistypes something, or has no credentials."""
     with pytest.raises(SettingsError) as refusal:
         deployed_stack(session(error), "jobferry")
     assert str(refusal.value) == f"The stack jobferry cannot be read: {error}"
