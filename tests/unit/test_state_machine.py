@@ -25,6 +25,8 @@ from schemas.plan import (
     PlanRequest,
     Stage,
 )
+from service.core.planning.planning import MOST_ATTEMPTS
+from service.core.planning.waiting import MOST_REFUSALS
 from workers.requests import LARGEST_TRAVELLING_BYTES
 
 State = dict[str, Any]
@@ -245,6 +247,16 @@ def most_events(stages: int, failures_a_stage: int) -> int:
 def test_a_long_job_with_every_default_retry_stays_within_the_history() -> None:
     """A hundred stages that each use up all of the default retries make less than half of a full history."""
     assert most_events(MAX_STAGES, DEFAULT_FAILURES) < MAX_HISTORY_EVENTS / 2
+
+
+def test_all_attempts_and_all_waits_together_fit_into_the_history() -> None:
+    """As many as the planner makes of a job, in as many stages as there may be: nothing is left to the quota."""
+    turn = events((*FAILED, "handle_error_step"))
+    refused = turn - 1  # No task was submitted.
+    stages = most_events(MAX_STAGES, 0)
+    failed = MOST_ATTEMPTS - MAX_STAGES
+    assert refused == 16
+    assert stages + failed * turn + MOST_REFUSALS * refused < MAX_HISTORY_EVENTS
 
 
 def test_the_event_count_is_that_of_a_known_history() -> None:

@@ -12,9 +12,9 @@ from schemas.notification import Confidence
 from service.core.diagnosis.ending import Ending, parsed, timed_out
 from service.core.redaction import redact
 
-Remedy = Literal["again", "again_on_demand", "bigger", "application", "none"]
-"""What the planner may do: try the same again, on demand instead of Spot, with more memory, if the catalogue allows
-retrying the application's own failures, or nothing."""
+Remedy = Literal["wait", "again", "again_on_demand", "bigger", "application", "none"]
+"""What the planner may do: wait until AWS takes it on, which is no failure; try the same again, on demand instead of
+Spot, with more memory, if the catalogue allows retrying the application's own failures, or nothing."""
 
 Evidence = Callable[[Ending], str | None]
 
