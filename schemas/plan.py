@@ -83,7 +83,7 @@ LaunchKind = Literal["sync", "sync_on_capacity_provider", "callback", "callback_
 class Waiting(Passed):
     """That an attempt waits for capacity: AWS did not take it on, and it is tried again until the budget is over."""
 
-    since: str = Field(description="When it was refused for the first time.")
+    since: Moment = Field(description="When it was refused for the first time.")
     tries: int = Field(description="How often it was refused.")
     failure_class: str
     why: str = Field(description="The line that shows it, of the last refusal.")

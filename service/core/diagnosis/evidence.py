@@ -260,7 +260,7 @@ def out_of_time(ending: Ending) -> str:
 
 def _error_and_cause(ending: Ending) -> str:
     error, cause = ending.error or "", _in_prose(ending.cause or "")
-    return cause if cause.startswith(error) else f"{error}: {cause}" if cause else error
+    return cause if error in cause else f"{error}: {cause}" if cause else error
 
 
 def _in_prose(cause: str) -> str:
