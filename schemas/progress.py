@@ -42,9 +42,9 @@ class Setback(Told):
 class Wait(Told):
     """For want of capacity AWS takes no task on; it is asked again, and nothing is wrong with the job."""
 
-    since: Moment = Field(description="When it was refused for the first time.")
+    first_refused_at: Moment
     tries: int = Field(description="How often it has been refused by now.")
-    failure_class: str
+    failure_class: FailureClass = Field(description=FAILURE_CLASSES)
     evidence: str = Field(description="The one line that shows it, of the last refusal.")
 
 

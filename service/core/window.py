@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-# Fargate's bucket of launches, and what it refills while the first answers come [ECS guide, throttling quotas].
-FIRST_SIZE = 100.0
+# What RunTask's default quota of 20 a second takes on while the first answers come [ECS guide, throttling quotas].
+FIRST_SIZE = 60.0
 # Enough to notice soon that there is capacity again: of so many that wait one asks every few seconds.
 LEAST_SIZE = 20.0
 # From a start, or a try, until its refusal is heard of: the planner twice, RunTask, and the queue.

@@ -84,7 +84,7 @@ class Outcome:
         jobs = sum(self.statuses.values())
         found = {
             f"not all succeeded: {dict(self.statuses)}": self.statuses["SUCCEEDED"] < jobs,
-            f"only {100 * self.throughput:.0f} % of what the quotas allow": self.throughput < 0.85,
+            f"only {100 * self.throughput:.0f} % of what the quotas allow": self.throughput < 0.8,
             f"{self.most_waiting} jobs waited in Step Functions instead of the queue": self.most_waiting > 250,
             f"a history of {max(self.events)} events": max(self.events) > 2500,
             f"{self.dead_letters} dead letters": self.dead_letters > 0,

@@ -36,14 +36,14 @@ def test_where_there_is_never_capacity_a_job_fails_when_its_time_to_wait_is_over
     assert outcome.statuses == {"FAILED": 20}
     for card in outcome.failures:
         assert (card["failure_class"], card["stage"], card["retryable"]) == ("capacity", 1, True)
-        assert card["evidence"].startswith("waited for capacity since 2023-11-14T22:13:2")
+        assert card["evidence"].startswith("waited for capacity since 2023-11-14T22:13:2"), card["evidence"]
         assert "You've reached the limit on the number of vCPUs" in card["evidence"]
     assert max(outcome.events) < 3000
     assert min(outcome.refusals) > 30
 
 
 def test_an_account_that_takes_all_is_not_slowed() -> None:
-    """A hundred jobs start at once; of more, each that was taken on lets two through."""
-    outcome = run_burst(Burst(900, rate_of_run_task(10_000, 10_000), workers=1))
+    """Sixty jobs start at once; of more, each that was taken on lets two through."""
+    outcome = run_burst(Burst(400, rate_of_run_task(10_000, 10_000), workers=1))
     assert outcome.refused == 0
-    assert outcome.launched_within < 15
+    assert outcome.launched_within < 12

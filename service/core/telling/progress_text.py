@@ -55,7 +55,7 @@ def _lines(told: JobProgress) -> Iterator[str]:
 
 def _wait(waits: Wait) -> str:
     times = "once" if waits.tries == 1 else f"{waits.tries} times"
-    return f"It waits since {waits.since}, and was tried {times}; nothing is wrong with the job."
+    return f"It waits since {waits.first_refused_at}, and was tried {times}; nothing is wrong with the job."
 
 
 def _attempt(stage: StageProgress) -> str:
