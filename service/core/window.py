@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-# What RunTask's default quota of 20 a second takes on while the first answers come [ECS guide, throttling quotas].
-FIRST_SIZE = 60.0
+# Fargate's bucket of launches [ECS guide, throttling quotas]: so many at once are not too many.
+FIRST_SIZE = 100.0
 # Enough to notice soon that there is capacity again: of so many that wait one asks every few seconds.
 LEAST_SIZE = 20.0
 # From a start, or a try, until its refusal is heard of: the planner twice, RunTask, and the queue.

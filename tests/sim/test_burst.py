@@ -10,7 +10,6 @@ from tests.sim.mutants import BURST_MUTANTS, Mutant
 CROWD = Burst(600, rate_of_run_task(20))
 BURSTS = {
     "RunTask's bucket": CROWD,
-    "RunTask's larger bucket, one worker": Burst(600, rate_of_run_task(100), workers=1),
     "four workers that know nothing of each other": Burst(1200, rate_of_run_task(20), workers=4),
     "a quota of vCPUs": Burst(100, vcpus(3), runs_seconds=120),
     "nothing is heard of any task": Burst(600, rate_of_run_task(20), task_events_lost=1.0),
@@ -43,7 +42,7 @@ def test_where_there_is_never_capacity_a_job_fails_when_its_time_to_wait_is_over
 
 
 def test_an_account_that_takes_all_is_not_slowed() -> None:
-    """Sixty jobs start at once; of more, each that was taken on lets two through."""
+    """A hundred jobs start at once; of more, each that was taken on lets two through."""
     outcome = run_burst(Burst(400, rate_of_run_task(10_000, 10_000), workers=1))
     assert outcome.refused == 0
     assert outcome.launched_within < 12
