@@ -20,7 +20,7 @@ from typing import Any
 from service.aws.objects import Objects
 from service.runtime import wire
 from tests.sim.network import Network
-from tests.sim.replicas import Clients, default_settings
+from tests.sim.replicas import Clients
 from tests.sim.simulation import undisturbed
 from tests.support.aws.cloudwatch_logs import SimLogs
 from tests.support.aws.dynamodb import SimTable
@@ -35,6 +35,7 @@ from tests.support.aws.stepfunctions import SimStepFunctions
 from tests.support.faults import Faults, Rates
 from tests.support.loop import VirtualLoop
 from tests.support.names import EPOCH, EVENTS_URL, REGION, REQUESTS_URL
+from tests.support.settings import default_settings
 from tests.support.simulated_images import CATALOG, Script
 from tests.support.trace import Trace
 from workers.liveness import Liveness

@@ -14,7 +14,7 @@ from typing import Any
 from unittest.mock import patch
 
 from schemas.notification import JobNotification
-from schemas.plan import LambdaResult
+from schemas.plan import STAGE_FAILED, LambdaResult
 from service import archive, perform
 from service.aws import executions, jobs_table, objects, queue
 from service.aws.container_logs import LogEvent
@@ -281,7 +281,7 @@ _waited_in_truth = planning._Progress._wait_for_capacity
 
 def _gives_up_after_three_tries(self: planning._Progress, learned: planning._Learned) -> LambdaResult:
     if self._waiting(learned).tries > 3:
-        return self._fail(planning.STAGE_FAILED, learned.evidence)
+        return self._fail(STAGE_FAILED, learned.evidence)
     return _waited_in_truth(self, learned)
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from schemas.catalog import DEFAULT_CAPACITY_WAIT_SECONDS
 from schemas.job import ONE_YEAR_SECONDS
-from service.core.planning.planning import JOB_TIMED_OUT, MOST_ATTEMPTS, STAGE_FAILED
+from schemas.plan import JOB_TIMED_OUT, STAGE_FAILED
+from service.core.planning.planning import MOST_ATTEMPTS
 from service.core.planning.waiting import MOST_REFUSALS, drawn, wait_seconds
 from tests.support.machine import EXIT_1, LOST, OUT_OF_MEMORY, THROTTLED, Ends, Machine, brief, failed, ok, stage
 

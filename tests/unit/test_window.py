@@ -11,6 +11,7 @@ import pytest
 from service.aws.starts import Starts
 from service.core.pace import Bucket
 from service.core.record.facts import WaitsForCapacity
+from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.core.window import ANSWER_SECONDS, FIRST_SIZE, LEAST_SIZE, ONE_CUT_SECONDS, Window
 from tests.support.builders import JOB, NOW, execution, record, requested, running
@@ -95,7 +96,7 @@ def test_a_task_that_was_heard_of_makes_room_at_once() -> None:
 
     async def story() -> None:
         starts = await filled()
-        starts.heard_of(Record("job-7", {"task#t1": running()}), NOW)
+        starts.heard_of(Record(RecordKey.of_job("job-7"), {"task#t1": running()}), NOW)
         assert starts.has_capacity()
 
     played(story())
