@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from schemas.base import Contract, Name, ProcessText
 from schemas.fargate import fits_fargate
-from schemas.job import MAX_STAGES, Command, ParameterValue, Seconds, Variables
+from schemas.job import MAX_STAGES, Command, ParameterValue, Seconds, Variables, WaitSeconds
 
 # Stands at the beginning of a family for what the families of a deployment begin with, so that one catalogue serves
 # several deployments in one account.
@@ -17,6 +17,7 @@ FAMILY_PREFIX = "{prefix}"
 TASK_DEFINITION_PATTERN = r"^([{]prefix[}])?[A-Za-z0-9_-]{1,255}(:[0-9]+)?$"
 CONTAINER_NAME_PATTERN = r"^[A-Za-z0-9_-]{1,255}$"
 TaskDefinition = Annotated[str, StringConstraints(pattern=TASK_DEFINITION_PATTERN)]
+DEFAULT_CAPACITY_WAIT_SECONDS = 14_400
 ContainerName = Annotated[str, StringConstraints(pattern=CONTAINER_NAME_PATTERN)]
 
 
@@ -35,8 +36,8 @@ class Retries(Contract):
         default=3,
         ge=0,
         le=20,
-        description="What mends itself, all together: throttles, missing capacity, Spot interruptions, lost hosts, "
-        "registries that could not be reached.",
+        description="What mends itself, all together: Spot interruptions, lost hosts, registries that could not be "
+        "reached.",
     )
     out_of_memory: int = Field(
         default=2, ge=0, le=10, description="Each time with the next memory size, up to max_memory."
@@ -79,6 +80,11 @@ class Image(Contract):
     max_memory: int | None = Field(default=None, description="MiB: how far a retry after out-of-memory may go.")
     timeout_seconds: Seconds = 3600
     heartbeat_seconds: Seconds | None = Field(default=None, description="For callback images; 60 if left out.")
+    capacity_wait_seconds: WaitSeconds = Field(
+        default=DEFAULT_CAPACITY_WAIT_SECONDS,
+        description="How long a stage may wait where AWS takes no task on: throttles, a quota that is used up, no Spot "
+        "or EC2 capacity. That uses up none of the retries. 0: it fails at once.",
+    )
     retries: Retries = Retries()
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, TypeAdapter
 
 from schemas.base import FromAws, WellFormed, exit_code, well_formed
+from schemas.plan import Waiting
 
 MILLISECONDS_FROM = 100_000_000_000  # As seconds this is the year 5138; every later number is in milliseconds.
 _LARGEST_COUNT = 2**31 - 1
@@ -154,6 +155,17 @@ class TaskDetail(FromAws):
     overrides: Annotated[TaskOverrides | None, BeforeValidator(_object_or_none)] = None
 
 
+class WaitDetail(FromAws):
+    """What the state machine says of a stage that waits for capacity."""
+
+    executionArn: WellFormed
+    at: EpochSeconds = None
+    wait_seconds: Count = 0
+    stage: Count = 0
+    attempt: Count = 0
+    waiting: Waiting
+
+
 class _Envelope(FromAws):
     account: Text = None
     region: Text = None
@@ -176,14 +188,23 @@ class TaskEvent(_Envelope):
     detail: TaskDetail
 
 
-EVENT: TypeAdapter[ExecutionEvent | TaskEvent] = TypeAdapter(
-    Annotated[ExecutionEvent | TaskEvent, Field(discriminator="source")]
+class WaitEvent(_Envelope):
+    """Our own: the state machine sends it to the queue of events itself."""
+
+    source: Literal["jobferry"]
+    detail_type: Literal["Jobferry Stage Waits"] = Field(alias="detail-type")
+    detail: WaitDetail
+
+
+EVENT: TypeAdapter[ExecutionEvent | TaskEvent | WaitEvent] = TypeAdapter(
+    Annotated[ExecutionEvent | TaskEvent | WaitEvent, Field(discriminator="source")]
 )
 
 
 def is_ours_by_type(body: dict[str, Any]) -> bool:
-    """Whether this is one of the two kinds of event that we read at all."""
+    """Whether this is one of the three kinds of event that we read at all."""
     return (body.get("source"), body.get("detail-type")) in (
         ("aws.states", "Step Functions Execution Status Change"),
         ("aws.ecs", "ECS Task State Change"),
+        ("jobferry", "Jobferry Stage Waits"),
     )

@@ -15,6 +15,7 @@ Label = Annotated[str, StringConstraints(max_length=256, pattern=PRINTABLE_PATTE
 InputFile = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=PRINTABLE_PATTERN)]
 User = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=PRINTABLE_PATTERN)]
 Seconds = Annotated[int, Field(ge=1, le=ONE_YEAR_SECONDS), WHOLE]
+WaitSeconds = Annotated[int, Field(ge=0, le=ONE_YEAR_SECONDS), WHOLE]
 ParameterValue = Annotated[ProcessText | int | float | bool, WHOLE]
 
 
@@ -66,6 +67,10 @@ class JobRequest(Contract):
         default_factory=dict, max_length=64, description="Values for the placeholders of the job type's stages."
     )
     timeout_seconds: Seconds | None = Field(default=None, description="For the whole job, from its first stage on.")
+    capacity_wait_seconds: WaitSeconds | None = Field(
+        default=None,
+        description="How long each stage may wait for capacity, at most its image's own; within timeout_seconds.",
+    )
     labels: dict[Name, Label] = Field(default_factory=dict, max_length=32, description="Copied to the notification.")
     progress: bool = Field(
         default=False, description="Whether subscribers are told of the start, of finished stages and of retries too."

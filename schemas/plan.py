@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from schemas.base import Moment, WellFormed, json_object
-from schemas.catalog import CapacityProvider, Retries
+from schemas.catalog import DEFAULT_CAPACITY_WAIT_SECONDS, CapacityProvider, Retries
 from schemas.trace import Trace
 
 # The names of the exceptions that the Lambda raises, hence the errors of executions.
@@ -57,6 +57,7 @@ class Stage(Passed):
     max_memory: int
     timeout_seconds: int
     heartbeat_seconds: int
+    capacity_wait_seconds: int = DEFAULT_CAPACITY_WAIT_SECONDS
     retries: Retries
 
 
@@ -77,6 +78,15 @@ class Config(Passed):
 
 
 LaunchKind = Literal["sync", "sync_on_capacity_provider", "callback", "callback_on_capacity_provider"]
+
+
+class Waiting(Passed):
+    """That an attempt waits for capacity: AWS did not take it on, and it is tried again until the budget is over."""
+
+    since: Moment = Field(description="When it was refused for the first time.")
+    tries: int = Field(description="How often it was refused.")
+    failure_class: str
+    why: str = Field(description="The line that shows it, of the last refusal.")
 
 
 class NextStage(Passed):
@@ -101,6 +111,8 @@ class NextStage(Passed):
     memory: str
     timeout_seconds: int
     heartbeat_seconds: int
+    waiting: Waiting | None = None
+    refusals: int = Field(default=0, description="Of the whole execution so far: each costs some of its history.")
 
 
 class Attempt(Passed):
@@ -113,6 +125,9 @@ class Attempt(Passed):
     exit_code: int | None = None
     failure_class: str | None = None
     error: str | None = None
+    waited: Literal[True] | None = Field(
+        default=None, description="For want of capacity: another attempt followed, and none of the retries paid for it."
+    )
 
 
 def _readable_attempts(value: object) -> list[Attempt]:
@@ -158,6 +173,7 @@ class Outcome(Passed):
     error: str
     cause: str
     attempts: tuple[Attempt, ...]
+    refusals: int = Field(default=0, description="How often AWS took no task on, for want of capacity or a throttle.")
 
 
 Decision = Literal["run", "wait", "succeed", "fail"]

@@ -15,11 +15,11 @@ from schemas.failures import FAILURE_CLASSES, FailureClass
 from schemas.notification import Confidence, Told
 from schemas.trace import Trace
 
-ProgressStatus = Literal["STARTED", "STAGE_FINISHED", "RETRYING"]
+ProgressStatus = Literal["STARTED", "WAITING", "STAGE_FINISHED", "RETRYING"]
 
 
 class StageProgress(Told):
-    """The attempt that this is about: for STAGE_FINISHED the one that passed, for RETRYING the one that failed."""
+    """The attempt that this is about: the one that passed, that failed, or for WAITING that is due."""
 
     stage: int = Field(description="Counted from 1.")
     name: str
@@ -39,13 +39,22 @@ class Setback(Told):
     evidence: str = Field(description="The one line that shows it.")
 
 
+class Wait(Told):
+    """For want of capacity AWS takes no task on; it is asked again, and nothing is wrong with the job."""
+
+    first_refused_at: Moment
+    tries: int = Field(description="How often it has been refused by now.")
+    failure_class: FailureClass = Field(description=FAILURE_CLASSES)
+    evidence: str = Field(description="The one line that shows it, of the last refusal.")
+
+
 class JobProgress(Told):
     """How far a job has come. Told at least once, in order as far as it is known, and not after the outcome."""
 
     schema_version: Literal["1"] = "1"
     id: str = Field(
-        description="<job id>:<redriveCount>:STARTED, <job id>:STAGE_FINISHED:<stage>:<attempt> or "
-        "<job id>:RETRYING:<stage>:<attempt>; every copy bears the same id."
+        description="<job id>:<redriveCount>:STARTED, <job id>:STAGE_FINISHED:<stage>:<attempt>, "
+        "<job id>:RETRYING:<stage>:<attempt> or <job id>:WAITING:<stage>:<attempt>; every copy bears the same id."
     )
     status: ProgressStatus
     job_id: str
@@ -64,4 +73,5 @@ class JobProgress(Told):
     failure: Setback | None = Field(
         default=None, description="For RETRYING; null where nothing was heard of how the attempt ended."
     )
+    waiting: Wait | None = Field(default=None, description="For WAITING.")
     text: str = Field(description="The same for a person, as e-mail subscribers get it.")

@@ -97,7 +97,8 @@ class Worker:
         requests = Requests(self.runtime.catalog, self.runtime.objects, settings.log_bucket, table, now, metrics)
         events = Events(settings.state_machine_arn, table, metrics)
         single_flight = SingleFlight(self.runtime.settling.settle, table.read)
-        admit, follow = _handle(requests.hear, single_flight), _handle(events.hear, single_flight)
+        admit = _handle(requests.hear, single_flight)
+        follow = _handle(events.hear, single_flight, self._note)
         return (
             self._consumer("requests", self.runtime.requests, admit, settings.request_slots, self._starts_left),
             self._consumer("events", self.runtime.events, follow, settings.event_slots, _always_open),
@@ -119,8 +120,11 @@ class Worker:
             metrics=self.runtime.metrics,
         ).run()
 
+    def _note(self, job: Record) -> None:
+        self.runtime.starts.heard_of(job, self.runtime.settling.now())
+
     async def _starts_left(self) -> None:
-        """Wait while StartExecution's bucket is empty: what cannot be started is better left in the queue."""
+        """Wait while Step Functions or ECS takes no more on: what cannot be started is better left in the queue."""
         while not (self.stopping.is_set() or self.runtime.starts.has_capacity()):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), _GATE_SECONDS)
@@ -155,12 +159,17 @@ def _to_standard_output(line: str) -> None:
 _Hear = Callable[[Message], Awaitable[Record | None]]
 
 
-def _handle(hear: _Hear, single_flight: SingleFlight) -> Handle:
+def _note_nothing(_job: Record) -> None:
+    """For messages that say nothing of what was started."""
+
+
+def _handle(hear: _Hear, single_flight: SingleFlight, note: Callable[[Record], None] = _note_nothing) -> Handle:
     """Learn what a message says, then do what its job is now owed."""
 
     async def handle(message: Message) -> None:
         job = await hear(message)
         if job is not None:
+            note(job)
             await single_flight.settle(job)
 
     return handle

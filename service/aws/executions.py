@@ -43,7 +43,7 @@ class Executions:
         trace header is no part of what must be the same.
         """
         trace: Any = {"traceHeader": trace_header} if trace_header else {}
-        await self.starts.turn()
+        await self.starts.turn(job_id)
         with answered("ExecutionAlreadyExists"), aws_errors():
             answer = await self.client.start_execution(
                 stateMachineArn=self.state_machine_arn, name=job_id, input=execution_input, **trace

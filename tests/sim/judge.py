@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from tests.sim.ledger import Ledger
@@ -17,13 +18,18 @@ from tests.support.aws.dynamodb import Item
 from tests.support.aws.ecs import Container
 from tests.support.aws.sns import Notice
 from tests.support.aws.sqs import Held, SimQueue
+from tests.support.aws.state_machine import Refusal
 from tests.support.aws.stepfunctions import ENDED, Execution
 from tests.support.loop import PROCESS, Process
 from tests.support.names import EPOCH, EVENTS_URL, STATE_MACHINE_ARN
 
 # A log that cannot be read for so long may be given up: the worker's log deadline, and some.
 _TROUBLE_SECONDS = 1000.0
-_STEPS = ("STARTED", "STAGE_FINISHED", "RETRYING")
+_STEPS = ("STARTED", "STAGE_FINISHED", "RETRYING", "WAITING")
+# What a job is never to fail for before its patience is at its end.
+_OF_CAPACITY = ("throttled", "capacity")
+# A last try comes so late at the most: the planner itself may fail for a while.
+_SLOW_SECONDS = 180.0
 # A subscriber reads a notification within this time, at the least. Clocks of workers differ by so much, at the most.
 _LINK_SECONDS = 300.0
 _SKEW_SECONDS = 1.0
@@ -151,13 +157,38 @@ class Judge:
             self.accuse(9, f"{execution.name}: the state machine itself failed: {now.cause}")
         if now.status == "SUCCEEDED" and not self._truth.every_sync_stage_passed(execution):
             self.accuse(9, f"{execution.name} succeeded, though its own container did not exit with 0")
+        self._check_budget(execution)
         if now.status == "FAILED" and now.error == "StageFailed":
+            self._check_patience(execution)
             last = json.loads(json.loads(now.cause or "{}")["errorMessage"])["attempts"][-1]
             tasks = [
                 task for task in self._truth.tasks_of(execution, last["stage"]) if task.arn == last.get("task_arn")
             ]
             if last.get("error") == "States.TaskFailed" and any(task.own.exit_code == 0 for task in tasks):
                 self.accuse(9, f"{execution.name} failed, though its own container exited with 0")
+
+    # Promise 7: throttles and missing capacity slow a job down, and fail it only when its budget of time is over.
+
+    def _check_budget(self, execution: Execution) -> None:
+        """None waits longer than it may; each refusal after the first is one try more."""
+        budget = max(stage["capacity_wait_seconds"] for stage in self._truth.stages_of(execution))
+        for wait in self._waits_of(execution):
+            if wait[-1].at - wait[0].at > (budget + _SLOW_SECONDS if budget else 0):
+                self.accuse(7, f"{execution.name} went on waiting for capacity beyond its {budget} s")
+
+    def _waits_of(self, execution: Execution) -> list[list[Refusal]]:
+        refusals = execution.position.refusals
+        return [list(group) for _, group in groupby(refusals, key=lambda item: item.wait)]
+
+    def _check_patience(self, execution: Execution) -> None:
+        now, waits = execution.now, self._waits_of(execution)
+        last = json.loads(json.loads(now.cause or "{}")["errorMessage"])["attempts"][-1]
+        if last["failure_class"] not in _OF_CAPACITY or last.get("task_arn"):
+            return
+        budget = min(stage["capacity_wait_seconds"] for stage in self._truth.stages_of(execution))
+        waited = (now.stopped_at or 0) - waits[-1][0].at if waits else 0.0
+        if waited < budget - _SKEW_SECONDS:
+            self.accuse(7, f"{execution.name} failed for want of capacity after {waited:.0f} s of {budget} s")
 
     # Promises 3, 6 and 9: announcements.
 
@@ -195,6 +226,8 @@ class Judge:
         return f"{job_id}:{status}:{stage['stage']}:{stage['attempt']}" if stage else f"{job_id}:{count}:{status}"
 
     def _is_true(self, execution: Execution, status: str, stage: int, attempt: int) -> bool:
+        if status == "WAITING":
+            return bool(execution.position.refusals)
         if status == "STAGE_FINISHED":
             return self._truth.stage_passed(execution, stage)
         return self._truth.attempts_of(execution, stage) > attempt

@@ -14,13 +14,15 @@ from typing import Any
 from unittest.mock import patch
 
 from schemas.notification import JobNotification
+from schemas.plan import STAGE_FAILED, LambdaResult
 from service import archive, perform
 from service.aws import executions, jobs_table, objects, queue
 from service.aws.container_logs import LogEvent
 from service.aws.queue import Message
+from service.aws.starts import Starts
 from service.core.admission.admission import Admitted
 from service.core.diagnosis.ending import Ending
-from service.core.planning import planning
+from service.core.planning import planning, waiting
 from service.core.policy import outcome as story
 from service.core.policy import owed
 from service.core.policy.actions import Action, Announce, AskExecution
@@ -28,6 +30,7 @@ from service.core.policy.outcome import AttemptOutcome
 from service.core.record.facts import Announced, Claimed, ExecutionChanged, Fact, Requested, TaskChanged
 from service.core.record.record import Record
 from service.core.telling import compose as announce
+from service.core.window import Window
 from service.perform import Performer
 from workers import consumer, events, requests, sweeper
 from workers.guard import failure_of
@@ -273,6 +276,19 @@ async def _tells_everybody(self: requests.Requests, message: Message, admitted: 
     return (await _requested_in_truth(self, message, admitted)).model_copy(update={"progress": True})
 
 
+_waited_in_truth = planning._Progress._wait_for_capacity
+
+
+def _gives_up_after_three_tries(self: planning._Progress, learned: planning._Learned) -> LambdaResult:
+    if self._waiting(learned).tries > 3:
+        return self._fail(STAGE_FAILED, learned.evidence)
+    return _waited_in_truth(self, learned)
+
+
+def _waits_for_ever(tries: int, refusals: int, seconds_left: float, execution_arn: str) -> int:
+    return min(4 * tries, 120)
+
+
 _TAKES_STOPPED_FOR_FINISHED = property(lambda attempt: attempt.task is not None and attempt.task.stopped)
 
 
@@ -313,6 +329,10 @@ MUTANTS = (
     _mutant("forgets that its session ends", (6,), (objects.Objects, "_credentials_end", _forgets_its_session)),
     _mutant("calls every log complete", (6,), (archive, "_why_lossy", _loses_no_line)),
     _mutant("takes throttled messages up at once", (7,), (consumer.Consumer, "_retry_later", _is_back_at_once)),
+    _mutant(
+        "counts throttles as attempts", (7,), (planning._Progress, "_wait_for_capacity", _gives_up_after_three_tries)
+    ),
+    _mutant("waits for capacity for ever", (7,), (waiting, "wait_seconds", _waits_for_ever)),
     _mutant("cuts its poll off on SIGTERM", (8,), (consumer.Consumer, "_poll", _cuts_its_poll_off)),
     _mutant("keeps what it took on SIGTERM", (8,), (consumer.Consumer, "_give_back", _keeps_what_it_took)),
     _mutant("leaves without deleting", (8,), (consumer.Consumer, "_delete", _leaves_without_deleting)),
@@ -325,5 +345,15 @@ MUTANTS = (
         "takes a stopped task for a finished stage",
         (9,),
         (AttemptOutcome, "passed", _TAKES_STOPPED_FOR_FINISHED),
+    ),
+)
+
+# Mistakes that only a crowd shows.
+BURST_MUTANTS = (
+    _mutant("waits without jitter", (7,), (waiting, "drawn", lambda execution_arn, number: 0.999)),
+    _mutant("starts whatever ECS takes on", (7,), (Window, "has_room", lambda window, outstanding: True)),
+    _mutant("hears of no refusal", (7,), (Starts, "heard_of", lambda starts, job, now: None)),
+    _mutant(
+        "gives up after three tries", (7,), (planning._Progress, "_wait_for_capacity", _gives_up_after_three_tries)
     ),
 )

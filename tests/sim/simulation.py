@@ -32,6 +32,7 @@ from tests.support.aws.dynamodb import SimTable
 from tests.support.aws.ecs import SimEcs
 from tests.support.aws.eventbridge import SimEventBridge
 from tests.support.aws.integrations import SimIntegrations
+from tests.support.aws.quotas import draw_quotas
 from tests.support.aws.s3 import SimBucket
 from tests.support.aws.sns import SimTopic
 from tests.support.aws.sqs import SimQueue
@@ -99,11 +100,14 @@ class World:
         )
         self.requests, self.events = queue(REQUESTS_URL), queue(EVENTS_URL)
         self.bridge = SimEventBridge(loop, self._chance("bridge"), self.faults, rates, self.events)
-        logs = SimLogs(loop, self._chance("logs"), self.faults, rates)
+        self.quotas = draw_quotas(self._chance("quotas"))
+        logs = SimLogs(loop, self._chance("logs"), self.faults, rates, self.quotas)
         self.ecs = SimEcs(loop, self._chance("ecs"), self.faults, rates, self.bridge, logs)
-        integrations = SimIntegrations(loop, self._chance("lambda"), self.faults, rates, self.ecs, self.bucket)
+        integrations = SimIntegrations(
+            loop, self._chance("lambda"), self.faults, rates, self.ecs, self.bucket, self.quotas, self.events
+        )
         self.states = SimStepFunctions(
-            loop, self._chance("states"), self.faults, rates, self.bridge, integrations.table()
+            loop, self._chance("states"), self.faults, rates, self.bridge, integrations.table(), self.quotas
         )
         self.network = Network(loop, self._chance("network"), self.faults, self.trace)
         self.judge = self._judge(settings.task_grace_seconds)
@@ -240,11 +244,17 @@ class World:
 
 def simulate(seed: int, jobs: int = 4, *, trace: bool = False) -> Result:
     """Run one seed to its end, or to its first violation."""
+    with undisturbed():
+        return _history(seed, jobs, trace=trace)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """For as long as the context lasts nothing is collected, logged or read twice; then all is collected."""
     with _nothing_collected(), _logs_into(None), patch.object(jobs_table, "FACT", _Remembered()):
-        result = _history(seed, jobs, trace=trace)
+        yield
         while gc.collect():  # Coroutines that are collected leave others behind.
             pass
-    return result
 
 
 def _history(seed: int, jobs: int, *, trace: bool) -> Result:

@@ -187,6 +187,8 @@ class Workload:
         if self._chance.random() < 0.03:
             # Too large to travel: the stages go by way of S3.
             body["stages"] = [{**self._stage(token), "environment": {"MODE": "m" * 4500}} for _ in range(8)]
+        if self._chance.random() < 0.2:
+            body["capacity_wait_seconds"] = self._chance.choice((0, 0, 30, 300))
         if self._chance.random() < 0.1:
             body["timeout_seconds"] = 5 + int(self._chance.random() * 200)
         return body

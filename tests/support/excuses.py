@@ -42,6 +42,12 @@ EXCUSES = (
     ),
     _excuse(
         "StateMachineRole",
+        "TellOfWaits",
+        "sqs:SendMessage",
+        "ECS takes every task on here, unless it is told not to; see tests/contracts/test_waits",
+    ),
+    _excuse(
+        "StateMachineRole",
         "HearOfTasks",
         "events:DescribeRule PutRule PutTargets",
         "Step Functions hears of a task's end by a rule that it makes itself; here the fill watches the task [ecs-iam]",
@@ -114,6 +120,7 @@ EXCUSES = (
 NOT_DEPLOYED = {
     ("ApiRole", "*"): "the local run has no front door; tests/unit/test_privileges compares it with the integration",
     ("FlowLogRole", "*"): "the local run has no network [VPC flow logs, IAM role]",
+    ("StateMachineRole", "UseKey"): "for a key of one's own: KmsKeyArn",
     ("StateMachineRole", "PassYourRoles"): "for task definitions of one's own: JobTaskRoleArns",
     ("WorkerRole", "ReadYourLogs"): "for task definitions of one's own: JobLogGroupArns",
     ("WorkerRole", "UseKey"): "for a key of one's own: KmsKeyArn",

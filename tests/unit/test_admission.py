@@ -43,6 +43,16 @@ def test_a_request_that_is_in_order_becomes_a_job() -> None:
     assert (second.integration, second.heartbeat_seconds, second.timeout_seconds) == ("callback", 60, 3600)
 
 
+def test_a_stage_waits_for_capacity_as_long_as_the_request_says_or_else_its_image() -> None:
+    """The catalogue's word is the most."""
+    impatient = catalog(images={"echo": {"task_definition": "echo", "container": "main", "capacity_wait_seconds": 60}})
+    stages = [{"image": "echo"}, {"image": "reporter"}]
+    assert [item.capacity_wait_seconds for item in admitted(body(stages=stages), impatient).stages] == [60, 14_400]
+    asked = admitted(body(stages=stages, capacity_wait_seconds=0), impatient)
+    assert [item.capacity_wait_seconds for item in asked.stages] == [0, 0]
+    assert "60 seconds" in refused(body(stages=stages, capacity_wait_seconds=61), impatient).problems[0].remedy
+
+
 def test_a_request_without_an_id_has_its_messages_id() -> None:
     """So a redelivery is the same job."""
     assert admitted(body()).job_id == MESSAGE
@@ -148,6 +158,14 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "a timeout longer than the image's": (
         {"stages": [stage(timeout_seconds=601)]},
         {"stages.0.timeout_seconds": "more than echo may take"},
+    ),
+    "more patience than an image has": (
+        {"stages": [stage()], "capacity_wait_seconds": 14_401},
+        {"capacity_wait_seconds": "more than the images of this job may wait"},
+    ),
+    "patience of less than nothing": (
+        {"job_type": "greet", "capacity_wait_seconds": -1},
+        {"capacity_wait_seconds": "greater than"},
     ),
     "a timeout of nothing": ({"job_type": "greet", "timeout_seconds": 0}, {"timeout_seconds": "greater than"}),
     "a timeout beyond a year": ({"job_type": "greet", "timeout_seconds": 10**4000}, {"timeout_seconds": "less than"}),
@@ -362,7 +380,18 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-FIELDS = ["job_id", "job_type", "tenant", "input_file", "user", "parameters", "timeout_seconds", "labels", "stages"]
+FIELDS = [
+    "job_id",
+    "job_type",
+    "tenant",
+    "input_file",
+    "user",
+    "parameters",
+    "timeout_seconds",
+    "capacity_wait_seconds",
+    "labels",
+    "stages",
+]
 STAGES = st.fixed_dictionaries(
     {}, optional=dict.fromkeys(("image", "name", "command", "environment", "timeout_seconds"), VALUES)
 )

@@ -10,7 +10,7 @@ import pytest
 from schemas.events import ExecutionDetail
 from service.core.diagnosis.diagnosis import diagnose
 from service.core.diagnosis.task_ending import ending_of_task
-from service.core.record.facts import ExecutionChanged, TaskChanged
+from service.core.record.facts import ExecutionChanged, TaskChanged, WaitsForCapacity
 from service.core.record.hearing import Ignored, NotAnEventError, forgotten_task, hear, hear_execution
 from service.core.record.record import Record, merge_all
 from tests.support.builders import (
@@ -46,6 +46,36 @@ def heard_task(last_status: str = "STOPPED", /, **detail: Any) -> TaskChanged:
 def without(event: dict[str, Any], *names: str) -> dict[str, Any]:
     """An event whose detail lacks these keys."""
     return {**event, "detail": {key: value for key, value in event["detail"].items() if key not in names}}
+
+
+def wait_event(**detail: Any) -> dict[str, Any]:
+    """What the state machine says of a stage that waits."""
+    told = {
+        "executionArn": execution_arn(),
+        "at": "2023-11-14T22:14:00.250Z",
+        "wait_seconds": 17,
+        "stage": 2,
+        "attempt": 3,
+        "waiting": {"since": "2023-11-14T22:13:20Z", "tries": 4, "failure_class": "capacity", "why": "RESOURCE:CPU"},
+    }
+    return {"source": "jobferry", "detail-type": "Jobferry Stage Waits", "detail": {**told, **detail}}
+
+
+def test_a_stage_that_waits_for_capacity() -> None:
+    """Since when, how often, why, and until when this time."""
+    assert hear(wait_event(), MACHINE) == WaitsForCapacity(
+        job_id=JOB, at=NOW + 40.25, wait_seconds=17, stage=2, attempt=3, since=NOW, tries=4,
+        failure_class="capacity", why="RESOURCE:CPU",
+    )  # fmt: skip
+
+
+def test_a_wait_that_is_none_of_ours_or_has_no_time_is_ignored() -> None:
+    """Nothing rests on it."""
+    others = execution_arn().replace(":jobferry:", ":another:")
+    assert isinstance(hear(wait_event(executionArn=others), MACHINE), Ignored)
+    assert isinstance(hear(wait_event(at=None), MACHINE), Ignored)
+    timeless = {"since": "soon", "tries": 1, "failure_class": "capacity", "why": ""}
+    assert isinstance(hear(wait_event(waiting=timeless), MACHINE), Ignored)
 
 
 def test_an_execution_that_ended_well() -> None:

@@ -11,6 +11,7 @@ from schemas.plan import JOB_TIMED_OUT, STAGE_FAILED, Attempt, Config, NextStage
 from tests.support.builders import JOB, TRACEPARENT, catalog, task_arn
 from tests.support.machine import (
     EXIT_1,
+    LOST,
     ONCE,
     OUT_OF_MEMORY,
     SPOT,
@@ -210,7 +211,7 @@ def test_no_stage_begins_after_the_jobs_time() -> None:
     end = Machine([stage(), stage()], timeout_seconds=100).run(Ends(result=ok().result, takes=100))
     assert end.outcome is not None
     assert end.outcome.error == JOB_TIMED_OUT
-    late = Ends(error=THROTTLED.error, cause=THROTTLED.cause, takes=97)
+    late = Ends(error=SPOT.error, cause=SPOT.cause, takes=98)
     end = Machine([stage()], timeout_seconds=100).run(late)
     assert end.outcome is not None
     assert end.outcome.error == JOB_TIMED_OUT
@@ -219,7 +220,7 @@ def test_no_stage_begins_after_the_jobs_time() -> None:
 def test_a_hundred_stages_with_every_retry_fit_Step_Functions_limits() -> None:
     """A cause has at most 32,768 characters, an error 256, and what travels stays well under 262,144 bytes."""
     machine = Machine([stage(retries={"transient": 2}) for _ in range(100)])
-    end = machine.run(*[item for _ in range(99) for item in (THROTTLED, SPOT, ok())], EXIT_1)
+    end = machine.run(*[item for _ in range(99) for item in (LOST, SPOT, ok())], EXIT_1)
     assert end.outcome is not None
     assert len(end.outcome.attempts) == 298
     assert len(end.outcome.cause) <= 32_768

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.plan import JOB_TIMED_OUT, STAGE_FAILED, Config, ExecutionInput, LambdaResult, PlanRequest
 from tests.support.builders import JOB, execution_arn
-from tests.support.machine import EXIT_1, ONCE, THROTTLED, Ends, Machine, brief, failed, ok, stage
+from tests.support.machine import EXIT_1, LOST, ONCE, Ends, Machine, brief, failed, ok, stage
 from workers.plan_next_step import handler
 
 
@@ -32,9 +32,9 @@ def test_a_redriven_job_can_fail_again_and_be_redriven_again() -> None:
 def test_a_redriven_job_has_all_its_retries() -> None:
     """Those that were used up before do not count."""
     machine = Machine([stage(retries={"transient": 1})])
-    ended = machine.run(THROTTLED, THROTTLED)
+    ended = machine.run(LOST, LOST)
     assert ended.decision == "fail"
-    end = machine.redrive(ended, THROTTLED, ok())
+    end = machine.redrive(ended, LOST, ok())
     assert [attempt for _, attempt, _, _ in brief(end)] == [1, 2, 3, 4]
 
 

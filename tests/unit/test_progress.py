@@ -13,7 +13,7 @@ from schemas.export import EXPORTS
 from schemas.notification import JobNotification
 from schemas.progress import JobProgress
 from service.core.policy.steps import untold
-from service.core.record.facts import Fact, ProgressTold, TaskChanged
+from service.core.record.facts import Fact, ProgressTold, TaskChanged, WaitsForCapacity
 from service.core.record.hearing import forgotten_task
 from service.core.record.record import Record, merge_all
 from service.core.redaction import Redaction
@@ -62,6 +62,17 @@ def told(step: str) -> ProgressTold:
 
 
 FAILED = of(1, exit_code=1)
+WAITS = WaitsForCapacity(
+    job_id=JOB,
+    at=NOW - 60,
+    wait_seconds=30,
+    stage=1,
+    attempt=1,
+    since=NOW - 600,
+    tries=7,
+    failure_class="capacity",
+    why="ECS.AmazonECSException: You've reached the limit, password=hunter2",
+)
 
 STEPS: dict[str, tuple[tuple[Fact, ...], list[str]]] = {
     "nobody asked": ((requested(stages=2), RUNS, FAILED, of(1, 2), of(2)), []),
@@ -73,6 +84,10 @@ STEPS: dict[str, tuple[tuple[Fact, ...], list[str]]] = {
     "about to be redriven": ((ASKED, execution("PENDING_REDRIVE", redrive_count=1)), []),
     "redriven": ((ASKED, execution("RUNNING", redrive_count=1), told(STARTED)), ["1:STARTED"]),
     "what was told": ((ASKED, RUNS, of(1), told(STARTED), told(FIRST)), []),
+    # It waits for capacity.
+    "waits": ((ASKED, RUNS, WAITS), [STARTED, "WAITING:1:1"]),
+    "waits, told": ((ASKED, RUNS, WAITS, told("WAITING:1:1")), [STARTED]),
+    "waited, and a task runs": ((ASKED, RUNS, WAITS, at_work(1)), [STARTED]),
     # A stage finished.
     "a task runs": ((ASKED, RUNS, at_work(1)), [STARTED]),
     "a task exited with 0": ((ASKED, RUNS, of(1)), [STARTED, FIRST]),
@@ -293,3 +308,18 @@ def test_no_status_of_progress_is_one_of_an_outcome() -> None:
 def test_announcing_is_not_told_of_here() -> None:
     """Whether progress is still of use is for `owed` to say."""
     assert [step.name for step in untold(record(ASKED, execution("FAILED"), announced()))] == [STARTED]
+
+
+def test_the_message_of_a_wait_says_since_when_how_often_and_why() -> None:
+    """For programs and for people, without secrets."""
+    job = record(ASKED, RUNS, WAITS)
+    step = next(step for step in untold(job) if step.status == "WAITING")
+    told_of = compose_progress(job, step)
+    assert (told_of.id, told_of.stage and told_of.stage.stage) == (f"{JOB}:WAITING:1:1", 1)
+    assert told_of.waiting is not None
+    assert (told_of.waiting.first_refused_at, told_of.waiting.tries) == ("2023-11-14T22:03:20.000Z", 7)
+    assert told_of.waiting.failure_class == "capacity"
+    assert "hunter2" not in told_of.model_dump_json()
+    assert "stage 1 of 2 waits for capacity" in told_of.text
+    assert "and was tried 7 times" in told_of.text
+    assert subject_of_progress(told_of).endswith("stage 1 of 2 waits for capacity")

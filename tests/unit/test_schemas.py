@@ -389,7 +389,7 @@ def test_the_classes_of_failure_are_listed_and_open() -> None:
         for name, field in part.get("properties", {}).items()
         if name == "failure_class"
     ]
-    assert len(classes) == 3
+    assert len(classes) == 4
     for field in classes:
         assert field["type"] in ("string", ["string", "null"])
         assert "enum" not in field

@@ -13,6 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from schemas.catalog import Retries
+from schemas.events import WaitDetail, is_ours_by_type
 from schemas.job import MAX_STAGES, ONE_YEAR_SECONDS
 from schemas.plan import (
     Attempt,
@@ -25,6 +26,8 @@ from schemas.plan import (
     PlanRequest,
     Stage,
 )
+from service.core.planning.planning import MOST_ATTEMPTS
+from service.core.planning.waiting import MOST_REFUSALS
 from workers.requests import LARGEST_TRAVELLING_BYTES
 
 State = dict[str, Any]
@@ -69,8 +72,9 @@ def strings(value: Any) -> Iterator[str]:
 
 def choice_values(name: str, variable: str) -> set[str]:
     """What a choice state knows a variable to be."""
-    assert all(rule["Variable"] == variable for rule in STATES[name]["Choices"])
-    return {rule["StringEquals"] for rule in STATES[name]["Choices"]}
+    rules = [rule for rule in STATES[name]["Choices"] if "StringEquals" in rule]
+    assert all(rule["Variable"] == variable for rule in rules)
+    return {rule["StringEquals"] for rule in rules}
 
 
 def test_every_next_exists_and_every_state_is_reached() -> None:
@@ -102,6 +106,24 @@ def test_what_the_choices_do_not_know_fails_by_name() -> None:
     """An unknown decision or launch ends with an error of its own, not with States.NoChoiceMatched."""
     for name in ("next_stage_choice_step", "launch_choice_step"):
         assert STATES[STATES[name]["Default"]]["Error"].startswith("Jobferry.")
+
+
+def test_a_wait_is_told_of_and_happens_all_the_same() -> None:
+    """Only a plan that says for what it waits leads there; that nobody can be told must not fail the job."""
+    choices = STATES["next_stage_choice_step"]["Choices"]
+    [told] = [rule for rule in choices if rule["Next"] == "tell_waiting_step"]
+    assert (told["Variable"], told["IsPresent"]) == ("$.lambda_result.next_stage.waiting.tries", True)
+    assert choices.index(told) < [rule["Next"] for rule in choices].index("wait_before_retry")
+    state = STATES["tell_waiting_step"]
+    assert state["Catch"] == [{"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": state["Next"]}]
+    assert (state["Next"], state["ResultPath"]) == ("wait_before_retry", None)
+
+
+def test_what_the_state_machine_tells_is_an_event_that_the_worker_reads() -> None:
+    """Every field of its model."""
+    body = STATES["tell_waiting_step"]["Parameters"]["MessageBody"]
+    assert is_ours_by_type(body)
+    assert {key.removesuffix(".$") for key in body["detail"]} == set(WaitDetail.model_fields)
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -200,8 +222,8 @@ def leads_to_a_field(model: type[BaseModel], names: list[str]) -> bool:
 
 def test_the_results_of_states_have_a_place_in_the_schemas() -> None:
     """Whatever a state adds to its input, the planner can read."""
-    added = {state["ResultPath"] for state in STATES.values() if "ResultPath" in state}
-    added |= {item["ResultPath"] for state in STATES.values() for item in state.get("Catch", ())}
+    added = {state["ResultPath"] for state in STATES.values() if state.get("ResultPath")}
+    added |= {item["ResultPath"] for state in STATES.values() for item in state.get("Catch", ()) if item["ResultPath"]}
     assert {path.removeprefix("$.") for path in added} <= set(ExecutionInput.model_fields)
 
 
@@ -224,13 +246,20 @@ def test_the_whole_execution_ends_within_the_year() -> None:
 START = ("plan_next_step",)
 ATTEMPT = ("next_stage_choice_step", "launch_choice_step", CALLBACKS[0])
 PASSED = (*ATTEMPT, "task_finished_choice_step")
+REFUSED = (
+    "next_stage_choice_step",
+    "tell_waiting_step",
+    "wait_before_retry",
+    "launch_choice_step",
+    CALLBACKS[0],
+)
 FAILED = ("next_stage_choice_step", "wait_before_retry", "launch_choice_step", CALLBACKS[0])
 
 
 def events(path: tuple[str, ...]) -> int:
     """How long a history these states make, each of which must be able to follow the one before."""
     assert all(after in set(nexts(STATES[before])) for before, after in pairwise(path))
-    counts = {**dict.fromkeys(PLANNERS, PLANNER_EVENTS), **dict.fromkeys(RUNS, RUN_EVENTS)}
+    counts = {**dict.fromkeys((*PLANNERS, "tell_waiting_step"), PLANNER_EVENTS), **dict.fromkeys(RUNS, RUN_EVENTS)}
     return sum(counts.get(name, OTHER_EVENTS) for name in path)
 
 
@@ -245,6 +274,14 @@ def most_events(stages: int, failures_a_stage: int) -> int:
 def test_a_long_job_with_every_default_retry_stays_within_the_history() -> None:
     """A hundred stages that each use up all of the default retries make less than half of a full history."""
     assert most_events(MAX_STAGES, DEFAULT_FAILURES) < MAX_HISTORY_EVENTS / 2
+
+
+def test_all_attempts_and_all_waits_together_fit_into_the_history() -> None:
+    """As many as the planner makes of a job, in as many stages as there may be: nothing is left to the quota."""
+    failed = (MOST_ATTEMPTS - MAX_STAGES) * events((*FAILED, "handle_error_step"))
+    refused = events((*REFUSED, "handle_error_step")) - 1  # No task was submitted.
+    assert refused == 21
+    assert most_events(MAX_STAGES, 0) + failed + MOST_REFUSALS * refused < MAX_HISTORY_EVENTS
 
 
 def test_the_event_count_is_that_of_a_known_history() -> None:
@@ -305,4 +342,4 @@ def test_substitutions_are_the_only_thing_that_is_not_yet_asl() -> None:
     """Each `${Name}` stands inside a string, so the file is JSON and its structure is final."""
     names: Mapping[str, int] = {name: 1 for text in strings(MACHINE) for name in re.findall(r"\$\{(\w+)\}", text)}
     network = {"SubnetIds", "SecurityGroupIds", "AssignPublicIp"}
-    assert set(names) == {"Partition", "PlanNextStepFunction", "ClusterArn", *network}
+    assert set(names) == {"Partition", "PlanNextStepFunction", "ClusterArn", "EventQueueUrl", *network}

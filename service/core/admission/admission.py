@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from schemas.catalog import Catalog, Image, JobType, StageTemplate
-from schemas.job import JobRequest, StageRequest
+from schemas.job import ONE_YEAR_SECONDS, JobRequest, StageRequest
 from schemas.notification import Problem
 from schemas.plan import Stage
 from service.core.admission.partly_read import readable
@@ -258,7 +258,8 @@ def _resolve_stages(
             problems.append(_unknown(f"{path}.image", "image", stage.image, catalog.images))
             continue
         problems.extend(_forbidden(stage, image, path))
-        stages.append(_freeze(stage, image))
+        stages.append(_freeze(stage, image, request.capacity_wait_seconds))
+    problems.extend(_too_patient(request, (catalog.images.get(stage.image) for stage, _ in asked)))
     problems.extend(_too_long(stages, [path for _, path in asked], job_id, request) if not problems else ())
     return tuple(stages), problems
 
@@ -304,7 +305,7 @@ def _command_fits(command: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
     return len(command) == len(pattern) and all(map(fnmatchcase, command, pattern))
 
 
-def _freeze(stage: StageRequest, image: Image) -> Stage:
+def _freeze(stage: StageRequest, image: Image, capacity_wait_seconds: int | None) -> Stage:
     return Stage(
         name=stage.name or stage.image,
         image=stage.image,
@@ -322,8 +323,20 @@ def _freeze(stage: StageRequest, image: Image) -> Stage:
         max_memory=image.max_memory or image.memory,
         timeout_seconds=min(stage.timeout_seconds or image.timeout_seconds, image.timeout_seconds),
         heartbeat_seconds=image.heartbeat_seconds or DEFAULT_HEARTBEAT_SECONDS,
+        capacity_wait_seconds=image.capacity_wait_seconds if capacity_wait_seconds is None else capacity_wait_seconds,
         retries=image.retries,
     )
+
+
+def _too_patient(request: JobRequest, images: Iterable[Image | None]) -> Iterator[Problem]:
+    """A job waits for capacity no longer than the catalogue lets each of its images."""
+    longest = min((image.capacity_wait_seconds for image in images if image), default=ONE_YEAR_SECONDS)
+    if request.capacity_wait_seconds is not None and request.capacity_wait_seconds > longest:
+        yield Problem(
+            field="capacity_wait_seconds",
+            message=f"{request.capacity_wait_seconds} is more than the images of this job may wait for capacity",
+            remedy=f"Give at most {longest} seconds, or raise capacity_wait_seconds in the catalogue.",
+        )
 
 
 def _too_long(stages: list[Stage], paths: list[str], job_id: str, request: JobRequest) -> Iterator[Problem]:

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 Budget = Literal["transient", "out_of_memory", "application"]
-"""Which of the catalogue's retries an attempt uses up."""
+"""Which of the catalogue's retries an attempt uses up; waiting for capacity uses up none, but time."""
 
 _BUDGETS: Mapping[Remedy, Budget] = {
     "again": "transient",
@@ -39,7 +39,7 @@ _BUDGETS: Mapping[Remedy, Budget] = {
     "application": "application",
 }
 # An attempt on the record has its class alone. One that was tried again had a remedy, and every class has one budget.
-_BUDGETS_BY_CLASS = {row.failure_class: _BUDGETS[row.remedy] for row in ROWS if row.remedy != "none"}
+_BUDGETS_BY_CLASS = {row.failure_class: _BUDGETS[row.remedy] for row in ROWS if row.remedy in _BUDGETS}
 
 # Nothing was wrong with these jobs, though the planner must not start them again by itself.
 _WORTH_SENDING_AGAIN = frozenset({"stopped_by_person", "cancelled"})
@@ -101,4 +101,4 @@ def budget_of_class(failure_class: str | None) -> Budget | None:
 
 def retryable(diagnosis: Diagnosis) -> bool:
     """Whether sending the same job again may help, once the planner has given up."""
-    return diagnosis.remedy.startswith("again") or diagnosis.failure_class in _WORTH_SENDING_AGAIN
+    return diagnosis.remedy.startswith(("again", "wait")) or diagnosis.failure_class in _WORTH_SENDING_AGAIN

@@ -12,9 +12,9 @@ from schemas.notification import Confidence
 from service.core.diagnosis.ending import Ending, parsed, timed_out
 from service.core.redaction import redact
 
-Remedy = Literal["again", "again_on_demand", "bigger", "application", "none"]
-"""What the planner may do: try the same again, on demand instead of Spot, with more memory, if the catalogue allows
-retrying the application's own failures, or nothing."""
+Remedy = Literal["wait", "again", "again_on_demand", "bigger", "application", "none"]
+"""What the planner may do: wait until AWS takes it on, which is no failure; try the same again, on demand instead of
+Spot, with more memory, if the catalogue allows retrying the application's own failures, or nothing."""
 
 Evidence = Callable[[Ending], str | None]
 
@@ -260,7 +260,7 @@ def out_of_time(ending: Ending) -> str:
 
 def _error_and_cause(ending: Ending) -> str:
     error, cause = ending.error or "", _in_prose(ending.cause or "")
-    return cause if cause.startswith(error) else f"{error}: {cause}" if cause else error
+    return cause if error in cause else f"{error}: {cause}" if cause else error
 
 
 def _in_prose(cause: str) -> str:

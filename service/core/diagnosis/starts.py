@@ -25,7 +25,7 @@ _SECRET = (
 # [ECS guide resource-initialization-error; copilot-cli #2095, #3104; minecraft-ondemand #74; agent asm, ssm]
 _SECRETS = (
     Row(
-        "throttled", "likely", "again", said(_SECRET, _THROTTLED),
+        "throttled", "likely", "wait", said(_SECRET, _THROTTLED),
         "Too many tasks asked for {secret} at once; it will pass, or raise the quota if it keeps happening.",
     ),
     Row(
@@ -56,7 +56,7 @@ _SECRETS = (
 # "invalid argument" pass]. Docker Hub says "access denied" also where the repository does not exist.
 _IMAGES = (
     Row(
-        "image_rate_limited", "certain", "again", said(_PULL, _THROTTLED),
+        "image_rate_limited", "certain", "wait", said(_PULL, _THROTTLED),
         "The registry's rate limit was hit: pull with credentials, or copy {image} to ECR.",
     ),
     Row(
@@ -107,7 +107,7 @@ _IMAGES = (
 # neuron_morphology #151; ECS guide api_failures_messages, service-event-messages; cdk-github-runners #341]
 _PLACEMENT = (
     Row(
-        "throttled", "certain", "again",
+        "throttled", "certain", "wait",
         said(r"ThrottlingException|Error retrieving (?:subnet|security group)|Rate ?(?:limit )?exceeded", _THROTTLED),
         "AWS throttled the start; it passes by itself. If it is frequent, start fewer jobs at once or raise the quota.",
     ),
@@ -116,17 +116,17 @@ _PLACEMENT = (
         "The size that was asked for is above the account's limit: ask for less, or raise the Fargate quota.",
     ),
     Row(
-        "capacity", "certain", "again", said(r"You.ve reached the limit on the number of"),
+        "capacity", "certain", "wait", said(r"You.ve reached the limit on the number of"),
         "The account's Fargate quota is used up: run fewer tasks at once, or raise the quota in Service Quotas.",
     ),
     Row(
-        "capacity", "certain", "again",
+        "capacity", "certain", "wait",
         said(r"(?-i:RESOURCE:[A-Z])|Capacity is unavailable|insufficient (?:\w+ )?(?:memory|cpu|gpu)"
              r"|already using a port"),
         "There was no room for the task; try later, add subnets in other zones, or let the cluster grow.",
     ),
     Row(
-        "capacity", "likely", "again",
+        "capacity", "likely", "wait",
         said(r"No Container Instances were found|EMPTY CAPACITY|NO ACTIVE INSTANCES|unused device|(?-i:\bAGENT\b)"),
         "The cluster had no host ready for the task: check that its hosts are up and their agents connected.",
     ),
@@ -141,7 +141,7 @@ _NETWORK = (
         "EC2 refused the network interface: check the subnets and security groups of the stage, and tag policies.",
     ),
     Row(
-        "network_interface", "certain", "again", said(_ENI, r"free ?addresses|public IP assignment enabled in subnet"),
+        "network_interface", "certain", "wait", said(_ENI, r"free ?addresses|public IP assignment enabled in subnet"),
         "No IP address was free in {subnet}: use larger subnets or more of them, or run fewer tasks at once.",
     ),
     Row(
@@ -279,7 +279,7 @@ _REFUSED = (
     ),
     Row(
         # Which of the two AWS does not say; both pass [AWS docs connect-ecs; construct-hub].
-        "capacity", "guess", "again", failed_with(r"AmazonECS\.|ECS\.(?:AmazonECS|Limit)"),
+        "capacity", "guess", "wait", failed_with(r"AmazonECS\.|ECS\.(?:AmazonECS|Limit)"),
         "ECS did not start the task and does not say why, mostly for want of capacity or for throttling; try later.",
     ),
     Row(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schemas.fargate import next_fargate_size
-from schemas.plan import LaunchKind, NextStage, PlanRequest, Stage, group_of
+from schemas.plan import LaunchKind, NextStage, PlanRequest, Stage, Waiting, group_of
 from service.core.diagnosis.diagnosis import Remedy
 from service.core.overrides import Pair, around_token, environment
+from service.core.planning.waiting import drawn
 
-_FIRST_WAIT_SECONDS = 5
-_LONGEST_WAIT_SECONDS = 300
+_FIRST_PAUSE_SECONDS = 5
+_LONGEST_PAUSE_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Launch:
     cpu: int
     memory: int
     on_demand: bool
+    waiting: Waiting | None = None
+    refusals: int = 0
 
 
 def leaves_providers(stage: Stage, running: NextStage, remedy: Remedy) -> bool:
@@ -37,11 +40,15 @@ def bigger(stage: Stage, cpu: int, memory: int) -> tuple[int, int] | None:
     return (cpu, min(2 * memory, stage.max_memory)) if memory < stage.max_memory else None
 
 
-def wait_seconds(remedy: Remedy, attempt: int) -> int:
-    """A pause that doubles, for what mends itself with time; more memory helps at once."""
+def pause_seconds(remedy: Remedy, attempt: int, execution_arn: str) -> int:
+    """A pause whose limit doubles, for what mends itself with time; more memory helps at once.
+
+    Half of it is drawn, so that jobs that failed together do not come back together.
+    """
     if remedy == "bigger":
         return 0
-    return min(_FIRST_WAIT_SECONDS << min(attempt - 2, 10), _LONGEST_WAIT_SECONDS)
+    limit = min(_FIRST_PAUSE_SECONDS << min(attempt - 2, 10), _LONGEST_PAUSE_SECONDS)
+    return limit - int(drawn(execution_arn, attempt) * limit / 2)
 
 
 def next_stage(request: PlanRequest, stage: Stage, launch: Launch, seconds_left: float) -> NextStage:
@@ -73,6 +80,8 @@ def next_stage(request: PlanRequest, stage: Stage, launch: Launch, seconds_left:
         memory=str(launch.memory),
         timeout_seconds=timeout,
         heartbeat_seconds=min(stage.heartbeat_seconds, timeout - 1),  # Must be smaller than the timeout [ASL].
+        waiting=launch.waiting,
+        refusals=launch.refusals,
     )
 
 

@@ -23,11 +23,13 @@ from schemas.plan import (
     PlanRequest,
     Redrive,
     Stage,
+    Waiting,
 )
 from service.core.diagnosis import diagnosis
 from service.core.diagnosis.diagnosis import Budget, Ending, Remedy
 from service.core.diagnosis.ending import ending_of_result, succeeded
-from service.core.planning.launch import Launch, bigger, leaves_providers, next_stage, wait_seconds
+from service.core.planning import waiting
+from service.core.planning.launch import Launch, bigger, leaves_providers, next_stage, pause_seconds
 
 # Of a whole job: all are carried in the payload of 262,144 bytes, and make up to 30 of 25,000 history events each.
 MOST_ATTEMPTS = 600
@@ -35,8 +37,11 @@ _LONGEST_ERROR = 256  # [botocore, SensitiveError]
 # Step Functions keeps 32,768 characters [botocore, SensitiveCause] of a cause in which ours is quoted once more, beside
 # a stack trace.
 _LONGEST_CAUSE = 30_000
+_LONGEST_EVIDENCE = 1024
+_LONGEST_WHY = 400  # What a waiting attempt carries of the last refusal.
 # What a stage fails with when its own timeout, or the job's, is over [LocalStack timeouts, heartbeats].
 _TIMEOUTS = frozenset({"States.Timeout", "States.HeartbeatTimeout"})
+_LEAST_SECONDS = 2  # Of a job's time: one to wait, and one to run.
 
 
 @dataclass(frozen=True)
@@ -148,16 +153,63 @@ class _Progress:
             return self._result("succeed", outcome=self._outcome("", ""))
         stage = self.stages[passed]
         tried = max((item.attempt for item in self.attempts if item.stage == passed + 1), default=0)
-        return self._run(Launch(passed + 1, tried + 1, stage.cpu, stage.memory, on_demand=False))
+        launch = Launch(passed + 1, tried + 1, stage.cpu, stage.memory, on_demand=False, refusals=self._refusals)
+        return self._run(launch)
 
     def after_failure(self, learned: _Learned) -> LambdaResult:
-        """The same stage once more, if its failure is one that another attempt can mend; else the end."""
+        """The same stage once more, if its failure is one that time or another attempt can mend; else the end."""
+        if learned.remedy == "wait":
+            return self._wait_for_capacity(learned)
         launch = self._next_launch(learned)
         if launch is None and learned.attempt.error in _TIMEOUTS and self._seconds_left() < 1:
             return self._time_is_over()
         if launch is None:
             return self._fail(STAGE_FAILED, learned.evidence)
-        return self._run(launch, wait=wait_seconds(learned.remedy, launch.attempt))
+        return self._run(launch, wait=pause_seconds(learned.remedy, launch.attempt, self.request.execution_arn))
+
+    def _wait_for_capacity(self, learned: _Learned) -> LambdaResult:
+        """The same attempt once more after a while: nothing was wrong with the job, AWS did not take it on.
+
+        Where it did, and stopped the task before it ran, that was an attempt, since the task is known by its number.
+        """
+        running = self._running
+        waits = self._waiting(learned)
+        stage = self.stages[running.stage - 1]
+        left = stage.capacity_wait_seconds - (_seconds(self.request.now) - _seconds(waits.since))
+        wait = waiting.wait_seconds(waits.tries, running.refusals, left, self.request.execution_arn)
+        if wait is None or len(self.attempts) >= MOST_ATTEMPTS:
+            return self._fail(STAGE_FAILED, told(waits))
+        if self._seconds_left() < _LEAST_SECONDS:
+            return self._time_is_over(waits)
+        had_a_task = learned.attempt.task_arn is not None
+        kept = (*self.attempts[:-1], learned.attempt.model_copy(update={"waited": True})) if had_a_task else None
+        launch = Launch(
+            stage=running.stage,
+            attempt=running.attempt + had_a_task,
+            cpu=int(running.cpu),
+            memory=int(running.memory),
+            on_demand=leaves_providers(stage, running, learned.remedy),
+            waiting=waits,
+            refusals=running.refusals + 1,
+        )
+        in_time = int(min(wait, self._seconds_left() - 1))
+        return replace(self, attempts=kept or self.attempts[:-1])._run(launch, wait=in_time)
+
+    def _waiting(self, learned: _Learned) -> Waiting:
+        """Since when it waits, this refusal included. A redrive begins anew."""
+        before = None if _is_redriven(self.request) else self._running.waiting
+        return Waiting(
+            since=before.since if before else self.request.now,
+            tries=before.tries + 1 if before else 1,
+            failure_class=learned.attempt.failure_class or "",
+            why=learned.evidence[:_LONGEST_WHY],
+        )
+
+    @property
+    def _running(self) -> NextStage:
+        running = self.request.input.lambda_result.next_stage
+        assert running is not None, "a failure is of a stage that ran"
+        return running
 
     def _next_launch(self, learned: _Learned) -> Launch | None:
         number, attempt = learned.attempt.stage, learned.attempt.attempt
@@ -167,18 +219,19 @@ class _Progress:
             return None
         if self._failures(number, budget) > getattr(stage.retries, budget):
             return None
-        running = self.request.input.lambda_result.next_stage
-        assert running is not None, "a failure is of a stage that ran"
+        running = self._running
         cpu, memory = int(running.cpu), int(running.memory)
         size = bigger(stage, cpu, memory) if learned.remedy == "bigger" else (cpu, memory)
         on_demand = leaves_providers(stage, running, learned.remedy)
-        return Launch(number, attempt + 1, *size, on_demand=on_demand) if size else None
+        return Launch(number, attempt + 1, *size, on_demand=on_demand, refusals=running.refusals) if size else None
 
     def _failures(self, number: int, budget: Budget) -> int:
         """How often this stage failed in a way that this budget is for, since the last redrive, the last included."""
         counted = self.attempts[self.redrive.attempts if self.redrive else 0 :]
         return sum(
-            item.stage == number and not item.passed and diagnosis.budget_of_class(item.failure_class) == budget
+            item.stage == number
+            and not (item.passed or item.waited)
+            and diagnosis.budget_of_class(item.failure_class) == budget
             for item in counted
         )
 
@@ -195,21 +248,30 @@ class _Progress:
         since = self.redrive.at if self.redrive else self.request.started_at
         return self._config.timeout_seconds - (_seconds(self.request.now) - _seconds(since))
 
-    def _time_is_over(self) -> LambdaResult:
+    @property
+    def _refusals(self) -> int:
+        """How often RunTask has refused the execution so far; the plan of a failure holds it in its outcome."""
+        last = self.request.input.lambda_result
+        held = last.next_stage or last.outcome
+        return held.refusals if held else 0
+
+    def _time_is_over(self, waits: Waiting | None = None) -> LambdaResult:
         seconds = self._config.timeout_seconds
         timeout = f"{seconds} second{'' if seconds == 1 else 's'}"
-        return self._fail(JOB_TIMED_OUT, f"the job's timeout of {timeout} is over")
+        return self._fail(
+            JOB_TIMED_OUT, f"the job's timeout of {timeout} is over" + (f"; {told(waits)}" if waits else "")
+        )
 
     def _fail(self, error: str, evidence: str) -> LambdaResult:
         return self._result("fail", outcome=self._outcome(error, evidence))
 
     def _outcome(self, error: str, evidence: str) -> Outcome:
-        told = self.attempts
-        cause = EndingTold(evidence=evidence[:1024], attempts=told).as_json() if error else ""
+        attempts, shown = self.attempts, evidence[:_LONGEST_EVIDENCE]
+        cause = EndingTold(evidence=shown, attempts=attempts).as_json() if error else ""
         while len(json.dumps(cause)) > _LONGEST_CAUSE:  # The oldest are the least needed: ECS events tell of them too.
-            told = told[len(told) // 2 + 1 :]
-            cause = EndingTold(evidence=evidence[:1024], attempts=told).as_json()
-        return Outcome(error=error[:_LONGEST_ERROR], cause=cause, attempts=self.attempts)
+            attempts = attempts[len(attempts) // 2 + 1 :]
+            cause = EndingTold(evidence=shown, attempts=attempts).as_json()
+        return Outcome(error=error[:_LONGEST_ERROR], cause=cause, attempts=self.attempts, refusals=self._refusals)
 
     def _result(
         self, decision: Decision, *, next_stage: NextStage | None = None, wait: int = 0, outcome: Outcome | None = None
@@ -229,6 +291,12 @@ class _Progress:
     @property
     def _config(self) -> Config:
         return self.request.input.lambda_result.config
+
+
+def told(waits: Waiting) -> str:
+    """What was waited for, since when, and how often it was tried."""
+    times = "once" if waits.tries == 1 else f"{waits.tries} times"
+    return f"waited for capacity since {waits.since}, tried {times}; the last answer: {waits.why}"
 
 
 def _seconds(iso: str) -> float:

@@ -40,6 +40,7 @@ def _steps(record: Record) -> Iterator[Step]:
         yield Step(f"{record.redrive_count}:STARTED", "STARTED")
     for story in stages_of(record):
         yield from _retries(story)
+        yield from _wait(record, story)
         yield from _finish(story)
 
 
@@ -59,6 +60,14 @@ def _is_over(story: StageOutcome, attempt: AttemptOutcome) -> bool:
     """
     task = attempt.task
     return task is None or task.stopped or attempt.told is not None or story.brief.integration == "callback"
+
+
+def _wait(record: Record, story: StageOutcome) -> Iterator[Step]:
+    """That it waits for capacity, for as long as it does: told once for an attempt, however often it is refused."""
+    waits = record.waiting
+    if waits is not None and waits.stage == story.number:
+        due = AttemptOutcome(waits.attempt, story.brief.container)
+        yield Step(f"WAITING:{waits.stage}:{waits.attempt}", "WAITING", (story, due))
 
 
 def _finish(story: StageOutcome) -> Iterator[Step]:

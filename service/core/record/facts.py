@@ -312,6 +312,29 @@ class Announced(_Fact):
         return (self.redrive_count + 1) * _RANKS_A_REDRIVE
 
 
+class WaitsForCapacity(_JobFact):
+    """An execution waits until AWS takes a task of it on: throttles, a quota that is used up, no Spot or hosts."""
+
+    kind: Literal["waiting"] = "waiting"
+    at: float = Field(description="When it began to wait this time.")
+    wait_seconds: int
+    stage: int
+    attempt: int
+    since: float = Field(description="When it was refused for the first time.")
+    tries: int
+    failure_class: str
+    why: str
+
+    @property
+    def register_name(self) -> str:
+        return "waiting"
+
+    @property
+    def rank(self) -> int:
+        """The later turn knows more."""
+        return int(self.at * 1000)
+
+
 class ProgressTold(_JobFact):
     """Subscribers were told of one step of a job that asked for it."""
 
@@ -336,7 +359,16 @@ class Overfull(_JobFact):
 
 
 Fact = (
-    Requested | Rejected | ExecutionChanged | TaskChanged | LogArchived | Claimed | Announced | ProgressTold | Overfull
+    Requested
+    | Rejected
+    | ExecutionChanged
+    | TaskChanged
+    | WaitsForCapacity
+    | LogArchived
+    | Claimed
+    | Announced
+    | ProgressTold
+    | Overfull
 )
 
 FACT: TypeAdapter[Fact] = TypeAdapter(Annotated[Fact, Field(discriminator="kind")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,9 +12,24 @@ from pydantic import ValidationError
 from schemas.arn import account_of, execution_name, region_of, state_machine_of
 from schemas.base import JOB_ID_PATTERN, json_object
 from schemas.errors import JobferryError
-from schemas.events import EVENT, ExecutionDetail, ExecutionEvent, TaskDetail, is_ours_by_type
+from schemas.events import (
+    EVENT,
+    ExecutionDetail,
+    ExecutionEvent,
+    TaskDetail,
+    WaitDetail,
+    WaitEvent,
+    is_ours_by_type,
+)
 from schemas.plan import JOB_TIMED_OUT, STAGE_FAILED, EndingTold, job_of_group
-from service.core.record.facts import FORGOTTEN_VERSION, ContainerState, ExecutionChanged, ObservedVia, TaskChanged
+from service.core.record.facts import (
+    FORGOTTEN_VERSION,
+    ContainerState,
+    ExecutionChanged,
+    ObservedVia,
+    TaskChanged,
+    WaitsForCapacity,
+)
 from service.core.redaction import cut, cut_in_the_middle, redact
 
 _JOB_ID = re.compile(JOB_ID_PATTERN)
@@ -36,8 +52,11 @@ class Ignored:
     why: str
 
 
-def hear(body: Any, state_machine_arn: str) -> ExecutionChanged | TaskChanged | Ignored:
-    """What an EventBridge event says about a job. Raises NotAnEventError for what is no event at all."""
+def hear(body: Any, state_machine_arn: str) -> ExecutionChanged | TaskChanged | WaitsForCapacity | Ignored:
+    """What an event says about a job: EventBridge's, or our state machine's own.
+
+    Raises NotAnEventError for what is no event at all.
+    """
     if not isinstance(body, dict):
         raise NotAnEventError("the message is not a JSON object")
     if not is_ours_by_type(body):
@@ -49,6 +68,8 @@ def hear(body: Any, state_machine_arn: str) -> ExecutionChanged | TaskChanged | 
         raise NotAnEventError(f"the event cannot be read: {fields}") from None
     if isinstance(event, ExecutionEvent):
         return hear_execution(event.detail, state_machine_arn, "event")
+    if isinstance(event, WaitEvent):
+        return hear_wait(event.detail, state_machine_arn)
     if _place(event.detail.taskArn) != _place(state_machine_arn):
         return Ignored("a task of another region or account")
     return hear_task(event.detail)
@@ -62,11 +83,9 @@ def hear_execution(
     detail: ExecutionDetail, state_machine_arn: str, via: ObservedVia, *, final: bool = False
 ) -> ExecutionChanged | Ignored:
     """What an execution's status says. `final`: there is no more to know of it than this, so do not ask again."""
-    if (detail.stateMachineArn or state_machine_of(detail.executionArn)) != state_machine_arn:
-        return Ignored("another state machine's execution")
-    name = execution_name(detail.executionArn)
-    if not _JOB_ID.fullmatch(name):
-        return Ignored("an execution that no request of ours can have named")
+    name = _job_id_of(detail.executionArn, state_machine_arn, detail.stateMachineArn)
+    if isinstance(name, Ignored):
+        return name
     cause = _planners_cause(detail)
     told = EndingTold.read(detail.output if detail.status == "SUCCEEDED" else cause)
     return ExecutionChanged(
@@ -82,6 +101,16 @@ def hear_execution(
         cause=_brief(cause),
         attempts=told.attempts if told else (),
     )
+
+
+def _job_id_of(execution_arn: str, ours: str, state_machine_arn: str | None = None) -> str | Ignored:
+    """The job whose execution it is, if it is one of our state machine's."""
+    if (state_machine_arn or state_machine_of(execution_arn)) != ours:
+        return Ignored("another state machine's execution")
+    name = execution_name(execution_arn)
+    if not _JOB_ID.fullmatch(name):
+        return Ignored("an execution that no request of ours can have named")
+    return name
 
 
 def _planners_cause(detail: ExecutionDetail) -> str | None:
@@ -132,6 +161,34 @@ def submitted_task_arns(output: str) -> tuple[str, ...]:
     tasks = json_object(output).get("Tasks")
     arns = [item.get("TaskArn") for item in tasks if isinstance(item, dict)] if isinstance(tasks, list) else []
     return tuple(arn for arn in arns if isinstance(arn, str))
+
+
+def hear_wait(detail: WaitDetail, state_machine_arn: str) -> WaitsForCapacity | Ignored:
+    """What the state machine says of a stage that ECS did not take on."""
+    job_id = _job_id_of(detail.executionArn, state_machine_arn)
+    if isinstance(job_id, Ignored):
+        return job_id
+    since = _seconds(detail.waiting.since)
+    if detail.at is None or since is None:
+        return Ignored("a wait without a time")
+    return WaitsForCapacity(
+        job_id=job_id,
+        at=detail.at,
+        wait_seconds=detail.wait_seconds,
+        stage=detail.stage,
+        attempt=detail.attempt,
+        since=since,
+        tries=detail.waiting.tries,
+        failure_class=detail.waiting.failure_class,
+        why=_reason(detail.waiting.why) or "",
+    )
+
+
+def _seconds(iso: str) -> float | None:
+    try:
+        return datetime.fromisoformat(iso).timestamp()
+    except ValueError:
+        return None
 
 
 def hear_task(detail: TaskDetail) -> TaskChanged | Ignored:

@@ -19,6 +19,7 @@ from service.core.record.facts import (
     Rejected,
     Requested,
     TaskChanged,
+    WaitsForCapacity,
     announced_register,
     progress_register,
     receipt_register,
@@ -65,6 +66,14 @@ class Record:
         """Every task heard of, oldest first."""
         heard_of = [fact for fact in self.registers.values() if isinstance(fact, TaskChanged)]
         return tuple(sorted(heard_of, key=lambda task: (task.stage or 0, task.attempt or 0, task.created_at or 0)))
+
+    @property
+    def waiting(self) -> WaitsForCapacity | None:
+        """What the job waits for, as far as is known; a task that was made since, or the end, ends the wait."""
+        held = cast("WaitsForCapacity | None", self.registers.get("waiting"))
+        if held is None or (self.execution and self.execution.ended):
+            return None
+        return None if any((task.created_at or 0) > held.at for task in self.tasks) else held
 
     @property
     def is_overfull(self) -> bool:

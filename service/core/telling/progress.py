@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.progress import JobProgress, Setback, StageProgress
+from schemas.progress import JobProgress, Setback, StageProgress, Wait
 from service.core.diagnosis.diagnosis import diagnose
 from service.core.policy.outcome import AttemptOutcome, StageOutcome
 from service.core.policy.steps import Step
@@ -37,9 +37,22 @@ def compose_progress(record: Record, step: Step, redaction: Redaction = _ALWAYS_
         stages_count=len(request.stages),
         stage=_stage(*step.made_by) if step.made_by else None,
         failure=_setback(record, redaction, *step.made_by) if step.made_by and step.status == "RETRYING" else None,
+        waiting=_waiting(record, redaction) if step.status == "WAITING" else None,
         text="",
     )
     return draft.model_copy(update={"text": progress_as_text(draft)})
+
+
+def _waiting(record: Record, redaction: Redaction) -> Wait | None:
+    waits = record.waiting
+    if waits is None:
+        return None
+    return Wait(
+        first_refused_at=iso(waits.since) or "",
+        tries=waits.tries,
+        failure_class=waits.failure_class,
+        evidence=redaction.text(waits.why),
+    )
 
 
 def _stage(story: StageOutcome, attempt: AttemptOutcome) -> StageProgress:

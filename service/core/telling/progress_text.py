@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from schemas.progress import JobProgress, Setback, StageProgress
+from schemas.progress import JobProgress, Setback, StageProgress, Wait
 from service.core.telling.failure_words import SURE, in_words
 from service.core.telling.letter import named, subject_line
 
@@ -29,6 +29,8 @@ def _headline(told: JobProgress) -> str:
             return f"{where} finished"
         case "RETRYING":
             return f"{where} is tried again"
+        case "WAITING":
+            return f"{where} waits for capacity"
 
 
 def _lines(told: JobProgress) -> Iterator[str]:
@@ -39,13 +41,21 @@ def _lines(told: JobProgress) -> Iterator[str]:
     else:
         yield f'In your job "{told.job_id}", {_headline(told)}.'
         yield ""
-        yield _attempt(told.stage)
+        yield _wait(told.waiting) if told.waiting else _attempt(told.stage)
+    if told.waiting:
+        yield f"  Why: {in_words(told.waiting.failure_class)}."
+        yield f"  Evidence: {told.waiting.evidence}"
     if told.failure:
         yield from _setback(told.failure)
     yield ""
     if told.execution_console_url:
         yield f"The execution: {told.execution_console_url}"
     yield f"Notification {told.id}"
+
+
+def _wait(waits: Wait) -> str:
+    times = "once" if waits.tries == 1 else f"{waits.tries} times"
+    return f"It waits since {waits.first_refused_at}, and was tried {times}; nothing is wrong with the job."
 
 
 def _attempt(stage: StageProgress) -> str:

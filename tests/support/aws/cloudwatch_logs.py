@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from tests.support.aws.errors import refusal
+from tests.support.aws.quotas import Quotas, throttled
 from tests.support.aws.sqs import Calls
 from tests.support.faults import Faults, Rates
 from tests.support.loop import VirtualLoop
@@ -33,12 +34,13 @@ class Stream:
 class SimLogs:
     """The log streams of the account."""
 
-    def __init__(self, loop: VirtualLoop, chance: Random, faults: Faults, rates: Rates) -> None:
+    def __init__(self, loop: VirtualLoop, chance: Random, faults: Faults, rates: Rates, quotas: Quotas) -> None:
         self.streams: dict[tuple[str, str], Stream] = {}
         self._loop = loop
         self._chance = chance
         self._faults = faults
         self._rates = rates
+        self._quotas = quotas
 
     def open(self, group: str, name: str) -> Stream:
         """The stream that a container writes to; it can be read once something arrived."""
@@ -56,6 +58,7 @@ class SimLogs:
     def page(self, group: str, name: str, token: str | None) -> dict[str, Any]:
         """Some lines from a token on, perhaps none though there are more."""
         now = self._loop.time()
+        throttled(self._quotas.get_log_events, now)
         stream = self.streams.get((group, name))
         if stream is None or stream.created_at > now:
             raise refusal("ResourceNotFoundException")

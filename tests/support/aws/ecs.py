@@ -88,6 +88,7 @@ class SimEcs:
         self.groups: dict[str, list[Task]] = {}
         self.report: Callable[[Task, bool], None] = lambda task, passed: None
         self.heartbeat: Callable[[Task], None] = lambda task: None
+        self.draw_script = draw_script
         self._loop = loop
         self._chance = chance
         self._faults = faults
@@ -110,7 +111,7 @@ class SimEcs:
             cpu=overrides["Cpu"],
             memory=overrides["Memory"],
             capacity_provider=strategy[0]["CapacityProvider"] if strategy else None,
-            script=draw_script(self._chance, family, fails),
+            script=self.draw_script(self._chance, family, fails),
             containers=[Container(kind) for kind in FAMILIES[family]],
             stopped=self._loop.create_future(),
             overrides=overrides["ContainerOverrides"],

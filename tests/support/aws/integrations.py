@@ -14,8 +14,10 @@ from pydantic import TypeAdapter, ValidationError
 from schemas.plan import PlanRequest, Stage
 from service.core.planning import planning
 from tests.support.aws.ecs import SimEcs, Task, described, with_times
+from tests.support.aws.quotas import Quotas
 from tests.support.aws.s3 import SimBucket
-from tests.support.aws.state_machine import Integrations, Position
+from tests.support.aws.sqs import SimQueue
+from tests.support.aws.state_machine import Integrations, Position, Refusal
 from tests.support.aws.states_language import Json, StateError
 from tests.support.faults import Faults, Rates
 from tests.support.loop import VirtualLoop
@@ -35,7 +37,15 @@ class SimIntegrations:
     """Step Functions' side of Lambda and ECS."""
 
     def __init__(
-        self, loop: VirtualLoop, chance: Random, faults: Faults, rates: Rates, ecs: SimEcs, bucket: SimBucket
+        self,
+        loop: VirtualLoop,
+        chance: Random,
+        faults: Faults,
+        rates: Rates,
+        ecs: SimEcs,
+        bucket: SimBucket,
+        quotas: Quotas,
+        events: SimQueue,
     ) -> None:
         self._loop = loop
         self._chance = chance
@@ -43,6 +53,8 @@ class SimIntegrations:
         self._rates = rates
         self._ecs = ecs
         self._bucket = bucket
+        self._quotas = quotas
+        self._events = events
         self._waiting: dict[str, asyncio.Future[bool]] = {}
         self._heard_at: dict[str, float] = {}
         ecs.report = self._report
@@ -50,7 +62,15 @@ class SimIntegrations:
 
     def table(self) -> Integrations:
         """As the interpreter wants them."""
-        return Integrations(self._planner, self._run_task, self._run_task_and_wait)
+        return Integrations(self._planner, self._run_task, self._run_task_and_wait, self._send_message)
+
+    async def _send_message(self, parameters: Json) -> Json:
+        await self._loop.pause(0.02 + self._chance.random() * 0.1)
+        if self._happens("SendMessage of Step Functions failed", self._rates.planner_fails):
+            raise StateError("SQS.SdkClientException", "the queue could not be reached")
+        assert parameters["QueueUrl"] == self._events.url
+        self._events.send(json.dumps(parameters["MessageBody"]))
+        return {}
 
     async def _planner(self, event: Json) -> Json:
         await self._loop.pause(0.02 + self._chance.random() * 0.2)
@@ -113,11 +133,22 @@ class SimIntegrations:
 
     async def _submit(self, parameters: Json, position: Position) -> Task:
         await self._loop.pause(0.05 + self._chance.random() * 0.3)
-        if self._happens("RunTask failed", self._rates.run_task_fails):
-            raise StateError(*self._chance.choice(_RUN_TASK_ERRORS))
+        try:
+            if self._happens("RunTask failed", self._rates.run_task_fails):
+                raise StateError(*self._chance.choice(_RUN_TASK_ERRORS))
+            vcpus = self._quotas.launch(parameters["Overrides"]["Cpu"], self._loop.time())
+        except StateError:
+            wait = (len(position.submitted), position.redrives)
+            position.refusals.append(Refusal(self._loop.time(), wait))
+            raise
         task = self._ecs.run_task(parameters)
+        task.stopped.add_done_callback(lambda _: self._give_back(vcpus))
+        position.events += 1
         position.submitted.append(with_times(described(task), _milliseconds))
         return task
+
+    def _give_back(self, vcpus: float) -> None:
+        self._quotas.vcpus_in_use -= vcpus
 
     def _stop_if_it_may(self, task: Task) -> None:
         """Stopping the task of an execution that ended is best effort."""

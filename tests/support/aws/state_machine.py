@@ -13,10 +13,18 @@ from typing import Any
 
 from tests.support.aws.states_language import Fill, Json, Retrier, StateError, choice, covers, path, template
 from tests.support.loop import VirtualLoop
-from tests.support.names import CLUSTER_ARN, iso
+from tests.support.names import CLUSTER_ARN, EVENTS_URL, iso
 
 DEFINITION = Path(__file__).parents[3] / "deploy" / "state_machine.asl.json"
-_SUBSTITUTED = {"ClusterArn": CLUSTER_ARN, "SubnetIds": "subnet-1", "SecurityGroupIds": "sg-1"}
+_SUBSTITUTED = {
+    "ClusterArn": CLUSTER_ARN,
+    "SubnetIds": "subnet-1",
+    "SecurityGroupIds": "sg-1",
+    "EventQueueUrl": EVENTS_URL,
+}
+# Of an execution's history [Step Functions quotas].
+_MOST_EVENTS = 25_000
+_HISTORY_IS_FULL = "The execution reached the maximum number of history events (25000)."
 
 
 @dataclass(frozen=True)
@@ -29,9 +37,20 @@ class Ended:
     cause: str | None = None
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """That RunTask took no task on, and in which wait: how many tasks and redrives there had been by then."""
+
+    at: float
+    wait: tuple[int, int]
+
+
 @dataclass
 class Position:
-    """Where an execution is, enough to resume it there after a redrive, and the tasks that RunTask took on."""
+    """Where an execution is, enough to resume it there after a redrive, and the tasks that RunTask took on.
+
+    `events` counts what its history holds; a state is two, and each try of a Task three, one more where it submitted.
+    """
 
     name: str
     arn: str
@@ -40,6 +59,8 @@ class Position:
     data: Json
     token: str | None = None
     redrives: int = 0
+    events: int = 1
+    refusals: list[Refusal] = field(default_factory=list)
     submitted: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -50,6 +71,7 @@ class Integrations:
     planner: Callable[[Json], Awaitable[Json]]
     run_task: Callable[[Json, Position, float], Awaitable[Json]]
     run_task_and_wait: Callable[[Json, Position, float, float], Awaitable[Json]]
+    send_message: Callable[[Json], Awaitable[Json]]
 
 
 @dataclass(frozen=True)
@@ -69,7 +91,7 @@ class State:
     error: Fill | None = None
     cause: Fill | None = None
     retriers: tuple[Retrier, ...] = ()
-    catchers: tuple[tuple[frozenset[str], str, str], ...] = field(default=())
+    catchers: tuple[tuple[frozenset[str], str | None, str], ...] = field(default=())
 
 
 @cache
@@ -99,8 +121,7 @@ def _compile(state: Mapping[str, Any]) -> State:
         cause=fill("CausePath", path) or fill("Cause", template),
         retriers=tuple(map(Retrier.of, state.get("Retry", ()))),
         catchers=tuple(
-            (frozenset(item["ErrorEquals"]), str(_key(item["ResultPath"])), item["Next"])
-            for item in state.get("Catch", ())
+            (frozenset(item["ErrorEquals"]), _key(item["ResultPath"]), item["Next"]) for item in state.get("Catch", ())
         ),
     )
 
@@ -122,7 +143,10 @@ class Interpreter:
         """Go from state to state until the end. Raises nothing but cancellation."""
         while True:
             state = self._states[position.state]
+            position.events += 2
             try:
+                if position.events > _MOST_EVENTS:
+                    raise StateError("States.Runtime", _HISTORY_IS_FULL)
                 match state.type:
                     case "Choice":
                         assert state.choose is not None
@@ -150,8 +174,9 @@ class Interpreter:
         except StateError as failure:
             for errors, key, following in state.catchers:
                 if covers(errors, failure.error):
-                    caught = {"Error": failure.error, "Cause": failure.cause}
-                    position.data = {**position.data, key: caught}
+                    if key is not None:
+                        caught = {"Error": failure.error, "Cause": failure.cause}
+                        position.data = {**position.data, key: caught}
                     position.state = following
                     return
             raise
@@ -174,6 +199,7 @@ class Interpreter:
 
     async def _call(self, state: State, position: Position) -> Json:
         assert state.parameters is not None
+        position.events += 3
         seconds = state.seconds(position.data, None) if state.seconds else float("inf")
         if state.resource.endswith("ecs:runTask.waitForTaskToken"):
             heartbeat = state.heartbeat(position.data, None) if state.heartbeat else seconds
@@ -186,6 +212,8 @@ class Interpreter:
             return await self._integrations.run_task(parameters, position, seconds)
         if state.resource.endswith("lambda:invoke"):
             return await self._integrations.planner(parameters["Payload"])
+        if state.resource.endswith("sqs:sendMessage"):
+            return await self._integrations.send_message(parameters)
         raise NotImplementedError(state.resource)
 
     def _context(self, position: Position) -> Json:

@@ -101,11 +101,21 @@ def _rule(rule: Mapping[str, Any]) -> tuple[Callable[[Json], bool], str]:
     match {key: value for key, value in rule.items() if key not in {"Variable", "Next"}}:
         case {"StringEquals": wanted}:
             return (lambda data: bool(variable(data, None) == wanted)), rule["Next"]
+        case {"IsPresent": True}:
+            return (lambda data: _is_there(data, rule["Variable"])), rule["Next"]
         case {"NumericLessThanPath": other}:
             bound = path(other)
             return (lambda data: bool(variable(data, None) < bound(data, None))), rule["Next"]
         case unknown:
             raise NotUnderstoodError(str(unknown))
+
+
+def _is_there(data: Json, reference: str) -> bool:
+    for name in reference.removeprefix("$.").split("."):
+        if not isinstance(data, dict) or name not in data:
+            return False
+        data = data[name]
+    return True
 
 
 @dataclass(frozen=True)

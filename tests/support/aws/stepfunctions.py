@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from tests.support.aws.errors import refusal
 from tests.support.aws.eventbridge import SimEventBridge
 from tests.support.aws.integrations import submitted
+from tests.support.aws.quotas import Quotas, throttled
 from tests.support.aws.sqs import Calls
 from tests.support.aws.state_machine import Ended, Integrations, Interpreter, Position
 from tests.support.faults import Faults, Rates
@@ -79,6 +80,7 @@ class SimStepFunctions:
         rates: Rates,
         bridge: SimEventBridge,
         integrations: Integrations,
+        quotas: Quotas,
     ) -> None:
         self.executions: dict[str, Execution] = {}
         self.on_start: Callable[[Execution], None] = lambda execution: None
@@ -89,16 +91,11 @@ class SimStepFunctions:
         self._rates = rates
         self._bridge = bridge
         self._interpreter = Interpreter(loop, chance, integrations)
-        # StartExecution's bucket; the account's own is large, another stack in the account may have emptied it.
-        buckets: tuple[tuple[float, float], ...] = ((800, 150), (800, 150), (3, 0.5))
-        self._burst, self._refill = chance.choice(buckets)
-        self._tokens, self._filled_at = float(self._burst), 0.0
+        self._quotas = quotas
 
     def start(self, name: str, text: str) -> Execution:
         """Start an execution, or answer with the one that runs under this name with this input."""
-        if not self._take_token():
-            self._faults.note("StartExecution bucket empty")
-            raise refusal("ThrottlingException", "Rate exceeded")
+        throttled(self._quotas.start_execution, self._loop.time())
         held = self.executions.get(name)
         if held is not None:
             if held.ended or held.input != text:
@@ -113,6 +110,7 @@ class SimStepFunctions:
 
     def describe(self, name: str) -> dict[str, Any]:
         """How an execution is, or was a little while ago: DescribeExecution is eventually consistent."""
+        throttled(self._quotas.describe_execution, self._loop.time())
         execution = self.executions.get(name)
         known = list(self._known(execution)) if execution else []
         if execution is None or not known:
@@ -126,6 +124,7 @@ class SimStepFunctions:
 
     def history(self, name: str, token: str | None) -> dict[str, Any]:
         """What happened in an execution, a page at a time."""
+        throttled(self._quotas.get_execution_history, self._loop.time())
         execution = self.executions.get(name)
         if execution is None:
             raise refusal("ExecutionDoesNotExist")
@@ -180,15 +179,6 @@ class SimStepFunctions:
         if self._faults.happens("event without its details", self._rates.detail_left_out, self._loop.time()):
             detail.update(output=None, outputDetails={"included": False}, error=None, cause=None)
         self._bridge.execution_changed(detail)
-
-    def _take_token(self) -> bool:
-        now = self._loop.time()
-        self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._refill)
-        self._filled_at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
 
 
 def _described(execution: Execution, status: Status) -> dict[str, Any]:
