@@ -87,7 +87,7 @@ async def test_every_text_is_judged(path: Path, place: str, how: str) -> None:
         for name, text in TEXTS.items():
             status = await path.go(place.replace("%s", text.decode(errors=how)))
             assert status in {"REJECTED", "FAILED"}, name
-    assert logs == []
+    assert [entry for entry in logs if entry["log_level"] != "info"] == []
 
 
 def test_the_texts_are_many() -> None:
@@ -181,7 +181,7 @@ async def test_every_string_is_judged_in_every_field(path: Path, make: Callable[
             for ascii_only in (True, False):
                 status = await path.go(json.dumps(make(text), ensure_ascii=ascii_only))
                 assert status in {"REJECTED", "FAILED"}, name
-    assert logs == []
+    assert [entry for entry in logs if entry["log_level"] != "info"] == []
 
 
 async def test_a_container_may_be_told_nearly_anything(path: Path) -> None:
