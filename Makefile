@@ -53,7 +53,7 @@ destroy: $(READY) ## Delete the stack STACK; logs and records stay; DRY_RUN=1 on
 	@$(ON_AWS) $(FORCED)
 
 # Side by side; what they share and in which order they begin is for tests/support/side_by_side.py to say.
-PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest -n auto --no-loadscope-reorder
 
 test: $(READY) ## Run every test
 	@$(PYTEST)

@@ -52,10 +52,13 @@ def pytest_xdist_auto_num_workers() -> int:
     return side_by_side.processes()
 
 
-# Before pytest-xdist looks at the groups.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> side_by_side.Sharing:
+    """Tests that share what is dear to make share a process."""
+    return side_by_side.Sharing(config, log)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share what is dear to make share a process; the longest begin."""
-    for item in items:
-        side_by_side.keep_together(item)
+    """The longest begin."""
     items[:] = side_by_side.longest_first(items)
