@@ -188,8 +188,8 @@ def test_it_shows_a_jobs_life_with_the_shells_own_catalogue(tmp_path: Path) -> N
             assert what != "|" or told == ["hello", "you"]
 
         os.kill(emulator_of(command), signal.SIGKILL)
-        command.wait_for_line("The AWS on this machine is gone (it ended with status -9)", within=20)
-        assert command.process.wait(30) == 1
+        command.wait_for_line("The AWS on this machine is gone (it ended with status -9)")
+        assert command.process.wait(WITHIN_SECONDS) == 1
     assert "Traceback" not in (tmp_path / "stderr.log").read_text()
     assert not (tmp_path / ".jobferry" / "local.env").exists()
 
@@ -212,7 +212,7 @@ def test_a_slip_in_a_variable_ends_it_with_a_sentence(tmp_path: Path) -> None:
     with running("local", "--port", "0", folder=tmp_path, environment={"JOBFERRY_SILENCE_SECOND": "21"}) as command:
         command.wait_for_line("JOBFERRY_SILENCE_SECOND is no setting of the worker's. Did you mean JOBFERRY_SILENCE_")
         command.wait_for_line("The worker ended by itself")
-        assert command.process.wait(30) == 1
+        assert command.process.wait(WITHIN_SECONDS) == 1
     assert (tmp_path / "stderr.log").read_text() == ""
 
 

@@ -15,11 +15,13 @@ _SHARED_SYSTEM = "tests/e2e"
 # Modules whose tests share what is dear to make; of all other modules, each test goes wherever there is room.
 _TOGETHER = frozenset(
     {
+        "tests/contracts/test_quotas.py",
         "tests/e2e/test_doctor.py",
         "tests/e2e/test_fifo_topic.py",
         "tests/e2e/test_image.py",
         "tests/e2e/test_lost_events.py",
         "tests/e2e/test_metrics.py",
+        "tests/image/test_worker_at_work.py",
         "tests/integration/test_on_aws.py",
     }
 )
