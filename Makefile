@@ -1,6 +1,6 @@
 # Everything that a clone needs: `make demo` runs real jobs here, `make test` proves the promises.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo simulate chaos mutants image-check test check types wheel bench local deploy destroy lock schemas clean
+.PHONY: help setup demo simulate chaos mutants image-check test quick check types wheel bench local deploy destroy lock schemas clean
 
 # The first Python that is new enough; name another with `make PYTHON=...`.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -52,8 +52,14 @@ deploy: $(READY) ## Make or change the stack STACK on AWS; with DRY_RUN=1 only s
 destroy: $(READY) ## Delete the stack STACK; logs and records stay; DRY_RUN=1 only shows, FORCE=1 stops running jobs
 	@$(ON_AWS) $(FORCED)
 
+# Side by side; what they share and in which order they begin is for tests/support/side_by_side.py to say.
+PYTEST := $(BIN)/python -m pytest -n auto --no-loadscope-reorder
+
 test: $(READY) ## Run every test
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
+
+quick: $(READY) ## Run the tests of a minute's work: the units, and the contracts of the local AWS
+	@$(PYTEST) tests/unit tests/contracts
 
 check: $(READY) ## Lint, types, architecture, templates
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""What holds for every test: no garbage is collected while Python makes a syntax tree.
+"""What holds for every test: who shares a process, and that no garbage is collected while Python makes a syntax tree.
 
 Python 3.11 counts how deep it is in the tree that it makes, in one place for all threads [python/cpython#106905]. The
 collector may run in the midst of that, and with it whatever Python it finalises or calls back, and then other threads.
@@ -17,6 +17,10 @@ import threading
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+
+import pytest
+
+from tests.support import side_by_side
 
 
 def _undisturbed(parse: Callable[..., ast.AST]) -> Callable[..., ast.AST]:
@@ -40,3 +44,21 @@ def _undisturbed(parse: Callable[..., ast.AST]) -> Callable[..., ast.AST]:
 # At once, and not in a hook of pytest's: what it imports next is parsed already.
 if sys.version_info < (3, 12):
     ast.parse = _undisturbed(ast.parse)  # type: ignore[assignment]  # its overloads
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """What `-n auto` means here."""
+    return side_by_side.processes()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> side_by_side.Sharing:
+    """Tests that share what is dear to make share a process."""
+    return side_by_side.Sharing(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest begin."""
+    items[:] = side_by_side.longest_first(items)

@@ -44,6 +44,7 @@ class Report:
     calls: int
     seconds: float
     logs: Path  # the workers' logs, kept only if it did not pass
+    seen: str  # how everything stood at the end
 
     @property
     def passed(self) -> bool:
@@ -97,10 +98,12 @@ class _Drill:
             self.sent.append(Sent(answer["MessageId"], errand, self.seconds))
 
     def strike(self) -> None:
-        for strike in self.proxy.killer.due(self.seconds):
+        for strike in list(self.proxy.killer.due(self.seconds)):
             name = self.fleet.strike_any(strike.signal)
             if name:
                 self.proxy.witness.saw_die(name)
+            else:
+                self.proxy.killer.put_off(strike)
         # On a busy machine the call that a death waits for may come late.
         waits = not self.proxy.killer.is_done and self.seconds < self.plan.seconds / 2
         if self.seconds > self.plan.storm_seconds and not waits:
@@ -134,6 +137,15 @@ class _Drill:
             self.calm()
         self.settled = quiet >= (self.plan.longest_silence if self.asking.open_records() else _SETTLED_SECONDS)
 
+    def seen(self) -> str:
+        """How everything stands: what is still to come, and what the workers said last."""
+        asking = self.asking
+        return (
+            f"{len(self.requests)} to send, {self.bus.holding} events on their way, {asking.queued()} messages in the "
+            f"queues; running {sorted(asking.running())}, open {sorted(asking.open_records())}\n"
+            f"{self.fleet.last_words()}"
+        )
+
     def is_quiet(self) -> bool:
         """Whether no message is anywhere, and nothing runs."""
         messages = self.requests or self.bus.holding or self.asking.queued() or self.asking.depth(self.bus.url)
@@ -150,11 +162,12 @@ def drill(plan: Plan, progress: Progress = lambda _: None) -> Report:
             time.sleep(_ROUND_SECONDS)
         going.calm()
         seconds = going.seconds
+        seen = going.seen()
         going.fleet.stop()
         going.receive()
         verdict = judge(going.sent, going.told, going.asking.truth(), going.proxy.witness.excused)
         faults = Counter({str(kind): number for kind, number in going.proxy.met.items()}) + going.bus.met
-        report = Report(plan, verdict, going.fleet.deaths, faults, going.proxy.calls.total(), seconds, logs)
+        report = Report(plan, verdict, going.fleet.deaths, faults, going.proxy.calls.total(), seconds, logs, seen)
     if report.passed:
         shutil.rmtree(logs)
     return report

@@ -74,10 +74,14 @@ class Killer:
         """A strike that struck nobody waits for the next such call."""
         self._waiting.append(strike)
 
+    def put_off(self, strike: Strike) -> None:
+        """A strike that found nobody at work is due again."""
+        self.schedule.appendleft(strike)
+
     @property
     def is_done(self) -> bool:
-        """Whether every death that was due has come."""
-        return not self._waiting
+        """Whether every death has come."""
+        return not (self._waiting or self.schedule)
 
     def rest(self) -> None:
         """No more deaths."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from schemas.notification import JobNotification, Link, LogReceipt
 
-_TIMEOUT_SECONDS = 10
+_TIMEOUT_SECONDS = 60
 
 
 def broken_links(told: JobNotification) -> Iterator[str]:

@@ -79,6 +79,7 @@ def as_json(report: Report) -> str:
             "seconds": round(report.seconds, 1),
             "calls": report.calls,
             "deaths": dict(report.deaths),
+            **({} if report.passed else {"seen": report.seen}),
             "faults": dict(report.faults),
             **_told(report.verdict),
         }

@@ -18,10 +18,10 @@ DEATHS = (
     Strike(1.5, signal.SIGTERM),
     Strike(2.0, signal.SIGKILL, "Publish", after=True),
 )
-SHORT = Plan(jobs=30, seed=7, seconds=120, storm_seconds=12, deaths=DEATHS)
+SHORT = Plan(jobs=30, seed=7, seconds=600, storm_seconds=12, deaths=DEATHS)
 CALM_BUS = BusRates(lose_executions=0, lose_tasks=0, duplicate=0, hold_back=0)
 CALM = Plan(
-    jobs=4, workers=1, seed=7, seconds=60, jobs_per_second=100, kills_per_minute=0, fault_rates=NO_FAULTS, bus=CALM_BUS
+    jobs=4, workers=1, seed=7, seconds=300, jobs_per_second=100, kills_per_minute=0, fault_rates=NO_FAULTS, bus=CALM_BUS
 )
 
 
@@ -49,7 +49,7 @@ def test_announcing_without_a_claim_is_seen_as_repeats_without_excuse() -> None:
     twice = replace(CALM_BUS, duplicate=1)
     plan = replace(CALM, jobs=30, workers=3, bus=twice)
     # Whether two of them do is a matter of milliseconds, so that some drills must be enough.
-    reports = (sabotaged_drill(sabotaged.announce_without_claim, replace(plan, seed=seed)) for seed in range(4))
+    reports = (sabotaged_drill(sabotaged.announce_without_claim, replace(plan, seed=seed)) for seed in range(8))
     assert any(report.verdict.unexcused and not report.passed for report in reports)
 
 

@@ -12,7 +12,7 @@ from schemas.notification import Status
 from tests.chaos.plan import Plan
 
 _LATEST_REPEAT_SECONDS = 12.0
-_ABORTED_AFTER_SECONDS = 60
+_RUNS_UNTIL_STOPPED_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _conflicting(job_id: str, dice: random.Random) -> Iterator[Errand]:
 
 
 def _stopped(job_id: str, _: random.Random) -> Iterator[Errand]:
-    sleeping = _shell(f"sleep {_ABORTED_AFTER_SECONDS}")
+    sleeping = _shell(f"sleep {_RUNS_UNTIL_STOPPED_SECONDS}")
     errand = _job("its execution is stopped", job_id, [sleeping], None, expected="ABORTED")
     yield replace(errand, aborted=True)
 

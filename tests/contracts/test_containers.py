@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 
 from deploy.local.ecs.images import Image, Images, load_images
 from deploy.local.emulator.emulator import IMAGES
-from tests.support.cloud import CLUSTER, Cloud, Record, container, shell, wait_for
+from tests.support.cloud import CLUSTER, Cloud, Record, container, only_if, shell
+from tests.support.waiting import wait_for
 
 
 def exit_codes(task: Record) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def test_a_stop_is_sigterm_first(cloud: Cloud) -> None:
     """A container that heeds SIGTERM ends with what it chooses to."""
     heeds = "trap 'echo bye; exit 7' TERM; echo up; while :; do sleep 0.05; done"
     arn = cloud.run_task(cloud.define_task(shell(heeds)))
-    wait_for(lambda: cloud.lines(arn) or None)
+    wait_for(lambda: cloud.lines(arn), "its first line")
     asked = cloud.ecs.stop_task(cluster=CLUSTER, task=arn, reason="enough")["task"]
     assert (asked["lastStatus"], asked["desiredStatus"]) == ("RUNNING", "STOPPED")
     task = cloud.await_task(arn)
@@ -89,11 +90,11 @@ def test_a_stop_is_sigterm_first(cloud: Cloud) -> None:
 def test_a_stop_is_sigkill_after_the_stop_timeout(cloud: Cloud) -> None:
     """A container that ignores SIGTERM is killed after its task definition's stopTimeout, not sooner."""
     arn = cloud.run_task(cloud.define_task(shell("trap '' TERM; echo up; while :; do sleep 0.05; done", stopTimeout=2)))
-    wait_for(lambda: cloud.lines(arn) or None)
+    wait_for(lambda: cloud.lines(arn), "its first line")
     asked_at = time.monotonic()
     cloud.ecs.stop_task(cluster=CLUSTER, task=arn)
     task = cloud.await_task(arn)
-    assert 2 <= time.monotonic() - asked_at < 4
+    assert time.monotonic() - asked_at >= 2
     assert exit_codes(task) == {"main": 137}
 
 
@@ -107,10 +108,8 @@ def test_a_stop_without_a_trap_is_143(cloud: Cloud) -> None:
 
 def test_offspring_go_with_their_container(cloud: Cloud) -> None:
     """A process left behind by the command dies with the container, and its pipe does not hold up the task."""
-    arn = cloud.run_task(cloud.define_task(shell("sleep 300 & echo $!; exit 0")))
-    began = time.monotonic()
+    arn = cloud.run_task(cloud.define_task(shell("sleep 3600 & echo $!; exit 0")))
     assert exit_codes(cloud.await_task(arn)) == {"main": 0}
-    assert time.monotonic() - began < 4
     assert not is_alive(int(cloud.lines(arn)[0]["message"]))
 
 
@@ -220,10 +219,10 @@ def test_a_cluster_counts_its_tasks(cloud: Cloud) -> None:
         return int(cloud.ecs.describe_clusters(clusters=["counted"])["clusters"][0]["runningTasksCount"])
 
     tasks = cloud.ecs.run_task(cluster="counted", taskDefinition=definition, count=2)["tasks"]
-    wait_for(lambda: running() == 2 or None)
+    wait_for(lambda: running() == 2, "two tasks")
     for task in tasks:
         cloud.ecs.stop_task(cluster="counted", task=task["taskArn"])
-    wait_for(lambda: running() == 0 or None)
+    wait_for(lambda: running() == 0, "no task")
 
 
 def test_a_service_keeps_its_tasks_up(cloud: Cloud) -> None:
@@ -234,12 +233,12 @@ def test_a_service_keeps_its_tasks_up(cloud: Cloud) -> None:
     def tasks() -> set[str]:
         return set(cloud.ecs.list_tasks(cluster=CLUSTER, serviceName="worker")["taskArns"])
 
-    first = wait_for(lambda: tasks() if len(tasks()) == 2 else None)
+    first = wait_for(lambda: only_if(tasks(), lambda found: len(found) == 2), "two tasks")
     stopped = next(iter(first))
     cloud.ecs.stop_task(cluster=CLUSTER, task=stopped)
-    wait_for(lambda: (len(tasks() - {stopped}) == 2 and stopped not in tasks()) or None)
+    wait_for(lambda: len(tasks() - {stopped}) == 2 and stopped not in tasks(), "another task in its place")
     cloud.ecs.update_service(cluster=CLUSTER, service="worker", desiredCount=0)
-    wait_for(lambda: not tasks() or None)
+    wait_for(lambda: not tasks(), "no task")
 
 
 def test_run_task_refuses_what_ecs_refuses(cloud: Cloud) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local.emulator.process import PROJECT, EmulatorFailedError, EmulatorProcess
-from tests.support.cloud import Cloud, container, wait_for
+from tests.support.cloud import Cloud, container
+from tests.support.waiting import WITHIN_SECONDS, wait_for
 
 # An emulator that is started with a port and told nothing, as by a person at a terminal.
 BARE = [sys.executable, "-m", "deploy.local.emulator.emulator", "--port"]
@@ -25,7 +26,7 @@ HOSTILE = {
 }  # fmt: skip
 PARENT = (
     "from deploy.local.emulator.process import EmulatorProcess; import time;"
-    "aws = EmulatorProcess(); aws.start(); print(aws.pid, aws.port, flush=True); time.sleep(600)"
+    "aws = EmulatorProcess(); aws.start(); print(aws.pid, aws.port, flush=True); time.sleep(3600)"
 )
 
 
@@ -46,19 +47,19 @@ def ended(pid: int) -> bool:
 
 def await_death(*pids: int) -> None:
     """Wait until processes are gone."""
-    wait_for(lambda: all(ended(pid) for pid in pids) or None, within=10)
+    wait_for(lambda: all(ended(pid) for pid in pids), "the end of every process")
 
 
 def running_task(cloud: Cloud) -> tuple[int, Path]:
     """Start a container that stays: its process id, and its directory."""
-    arn = cloud.run_task(cloud.define_task(container("sh", "-c", "echo $$; pwd; exec sleep 600")))
+    arn = cloud.run_task(cloud.define_task(container("sh", "-c", "echo $$; pwd; exec sleep 3600")))
     cloud.await_task(arn, "RUNNING")
 
     def both() -> list[str] | None:
         lines = [str(line["message"]) for line in cloud.lines(arn)]
         return lines if len(lines) == 2 else None
 
-    pid, directory = wait_for(both)
+    pid, directory = wait_for(both, "what the container prints")
     return int(pid), Path(directory)
 
 
@@ -66,7 +67,9 @@ def test_it_says_so_when_its_port_is_taken() -> None:
     """One sentence, which names the option."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        run = subprocess.run([*BARE, str(port)], capture_output=True, text=True, cwd=PROJECT, check=False, timeout=30)
+        run = subprocess.run(
+            [*BARE, str(port)], capture_output=True, text=True, cwd=PROJECT, check=False, timeout=WITHIN_SECONDS
+        )
         assert run.returncode == 1
         said = f"Port {port} of 127.0.0.1 cannot be used (Address already in use): choose another with --port.\n"
         assert run.stderr == said
@@ -78,7 +81,7 @@ def test_sigterm_ends_it_and_its_tasks(own: EmulatorProcess) -> None:
     """A stop is quick, though a task would run on and a client waits in a long poll."""
     pid, directory = running_task(Cloud(own))
     emulator = own.pid
-    own.stop(grace=5)
+    own.stop(grace=WITHIN_SECONDS)
     await_death(emulator, pid)
     assert not directory.parent.exists()
 
@@ -88,7 +91,7 @@ def test_sigkill_takes_its_tasks_too(own: EmulatorProcess) -> None:
     pid, directory = running_task(Cloud(own))
     os.kill(own.pid, signal.SIGKILL)
     await_death(pid)
-    wait_for(lambda: not directory.parent.exists() or None)
+    wait_for(lambda: not directory.parent.exists(), "the end of its directory")
 
 
 def test_it_dies_with_its_parent() -> None:
@@ -101,7 +104,7 @@ def test_it_dies_with_its_parent() -> None:
     parent.kill()
     parent.wait()
     await_death(emulator, pid)
-    wait_for(lambda: not directory.parent.exists() or None)
+    wait_for(lambda: not directory.parent.exists(), "the end of its directory")
 
 
 def listening(pid: int) -> list[tuple[str, int]]:
@@ -142,10 +145,10 @@ def test_a_hostile_environment_changes_nothing(tmp_path: Path) -> None:
     assert "AKIASECRET" not in seen
     assert "AWS_PROFILE" not in seen
     process.terminate()
-    assert process.wait(10) == 0
+    assert process.wait(WITHIN_SECONDS) == 0
     process.stdout.close()
     await_death(pid)
-    wait_for(lambda: not list(temporary.iterdir()) or None)
+    wait_for(lambda: not list(temporary.iterdir()), "an empty directory")
     with pytest.raises(BlockingIOError):
         docker.accept()
     docker.close()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
+from deploy.local.fills.functions import OUTPUT_DRAIN
 from tests.support.cloud import Cloud, Record
 
 
@@ -90,28 +92,35 @@ def test_a_warm_call_takes_milliseconds(cloud: Cloud) -> None:
     """A function that prints nothing is not waited for."""
     function = cloud.define_function("def handler(event, context):\n    return event\n")
     invoke(cloud, function)
-    began = time.monotonic()
+    took = []
     for number in range(10):
+        began = time.monotonic()
         assert invoke(cloud, function, number) == number
-    assert (time.monotonic() - began) / 10 < 0.05
+        took.append(time.monotonic() - began)
+    # Where it is waited for, each call takes as long.
+    assert min(took) < OUTPUT_DRAIN
 
 
 def test_many_at_once(cloud: Cloud) -> None:
-    """A burst is answered in seconds, by few processes."""
+    """A burst is answered by fewer processes than there are callers."""
     code = "import os\ndef handler(event, context):\n    return [event, os.getpid()]\n"
     function = cloud.define_function(code)
-    began = time.monotonic()
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda number: invoke(cloud, function, number), range(100)))
     assert [answer[0] for answer in answers] == list(range(100))
-    assert len({answer[1] for answer in answers}) <= 8
-    assert time.monotonic() - began < 15
+    assert len({answer[1] for answer in answers}) < 16
 
 
-def test_slow_functions_run_side_by_side(cloud: Cloud) -> None:
-    """A function that waits is given more environments."""
-    function = cloud.define_function("import time\ndef handler(event, context):\n    time.sleep(3)\n", Timeout=10)
-    began = time.monotonic()
+def test_slow_functions_run_side_by_side(cloud: Cloud, tmp_path: Path) -> None:
+    """A function that waits is given more environments: here each call waits until all have begun."""
+    code = f"""
+import os, time
+def handler(event, context):
+    open(os.path.join({str(tmp_path)!r}, str(event)), "w").close()
+    while len(os.listdir({str(tmp_path)!r})) < 12:
+        time.sleep(0.05)
+    return event
+"""
+    function = cloud.define_function(code, Timeout=300)
     with ThreadPoolExecutor(12) as pool:
-        list(pool.map(lambda number: invoke(cloud, function, number), range(12)))
-    assert time.monotonic() - began < 8
+        assert list(pool.map(lambda number: invoke(cloud, function, number), range(12))) == list(range(12))

@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.cloud import Cloud, container, run_task_state, wait_for
+from tests.support.cloud import Cloud, container, run_task_state
+from tests.support.waiting import wait_for
 
 
 def failing_once(cloud: Cloud) -> tuple[str, str]:
@@ -60,7 +61,7 @@ def test_a_stopped_run_goes_on(cloud: Cloud) -> None:
     """An aborted execution is entered again where it was stopped."""
     states = {"Wait": {"Type": "Wait", "Seconds": 1, "Next": "End"}, "End": {"Type": "Pass", "End": True}}
     execution = cloud.start(states)
-    wait_for(lambda: len(cloud.history(execution)) > 1 or None)
+    wait_for(lambda: len(cloud.history(execution)) > 1, "the first state")
     cloud.sfn.stop_execution(executionArn=execution)
     cloud.sfn.redrive_execution(executionArn=execution)
     assert cloud.await_end(execution)["status"] == "SUCCEEDED"

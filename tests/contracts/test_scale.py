@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.support.cloud import Cloud, container, run_task_state, wait_for
+from tests.support.cloud import Cloud, container, run_task_state
+from tests.support.waiting import wait_for
 
 MANY = 300
 
@@ -20,7 +20,7 @@ def entries(directory: Path) -> int:
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
 def test_three_hundred_one_second_tasks(cloud: Cloud, temporary: Path) -> None:
-    """They all succeed within 20 s, and their threads, files and descriptors are given back."""
+    """They all succeed, and their threads, files and descriptors are given back."""
     cloud.output({"Run": run_task_state(cloud.define_task(container("true")))})
     process = Path(f"/proc/{cloud.emulator.pid}")
     before = entries(process / "task")
@@ -28,13 +28,10 @@ def test_three_hundred_one_second_tasks(cloud: Cloud, temporary: Path) -> None:
     queue = cloud.event_queue(
         {"source": ["aws.states"], "detail": {"stateMachineArn": [machine], "status": [{"anything-but": "RUNNING"}]}}
     )
-    began = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: cloud.sfn.start_execution(stateMachineArn=machine), range(MANY)))
-    events = cloud.collect(queue, lambda found: len(found) >= MANY, within=60)
-    took = time.monotonic() - began
+    events = cloud.collect(queue, lambda found: len(found) >= MANY)
     assert [event["detail"]["status"] for event in events] == ["SUCCEEDED"] * MANY
-    assert took < 20
-    wait_for(lambda: entries(process / "task") <= before + 5 or None)
+    wait_for(lambda: entries(process / "task") <= before + 5, "threads given back")
     assert entries(process / "fd") < 200
-    wait_for(lambda: not list(temporary.glob("*/container-*")) or None)
+    wait_for(lambda: not list(temporary.glob("*/container-*")), "directories given back")

@@ -16,7 +16,7 @@ from service.operator import cli
 from service.operator.doctor.checks import CHECKS
 from service.operator.doctor.findings import Finding
 from tests.support.patient import BROKEN, Patient, put_letter
-from tests.support.system import wait_for
+from tests.support.waiting import wait_for
 from tests.unit.test_own_image import EXAMPLE, entries
 
 
@@ -121,7 +121,7 @@ def make_example(patient: Patient) -> dict[str, str]:
         Capabilities=["CAPABILITY_IAM"],
     )
     own = NamedStack(patient.run.session, "own-image")
-    return wait_for(lambda: own.outputs(), what="the example's stack")
+    return wait_for(lambda: own.outputs(), "the example's stack")
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from deploy.local.subscriber import Received
-from tests.support.job_requests import SLEEP_SECONDS
-from tests.support.system import System, log_text, receipts, wait_for
+from tests.support.job_requests import SLEEP_SECONDS, shell
+from tests.support.system import System, log_text, receipts
 
 
 def test_a_job_that_is_cancelled_is_announced(system: System) -> None:
     """StopExecution ends its container, and subscribers hear of it."""
+    system.send({"job_id": "cancelled", "stages": [shell(f"echo waiting; sleep {SLEEP_SECONDS}")]})
     task = system.running_task("cancelled")
     execution = system.execution("cancelled")
     assert execution is not None
@@ -87,7 +88,7 @@ def test_a_job_that_failed_can_be_redriven(system: System) -> None:
         system.collect()
         return system.found["mended"][1:]
 
-    [again] = wait_for(told_again, what="the second announcement")
+    [again] = system.wait_for(told_again, "the second announcement", "mended")
     assert again.notification.id == "mended:1:SUCCEEDED"
     made = [[(attempt.attempt, attempt.exit_code) for attempt in stage.attempts] for stage in again.notification.stages]
     assert made == [[(1, 0)], [(1, 1), (2, 0)]]

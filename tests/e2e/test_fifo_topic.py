@@ -13,7 +13,7 @@ from deploy.local.subscriber import Subscriber
 from service.aws.jobs_table import shard_of
 from service.core.record.keys import RecordKey
 from tests.support.job_requests import shell
-from tests.support.system import System, wait_for
+from tests.support.system import System
 
 from .conftest import QUICKER
 
@@ -36,10 +36,10 @@ def test_a_crash_between_publishing_and_noting_makes_no_second_copy_on_a_fifo_to
     fifo = system.outputs["TopicArn"].endswith(".fifo")
     system.send({"job_id": "twice", "stages": [shell("echo once")]})
     assert system.told("twice").status == "SUCCEEDED"
-    wait_for(lambda: announced(system, "twice"), what="the note of the announcement")
+    system.wait_for(lambda: announced(system, "twice"), "the note of the announcement", "twice")
 
     forget_announcement(system, "twice")
-    wait_for(lambda: announced(system, "twice"), what="the second note")
+    system.wait_for(lambda: announced(system, "twice"), "the second note", "twice")
     assert system.copies("twice") == (1 if fifo else 2)
     assert len({each.notification.id for each in system.found["twice"]}) == 1
 

@@ -48,7 +48,7 @@ def started(image: Path, *arguments: str, folder: Path) -> subprocess.CompletedP
     """Start the image's ENTRYPOINT with these arguments, and with nothing of this machine's environment."""
     [program] = RUN.last("ENTRYPOINT").words
     command = [str(image / "bin" / program), *arguments]
-    return subprocess.run(command, cwd=folder, env={}, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, cwd=folder, env={}, capture_output=True, text=True, check=False)
 
 
 def test_the_worker_starts_from_its_lock_alone(image: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from deploy.local.subscriber import Subscriber
 from tests.support.job_requests import REQUESTS
-from tests.support.system import System, log_text, opened, receipts, wait_for
+from tests.support.system import System, log_text, opened, receipts
 
 from .conftest import FILTERS
 
@@ -167,6 +167,6 @@ def test_subscribers_get_what_their_filter_lets_through(
         got.update({json.loads(each.raw)["job_id"]: each.attributes for each in filtered[name].receive()})
         return expected in got
 
-    wait_for(look, what=f"{expected} at the subscriber {name}")
+    system.wait_for(look, f"{expected} at the subscriber {name}", expected)
     assert {attributes[attribute] for attributes in got.values()} == {value}
     assert "article" not in got

@@ -27,7 +27,7 @@ from tests.support.processes import (
     needs_proc,
     running,
 )
-from tests.support.system import wait_for
+from tests.support.waiting import WITHIN_SECONDS, wait_for
 
 PROMISED = {
     "AWS_ENDPOINT_URL",
@@ -42,7 +42,7 @@ PROMISED = {
     "JOBFERRY_JOBS_TABLE",
     "JOBFERRY_CATALOG",
 }
-LASTING = '{"stages": [{"image": "image_1", "command": ["sh", "-c", "sleep 300"]}]}'
+LASTING = '{"stages": [{"image": "image_1", "command": ["sh", "-c", "sleep 3600"]}]}'
 
 
 def port_of(command: Command) -> int:
@@ -71,13 +71,13 @@ def with_a_container(command: Command, folder: Path) -> set[int]:
     environment = env_file(folder)
     sqs = client_of(environment, "sqs")
     sqs.send_message(QueueUrl=environment["JOBFERRY_REQUEST_QUEUE_URL"], MessageBody=LASTING)  # type: ignore[attr-defined]
-    return wait_for(lambda: _with_sleep(command, before), what="the container's process")
+    return wait_for(lambda: _with_sleep(command, before), "the container's process")
 
 
 def _with_sleep(command: Command, before: set[int]) -> set[int] | None:
     now = descendants(command.process.pid)
     commands = {Path(f"/proc/{pid}/cmdline") for pid in now - before}
-    sleeps = [path for path in commands if path.exists() and path.read_bytes().startswith(b"sleep\x00300")]
+    sleeps = [path for path in commands if path.exists() and path.read_bytes().startswith(b"sleep\x003600")]
     return now if sleeps else None
 
 
@@ -103,8 +103,8 @@ def test_it_says_where_things_are_and_leaves_nothing_behind(tmp_path: Path) -> N
 
         processes = with_a_container(command, tmp_path)
         command.process.send_signal(signal.SIGTERM)
-        assert command.process.wait(30) == 0
-        wait_for(lambda: not alive(processes), within=5, what="every process's end")
+        assert command.process.wait(WITHIN_SECONDS) == 0
+        wait_for(lambda: not alive(processes), "every process's end")
         assert is_free(port)
     assert not (tmp_path / ".jobferry" / "local.env").exists()
     said = (tmp_path / "stderr.log").read_text()
@@ -119,13 +119,13 @@ def test_a_kill_leaves_nothing_behind_either(tmp_path: Path) -> None:
         processes = with_a_container(command, tmp_path)
         command.process.kill()
         command.process.wait()
-        wait_for(lambda: not alive(processes), within=25, what="every process's end")
+        wait_for(lambda: not alive(processes), "every process's end")
         assert is_free(port)
 
 
 def test_the_demo_as_json_prints_notifications_and_nothing_else(tmp_path: Path) -> None:
     """One a line on standard output, every check held; what people read goes to standard error."""
-    ended = jobferry("demo", "--json", folder=tmp_path, within=120)
+    ended = jobferry("demo", "--json", folder=tmp_path)
     assert ended.returncode == 0, ended.stderr
     told = [JobNotification.model_validate(json.loads(line)) for line in ended.stdout.splitlines()]
     endings = [(each.status, each.failure.failure_class if each.failure else None) for each in told]
@@ -152,8 +152,8 @@ def test_a_demo_that_is_told_to_end_says_so_and_leaves_nothing_behind(tmp_path: 
         command.wait_for_line("Jobferry runs at")
         processes = descendants(command.process.pid)
         command.process.send_signal(signal.SIGTERM)
-        assert command.process.wait(30) == 130
-        wait_for(lambda: not alive(processes), within=5, what="every process's end")
+        assert command.process.wait(WITHIN_SECONDS) == 130
+        wait_for(lambda: not alive(processes), "every process's end")
     printed = (tmp_path / "stderr.log").read_text()
     assert printed == "Stopped before the demo was over.\n"
 
@@ -188,8 +188,8 @@ def test_it_shows_a_jobs_life_with_the_shells_own_catalogue(tmp_path: Path) -> N
             assert what != "|" or told == ["hello", "you"]
 
         os.kill(emulator_of(command), signal.SIGKILL)
-        command.wait_for_line("The AWS on this machine is gone (it ended with status -9)", within=20)
-        assert command.process.wait(30) == 1
+        command.wait_for_line("The AWS on this machine is gone (it ended with status -9)")
+        assert command.process.wait(WITHIN_SECONDS) == 1
     assert "Traceback" not in (tmp_path / "stderr.log").read_text()
     assert not (tmp_path / ".jobferry" / "local.env").exists()
 
@@ -212,7 +212,7 @@ def test_a_slip_in_a_variable_ends_it_with_a_sentence(tmp_path: Path) -> None:
     with running("local", "--port", "0", folder=tmp_path, environment={"JOBFERRY_SILENCE_SECOND": "21"}) as command:
         command.wait_for_line("JOBFERRY_SILENCE_SECOND is no setting of the worker's. Did you mean JOBFERRY_SILENCE_")
         command.wait_for_line("The worker ended by itself")
-        assert command.process.wait(30) == 1
+        assert command.process.wait(WITHIN_SECONDS) == 1
     assert (tmp_path / "stderr.log").read_text() == ""
 
 

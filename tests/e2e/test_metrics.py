@@ -15,7 +15,7 @@ from deploy.local.stack import PROJECT
 from deploy.local.subscriber import Subscriber
 from tests.support.job_requests import shell
 from tests.support.processes import bare_environment
-from tests.support.system import System, wait_for
+from tests.support.system import System
 from tests.unit.test_metrics import faults
 
 QUICK = {"JOBFERRY_SILENCE_SECONDS": "2", "JOBFERRY_SWEEP_SECONDS": "0.5", "JOBFERRY_STACK": "mine"}
@@ -34,7 +34,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
             _send_all(system)
             for name in JOBS:
                 system.told(name)
-            wait_for(system._queues_are_empty)
+            system.wait_until_quiet()
             worker.terminate()
     assert worker.returncode == 0
     return [json.loads(line) for line in (folder / "stdout").read_text(encoding="utf-8").splitlines()]

@@ -20,6 +20,7 @@ from tests.support.excuses import EXCUSES, NOT_DEPLOYED
 from tests.support.job_requests import REQUESTS
 from tests.support.privileges import Call, Permission, calls_in, permissions
 from tests.support.system import SharedWorker, System, opened, receipts
+from tests.support.waiting import WITHIN_SECONDS
 
 from .test_lost_events import deaf_to
 
@@ -53,7 +54,7 @@ def granted(asked: System, roles: Mapping[str, str]) -> frozenset[Permission]:
 def calls(asked: System, shared_worker: SharedWorker, roles: Mapping[str, str], call_log: Path) -> frozenset[Call]:
     """What was done by all tests that ran, and by the jobs here, so that these tests also stand alone."""
     shared_worker.ensure()
-    told = [asked.told(name) for name in REQUESTS if name != "cancelled"]
+    told = [asked.told(name) for name in REQUESTS]
     told.append(asked.told(given_back(asked, shared_worker)))
     told.append(asked.told(asked.send("no job at all")))
     with deaf_to(asked, "tasks"):
@@ -71,7 +72,7 @@ def given_back(asked: System, shared_worker: SharedWorker) -> str:
     leaving = shared_worker.ensure()
     leaving.send_signal(signal.SIGTERM)
     request = asked.send({"stages": [{"image": "image_1", "command": ["echo", "later"]}]})
-    leaving.wait(30)
+    leaving.wait(WITHIN_SECONDS)
     shared_worker.ensure()
     return request
 

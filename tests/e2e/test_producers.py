@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.processes import bare_environment
 from tests.support.system import System, log_text
+from tests.support.waiting import WITHIN_SECONDS
 
 BOTO3 = "import boto3, os, sys; boto3.client('sqs').send_message(QueueUrl=os.environ['QUEUE'], MessageBody=sys.argv[1])"
 
@@ -28,7 +29,9 @@ def environment(system: System) -> dict[str, str]:
 
 def test_boto3_joins_by_the_environment(system: System) -> None:
     """A script of one line."""
-    subprocess.run([sys.executable, "-c", BOTO3, job("by-boto3")], env=environment(system), check=True, timeout=60)
+    subprocess.run(
+        [sys.executable, "-c", BOTO3, job("by-boto3")], env=environment(system), check=True, timeout=WITHIN_SECONDS
+    )
     assert log_text(system.told("by-boto3")) == "hello by-boto3\n"
 
 
@@ -40,7 +43,7 @@ def test_the_aws_cli_joins_by_the_environment(system: System) -> None:
         [*command, "--message-body", job("by-cli")],
         env=environment(system),
         capture_output=True,
-        timeout=60,
+        timeout=WITHIN_SECONDS,
         check=False,
     )
     if b"not found" in sent.stderr and sent.returncode == 127:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from deploy.local.subscriber import Received, Subscriber
-from tests.support.system import System, wait_for
+from tests.support.system import System
+from tests.support.waiting import wait_for
 
 
 def _until_the_outcome(subscriber: Subscriber) -> dict[str, Received]:
@@ -17,7 +18,7 @@ def _until_the_outcome(subscriber: Subscriber) -> dict[str, Received]:
             got.setdefault(json.loads(received.raw)["id"], received)
         return any(received.attributes["status"] == "SUCCEEDED" for received in got.values())
 
-    wait_for(look, what="the outcome")
+    wait_for(look, "the outcome", seen=lambda: f"only {list(got)} came")
     return got
 
 

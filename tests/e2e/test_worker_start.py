@@ -11,6 +11,7 @@ import pytest
 
 from deploy.local.local_run import LocalRun
 from tests.support.processes import bare_environment
+from tests.support.waiting import WITHIN_SECONDS
 
 REQUIRED = (
     "REQUEST_QUEUE_URL",
@@ -31,7 +32,7 @@ def started(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
         env={**bare_environment(), **settings},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=WITHIN_SECONDS,
         check=False,
     )
 
@@ -107,7 +108,7 @@ def test_aws_s_own_variables_suffice(settings: dict[str, str], tmp_path: Path) -
     assert process.stderr is not None
     first = process.stderr.readline()
     process.terminate()
-    _, rest = process.communicate(timeout=30)
+    _, rest = process.communicate(timeout=WITHIN_SECONDS)
     assert json.loads(first)["event"] == "worker_started"
     assert json.loads(rest.splitlines()[-1])["event"] == "worker_stopped"
     assert process.returncode == 0

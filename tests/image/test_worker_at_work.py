@@ -15,7 +15,8 @@ from deploy.local.subscriber import Subscriber
 from tests.image.store import Container, Store
 from tests.support.deployment import properties
 from tests.support.ports import free_port
-from tests.support.system import System, log_text, receipts, wait_for
+from tests.support.system import System, log_text, receipts
+from tests.support.waiting import wait_for
 
 SMALLEST = ("--cpus=0.25", "--memory=512m")
 ECHO = {"stages": [{"image": "image_1", "command": ["echo", "hello", "world"]}]}

@@ -54,10 +54,9 @@ def run_seeds(
     jobs: int,
     *,
     minutes: float = float("inf"),
-    fewest: int = 0,
     workers: int = multiprocessing.cpu_count(),
 ) -> Summary:
-    """Simulate seeds, until they are used up, or the minutes are; but the `fewest` in any case."""
+    """Simulate seeds, until they are used up, or the minutes are."""
     began = time.monotonic()
     summary = Summary()
     # Not forked from here, since a test session may have threads running; and imported once for all of them.
@@ -65,14 +64,14 @@ def run_seeds(
     context.set_forkserver_preload([__name__])
     with ProcessPoolExecutor(workers, context) as pool:
         batches = _batches(seeds)
-        running = {pool.submit(_simulate_all, batch, jobs) for batch in islice(batches, 2 * workers)}
+        running = {pool.submit(simulate_all, batch, jobs) for batch in islice(batches, 2 * workers)}
         while running:
             done = next(as_completed(running))
             running.remove(done)
             for result in done.result():
                 summary.add(result)
-            if summary.seeds < fewest or time.monotonic() - began < 60 * minutes:
-                running |= {pool.submit(_simulate_all, batch, jobs) for batch in islice(batches, 1)}
+            if time.monotonic() - began < 60 * minutes:
+                running |= {pool.submit(simulate_all, batch, jobs) for batch in islice(batches, 1)}
     summary.wall_seconds = time.monotonic() - began
     return summary
 
@@ -83,5 +82,6 @@ def _batches(seeds: Iterable[int]) -> Iterator[list[int]]:
         yield batch
 
 
-def _simulate_all(seeds: list[int], jobs: int) -> list[Result]:
+def simulate_all(seeds: Iterable[int], jobs: int) -> list[Result]:
+    """One seed after the other, in this process."""
     return [simulate(seed, jobs) for seed in seeds]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 import zipfile
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from uuid import uuid4
 import boto3
 
 from deploy.local.emulator.process import EmulatorProcess
+from tests.support.waiting import wait_for
 
 BUSYBOX = "public.ecr.aws/docker/library/busybox:latest"
 ROLE = "arn:aws:iam::000000000000:role/any"
@@ -61,9 +61,13 @@ class Cloud:
         tasks: list[Record] = self.ecs.describe_tasks(cluster=CLUSTER, tasks=[arn])["tasks"]
         return tasks[0]
 
-    def await_task(self, arn: str, status: str = "STOPPED", within: float = 20) -> Record:
+    def await_task(self, arn: str, status: str = "STOPPED") -> Record:
         """Wait until a task has a status."""
-        return wait_for(lambda: only_if(self.describe_task(arn), lambda task: task["lastStatus"] == status), within)
+
+        def look() -> Record | None:
+            return only_if(self.describe_task(arn), lambda task: task["lastStatus"] == status)
+
+        return wait_for(look, f"{status} of {arn}", seen=lambda: f"{self.describe_task(arn)}\n{self.lines(arn)[-20:]}")
 
     def stop_reason(self, *containers: Record, **members: Any) -> Record:
         """Run a task of these containers and give it once it has stopped."""
@@ -102,9 +106,13 @@ class Cloud:
         answer: Record = self.sfn.describe_execution(executionArn=execution)
         return answer
 
-    def await_end(self, execution: str, within: float = 20) -> Record:
+    def await_end(self, execution: str) -> Record:
         """Wait until an execution is over."""
-        return wait_for(lambda: only_if(self.describe(execution), lambda one: one["status"] in OVER), within)
+
+        def look() -> Record | None:
+            return only_if(self.describe(execution), lambda one: one["status"] in OVER)
+
+        return wait_for(look, f"the end of {execution}", seen=lambda: f"the last events {self.history(execution)[-5:]}")
 
     def result(self, states: Record, given: Any = None, **members: Any) -> Record:
         """Run a new state machine to its end."""
@@ -138,7 +146,7 @@ class Cloud:
             self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return [json.loads(message["Body"]) for message in messages]
 
-    def collect(self, url: str, enough: Callable[[list[Record]], bool], within: float = 20) -> list[Record]:
+    def collect(self, url: str, enough: Callable[[list[Record]], bool]) -> list[Record]:
         """Take messages until there are enough."""
         found: list[Record] = []
 
@@ -146,7 +154,7 @@ class Cloud:
             found.extend(self.receive(url))
             return found if enough(found) else None
 
-        return wait_for(look, within)
+        return wait_for(look, f"enough messages in {url}", seen=lambda: f"{len(found)} came, last {found[-3:]}")
 
     def define_function(self, code: str, **members: Any) -> str:
         """Create a Python Lambda function whose handler is `handler`."""
@@ -187,15 +195,6 @@ def run_task_state(definition: str, pattern: str = ".sync", parameters: Record |
         "End": True,
         **members,
     }
-
-
-def wait_for(look: Callable[[], T | None], within: float = 20) -> T:
-    """Look until there is something, for at most `within` seconds."""
-    deadline = time.monotonic() + within
-    while (found := look()) is None:
-        assert time.monotonic() < deadline, f"not within {within} s"
-        time.sleep(0.02)
-    return found
 
 
 def only_if(thing: T, condition: Callable[[T], bool]) -> T | None:

@@ -16,6 +16,7 @@ from queue import Empty, Queue
 import pytest
 
 from deploy.local.stack import PROJECT
+from tests.support.waiting import WITHIN_SECONDS
 
 PROC = Path("/proc")
 needs_proc = pytest.mark.skipif(not PROC.is_dir(), reason="looks for processes in /proc, which this system has not")
@@ -63,7 +64,7 @@ def bare_environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(PROJECT), "AWS_EC2_METADATA_DISABLED": "true"}
 
 
-def jobferry(*arguments: str, folder: Path, within: float = 60) -> subprocess.CompletedProcess[str]:
+def jobferry(*arguments: str, folder: Path, within: float = WITHIN_SECONDS) -> subprocess.CompletedProcess[str]:
     """Run a command of Jobferry's to its end, somewhere else than in the project."""
     return subprocess.run(
         [sys.executable, "-m", "service.operator.cli", *arguments],
@@ -90,7 +91,7 @@ class Command:
         for line in self.process.stdout:
             self._printed.put(line.rstrip("\n"))
 
-    def wait_for_line(self, beginning: str, within: float = 60) -> str:
+    def wait_for_line(self, beginning: str, within: float = WITHIN_SECONDS) -> str:
         """The first line that begins so."""
         while not self.next_line(beginning, within).strip().startswith(beginning):
             pass
@@ -122,7 +123,7 @@ def running(*arguments: str, folder: Path, environment: Mapping[str, str] | None
         finally:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(20)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

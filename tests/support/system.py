@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from deploy.local.local_run import LocalRun
@@ -17,20 +17,13 @@ from deploy.local.subscriber import Received, Subscriber
 from schemas.arn import execution_arn
 from schemas.notification import JobNotification, LogReceipt
 from schemas.plan import group_of
+from tests.support.waiting import last_lines, wait_for
 
-WITHIN_SECONDS = 60.0
-_LOOK_SECONDS = 0.05
+_WORK = ("RequestQueueUrl", "EventQueueUrl")
+_QUEUES = (*_WORK, "RequestDeadLetterQueueUrl", "EventDeadLetterQueueUrl")
+_DEPTHS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 
 T = TypeVar("T")
-
-
-def wait_for(look: Callable[[], T | None], within: float = WITHIN_SECONDS, what: str = "it") -> T:
-    """What `look` finds, once it finds something; fails when it does not within the deadline."""
-    deadline = time.monotonic() + within
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"{what} did not come true within {within:g} s"
-        time.sleep(_LOOK_SECONDS)
-    return found
 
 
 @dataclass
@@ -57,7 +50,7 @@ class System:
         answer = self.client("sqs").send_message(QueueUrl=self.outputs["RequestQueueUrl"], MessageBody=body, **members)
         return str(answer["MessageId"])
 
-    def received(self, key: str, within: float = WITHIN_SECONDS) -> Received:
+    def received(self, key: str) -> Received:
         """The notification of a job id, or of a rejected request's message id."""
 
         def look() -> Received | None:
@@ -65,11 +58,26 @@ class System:
                 self.collect()
             return self.found[key][0] if self.found.get(key) else None
 
-        return wait_for(look, within, f"the notification of {key}")
+        return self.wait_for(look, f"the notification of {key}", key)
 
-    def told(self, key: str, within: float = WITHIN_SECONDS) -> JobNotification:
+    def told(self, key: str) -> JobNotification:
         """What subscribers were told of it."""
-        return self.received(key, within).notification
+        return self.received(key).notification
+
+    def wait_for(self, look: Callable[[], T | None], what: str, job_id: str = "") -> T:
+        """What `look` finds; who waits in vain sees how everything stands, and the job."""
+        return wait_for(look, what, seen=lambda: self.seen(job_id))
+
+    def seen(self, job_id: str = "") -> str:
+        """How everything stands: the queues, the worker's last words, and of one job its record and its execution."""
+        told = [f"{queue} {depths}" for queue, depths in self._depths().items()]
+        if job_id:
+            table, key = self.outputs["JobsTableName"], {"job_id": {"S": job_id}}
+            record = self.client("dynamodb").get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+            told += [f"record {record}", f"execution {self.execution(job_id)}"]
+        told.append(f"announced so far: {sorted(self.found)}")
+        self.log.flush()
+        return "\n".join([*told, "the worker's last lines:", last_lines(Path(self.log.name))])
 
     def collect(self, wait_seconds: int = 1) -> None:
         """Take in what has arrived."""
@@ -78,19 +86,28 @@ class System:
 
     def copies(self, key: str) -> int:
         """How often it was announced, once no message is left that could announce it again."""
-        wait_for(self._queues_are_empty, what="the queues' emptiness")
+        self.wait_until_quiet()
         for _ in range(3):
             self.collect(wait_seconds=0)
         return len(self.found.get(key, ()))
 
-    def _queues_are_empty(self) -> bool:
-        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+    def wait_until_quiet(self) -> None:
+        """Wait until no message is left that a worker has yet to take or to delete."""
+
+        def look() -> bool:
+            depths = self._depths()
+            return not any(sum(depths[queue]) for queue in _WORK)
+
+        self.wait_for(look, "the queues' emptiness")
+
+    def _depths(self) -> dict[str, list[int]]:
+        """Of each queue, how many messages are visible and how many are in flight."""
         sqs = self.client("sqs")
-        answers = [
-            sqs.get_queue_attributes(QueueUrl=self.outputs[queue], AttributeNames=["All"])["Attributes"]
-            for queue in ("RequestQueueUrl", "EventQueueUrl")
-        ]
-        return all(answer[name] == "0" for answer in answers for name in names)
+        answers = {
+            queue: sqs.get_queue_attributes(QueueUrl=self.outputs[queue], AttributeNames=["All"])["Attributes"]
+            for queue in _QUEUES
+        }
+        return {queue: [int(answer[name]) for name in _DEPTHS] for queue, answer in answers.items()}
 
     def execution(self, job_id: str) -> dict[str, Any] | None:
         """The execution of a job, if there is one yet."""
@@ -110,7 +127,11 @@ class System:
 
     def running_task(self, job_id: str) -> dict[str, Any]:
         """The job's task, once its container runs."""
-        return wait_for(lambda: next((t for t in self.tasks(job_id) if t["lastStatus"] == "RUNNING"), None))
+
+        def look() -> dict[str, Any] | None:
+            return next((task for task in self.tasks(job_id) if task["lastStatus"] == "RUNNING"), None)
+
+        return self.wait_for(look, f"the running task of {job_id}", job_id)
 
     @contextmanager
     def worker(self) -> Iterator[subprocess.Popen[bytes]]:
@@ -159,7 +180,7 @@ class Page:
 
 def opened(url: str) -> Page:
     """Open a link, without any credentials."""
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         return Page(answer.headers["Content-Type"], answer.read().decode())
 
 

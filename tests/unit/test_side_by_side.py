@@ -1,0 +1,28 @@
+"""How the tests are shared out: what is dear to make is made once, and names that are listed are there."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support import side_by_side
+from tests.support.dockerfile import ROOT
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "unit"),
+    [
+        ("tests/e2e/test_jobs.py::test_a", "tests/e2e"),
+        ("tests/e2e/test_new.py::test_a[x@y]", "tests/e2e"),
+        ("tests/e2e/test_doctor.py::test_a[one]", "tests/e2e/test_doctor.py"),
+        ("tests/e2e/test_local_command.py::test_a", "tests/e2e/test_local_command.py::test_a"),
+        ("tests/unit/test_owed.py::test_a", "tests/unit/test_owed.py::test_a"),
+    ],
+)
+def test_what_is_dear_to_make_is_made_in_one_process(nodeid: str, unit: str) -> None:
+    """The shared system of the end-to-end tests, and what a module makes for its tests."""
+    assert side_by_side.unit_of(nodeid) == unit
+
+
+def test_every_module_that_is_listed_is_there() -> None:
+    """A renamed one would quietly be made several times."""
+    assert all((ROOT / module).is_file() for module in side_by_side._TOGETHER | side_by_side._ALONE)
