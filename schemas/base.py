@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
@@ -14,6 +15,7 @@ ENVIRONMENT_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
 # though JSON may hold them as they are: SQS refuses a message with one [botocore, SendMessage].
 PRINTABLE_PATTERN = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]*$"
 PROCESS_TEXT_PATTERN = r"^[^\x00\ufffe\uffff]*$"
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 JobId = Annotated[str, StringConstraints(pattern=JOB_ID_PATTERN)]
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
@@ -41,6 +43,14 @@ def well_formed(value: object) -> object:
 
 
 WellFormed = Annotated[str, BeforeValidator(well_formed)]
+
+
+def in_xml(text: str) -> str:
+    """A text of the characters that XML knows, any other replaced: SNS and SQS refuse or drop what holds one.
+
+    They are #x9, #xA, #xD, #x20 to #xD7FF, #xE000 to #xFFFD and #x10000 to #x10FFFF [botocore, SendMessage].
+    """
+    return _NOT_IN_XML.sub("\ufffd", text)
 
 
 _LARGEST_EXIT_CODE = 2**32 - 1  # Windows' have 32 bits, and are told with or without a sign [moby #40328].

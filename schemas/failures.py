@@ -36,6 +36,7 @@ FAILURES = {
     "sidecar_failed": "another container of the task failed",
     "spot_interruption": "the Spot capacity was taken back",
     "stage_timeout": "the stage ran out of time",
+    "start_refused": "Step Functions refused to start the job",
     "state_machine_bug": "the state machine has a fault",
     "stopped_by_deployment": "a service stopped the task",
     "stopped_by_person": "somebody stopped the task",

@@ -12,13 +12,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from schemas.base import Moment, WellFormed, json_object
+from schemas.base import Moment, json_object, well_formed
 from schemas.catalog import DEFAULT_CAPACITY_WAIT_SECONDS, CapacityProvider, Retries
 from schemas.trace import Trace
 
 # The names of the exceptions that the Lambda raises, hence the errors of executions.
 JOB_TIMED_OUT = "JobTimedOut"
 STAGE_FAILED = "StageFailed"
+# Of a job that never became an execution: Step Functions refuses its start, and will refuse it again.
+START_REFUSED = "Jobferry.StartRefused"
 _GROUP_PREFIX = "job:"
 
 
@@ -124,7 +126,9 @@ class Attempt(Passed):
     task_arn: str | None = None
     exit_code: int | None = None
     failure_class: str | None = None
-    error: str | None = None
+    error: str | None = Field(
+        default=None, description="Empty where a container reported a failure and gave it no name."
+    )
     waited: Literal[True] | None = Field(
         default=None, description="For want of capacity: another attempt followed, and none of the retries paid for it."
     )
@@ -201,11 +205,19 @@ class LambdaResult(Passed):
     config: Config
 
 
-class ErrorResult(Passed):
-    """What a Catch hands over. The cause may be JSON, cut JSON, or prose."""
+def _text(value: object) -> object:
+    return "" if value is None else well_formed(value)
 
-    Error: WellFormed = ""
-    Cause: WellFormed = ""
+
+class ErrorResult(Passed):
+    """What a Catch hands over. The cause may be JSON, cut JSON, or prose.
+
+    A container that calls SendTaskFailure without a name and a cause is caught as null and null [LocalStack
+    test_sqs_failure_in_wait_for_task_tok_no_error_field].
+    """
+
+    Error: Annotated[str, BeforeValidator(_text)] = ""
+    Cause: Annotated[str, BeforeValidator(_text)] = ""
 
 
 class ExecutionInput(Passed):

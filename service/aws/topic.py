@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from schemas.base import in_xml
 from service.aws.errors import aws_errors
 
 if TYPE_CHECKING:
@@ -34,11 +35,14 @@ class Topic:
         attributes: Mapping[str, str],
         trace_header: str | None = None,
     ) -> None:
-        """Publish JSON to queues and functions, and text to mailboxes. Returns once SNS has taken it durably."""
+        """Publish JSON to queues and functions, and text to mailboxes. Returns once SNS has taken it durably.
+
+        A container may write what no message can hold, and its last lines stand in the body.
+        """
         further: dict[str, Any] = {_TRACE_HEADER: trace_header} if trace_header else {}
         if self.arn.endswith(".fifo"):
             further |= {"MessageDeduplicationId": notification_id, "MessageGroupId": group}
-        message = structured(body, text)
+        message = structured(in_xml(body), in_xml(text))
         with aws_errors():
             await self.client.publish(
                 TopicArn=self.arn,

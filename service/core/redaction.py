@@ -75,6 +75,9 @@ _ALWAYS: tuple[str, ...] = (
     # A private key runs over lines, of which an excerpt may have only the last.
     r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?P<secret>(?s:.{1,32768}?))(?=-----END|\Z)",
     r"\A(?P<secret>(?:(?!-----BEGIN)(?s:.)){1,32768}?)-----END [A-Z ]{0,40}PRIVATE KEY",
+    # Or has neither its first line nor its last: a line of base64 as PEM breaks it [RFC 7468], and those that follow.
+    r"(?m)^[ \t]{0,8}(?=[A-Za-z+/]{0,75}[0-9])(?=[A-Z0-9+/]{0,75}[a-z])(?=[a-z0-9+/]{0,75}[A-Z])"
+    r"(?P<secret>[A-Za-z0-9+/]{60,76}={0,2}(?:\r?\n[ \t]{0,8}[A-Za-z0-9+/]{1,76}={0,2}(?=\r?$)){0,400})(?=\r?$)",
     # A token of Step Functions: several hundred characters of base64, that begin with a length of four bytes.
     r"AAAA[A-Za-z0-9+/=_-]{60,}",
     # Or any word of such a length in which letters of both cases and digits are mixed; a ruler or a genome is none.

@@ -79,6 +79,16 @@ def test_mailboxes_get_text_and_everyone_else_json() -> None:
     assert json.loads(structured('{"a": 1}', "Hello")) == {"default": '{"a": 1}', "email": "Hello"}
 
 
+async def test_what_no_message_may_hold_is_replaced(topic: Topic, mailbox: Client) -> None:
+    """SNS refuses or drops what XML cannot hold, and a container's last lines may hold anything."""
+    body = json.dumps({"tail": "a\ufffeb\uffffc\ud83dd \U0001f984"}, ensure_ascii=False)
+    await topic.publish(
+        notification_id="i", group="g", subject="s", body=body, text="a\uffffb", attributes={"status": "FAILED"}
+    )
+    [envelope] = await mailbox()
+    assert json.loads(envelope["Message"]) == {"tail": "a\ufffdb\ufffdc\ufffdd \U0001f984"}
+
+
 async def test_a_standard_topic_is_told_of_no_group(topic: Topic) -> None:
     """It refuses the FIFO parameters."""
     with answering(topic.client, "Publish", {"MessageId": "m"}) as asked:

@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Any
 
 from tests.sim.ledger import Ledger
-from tests.sim.truth import Truth, fact_in, is_looked_after
+from tests.sim.truth import Truth, ended_by_itself, fact_in, is_looked_after
 from tests.support.aws.dynamodb import Item
 from tests.support.aws.ecs import Container
 from tests.support.aws.sns import Notice
@@ -164,7 +164,8 @@ class Judge:
             tasks = [
                 task for task in self._truth.tasks_of(execution, last["stage"]) if task.arn == last.get("task_arn")
             ]
-            if last.get("error") == "States.TaskFailed" and any(task.own.exit_code == 0 for task in tasks):
+            well = any(task.own.exit_code == 0 and ended_by_itself(task) for task in tasks)
+            if last.get("error") == "States.TaskFailed" and well:
                 self.accuse(9, f"{execution.name} failed, though its own container exited with 0")
 
     # Promise 7: throttles and missing capacity slow a job down, and fail it only when its budget of time is over.

@@ -147,6 +147,10 @@ def _takes_no_code_for_success(ending: Ending) -> bool:
     return not ending.exit_code
 
 
+def _takes_the_exit_code_of_who_was_stopped(ending: Ending) -> bool:
+    return ending.exit_code == 0
+
+
 def _lets_a_sidecar_decide(ending: Ending) -> bool:
     return ending.exit_code == 0 and not any(ending.other_exit_codes)
 
@@ -338,6 +342,7 @@ MUTANTS = (
     _mutant("leaves without deleting", (8,), (consumer.Consumer, "_delete", _leaves_without_deleting)),
     _mutant("takes a sidecar's code for its own", (9,), (planning, "succeeded", _takes_a_sidecars_code)),
     _mutant("takes no code for success", (9,), (planning, "succeeded", _takes_no_code_for_success)),
+    _mutant("passes who was stopped", (9,), (planning, "succeeded", _takes_the_exit_code_of_who_was_stopped)),
     _mutant("lets a sidecar decide", (9,), (planning, "succeeded", _lets_a_sidecar_decide)),
     _mutant("believes Step Functions alone", (9,), (perform, "compose", _believes_step_functions)),
     _mutant("tells progress to those who did not ask", (3,), (requests.Requests, "_requested", _tells_everybody)),

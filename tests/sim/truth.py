@@ -99,7 +99,12 @@ class Truth:
 def _passed(task: Task, stage: dict[str, Any]) -> bool:
     own = task.own
     well = own.exit_code == 0 and not (own.reason or "").startswith("OutOfMemory")
-    return well and (stage["integration"] == "sync" or task.reported == "success")
+    return well and (ended_by_itself(task) if stage["integration"] == "sync" else task.reported == "success")
+
+
+def ended_by_itself(task: Task) -> bool:
+    """Whether nobody stopped it: what it exits with on SIGTERM says nothing of its work."""
+    return task.stop_code == "EssentialContainerExited"
 
 
 def fact_in(item: Item, register: str) -> dict[str, Any] | None:

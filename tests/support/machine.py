@@ -41,6 +41,11 @@ class Machine:
         """Play the script to the end of the job; it must be just as long as the job."""
         return self._follow(self._plan("plan_next_step", self._input(self._start())), list(script))
 
+    def catch(self, caught: ErrorResult | None) -> LambdaResult:
+        """What is planned once the first attempt has failed with this."""
+        begun = self._plan("plan_next_step", self._input(self._start()))
+        return self._plan("handle_error_step", self._input(begun, error_result=caught))
+
     def redrive(self, ended: LambdaResult, *script: Ends) -> LambdaResult:
         """Redrive a job that failed, and play another script to its end."""
         self.redrives += 1

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.failures import FAILURES
 from schemas.notification import FailureCard, JobNotification, Link
+from schemas.plan import STAGE_FAILED, EndingTold
 from service.core.diagnosis.table import ROWS
 from service.core.policy.outcome import status_of
 from service.core.record.facts import Fact, Overfull
@@ -150,6 +151,38 @@ def test_what_passed_before_a_job_was_stopped_is_not_blamed() -> None:
     assert [stage.status for stage in notification.stages] == ["PASSED", "FAILED", "NOT_RUN"]
     assert notification.failure is not None
     assert (notification.failure.stage, notification.failure.exit_code) == (2, 143)
+
+
+def test_a_task_that_was_stopped_from_outside_is_no_success_whatever_the_planner_was_told() -> None:
+    """Where AWS left the stop code out of the state's result, ECS's own event tells it."""
+    passed = attempt(passed=True, exit_code=0)
+    stopped = task(containers=(container(exit_code=0),), stop_code="SpotInterruption")
+    assert status_of(record(requested(), execution(attempts=(passed,)), stopped)) == "FAILED"
+    by_itself = task(containers=(container(exit_code=0),), stop_code="EssentialContainerExited")
+    ended = record(requested(), execution(attempts=(passed,)), by_itself)
+    assert status_of(ended) == "SUCCEEDED"
+
+
+def test_no_negative_duration_is_told() -> None:
+    """Two clocks may disagree; then it is not known how long the task ran."""
+    backwards = task(containers=(container(exit_code=137),), started_at=NOW + 60, stopped_at=NOW)
+    late = attempt(passed=False, exit_code=137, error="States.Timeout")
+    cause = EndingTold(evidence="States.Timeout").as_json()
+    ended = execution("FAILED", error=STAGE_FAILED, cause=cause, attempts=(late,))
+    card = failure(requested(), ended, backwards)
+    assert "-60" not in f"{card.evidence} {card.next_action}"
+    assert "after" not in card.evidence
+
+
+def test_a_failure_without_a_name_is_told_as_such() -> None:
+    """As the planner read it, also where ECS tells of the container's exit code."""
+    told_of = attempt(passed=False, error="", failure_class="callback_failure", task_arn=None)
+    cause = EndingTold(evidence="the container reported a failure without a name").as_json()
+    ended = execution("FAILED", error=STAGE_FAILED, cause=cause, attempts=(told_of,))
+    reporter = requested(integration="callback")
+    card = failure(reporter, ended, task(containers=(container(exit_code=1),)))
+    assert card.failure_class == "callback_failure"
+    assert card.evidence == "the container reported a failure without a name"
 
 
 def test_a_callback_that_exited_with_0_passed_if_another_stage_followed() -> None:

@@ -328,6 +328,18 @@ SHAPES: tuple[tuple[str, Ending, str, str, str], ...] = (
     ("disk full",
      not_started("CannotPullContainerError: write /var/lib/docker/tmp/GetImageBlob1: no space left on device"),
      "disk_full", "certain", "none"),
+    ("disk full, as Windows words it",
+     not_started("CannotPullContainerError: failed to register layer: There is not enough space on the disk."),
+     "disk_full", "certain", "none"),
+    ("disk quota",
+     not_started("CannotPullContainerError: ref pull has been retried 5 time(s): write /x: disk quota exceeded"),
+     "disk_full", "certain", "none"),
+    ("its start was refused for good", Ending(error="Jobferry.StartRefused", cause="InvalidName: no"), "start_refused",
+     "certain", "none"),
+    ("reported without a name", Ending(error="", callback=True, exit_code=1), "callback_failure", "certain",
+     "application"),
+    ("stopped by a code of next year, and answered with 0",
+     Ending(exit_code=0, stop_code="ACodeOfNextYear", stopped_reason="new"), "unknown", "guess", "none"),
     ("pull, and the rest was cut", not_started(f"{PULL} {ECR}"), "image_pull_failed", "guess", "again"),
     # Containers.
     ("no such program",
@@ -614,6 +626,7 @@ CLASSES = [
     "sidecar_failed",
     "spot_interruption",
     "stage_timeout",
+    "start_refused",
     "state_machine_bug",
     "stopped_by_deployment",
     "stopped_by_person",
@@ -732,6 +745,31 @@ PROSE = {
     '{"Failures":[]}': 'AmazonECS.Unknown: {"Failures":[]}',
     "[1]": "AmazonECS.Unknown: [1]",
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ending", "evidence"),
+    [
+        (Ending(error="States.TaskFailed", cause="error States.TaskFailed"), "error States.TaskFailed"),
+        (
+            Ending(error="States.TaskFailed", cause="error States.TaskFailed; stop code Y", stop_code="Y", exit_code=0),
+            "error States.TaskFailed; stop code Y; exit code 0",
+        ),
+        (Ending(error="States.TaskFailed", cause="odd"), "error States.TaskFailed; cause odd"),
+        (Ending(cause="odd"), "cause odd"),
+        (
+            Ending(error="", callback=True, cause="the container reported a failure without a name"),
+            "the container reported a failure without a name",
+        ),
+        (
+            Ending(error="", callback=True, cause="too dark"),
+            "the container reported a failure without a name: too dark",
+        ),
+    ],
+)
+def test_evidence_says_each_thing_once(ending: Ending, evidence: str) -> None:
+    """Of what the planner gave up on, the cause is the planner's own evidence."""
+    assert diagnose(ending).evidence == evidence
 
 
 @pytest.mark.parametrize(("cause", "evidence"), PROSE.items())

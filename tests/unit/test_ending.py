@@ -9,9 +9,30 @@ import pytest
 
 from schemas.base import exit_code
 from schemas.plan import Attempt, EndingTold
-from service.core.diagnosis.ending import Ending, ending_of_cause, ending_of_result, succeeded, was_refused
+from service.core.diagnosis.ending import (
+    Ending,
+    ending_of_cause,
+    ending_of_result,
+    read_task,
+    succeeded,
+    was_refused,
+)
 
 OOM = "OutOfMemoryError: Container killed due to memory usage"
+FROM_OUTSIDE = (
+    "UserInitiated",
+    "ServiceSchedulerInitiated",
+    "SpotInterruption",
+    "TerminationNotice",
+    "InfrastructureHealth",
+    "ACodeOfNextYear",
+    "userinitiated",
+)
+
+
+def result(**task: Any) -> Ending:
+    """How a state's result says that the container `main` ended."""
+    return ending_of_result(read_task(task), "main")
 
 
 @pytest.mark.parametrize(
@@ -26,7 +47,8 @@ OOM = "OutOfMemoryError: Container killed due to memory usage"
         pytest.param(Ending(other_exit_codes=(0,)), False, id="the job's own has none, a sidecar ended with 0"),
         pytest.param(Ending(exit_code=0, container_reason=OOM), False, id="a 0 beside an out-of-memory kill"),
         pytest.param(Ending(exit_code=0, container_reason="Success"), True, id="a reason that is none"),
-        pytest.param(Ending(exit_code=0, stop_code="UserInitiated"), False, id="somebody stopped it"),
+        *(pytest.param(Ending(exit_code=0, stop_code=code), False, id=f"stopped: {code}") for code in FROM_OUTSIDE),
+        pytest.param(Ending(exit_code=0, stop_code="TaskFailedToStart"), True, id="done before a sidecar started"),
         pytest.param(Ending(exit_code=0, stop_code="EssentialContainerExited"), True, id="it ended by itself"),
         pytest.param(Ending(exit_code=0, error="States.Timeout"), False, id="the clock stopped it"),
         pytest.param(Ending(exit_code=0, error="States.HeartbeatTimeout"), False, id="it missed a heartbeat"),
@@ -43,7 +65,7 @@ def test_what_is_no_exit_code(value: object) -> None:
     """Least of all is `false` an exit code 0, wherever AWS's words are read."""
     assert exit_code(value) is None
     container = {"Name": "main", "ExitCode": value}
-    assert ending_of_result([container], "main").exit_code is None
+    assert result(Containers=[container]).exit_code is None
     cause = json.dumps({"TaskArn": "t", "Containers": [container]})
     assert ending_of_cause("States.TaskFailed", cause, "main").exit_code is None
 
@@ -52,13 +74,13 @@ def test_what_is_no_exit_code(value: object) -> None:
 def test_what_is_an_exit_code(value: int) -> None:
     """Windows' have 32 bits, with or without a sign."""
     assert exit_code(value) == value
-    assert ending_of_result([{"Name": "main", "ExitCode": value}], "main").exit_code == value
+    assert result(Containers=[{"Name": "main", "ExitCode": value}]).exit_code == value
 
 
 @pytest.mark.parametrize("containers", [None, {}, "main", [], ["main"], [{"Name": "sidecar", "ExitCode": 0}]])
 def test_a_result_without_the_jobs_own_container_is_no_success(containers: object) -> None:
     """It tells of no exit code."""
-    assert not succeeded(ending_of_result(containers, "main"))
+    assert not succeeded(result(Containers=containers))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from schemas.plan import JOB_TIMED_OUT, STAGE_FAILED, Attempt, Config, NextStage, Stage
+from schemas.plan import JOB_TIMED_OUT, STAGE_FAILED, Attempt, Config, EndingTold, ErrorResult, NextStage, Stage
 from tests.support.builders import JOB, TRACEPARENT, catalog, task_arn
 from tests.support.machine import (
     EXIT_1,
@@ -111,6 +111,50 @@ def test_a_task_that_somebody_stopped_has_not_passed_whatever_its_exit_code() ->
     assert end.outcome.attempts[0].failure_class == "stopped_by_person"
 
 
+def stopped(code: str | None, exit_code: int = 0) -> Ends:
+    """The state succeeded, with the whole task as its result."""
+    told = {"TaskArn": task_arn(), "LaunchType": "FARGATE", "Containers": containers(("main", exit_code))}
+    return Ends(result=told | ({} if code is None else {"StopCode": code, "StoppedReason": "it was asked to"}))
+
+
+@pytest.mark.parametrize(
+    ("code", "failure_class"),
+    [
+        ("UserInitiated", "stopped_by_person"),
+        ("ServiceSchedulerInitiated", "stopped_by_deployment"),
+        ("SpotInterruption", "spot_interruption"),
+        ("TerminationNotice", "spot_interruption"),
+        ("InfrastructureHealth", "infrastructure"),
+        ("ACodeOfNextYear", "unknown"),
+    ],
+)
+def test_the_stop_code_decides_before_the_exit_code(code: str, failure_class: str) -> None:
+    """A container that answers SIGTERM with 0 lets its state succeed; the next stage must not run on half its work."""
+    machine = Machine([ONCE, ONCE])
+    end = machine.run(stopped(code))
+    assert (end.decision, len(machine.ran)) == ("fail", 1)
+    assert end.outcome is not None
+    assert end.outcome.attempts[0].failure_class == failure_class
+    assert end.outcome.attempts[0].task_arn == task_arn()
+
+
+def test_a_Spot_interruption_is_tried_again_whatever_the_exit_code() -> None:
+    """As one with 137 is."""
+    end = Machine([stage(), stage()]).run(
+        stopped("SpotInterruption"), stopped(None), stopped("EssentialContainerExited")
+    )
+    assert brief(end) == [(1, 1, False, 0), (1, 2, True, 0), (2, 1, True, 0)]
+
+
+@pytest.mark.parametrize("left_out", ["StopCode", "TaskArn", "LaunchType", "StoppedReason"])
+def test_what_AWS_leaves_out_of_a_task_fails_nothing(left_out: str) -> None:
+    """A path that selects nothing would."""
+    ends = stopped("EssentialContainerExited")
+    assert ends.result is not None
+    del ends.result[left_out]
+    assert Machine([stage()]).run(ends).decision == "succeed"
+
+
 def test_a_result_that_is_missing_altogether_has_not_passed() -> None:
     """Nothing is taken for success."""
     assert Machine([stage()]).run(Ends(result=None)).decision == "fail"
@@ -159,6 +203,24 @@ def test_a_callback_that_reports_a_failure_fails_the_stage() -> None:
     assert end.outcome is not None
     assert end.outcome.attempts[0].error == "Pictures.Broken"
     assert "not a JPEG" in json.loads(end.outcome.cause)["evidence"]
+
+
+NULL = json.dumps({"Error": None, "Cause": None})
+
+
+@pytest.mark.parametrize("text", [NULL, "{}", "null"], ids=["null", "absent", "nothing caught"])
+def test_a_failure_that_a_container_gives_no_name_is_told_as_such(text: str) -> None:
+    """So a Catch hands over SendTaskFailure without error and cause [LocalStack]."""
+    caught = None if text == "null" else ErrorResult.model_validate_json(text)
+    machine = Machine([callback()])
+    end = machine.catch(caught)
+    assert (end.decision, brief(end)) == ("fail", [(1, 1, False, None)])
+    assert end.outcome is not None
+    assert end.outcome.attempts[0].failure_class == "callback_failure"
+    cause = EndingTold.read(end.outcome.cause)
+    assert cause is not None
+    assert cause.evidence == "the container reported a failure without a name"
+    assert cause.attempts[0].error == ""
 
 
 def test_a_callback_cannot_pose_as_a_task_that_ended_well() -> None:

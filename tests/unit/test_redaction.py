@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 
 import pytest
 from hypothesis import given
@@ -191,6 +192,26 @@ def test_a_private_key_over_several_lines_is_hidden(first: int) -> None:
     told = "\n".join(Redaction.of().lines([*KEY[first:], "could not connect"]))
     assert "could not connect" in told
     assert not any(line in told for line in KEY[1:3])
+
+
+# As `openssl genpkey` breaks its lines; made for this test, and of no use elsewhere.
+BODY = [b64encode(bytes((7 * n + 13 * m) % 256 for m in range(48))).decode() for n in range(9)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param([KEY[0], *BODY, "q83vZ0/Tt9wB"], id="without its END"),
+        pytest.param(BODY, id="its middle alone"),
+        pytest.param([*BODY[:1], "q83vZ0/Tt9wB"], id="its last two lines"),
+        pytest.param([f"  {line}" for line in BODY], id="indented"),
+    ],
+)
+def test_a_private_key_without_its_marks_is_hidden(lines: list[str]) -> None:
+    """What is told is a log's last lines, and they may begin and end anywhere."""
+    told = "\n".join(Redaction.of().lines(["could not connect", *lines]))
+    assert "could not connect" in told
+    assert not any(line.strip() in told for line in lines if line != KEY[0])
 
 
 def test_a_pattern_of_ones_own_hides_what_it_finds() -> None:

@@ -417,7 +417,8 @@ def shape(schema: dict[str, Any]) -> dict[str, str]:
 
 
 _NOT_OF_THE_WHOLE = {"$schema", "$id", "$defs", "properties", "required"}
-_WORDS = {"title", "description", "default"}
+# Examples are words as well: of an open set, they are those that are known today.
+_WORDS = {"title", "description", "default", "examples"}
 
 
 def _fields(schema: dict[str, Any], known: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:

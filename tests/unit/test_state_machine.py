@@ -136,6 +136,13 @@ def test_a_stage_that_fails_in_any_way_goes_to_the_planner(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RUNS)
+def test_no_result_of_a_stage_can_fail_for_what_AWS_leaves_out(name: str) -> None:
+    """A path that selects nothing fails the state, so none selects but the whole; the planner reads the stop code."""
+    assert set(STATES[name].get("ResultSelector", {}).values()) <= {"$"}
+    assert STATES[name]["ResultPath"] == "$.stage_result"
+
+
+@pytest.mark.parametrize("name", RUNS)
 def test_no_stage_waits_for_ever(name: str) -> None:
     """Each run state has a timeout, and the callback ones a heartbeat too, since nobody watches their task."""
     assert STATES[name]["TimeoutSecondsPath"] == "$.lambda_result.next_stage.timeout_seconds"
@@ -315,7 +322,11 @@ def widest_input(config: Config, tried: int) -> ExecutionInput:
     )  # fmt: skip
     return ExecutionInput(
         job_id="j" * 64, input_file="f" * 1024, user="u" * 128, lambda_result=plan,
-        stage_result={"task_arn": "t" * 120, "containers": [{"Name": "c" * 255, "Reason": "r" * 1024}] * 10},
+        stage_result={
+            "TaskArn": "t" * 120, "StoppedReason": "r" * 1024, "Attachments": [{"Details": "d" * 1000}] * 3,
+            "Containers": [{"Name": "c" * 255, "Reason": "r" * 1024, "Image": "i" * 300, "Arn": "a" * 300}] * 10,
+            "Overrides": "o" * MAX_OVERRIDES_CHARACTERS,
+        },
         error_result=ErrorResult(Error="States.TaskFailed", Cause=quoted),
     )  # fmt: skip
 

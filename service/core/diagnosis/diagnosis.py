@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from schemas.notification import Confidence
-from service.core.diagnosis.ending import Ending, TaskCause, ending_of_cause, one_line, read_task_cause
+from service.core.diagnosis.ending import Ending, TaskEnd, ending_of_cause, one_line, read_task, read_task_cause
 from service.core.diagnosis.evidence import Remedy, Row, names_in
 from service.core.diagnosis.table import ROWS
 
@@ -19,12 +19,13 @@ __all__ = [
     "Diagnosis",
     "Ending",
     "Remedy",
-    "TaskCause",
+    "TaskEnd",
     "budget_of",
     "budget_of_class",
     "diagnose",
     "diagnose_as_told",
     "ending_of_cause",
+    "read_task",
     "read_task_cause",
     "retryable",
 ]

@@ -18,6 +18,9 @@ from service.core.redaction import cut_in_the_middle, redact
 _LONGEST_LINE = 400
 _DEEPEST_NESTING = 64
 _MEMORY_KILL = "OutOfMemory"
+# Of a task that failed to start the job's own container may have done its work, before a sidecar started
+# [grand-challenge].
+_ENDED_BY_ITSELF = frozenset({"", "essentialcontainerexited", "taskfailedtostart"})
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,17 @@ def succeeded(ending: Ending) -> bool:
     A 0 that comes with an out-of-memory kill has been seen [amazon-ecs-agent #2467], and is none.
     """
     was_killed = (ending.container_reason or "").startswith(_MEMORY_KILL)
-    was_stopped = ending.stop_code == "UserInitiated" or timed_out(ending)
+    was_stopped = stopped_from_outside(ending) or timed_out(ending)
     return ending.exit_code == 0 and not was_killed and not was_stopped
+
+
+def stopped_from_outside(ending: Ending) -> bool:
+    """Whether ECS stopped the task, for a person, a service, Spot or a sick host, before it had ended by itself.
+
+    A container may well end with 0 on SIGTERM, its work undone: so the stop code decides before the exit code. The
+    codes are an open set [botocore, TaskStopCode]: one that is not known is somebody's stop, and none says nothing.
+    """
+    return (ending.stop_code or "").lower() not in _ENDED_BY_ITSELF
 
 
 def timed_out(ending: Ending) -> bool:
@@ -78,8 +90,8 @@ class ContainerEnd:
 
 
 @dataclass(frozen=True)
-class TaskCause:
-    """The task that the cause of a `States.TaskFailed` holds; `whole` is false where the JSON was cut."""
+class TaskEnd:
+    """A task that has ended, as Step Functions tells of it; `whole` is false where the JSON was cut."""
 
     task_arn: str | None
     stop_code: str | None
@@ -99,8 +111,18 @@ def ending_of_cause(error: str | None, cause: str | None, own_container: str) ->
     mentions an error must not be taken for one.
     """
     task = read_task_cause(cause or "")
-    if task is None:
-        return Ending(error=error, cause=cause)
+    return _ending_of(task, own_container, error) if task else Ending(error=error, cause=cause)
+
+
+def ending_of_result(task: TaskEnd | None, own_container: str) -> Ending:
+    """How the job's own container ended, by the task that a state's result is; nothing is known without one.
+
+    A state only succeeds with a task that started, whatever AWS leaves out of it.
+    """
+    return replace(_ending_of(task, own_container, None), started=True) if task else Ending()
+
+
+def _ending_of(task: TaskEnd, own_container: str, error: str | None) -> Ending:
     known = ending_of_containers(task.containers, own_container)
     return replace(
         known,
@@ -112,12 +134,6 @@ def ending_of_cause(error: str | None, cause: str | None, own_container: str) ->
         memory=task.memory,
         error=error,
     )
-
-
-def ending_of_result(containers: object, own_container: str) -> Ending:
-    """How the job's own container ended, by the containers that a state's result lists."""
-    own, _ = _split(_listed(containers), own_container)
-    return Ending(exit_code=own.exit_code, container_reason=own.reason)
 
 
 def ending_of_containers(containers: Sequence[ContainerEnd], own_container: str) -> Ending:
@@ -151,20 +167,28 @@ def _codes(containers: Iterable[ContainerEnd]) -> tuple[int, ...]:
     return tuple(item.exit_code for item in containers if item.exit_code is not None)
 
 
-def read_task_cause(cause: str) -> TaskCause | None:
+def read_task_cause(cause: str) -> TaskEnd | None:
     """The task in the cause of a `States.TaskFailed`, or None where there is none.
 
     Causes are cut at 32,768 characters [botocore SensitiveCause], and a task's overrides alone may have 8,192: what
     stands before the cut is recovered. Keys are PascalCase [LS test_ecs_task_service]; camelCase is read as well.
     """
     value = parsed(cause)
-    whole = value is not None
-    task = _task_in(value if whole else parsed(_mended(cause)))
+    if value is not None:
+        return read_task(value)
+    cut = read_task(parsed(_mended(cause)))
+    return replace(cut, whole=False) if cut else None
+
+
+def read_task(value: object) -> TaskEnd | None:
+    """The task in a JSON value, or None where there is none; whatever AWS leaves out of it is not known."""
+    task = _task_in(value)
     if task is None:
         return None
     listed = task.get("containers")
-    arns = (_text(item.get("taskArn")) for item in (task, *_objects(listed)))
-    return TaskCause(
+    # `task_arn` is in the results of an execution that an older state machine began.
+    arns = (_text(item.get("taskArn") or item.get("task_arn")) for item in (task, *_objects(listed)))
+    return TaskEnd(
         task_arn=next(filter(None, arns), None),
         stop_code=_text(task.get("stopCode")),
         stopped_reason=_text(task.get("stoppedReason")),
@@ -173,7 +197,7 @@ def read_task_cause(cause: str) -> TaskCause | None:
         memory=whole_number(task.get("memory")),
         started=task.get("startedAt") is not None,
         containers=_listed(listed),
-        whole=whole,
+        whole=True,
     )
 
 

@@ -44,6 +44,7 @@ _AWS_WROTE = re.compile(r"Host EC2|Container instance deregist", re.IGNORECASE)
 _ENDED_BY_ITSELF = "EssentialContainerExited"
 _SIGTERM_OR_SIGKILL = frozenset({143, 137})
 _DWORD = 0xFFFFFFFF
+_NAMELESS = "the container reported a failure without a name"
 
 
 def said(name: str, *details: str) -> Evidence:
@@ -150,6 +151,14 @@ def any_of(*evidences: Evidence) -> Evidence:
     return lambda ending: next((shown for item in evidences if (shown := item(ending)) is not None), None)
 
 
+def reported_without_a_name(ending: Ending) -> str | None:
+    """The container reported a failure that it gave no name, and its cause if it gave one."""
+    if not ending.callback or ending.error != "":
+        return None
+    cause = ending.cause or ""
+    return cause if cause.startswith(_NAMELESS) else f"{_NAMELESS}: {cause}" if cause else _NAMELESS
+
+
 def others_failed(ending: Ending) -> str | None:
     """Something else than the job's own container went wrong, and what."""
     told = "; ".join(ending.other_reasons)
@@ -159,19 +168,22 @@ def others_failed(ending: Ending) -> str | None:
 
 
 def nothing_better(ending: Ending) -> str:
-    """All that there is, raw."""
+    """All that there is, raw, and each thing once: the cause may be the planner's evidence, which is this same line."""
     parts = (
         ("error", ending.error),
-        ("cause", ending.cause),
         ("stop code", ending.stop_code),
         ("stopped reason", ending.stopped_reason),
         ("container reason", ending.container_reason),
         ("exit code", ending.exit_code),
         ("other containers", "; ".join(ending.other_reasons)),
     )
-    return "; ".join(f"{name} {value}" for name, value in parts if value not in (None, "")) or (
-        "nothing was said: no error, no stop code, no reason, no exit code"
-    )
+    told = [f"{name} {value}" for name, value in parts if value not in (None, "")]
+    cause = ending.cause or ""
+    if any(cause.startswith(item) for item in told):
+        told = [cause, *(item for item in told if item not in cause)]
+    elif cause:
+        told.insert(1 if ending.error else 0, f"cause {cause}")
+    return "; ".join(told) or "nothing was said: no error, no stop code, no reason, no exit code"
 
 
 # Conditions.

@@ -16,6 +16,11 @@ _UNREACHED = (
 _DENIED = r"denied|forbidden|unauthorized|not authorized|no basic auth|authorization failed|permissions? to pull"
 _THROTTLED = r"too ?many ?requests|rate limit|rate exceeded|throttl|request ?limit ?exceeded"
 _GONE = r"not ?found|can.t find|does ?n.t exist|does not exist|invalid (?:ssm )?parameters|no value"
+# ENOSPC and EDQUOT in the words of Linux, ERROR_DISK_FULL in those of Windows; devmapper is Docker's own pool.
+_NO_ROOM = (
+    r"no space left|\bENOSPC\b|disk quota exceeded|not enough (?:disk )?space|disk (?:is )?full"
+    r"|insufficient (?:disk )?space|out of (?:disk )?space|devmapper"
+)
 _PULL = r"CannotPull|image manifest has been|(?:ref pull|inspect image) has been|can.{0,3}t pull the image"
 _SECRET = (
     r"unable to pull secrets|registry auth|retrieve (?:the )?secrets?|Fetching secret|Secrets? Manager"
@@ -60,7 +65,7 @@ _IMAGES = (
         "The registry's rate limit was hit: pull with credentials, or copy {image} to ECR.",
     ),
     Row(
-        "disk_full", "certain", "none", said(rf"{_PULL}|CannotCreate|CannotStart", r"no space left|devmapper"),
+        "disk_full", "certain", "none", said(rf"{_PULL}|CannotCreate|CannotStart", _NO_ROOM),
         "No disk space was left for the image: give the task more ephemeral storage, or clean the host's disk.",
     ),
     Row(

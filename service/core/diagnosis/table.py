@@ -19,7 +19,7 @@ Sources are named as: ECS guide = Amazon ECS developer guide, troubleshooting pa
 from __future__ import annotations
 
 from schemas.notification import Confidence
-from service.core.diagnosis.ending import succeeded
+from service.core.diagnosis.ending import stopped_from_outside, succeeded
 from service.core.diagnosis.evidence import (
     Remedy,
     Row,
@@ -39,6 +39,7 @@ from service.core.diagnosis.evidence import (
     out_of_time,
     ran_out_of_time,
     reported_back,
+    reported_without_a_name,
     said,
     said_of_own,
     signalled,
@@ -53,16 +54,20 @@ from service.core.diagnosis.starts import STARTS
 
 _STOPS_EVERYTHING = (
     Row(
-        "cancelled", "certain", "none", failed_with(r"Execution\.ABORTED$"),
+        "start_refused", "certain", "none", failed_with(r"Jobferry\.StartRefused\Z"),
+        "Nothing was run, and the same request will be refused again: give this line to whoever runs Jobferry.",
+    ),
+    Row(
+        "cancelled", "certain", "none", failed_with(r"Execution\.ABORTED\Z"),
         "Somebody stopped the execution; send the job again if that was not meant.",
     ),
     Row(
-        "job_timeout", "certain", "none", failed_with(r"JobTimedOut$"),
+        "job_timeout", "certain", "none", failed_with(r"JobTimedOut\Z"),
         "The job as a whole used up its timeout; raise its timeout_seconds, or find in the log what it waited for.",
     ),
     Row(
         "job_timeout", "certain", "none",
-        failed_with(r"Execution\.TIMED_OUT$"),
+        failed_with(r"Execution\.TIMED_OUT\Z"),
         "The execution reached the state machine's own timeout: find in the log what the job waited for.",
     ),
     Row(
@@ -217,7 +222,7 @@ _TIMEOUTS = (
     ),
 )  # fmt: skip
 
-_PYTHON_EXCEPTION = r"[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Timeout)$"
+_PYTHON_EXCEPTION = r"[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Timeout)\Z"
 _REPORTED = (
     Row(
         "planner_failed", "certain", "none",
@@ -229,8 +234,12 @@ _REPORTED = (
         "The container reported this failure itself, as {error}: its own documentation and log say what it means.",
     ),
     Row(
+        "callback_failure", "certain", "application", reported_without_a_name,
+        "The container reported a failure without a name: give SendTaskFailure an error and a cause, and see its log.",
+    ),
+    Row(
         "callback_failure", "likely", "application",
-        when(lambda ending: ending.callback, failed_with(r"States\.TaskFailed$")),
+        when(lambda ending: ending.callback, failed_with(r"States\.TaskFailed\Z")),
         "The container reported a failure without a name: give SendTaskFailure an error and a cause, and see its log.",
     ),
     Row(
@@ -323,6 +332,12 @@ _LITTLE_IS_KNOWN = (
         when(lambda ending: ending.exit_code is None and was_a_task(ending), nothing_better),
         "It ran, and no exit code is known, so nobody can say that it succeeded: most likely its host was lost. Send "
         "it again if doing it twice does no harm.",
+    ),
+    Row(
+        "unknown", "guess", "none",
+        when(lambda ending: ending.exit_code == 0 and stopped_from_outside(ending), nothing_better),
+        "ECS stopped the task by a code that Jobferry does not know, so its exit code 0 does not mean that its work "
+        "was done: read the reason as AWS gave it, and see the log's last lines.",
     ),
     Row(
         "unknown", "guess", "none", nothing_better,

@@ -109,15 +109,16 @@ def _judge_error(request: PlanRequest, stage: Stage, running: NextStage) -> _Lea
     task = diagnosis.read_task_cause(cause)
     # Step Functions fails the state when any container exits non-zero; only the job's own one decides.
     passed = stage.integration == "sync" and error == "States.TaskFailed" and succeeded(ending)
-    return _judged(running, ending, passed=passed, task_arn=task.task_arn if task else None, error=error)
+    told = error or ("" if ending.callback else None)
+    return _judged(running, ending, passed=passed, task_arn=task.task_arn if task else None, error=told)
 
 
 def _judge_result(request: PlanRequest, stage: Stage, running: NextStage) -> _Learned:
-    result = request.input.stage_result or {}
     if stage.integration == "callback":
         return _judged(running, Ending(), passed=True, task_arn=None, error=None)
-    ending = ending_of_result(result.get("containers"), stage.container)
-    return _judged(running, ending, passed=succeeded(ending), task_arn=result.get("task_arn"), error=None)
+    task = diagnosis.read_task(request.input.stage_result)
+    ending = ending_of_result(task, stage.container)
+    return _judged(running, ending, passed=succeeded(ending), task_arn=task.task_arn if task else None, error=None)
 
 
 def _judged(running: NextStage, ending: Ending, *, passed: bool, task_arn: str | None, error: str | None) -> _Learned:
@@ -130,7 +131,7 @@ def _judged(running: NextStage, ending: Ending, *, passed: bool, task_arn: str |
             task_arn=task_arn,
             exit_code=ending.exit_code,
             failure_class=found.failure_class if found else None,
-            error=None if passed else (error or None),
+            error=None if passed else error,
         ),
         remedy=found.remedy if found else "none",
         evidence=found.evidence if found else "",

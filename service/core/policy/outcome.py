@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schemas.arn import task_id_of
 from schemas.notification import Status
@@ -63,8 +63,12 @@ class AttemptOutcome:
         """By the planner's word and how the container ended; without the planner's word, by what ECS says alone.
 
         An execution that was ended from outside has no word of the planner's, and a long one not of every attempt.
-        Who stopped a task after the planner's word stopped nothing but its tidying up.
+        Of a task that Step Functions watched, the planner names the ARN, and who stopped it stopped its work. Who
+        stopped one after its container's own word stopped nothing but its tidying up.
         """
+        if self.told is not None and self.told.task_arn and self.task is not None and self.task.stopped:
+            known = ending_of_task(self.task, self.own_container)
+            return self.told.passed and succeeded(replace(known, exit_code=self.exit_code))
         if self.told is not None:
             reason = self.own.reason if self.own else None
             return self.told.passed and succeeded(Ending(exit_code=self.exit_code, container_reason=reason))

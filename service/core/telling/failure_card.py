@@ -66,7 +66,10 @@ def ending_of_attempt(brief: StageBrief, attempt: AttemptOutcome, error: str | N
 
 
 def _ran_for(task: TaskChanged | None) -> float | None:
-    return task.stopped_at - task.started_at if task and task.stopped_at and task.started_at else None
+    """Unknown as well where two clocks disagree, so that it would have stopped before it started."""
+    if task is None or not task.stopped_at or not task.started_at or task.stopped_at < task.started_at:
+        return None
+    return task.stopped_at - task.started_at
 
 
 def _error_of(execution: ExecutionChanged, last: AttemptOutcome | None) -> tuple[str | None, str | None]:

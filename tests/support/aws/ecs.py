@@ -175,7 +175,9 @@ class SimEcs:
             await self._become(task, "RUNNING")
         if interrupted or script.spot_after is not None:
             await self._loop.pause(self._chance.random() * _TERM_SECONDS)
-            self._exit(task, self._chance.choice((137, 143)), 137, None)
+            # One that answers SIGTERM in good order exits with 0, its work undone.
+            own = self._chance.choice((0, 137, 143))
+            self._exit(task, own, 0 if own == 0 else 137, None)
             await self._end(task, task.stop_code or "UserInitiated", "Task stopped by user" if interrupted else "Spot")
             return
         self._report(task)
