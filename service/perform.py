@@ -15,7 +15,7 @@ from schemas.price import Price
 from schemas.progress import JobProgress
 from service.archive import LogArchive
 from service.aws.errors import AwsError
-from service.aws.executions import Executions
+from service.aws.executions import REFUSED_FOR_GOOD, Executions
 from service.aws.objects import Objects
 from service.aws.tasks import Tasks
 from service.aws.topic import Topic
@@ -36,7 +36,7 @@ from service.core.policy.actions import (
 )
 from service.core.policy.steps import Step, untold
 from service.core.record.facts import Announced, ExecutionChanged, Fact, LogArchived, Overfull, ProgressTold
-from service.core.record.hearing import Ignored, forgotten_task, hear_execution, hear_task
+from service.core.record.hearing import Ignored, forgotten_task, hear_execution, hear_task, never_started
 from service.core.record.record import Record
 from service.core.redaction import Redaction
 from service.core.telling.compose import Links, compose, iso, linked_objects
@@ -105,7 +105,12 @@ class Performer:
 
     async def _start(self, action: StartExecution, job: Record) -> tuple[Fact, ...]:
         job_id = action.job_id
-        started = await self.executions.start(job_id, action.execution_input, action.trace_header)
+        try:
+            started = await self.executions.start(job_id, action.execution_input, action.trace_header)
+        except AwsError as error:
+            if error.code not in REFUSED_FOR_GOOD:
+                raise
+            return (never_started(job_id, str(error), self.now()),)
         if started is None:
             return await self._ask_execution(job_id, Record.of_job(job_id))
         log.info("job_started", **_whose(job), seconds=self._seconds_since_request(job))

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from schemas.catalog import Catalog
-from schemas.notification import Problem
 from schemas.plan import Config, ExecutionInput, LambdaResult, S3Object
 from schemas.trace import Trace
 from service.aws.errors import AwsError
 from service.aws.objects import JSON, TEXT, Objects, ObjectTooLargeError
 from service.aws.queue import TRACEPARENT, Message
+from service.aws.replays import Replays
 from service.clock import Clock, seconds_between
 from service.core.admission.admission import Admitted, Refused, admit, conflict
-from service.core.admission.claim_check import Pointer, read_pointer
+from service.core.admission.claim_check import Pointer, problem_with, read_pointer
 from service.core.admission.request_body import MAX_BODY_BYTES
 from service.core.log_layout import rejected_key, s3_uri, stages_key
 from service.core.record.facts import Rejected, Requested, StageBrief
@@ -31,13 +31,18 @@ log = structlog.stdlib.get_logger()
 
 # Of Step Functions' 262,144 bytes: the input is copied into every state's input, and into status events, which drop
 # it when it is more than 248 KB with escapes. So large stages go to S3 well before.
-LARGEST_TRAVELLING_BYTES = 32_768
+# Beside it travel what was tried, the last stage's whole task, and the cause of a failure.
+LARGEST_TRAVELLING_BYTES = 16_384
 _PROBLEMS_LOGGED = 3  # The notification has them all.
 _POINTER_ANSWERS = {
     "NoSuchKey": "there is no such object",
     "NoSuchBucket": "there is no such bucket",
     "AccessDenied": "Jobferry may not read it",
 }
+# What botocore raises without asking, where it can make no endpoint of a bucket's name.
+_NO_NAME = frozenset(
+    {"ParamValidationError", "EndpointResolutionError", "EndpointProviderError", "InvalidS3AddressingStyleError"}
+)
 # Ours to mend, or gone by the next try: not the producer's fault.
 _OUR_TROUBLE = frozenset(
     {"ExpiredToken", "InvalidToken", "InvalidAccessKeyId", "RequestTimeTooSkewed", "RequestTimeout"}
@@ -52,22 +57,25 @@ class Requests:
     objects: Objects
     bucket: str
     jobs: Jobs
+    replays: Replays
     now: Clock
     metrics: Meter = UNMETERED
 
     async def hear(self, message: Message) -> Record:
         """Judge a request and remember the verdict; answers with the record of the job, or of the rejection."""
-        body = message.body
-        pointer = read_pointer(body)
-        if pointer is not None:
-            fetched = await self._fetch(pointer)
-            if isinstance(fetched, Refused):
-                return await self._refuse(message, body, fetched)
-            body = fetched
-        verdict = admit(body, message.message_id, self.catalog)
+        message = await self._as_first_sent(message)
+        pointer = read_pointer(message.body)
+        body = message.body if pointer is None else await self._fetch(pointer)
+        verdict = body if isinstance(body, Refused) else admit(body, message.message_id, self.catalog)
         if isinstance(verdict, Refused):
-            return await self._refuse(message, body, verdict)
-        return await self._rejected_before(message) or await self._remember(message, body, verdict)
+            return await self._refuse(message, verdict)
+        return await self._rejected_before(message) or await self._remember(message, verdict)
+
+    async def _as_first_sent(self, message: Message) -> Message:
+        """A message that the operator sent again has the id that it had before."""
+        token = message.replay_token
+        original_id = await self.replays.original_id(token) if token else None
+        return replace(message, message_id=original_id) if original_id else message
 
     async def _rejected_before(self, message: Message) -> Record | None:
         """This very message's rejection, if there is one: it was told, or will be, and the catalogue may have changed.
@@ -79,14 +87,14 @@ class Requests:
         rejection = await self.jobs.read(RecordKey.of_rejection(message.message_id))
         return rejection if rejection.rejection else None
 
-    async def _refuse(self, message: Message, body: str, refused: Refused) -> Record:
+    async def _refuse(self, message: Message, refused: Refused) -> Record:
         """Reject a request, unless it repeats one that was admitted: the catalogue or S3 may have changed since."""
         job = await self.jobs.read(RecordKey.of_job(refused.job_id or message.message_id))
         if job.was_asked_by(message.message_id, refused.digest):
             return job
-        return await self._reject(message, body, refused, job_id_is_taken=job.request is not None)
+        return await self._reject(message, refused, job_id_is_taken=job.request is not None)
 
-    async def _remember(self, message: Message, body: str, admitted: Admitted) -> Record:
+    async def _remember(self, message: Message, admitted: Admitted) -> Record:
         fact = await self._requested(message, admitted)
         job = await self.jobs.merge(fact)
         if job.request is None or job.request.digest == fact.digest:
@@ -95,7 +103,7 @@ class Requests:
                 self._log_admitted(fact)
             return job
         refused = Refused((conflict(fact.job_id),), fact.digest, fact.job_id, fact.tenant, fact.job_type)
-        return await self._reject(message, body, refused, job_id_is_taken=True)
+        return await self._reject(message, refused, job_id_is_taken=True)
 
     def _log_admitted(self, fact: Requested) -> None:
         log.info(
@@ -151,8 +159,12 @@ class Requests:
         timeout = admitted.request.timeout_seconds
         return Config(bucket=self.bucket, timeout_seconds=timeout, stages=admitted.stages)
 
-    async def _reject(self, message: Message, body: str, refused: Refused, *, job_id_is_taken: bool = False) -> Record:
-        """Keep the body, then remember that it was refused: a body is never spoken of before it is safe."""
+    async def _reject(self, message: Message, refused: Refused, *, job_id_is_taken: bool = False) -> Record:
+        """Keep the body, then remember that it was refused: a body is never spoken of before it is safe.
+
+        The body as it was sent: of what a pointer points to, a copy and a link to it would let its sender read what
+        only Jobferry may.
+        """
         self.metrics.count(REQUESTS_REJECTED)
         submitted_at = message.sent_at or self.now()
         log.info(
@@ -164,7 +176,7 @@ class Requests:
             seconds=seconds_between(submitted_at, self.now()),
         )
         key = rejected_key(message.message_id)
-        await self.objects.put(self.bucket, key, body.encode(errors="surrogatepass"), TEXT)
+        await self.objects.put(self.bucket, key, message.body.encode(errors="surrogatepass"), TEXT)
         return await self.jobs.merge(
             Rejected(
                 message_id=message.message_id,
@@ -189,6 +201,8 @@ class Requests:
 
     async def _fetch(self, pointer: Pointer) -> str | Refused:
         """The body that a pointer points to. What may pass is raised, so that the message is tried again."""
+        if (problem := problem_with(pointer, self.bucket)) is not None:
+            return Refused((problem,))
         try:
             return (await self.objects.get(pointer.bucket, pointer.key, MAX_BODY_BYTES)).decode()
         except ObjectTooLargeError as error:
@@ -199,12 +213,8 @@ class Requests:
             why = _why_unreadable(error)
             if not why:
                 raise
-        problem = Problem(
-            field="",
-            message=f"the body is a pointer to {s3_uri(pointer.bucket, pointer.key)}, but {why}",
-            remedy="Send the request itself, or keep the object readable until the job has started.",
-        )
-        return Refused((problem,))
+        remedy = "Send the request itself, or keep the object readable until the job has started."
+        return Refused((pointer.problem(why, remedy),))
 
 
 def _input_with(admitted: Admitted, trace: Trace | None, config: Config) -> str:
@@ -217,6 +227,8 @@ def _input_with(admitted: Admitted, trace: Trace | None, config: Config) -> str:
 
 def _why_unreadable(error: AwsError) -> str:
     """What S3 has against reading an object, if that will be so at the next try too; else nothing."""
+    if error.code in _NO_NAME:
+        return "S3 cannot be asked for a bucket of this name"
     status = error.status or 500
     if status >= 500 or status == 429 or error.code in _OUR_TROUBLE:
         return ""

@@ -15,6 +15,7 @@ from aiolimiter import AsyncLimiter
 
 from service.aws.errors import AwsError
 from service.aws.queue import Message, Queue
+from service.aws.replays import Replays
 from service.clock import wall_clock
 from service.core.record.record import Record
 from service.runtime import Runtime, open_runtime
@@ -94,7 +95,10 @@ class Worker:
         """Everything that runs until told to stop."""
         settings, table = self.runtime.settings, self.runtime.table
         now, metrics = self.runtime.settling.now, self.runtime.metrics
-        requests = Requests(self.runtime.catalog, self.runtime.objects, settings.log_bucket, table, now, metrics)
+        replays = Replays(table.client, table.name)
+        requests = Requests(
+            self.runtime.catalog, self.runtime.objects, settings.log_bucket, table, replays, now, metrics
+        )
         events = Events(settings.state_machine_arn, table, metrics)
         single_flight = SingleFlight(self.runtime.settling.settle, table.read)
         admit = _handle(requests.hear, single_flight)

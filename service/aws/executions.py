@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from types_aiobotocore_stepfunctions import SFNClient
 
 
+# Of StartExecution: the same name and input will be refused for ever [botocore, StartExecution]. A state machine that
+# is missing, or an ARN that is wrong, is ours to mend.
+REFUSED_FOR_GOOD = frozenset({"InvalidName", "InvalidExecutionInput", "ValidationException", "ParamValidationError"})
+
+
 @dataclass(frozen=True)
 class Started:
     """StartExecution's answer."""

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from schemas.base import JOB_ID_PATTERN
 from service.aws.errors import AwsError, aws_errors
 
 if TYPE_CHECKING:
@@ -17,12 +16,11 @@ if TYPE_CHECKING:
 
 MAX_BATCH = 10  # [botocore, ReceiveMessage and DeleteMessageBatch]
 MAX_VISIBILITY_SECONDS = 43_200
-# Carries a message's first id through a replay from a dead-letter queue: SQS gives the copy a new one, but it is the
-# same message, and a request without an id of its own must stay the same job.
-ORIGINAL_ID = "JobferryOriginalMessageId"
+# Under which token the operator's command wrote down what message this one is a copy of (service/aws/replays.py).
+REPLAY = "JobferryReplay"
 TRACEPARENT = "traceparent"  # The name that OpenTelemetry gives to the message attribute, as to the HTTP header.
 TRACE_HEADER: Literal["AWSTraceHeader"] = "AWSTraceHeader"  # X-Ray's, a system attribute [botocore, ReceiveMessage].
-_MESSAGE_ID = re.compile(JOB_ID_PATTERN)
+_REPLAY_TOKEN = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,13 @@ class Message:
     @property
     def is_first_delivery(self) -> bool:
         """Whether nobody can have had it before: neither from this queue, nor on its way to a dead-letter queue."""
-        return self.receive_count <= 1 and ORIGINAL_ID not in self.attributes
+        return self.receive_count <= 1 and self.replay_token is None
+
+    @property
+    def replay_token(self) -> str | None:
+        """What it says to be a replay by; anybody can say so, and only what was written down under it is believed."""
+        token = self.attributes.get(REPLAY, "")
+        return token if _REPLAY_TOKEN.fullmatch(token) else None
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Queue:
                 WaitTimeSeconds=wait_seconds,
                 VisibilityTimeout=self.visibility_seconds,
                 MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp", TRACE_HEADER],
-                MessageAttributeNames=[ORIGINAL_ID, TRACEPARENT, "ExtendedPayloadSize", "SQSLargePayloadSize"],
+                MessageAttributeNames=[REPLAY, TRACEPARENT, "ExtendedPayloadSize", "SQSLargePayloadSize"],
             )
             # An empty answer has no Messages key at all [LocalStack snapshot].
             return tuple(_message(item) for item in answer.get("Messages", []))
@@ -106,14 +110,12 @@ def _message(item: Mapping[str, object]) -> Message:
     system = item.get("Attributes") or {}
     custom = item.get("MessageAttributes") or {}
     assert isinstance(system, dict) and isinstance(custom, dict)
-    attributes = {name: str(value.get("StringValue", "")) for name, value in custom.items()}
-    original_id = attributes.get(ORIGINAL_ID, "")
     return Message(
-        message_id=original_id if _MESSAGE_ID.match(original_id) else str(item["MessageId"]),
+        message_id=str(item["MessageId"]),
         body=str(item.get("Body", "")),
         receipt_handle=str(item["ReceiptHandle"]),
         receive_count=int(system.get("ApproximateReceiveCount", 1)),
         sent_at=int(system.get("SentTimestamp", 0)) / 1000,
-        attributes=attributes,
+        attributes={name: str(value.get("StringValue", "")) for name, value in custom.items()},
         trace_header=system.get(TRACE_HEADER),
     )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from schemas.arn import account_of, name_of
 from service.aws.failures import Failure, failure_in, failure_key
-from service.aws.queue import ORIGINAL_ID, TRACE_HEADER
+from service.aws.queue import REPLAY, TRACE_HEADER
+from service.aws.replays import original_id_in, replay_item, replay_key
+from service.clock import Clock, wall_clock
 from service.core.admission.request_body import printable
 
 if TYPE_CHECKING:
@@ -57,6 +60,7 @@ class DeadLetters:
     events: Any  # EventBridge's client
     table: str
     sources: Mapping[QueueName, str]
+    now: Clock = wall_clock
 
     def look(self, queue: QueueName) -> Iterator[DeadLetter]:
         """Every message, each once. What is not deleted is visible to others again when the look ends."""
@@ -82,8 +86,13 @@ class DeadLetters:
         return None
 
     def replay(self, letter: DeadLetter) -> None:
-        """Send a message back to where it came from, and only then delete it here."""
-        attributes = {**letter.attributes, ORIGINAL_ID: {"DataType": "String", "StringValue": letter.original_id}}
+        """Send a message back to where it came from, and only then delete it here.
+
+        What it is a copy of is written down before: of a copy that says so itself nobody knows who sent it.
+        """
+        token = secrets.token_hex(16)
+        self.dynamodb.put_item(TableName=self.table, Item=replay_item(token, letter.original_id, self.now()))
+        attributes = {**letter.attributes, REPLAY: {"DataType": "String", "StringValue": token}}
         trace: Any = {"DataType": "String", "StringValue": letter.trace_header}
         self.sqs.send_message(
             QueueUrl=self.sources[letter.queue],
@@ -109,21 +118,26 @@ class DeadLetters:
 
     def _letter(self, queue: QueueName, url: str, item: Any) -> DeadLetter:
         attributes = item.get("MessageAttributes", {})
-        original_id = attributes.get(ORIGINAL_ID, {}).get("StringValue", item["MessageId"])
         sent_at = int(item["Attributes"]["SentTimestamp"]) / 1000
         return DeadLetter(
             queue=queue,
             url=url,
             message_id=item["MessageId"],
-            original_id=original_id,
+            original_id=self._original_id(attributes) or item["MessageId"],
             sent_at=sent_at,
             receive_count=int(item["Attributes"]["ApproximateReceiveCount"]),
             body=item["Body"],
-            failure=self._failure(original_id) or _not_delivered(attributes, sent_at),
+            failure=self._failure(item["MessageId"]) or _not_delivered(attributes, sent_at),
             receipt_handle=item["ReceiptHandle"],
             attributes={name: _sendable(value) for name, value in attributes.items()},
             trace_header=item["Attributes"].get(TRACE_HEADER),
         )
+
+    def _original_id(self, attributes: Mapping[str, Any]) -> str | None:
+        token = attributes.get(REPLAY, {}).get("StringValue")
+        if not token:
+            return None
+        return original_id_in(self.dynamodb.get_item(TableName=self.table, Key=replay_key(token)).get("Item", {}))
 
     def _failure(self, message_id: str) -> Failure | None:
         answer = self.dynamodb.get_item(TableName=self.table, Key=failure_key(message_id))

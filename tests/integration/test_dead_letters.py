@@ -11,7 +11,8 @@ import boto3
 import pytest
 
 from service.aws.failures import Failures
-from service.aws.queue import Queue
+from service.aws.queue import REPLAY, Queue
+from service.aws.replays import Replays
 from service.operator import cli, dlq
 from service.operator.dead_letters import DeadLetters
 from tests.support.builders import TRACE_HEADER, TRACEPARENT
@@ -89,7 +90,37 @@ async def test_a_replayed_request_keeps_its_first_id(letters: DeadLetters, conne
     assert list(letters.look("requests")) == []
     queue = Queue(await connect("sqs"), letters.sources["requests"], 60)
     (message,) = await queue.receive(10, 1)
-    assert (message.message_id, message.body) == (first_id, '{"stages": []}')
+    assert message.body == '{"stages": []}'
+    assert message.replay_token is not None and not message.is_first_delivery
+    replays = Replays(await connect("dynamodb"), letters.table)
+    assert await replays.original_id(message.replay_token) == first_id
+    assert await replays.original_id("f" * 32) is None
+
+
+async def test_a_request_that_is_replayed_twice_keeps_its_first_id(letters: DeadLetters, connect: Connect) -> None:
+    """It failed again, and lies there with the first replay's token; the failure is the last one's."""
+    first_id = put_dead(letters, "{}")
+    letter = letters.find(first_id)
+    assert letter is not None
+    letters.replay(letter)
+    (message,) = await Queue(await connect("sqs"), letters.sources["requests"], 60).receive(10, 1)
+    again = {REPLAY: {"DataType": "String", "StringValue": str(message.replay_token)}}
+    second_id = put_dead(letters, "{}", MessageAttributes=again)
+    await Failures(await connect("dynamodb"), letters.table, lambda: 1000.0).note(
+        second_id, "requests", ValueError("x")
+    )
+    letter = letters.find(first_id)
+    assert letter is not None and letter.failure is not None
+    assert (letter.message_id, letter.original_id) == (second_id, first_id)
+
+
+async def test_a_token_of_a_senders_own_making_makes_no_letter_anothers(letters: DeadLetters) -> None:
+    """Nor does the attribute that once was believed."""
+    names = (REPLAY, "JobferryOriginalMessageId")
+    made_up = {name: {"DataType": "String", "StringValue": "f" * 32} for name in names}
+    message_id = put_dead(letters, "{}", MessageAttributes=made_up)
+    (letter,) = letters.look("requests")
+    assert letter.original_id == message_id
 
 
 async def test_a_replayed_request_keeps_its_trace(letters: DeadLetters, connect: Connect) -> None:

@@ -11,10 +11,13 @@ import pytest
 
 from schemas.catalog import Catalog
 from schemas.notification import JobNotification
-from service.aws.queue import ORIGINAL_ID, Message
+from service.aws.errors import AwsError
+from service.aws.queue import REPLAY, Message
+from service.aws.replays import replay_item
 from service.core.record.facts import ExecutionChanged
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
+from tests.support.aws.errors import refusal
 from tests.support.builders import body, catalog
 from tests.support.names import BUCKET, EPOCH, EXECUTION_ARN
 from tests.support.whole_path import Path
@@ -109,9 +112,10 @@ async def test_a_rejected_request_that_comes_again_is_told_once(path: Path) -> N
     assert "job-1" not in path.table.items
 
 
+TOKEN = "0123456789abcdef" * 2
 AGAIN: dict[str, dict[str, Any]] = {
     "redelivered": {"receive_count": 2},
-    "replayed from the dead-letter queue": {"attributes": {ORIGINAL_ID: "m1"}},
+    "replayed from the dead-letter queue": {"message_id": "m9", "attributes": {REPLAY: TOKEN}},
 }
 
 
@@ -121,6 +125,7 @@ async def test_a_rejected_message_stays_rejected_whatever_the_catalogue_says_now
     path: Path, again: dict[str, Any], told: bool
 ) -> None:
     """Its worker died before it was deleted, or before subscribers were told, and the catalogue allows it by now."""
+    path.table.items[f"replay:{TOKEN}"] = replay_item(TOKEN, "m1", EPOCH)
     first = Message("m1", REQUEST, "receipt", sent_at=EPOCH)
     old = by(path, without_echo())
     rejected = await old.requests.hear(first)
@@ -132,6 +137,126 @@ async def test_a_rejected_message_stays_rejected_whatever_the_catalogue_says_now
     assert path.calls.started == []
     assert len(path.calls.published) == 1
     assert (await sent(path, REQUEST, "m2")).request is not None  # Sent anew, it is a request of its own.
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"JobferryOriginalMessageId": "m1"},
+        {"JobferryOriginalMessageId": "x\n"},
+        {REPLAY: "m1"},
+        {REPLAY: "f" * 32},
+        {REPLAY: f"{TOKEN}\n"},
+        {REPLAY: f"replay:{TOKEN}"},
+    ],
+    ids=["the old attribute", "the old one, odd", "no token", "unknown", "a line too long", "a key"],
+)
+async def test_nothing_that_a_producer_sets_makes_a_message_another(path: Path, attributes: dict[str, str]) -> None:
+    """Another's body, kept when it was rejected, stays; and this one's rejection is told."""
+    path.table.items[f"replay:{TOKEN}"] = replay_item(TOKEN, "m1", EPOCH)
+    await sent(path, "the victim's")
+    evil = Message("m2", "the intruder's", "receipt", sent_at=EPOCH, attributes=attributes)
+    record = await path.runtime.settling.settle(await path.requests.hear(evil))
+    assert record.key == RecordKey.of_rejection("m2")
+    assert path.bucket.objects[BUCKET, "rejected/m1.json"] == b"the victim's"
+    assert path.bucket.objects[BUCKET, "rejected/m2.json"] == b"the intruder's"
+    assert len(path.calls.published) == 2
+    anonymous = replace(evil, message_id="m3", body=body())
+    assert (await path.requests.hear(anonymous)).key == RecordKey.of_job("m3")
+
+
+@pytest.mark.parametrize(
+    "code", ["InvalidName", "InvalidExecutionInput", "ValidationException", "ParamValidationError"]
+)
+async def test_a_job_whose_start_is_refused_for_good_ends_and_is_told(
+    path: Path, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweeper is done with it, and the card says that nothing was run."""
+
+    async def refuse(**_: Any) -> None:
+        raise refusal(code, "it will never do")
+
+    monkeypatch.setattr(path.calls, "start_execution", refuse)
+    record = await sent(path, body(job_id="job-1", progress=True))
+    assert record.announced is not None
+    [told] = path.calls.published
+    notification = JobNotification.model_validate_json(json.loads(told["Message"])["default"])
+    assert (notification.status, notification.execution_arn) == ("FAILED", None)
+    assert notification.failure is not None
+    assert notification.failure.failure_class == "start_refused"
+    assert "it will never do" in notification.failure.evidence
+    assert {stage.status for stage in notification.stages} == {"NOT_RUN"}
+    assert "open_shard" not in path.table.items["job-1"]
+
+
+async def test_a_start_that_may_yet_succeed_is_tried_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message goes back to its queue; a missing state machine is ours to mend."""
+
+    async def refuse(**_: Any) -> None:
+        raise refusal("StateMachineDoesNotExist", "gone")
+
+    monkeypatch.setattr(path.calls, "start_execution", refuse)
+    with pytest.raises(AwsError):
+        await sent(path, REQUEST)
+    assert path.calls.published == []
+
+
+PREFIXES = ("jobs/other/stages/1/out", "jobs/other/logs/1-1/main-t1.log", "rejected/m7.json", "catalog/c.yaml", "x")
+
+
+@pytest.mark.parametrize("key", [*PREFIXES, "input/../jobs/other/stages/1/out", "input/./x"])
+@pytest.mark.parametrize("secret", [body(job_id="theirs").encode(), b"the secret"], ids=["a request", "no request"])
+async def test_a_pointer_into_our_own_bucket_is_not_followed(path: Path, key: str, secret: bytes) -> None:
+    """The worker may read there what the sender may not."""
+    path.bucket.objects[BUCKET, key] = secret
+    pointer = json.dumps(["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": BUCKET, "s3Key": key}])
+    rejection = (await sent(path, pointer)).rejection
+    assert rejection is not None
+    assert "Jobferry's own part" in rejection.problems[0].message
+    assert path.bucket.objects[BUCKET, "rejected/m1.json"] == pointer.encode()
+    assert path.calls.started == []
+
+
+async def test_a_request_below_input_is_read(path: Path) -> None:
+    """That part of the bucket is the producers'."""
+    path.bucket.objects[BUCKET, "input/r.json"] = REQUEST.encode()
+    pointer = json.dumps(
+        ["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": BUCKET, "s3Key": "input/r.json"}]
+    )
+    assert (await sent(path, pointer)).request is not None
+
+
+@pytest.mark.parametrize("refused", ["no request", "a conflict"])
+async def test_what_a_pointer_leads_to_is_never_published(path: Path, refused: str) -> None:
+    """A copy of it and a link would show its sender what only the worker may read."""
+    payload = body(job_id="job-1", user="the-secret") if refused == "a conflict" else '{"user": "the-secret"}'
+    path.bucket.objects["producers", "payload"] = payload.encode()
+    await sent(path, REQUEST, "m0")
+    assert (await sent(path, POINTER)).rejection is not None
+    assert path.bucket.objects[BUCKET, "rejected/m1.json"] == POINTER.encode()
+    assert "the-secret" not in path.calls.published[-1]["Message"]
+
+
+@pytest.mark.parametrize("bucket", ["a..b", "192.168.0.1", "foo--x-s3", "foo--use1-az4--x-s3", "foo.mrap"])
+async def test_a_name_that_no_bucket_can_have_is_rejected(path: Path, bucket: str) -> None:
+    """Before the SDK is asked, which would look for a host of that name until the message is set aside."""
+    pointer = json.dumps(["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": bucket, "s3Key": "k"}])
+    rejection = (await sent(path, pointer)).rejection
+    assert rejection is not None
+    assert "no bucket of S3 can have this name" in rejection.problems[0].message
+
+
+@pytest.mark.parametrize("code", ["ParamValidationError", "EndpointResolutionError", "InvalidBucketName"])
+async def test_a_bucket_that_the_SDK_cannot_ask_for_is_rejected(
+    path: Path, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever S3's rules for names become."""
+
+    async def refuse(*_: Any) -> bytes:
+        raise AwsError("no", code, 400 if code == "InvalidBucketName" else None)
+
+    monkeypatch.setattr(type(path.requests.objects), "get", refuse)
+    assert (await sent(path, POINTER)).rejection is not None
 
 
 @pytest.mark.parametrize("pointer", POINTERS)
@@ -156,7 +281,7 @@ async def test_a_pointer_to_what_cannot_be_used_is_rejected(
     assert rejection is not None
     assert why in rejection.problems[0].message
     assert rejection.problems[0].remedy
-    assert (BUCKET, "rejected/m1.json") in path.bucket.objects
+    assert path.bucket.objects[BUCKET, "rejected/m1.json"] == pointer.encode()
 
 
 async def test_a_repeat_whose_payload_is_gone_is_still_a_repeat(path: Path) -> None:

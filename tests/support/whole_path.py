@@ -14,6 +14,7 @@ from schemas.notification import JobNotification
 from schemas.plan import ExecutionInput, PlanRequest
 from service.aws.objects import Objects
 from service.aws.queue import Message
+from service.aws.replays import Replays
 from service.core.overrides import MAX_OVERRIDES_CHARACTERS
 from service.core.planning.planning import plan
 from service.core.record.facts import ExecutionChanged, TaskChanged
@@ -91,7 +92,8 @@ class Path:
         settings = SETTINGS.model_copy(update={"topic_arn": f"{SETTINGS.topic_arn}.fifo"})
         objects = Objects(await client("s3"), None, now)
         runtime = await wire(settings, client, objects, catalog(), REGION, now)
-        requests = Requests(runtime.catalog, objects, BUCKET, runtime.table, now)
+        replays = Replays(runtime.table.client, runtime.table.name)
+        requests = Requests(runtime.catalog, objects, BUCKET, runtime.table, replays, now)
         return cls(runtime, requests, table, bucket, calls)
 
     async def go(self, body: str, message_id: str = "5fea7756-0ea4-451a-a703-a558b933e274") -> str:

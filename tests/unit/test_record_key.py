@@ -15,6 +15,7 @@ KEYS = st.one_of(
     st.from_regex(JOB_ID_PATTERN, fullmatch=True).map(RecordKey.of_job),
     st.uuids().map(str).map(RecordKey.of_rejection),
     st.uuids().map(str).map(RecordKey.of_failure),
+    st.uuids().map(lambda token: token.hex).map(RecordKey.of_replay),
 )
 
 

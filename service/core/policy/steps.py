@@ -34,7 +34,7 @@ def untold(record: Record) -> tuple[Step, ...]:
 
 
 def _steps(record: Record) -> Iterator[Step]:
-    if record.execution is None:
+    if record.execution is None or not record.execution.arn:
         return
     if record.execution.status in _HAS_STARTED:
         yield Step(f"{record.redrive_count}:STARTED", "STARTED")

@@ -125,7 +125,7 @@ class ExecutionChanged(_JobFact):
     """Step Functions said how an execution is: in an event, in an answer to us, or when we asked."""
 
     kind: Literal["execution"] = "execution"
-    arn: str
+    arn: str = Field(description="Empty where the start was refused for good, so that there is no execution.")
     status: str
     redrive_count: int = 0
     observed_via: ObservedVia

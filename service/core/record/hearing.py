@@ -21,7 +21,7 @@ from schemas.events import (
     WaitEvent,
     is_ours_by_type,
 )
-from schemas.plan import JOB_TIMED_OUT, STAGE_FAILED, EndingTold, job_of_group
+from schemas.plan import JOB_TIMED_OUT, STAGE_FAILED, START_REFUSED, EndingTold, job_of_group
 from service.core.record.facts import (
     FORGOTTEN_VERSION,
     ContainerState,
@@ -111,6 +111,19 @@ def _job_id_of(execution_arn: str, ours: str, state_machine_arn: str | None = No
     if not _JOB_ID.fullmatch(name):
         return Ignored("an execution that no request of ours can have named")
     return name
+
+
+def never_started(job_id: str, why: str, now: float) -> ExecutionChanged:
+    """The end of a job whose start was refused for good: there is no execution, and never will be."""
+    return ExecutionChanged(
+        job_id=job_id,
+        arn="",
+        status="FAILED",
+        observed_via="request",
+        stopped_at=now,
+        error=START_REFUSED,
+        cause=cut(redact(why), _LONGEST_CAUSE),
+    )
 
 
 def _planners_cause(detail: ExecutionDetail) -> str | None:

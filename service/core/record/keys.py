@@ -1,18 +1,21 @@
-"""Whose record it is. Not every record is a job's: a request that was rejected may claim the id of another's job."""
+"""Whose item it is. Not every record is a job's: a request that was rejected may claim the id of another's job."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 _SEPARATOR = ":"  # No job id holds one.
 
 
+RecordKind = Literal["job", "rejected", "failed", "replay"]
+
+
 @dataclass(frozen=True, slots=True)
 class RecordKey:
-    """What a record is kept under: a job's id, or the id of the message that was rejected, or that failed."""
+    """What an item is kept under: a job's id, the id of the message that was rejected or failed, a replay's token."""
 
-    kind: Literal["job", "rejected", "failed"]
+    kind: RecordKind
     id: str
 
     @classmethod
@@ -28,12 +31,14 @@ class RecordKey:
         return cls("failed", message_id)
 
     @classmethod
+    def of_replay(cls, token: str) -> RecordKey:
+        return cls("replay", token)
+
+    @classmethod
     def read(cls, text: str) -> RecordKey:
         """The key that `str` wrote."""
-        kind, separator, message_id = text.partition(_SEPARATOR)
-        if not separator:
-            return cls.of_job(text)
-        return cls.of_rejection(message_id) if kind == "rejected" else cls.of_failure(message_id)
+        kind, separator, of_what = text.partition(_SEPARATOR)
+        return cls(cast("RecordKind", kind), of_what) if separator else cls.of_job(text)
 
     def __str__(self) -> str:
         return self.id if self.kind == "job" else f"{self.kind}{_SEPARATOR}{self.id}"
