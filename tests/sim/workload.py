@@ -170,7 +170,7 @@ class Workload:
             {key: body[key] for key in keys}, separators=self._chance.choice(((", ", ": "), (",\n  ", ":\t")))
         )
         if self._chance.random() < 0.1:
-            key = f"payloads/{job_id}-{int(self._chance.random() * 2**30):x}"
+            key = f"input/payloads/{job_id}-{int(self._chance.random() * 2**30):x}"
             self._bucket.objects[BUCKET, key] = text.encode()
             text = json.dumps([_POINTER, {"s3BucketName": BUCKET, "s3Key": key}])
         return Sending(at, text, Asked(text, job_id, body["user"]), names_itself)
