@@ -73,9 +73,12 @@ class Judge:
         self.second_copies = 0
         self.steps: set[str] = set()
         self.topic_failed = False
+        self.delays_after_kills: list[float] = []
         self.queues: tuple[SimQueue, ...] = ()
         self.drain_seconds = 0.0
         self._copies: dict[str, list[_Copy]] = {}
+        self._announcing: dict[tuple[str, int], Process | None] = {}
+        self._cut_off_at: dict[tuple[str, int], float] = {}
         self._ledger = ledger
         self._truth = truth
         self._when = when
@@ -198,6 +201,7 @@ class Judge:
             self._check_step(notice)
             return
         subject, count, _ = notice.id.rsplit(":", 2)
+        self._measure_delay(subject, int(count))
         known = self.announced[subject].setdefault(int(count), notice.id)
         if known != notice.id:
             self.accuse(3, f"{notice.id} was announced, after {known}")
@@ -253,6 +257,17 @@ class Judge:
             if copy.noted or not (copy.excused or dead):
                 self.accuse(3, f"{notice.id} was announced twice, and nothing had gone wrong in between")
         copies.append(_Copy(notice.publisher))
+
+    def on_kill(self, process: Process) -> None:
+        """A worker has died: what it was about to announce is left to others."""
+        for (subject, count), claimant in self._announcing.items():
+            if claimant is process and count not in self.announced[subject]:
+                self._cut_off_at.setdefault((subject, count), self._when()[1])
+
+    def _measure_delay(self, subject: str, count: int) -> None:
+        cut_off_at = self._cut_off_at.pop((subject, count), None)
+        if cut_off_at is not None:
+            self.delays_after_kills.append(self._when()[1] - cut_off_at)
 
     def excuse(self, process: Process) -> None:
         """Something went wrong for a worker: what it published and has not noted may have to be said again."""
@@ -386,6 +401,8 @@ class Judge:
     def _check_register(self, key: str, name: str, before: Item | None, after: Item) -> None:
         if before is not None and int(after["M"]["rank"]["N"]) < int(before["M"]["rank"]["N"]):
             self.accuse(1, f"{name} of {key} was known better")
+        if name.startswith("r#claim#announce#"):
+            self._announcing[key.removeprefix("rejected:"), int(name.rpartition("#")[2])] = PROCESS.get()
         if name.startswith("r#announced#"):
             self._note(json.loads(after["M"]["fact"]["S"])["notification_id"])
 

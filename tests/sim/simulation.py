@@ -64,6 +64,8 @@ class Result:
     fingerprint: int
     announcements: int = 0
     second_copies: int = 0
+    index_writes: int = 0
+    delays_after_kills: list[float] = field(default_factory=list)
     kills: int = 0
     sigterms: int = 0
     faults: Counter[str] = field(default_factory=Counter)
@@ -197,6 +199,7 @@ class World:
 
     def _on_kill(self, process: Process) -> None:
         self.kills += 1
+        self.judge.on_kill(process)
         for replica in self.replicas:
             replica.killed(process)
 
@@ -234,6 +237,8 @@ class World:
             fingerprint=zlib.crc32(f"{self.loop.steps} {self.loop.time()} {draws}".encode()),
             announcements=sum(notice.id not in self.judge.steps for notice in self.topic.notices),
             second_copies=self.judge.second_copies,
+            index_writes=self.table.index_writes,
+            delays_after_kills=self.judge.delays_after_kills,
             kills=self.kills,
             sigterms=sum(replica.sigterms for replica in self.replicas),
             faults=self.faults.counts,
