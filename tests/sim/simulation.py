@@ -163,6 +163,7 @@ class World:
         judge = self.judge
         self.bridge.on_event = self._on_event
         self.table.on_write = judge.on_write
+        self.bucket.on_put = judge.on_put
         self.topic.on_publish = self._on_publish
         self.states.on_start, self.states.on_end = judge.on_start, self._on_end
         self.network.on_fault, self.network.on_kill = self._on_fault, self._on_kill
@@ -221,6 +222,8 @@ class World:
     def _left_to_do(self) -> list[str]:
         if self.loop.time() < self.faults.calm_at or self.workload.to_send:
             return ["more is to come"]
+        if any(replica.stands_still for replica in self.replicas):
+            return ["a worker that stands still will go on"]
         queued = [f"{len(queue.messages)} in {queue.url}" for queue in (self.requests, self.events) if queue.messages]
         return queued or self.judge.unsettled() or [f"{key} is in the sweeper's index" for key in self.table.index()]
 
