@@ -57,7 +57,7 @@ class LogReceipt(Told):
     why: str | None = Field(default=None, description="For anything but complete.")
     lines: int = 0
     bytes: int = 0
-    sha256: str | None = None
+    sha256: str | None = Field(default=None, description="Of the object at s3_uri, which is written once.")
     first_at: Moment | None = None
     last_at: Moment | None = None
     s3_uri: str | None = None
@@ -148,7 +148,8 @@ class JobNotification(Told):
 
     schema_version: Literal["1"] = "1"
     id: str = Field(
-        description="<job id>:<redriveCount>:<status>; a second copy of the same outcome bears the same id."
+        description="<job id>:<redriveCount>:<status>. A second copy of the same outcome, sent where nobody could know "
+        "that the first was taken (a worker's death or standstill, a lost answer), bears the same id: keep the first."
     )
     status: Status
     job_id: str | None = Field(

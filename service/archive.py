@@ -71,8 +71,11 @@ class LogArchive:
     now: Clock
     redaction: Redaction = field(default_factory=Redaction.of)
 
-    async def archive(self, task: TaskChanged, container: ContainerState) -> LogArchived:
-        """The receipt of a container's log, which is in S3 by then unless the receipt says why not."""
+    async def archive(self, task: TaskChanged, container: ContainerState, work: str) -> LogArchived:
+        """The receipt of a container's log, which is in S3 by then unless the receipt says why not.
+
+        `work` names the piece of work that this is a part of: two that archive the same log write two objects.
+        """
         receipt = LogArchived(
             job_id=task.job_id, task_id=task.task_id, container=container.name, status="absent", region=self.region
         )
@@ -87,7 +90,8 @@ class LogArchive:
         if why is not None or stream is None or configuration.group is None:
             return receipt.model_copy(update={"why": why})
         receipt = receipt.model_copy(update={"log_group": configuration.group, "log_stream": stream})
-        return await self._copy(task, container, configuration, receipt)
+        key = log_key(task.job_id, task.stage, task.attempt, container.name, task.task_id, work)
+        return await self._copy(task, container, configuration, receipt, key)
 
     async def _configurations(self, task: TaskChanged) -> dict[str, LogConfiguration] | None:
         return await self.tasks.log_configurations(task.task_definition_arn) if task.task_definition_arn else None
@@ -103,10 +107,14 @@ class LogArchive:
         return None
 
     async def _copy(
-        self, task: TaskChanged, container: ContainerState, configuration: LogConfiguration, receipt: LogArchived
+        self,
+        task: TaskChanged,
+        container: ContainerState,
+        configuration: LogConfiguration,
+        receipt: LogArchived,
+        key: str,
     ) -> LogArchived:
         tally = _Tally()
-        key = log_key(task.job_id, task.stage, task.attempt, container.name, task.task_id)
         pages = self._pages(str(receipt.log_group), str(receipt.log_stream), self._ended_at(task, container), tally)
         first = await anext(pages, None)
         if first is None:

@@ -34,6 +34,7 @@ from service.core.policy.actions import (
     StopTask,
     TellProgress,
 )
+from service.core.policy.owed import announcing
 from service.core.policy.steps import Step, untold
 from service.core.record.facts import Announced, ExecutionChanged, Fact, LogArchived, Overfull, ProgressTold
 from service.core.record.hearing import Ignored, forgotten_task, hear_execution, hear_task, never_started
@@ -93,7 +94,7 @@ class Performer:
             case TellProgress(steps=names):
                 return await self._tell_progress(job, names)
             case ArchiveLog(task_id=task_id, container=name):
-                return (await self._archive(job, task_id, name),)
+                return (await self._archive(job, task_id, name, me),)
             case GiveUpLog(job_id=job_id, task_id=task_id, container=name):
                 self.metrics.count(ARCHIVES_GIVEN_UP)
                 why = "it could not be read from CloudWatch in time"
@@ -101,7 +102,7 @@ class Performer:
             case NoteOverfull(job_id=job_id):
                 return (Overfull(job_id=job_id, at=self.now()),)
             case Announce():
-                return (await self._announce(job),)
+                return await self._announce(job)
 
     async def _start(self, action: StartExecution, job: Record) -> tuple[Fact, ...]:
         job_id = action.job_id
@@ -154,13 +155,13 @@ class Performer:
         detail = await self.tasks.stop(arn, STOP_REASON)
         return _heard(detail) if detail else ()
 
-    async def _archive(self, job: Record, task_id: str, name: str) -> LogArchived:
+    async def _archive(self, job: Record, task_id: str, name: str, me: str) -> LogArchived:
         task = next((item for item in job.tasks if item.task_id == task_id), None)
         container = next((item for item in task.containers if item.name == name), None) if task else None
         if task is None or container is None:
             raise LogNotArchivedError(f"{task_id}/{name}")
         with self.metrics.underway(ARCHIVES, task.stopped_at or self.now()):
-            archived = await self.archive.archive(task, container)
+            archived = await self.archive.archive(task, container, me)
         self.metrics.count(ARCHIVES_DONE)
         log.info(
             "log_archived",
@@ -195,8 +196,17 @@ class Performer:
         progress = compose_progress(job, step, self.redaction)
         await self._publish(job, progress, subject_of_progress(progress))
 
-    async def _announce(self, job: Record) -> Announced:
+    async def _announce(self, job: Record) -> tuple[Fact, ...]:
+        """Tell of the outcome, unless we stood still for so long that another may be telling of it by now.
+
+        What is not told is left to the sweeper: the job is due since its claim expired. What stands still between this
+        look and SNS, or loses SNS's answer, can make a second copy all the same.
+        """
         notification = fitted(compose(job, await self._links(job), self.prices, self.redaction))
+        claim = job.claim(announcing(job))
+        if claim is not None and claim.has_expired(self.now()):
+            log.warning("claim_expired", **job.key.log_fields, what=claim.what)
+            return ()
         await self._publish(job, notification, subject(notification))
         self._count_announced(job, notification.status)
         log.info(
@@ -206,13 +216,14 @@ class Performer:
             notification_id=notification.id,
             seconds=self._seconds_since_request(job),
         )
-        return Announced(
+        announced = Announced(
             record_key=job.key,
             redrive_count=job.redrive_count,
             status=notification.status,
             notification_id=notification.id,
             at=self.now(),
         )
+        return (announced,)
 
     async def _publish(self, job: Record, told: JobNotification | JobProgress, subject_line: str) -> None:
         await self.topic.publish(

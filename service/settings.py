@@ -22,6 +22,8 @@ LONGEST_STOP_SECONDS = 120
 CONTAINER_VARIABLES = frozenset(
     {"ATTEMPT", "EXECUTION_ARN", "INPUT", "INPUT_FILE", "JOB_ID", "OUTPUT", "STAGE", "USER"}
 )
+# [botocore, RedriveExecution]
+REDRIVABLE_DAYS = 14
 _A_QUEUE = "https://sqs.eu-central-1.amazonaws.com/123456789012"
 
 
@@ -109,7 +111,12 @@ class Settings(BaseSettings):
     stack: str = Field(
         default="jobferry", min_length=1, max_length=128, description="The name that the metrics are told under."
     )
-    retention_days: int = Field(default=90, ge=1, description="How long the record of an announced job is kept.")
+    retention_days: int = Field(
+        default=90,
+        ge=REDRIVABLE_DAYS,
+        description="How long the record of an announced job is kept; as long as it may be redriven, 14 days, at the "
+        "least.",
+    )
 
     @model_validator(mode="after")
     def _can_work(self) -> Self:

@@ -87,7 +87,9 @@ class Sweeper:
         log.info("job_swept", **key.log_fields, status=job.execution.status if job.execution else None)
         piece = self.liveness.took()
         try:
-            await self.settling.settle(job, me)
+            job = await self.settling.settle(job, me)
         finally:
             self.liveness.let_go(piece)
+        if job.execution is not None and not job.execution.ended:
+            await self.table.leave_alone(job, claim)
         return True

@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from service.aws.errors import AwsError, answered, aws_errors
 from service.clock import Clock
 from service.core.record.facts import (
     FACT,
     OVERFULL_REGISTER,
     Announced,
+    Claimed,
     ExecutionChanged,
     Fact,
     LogArchived,
@@ -47,6 +50,9 @@ _WRONG_INDEX = {
     "ResourceNotFoundException": _NEEDS_INDEX,
 }
 _DAY_SECONDS = 86_400
+# When a job is due is a key of the index, and one that moves costs two writes: it moves in steps of such a part of the
+# time that it is put off for, and a job is due by so much later at most.
+_STEPS_OF_A_WAIT = 10
 # These need no record before them; all others are about one that there is.
 _OPENING = (Requested, Rejected)
 # Of these there may be more than a record has room for.
@@ -160,25 +166,47 @@ class JobsTable:
                 ExpressionAttributeValues=values,
             )
 
+    async def leave_alone(self, job: Record, swept: Claimed) -> None:
+        """Put a job off for as long as any may be silent: it was asked after under this claim, and runs.
+
+        Does nothing where there was news meanwhile. If it fails, the job is asked after again when the claim expires.
+        """
+        values = {
+            ":late": {"N": str(_due(self.now(), self.silence_seconds))},
+            ":due": {"N": str(_due(swept.at, swept.seconds))},
+            ":rank": {"N": str(job.execution.rank if job.execution else 0)},
+        }
+        with answered("ConditionalCheckFailedException"), aws_errors():
+            await self.client.update_item(
+                TableName=self.name,
+                Key=item_key(job.key),
+                UpdateExpression="SET due_at = :late",
+                ConditionExpression="due_at = :due AND #execution.#rank = :rank",
+                ExpressionAttributeNames={"#execution": f"{_REGISTER}execution", "#rank": "rank"},
+                ExpressionAttributeValues=values,
+            )
+
     def _expires_at(self) -> int:
         return int(self.now() + self.retention_days * _DAY_SECONDS)
 
     def _index(self, fact: Fact) -> _IndexChange:
         """How a fact moves its job in the sweeper's index."""
-        now = self.now()
-        soon, late = int(now + self.grace_seconds), int(now + self.silence_seconds)
+        soon, late = _due(self.now(), self.grace_seconds), _due(self.now(), self.silence_seconds)
         match fact:
             case Announced():
                 return _IndexChange(closes=True, redriven_rank=fact.redriven_rank, expires_at=self._expires_at())
             case Requested() | Rejected():
                 return _IndexChange(due_at=soon, opens=True)
+            case Claimed():
+                # Whoever made it may die, and what the claim keeps from others is owed again when it expires.
+                return _IndexChange(due_at=_due(fact.at, fact.seconds))
             case ExecutionChanged(redrive_count=count, ended=ended) if count:
                 # The announcement of what was redriven closed it, and the event of the redrive itself may be lost.
                 return _IndexChange(due_at=soon if ended else late, opens=True)
-            case ProgressTold():
-                # It is no news of the job: the sweeper comes when it was to come.
+            case LogArchived() | ProgressTold():
+                # It is no news of the job: the sweeper comes when it was to come, for an archived log by its claim.
                 return _IndexChange()
-            case ExecutionChanged(ended=True) | LogArchived() | TaskChanged(stopped=True):
+            case ExecutionChanged(ended=True) | TaskChanged(stopped=True):
                 return _IndexChange(due_at=soon)
             case _:
                 return _IndexChange(due_at=late)
@@ -191,6 +219,12 @@ class _IndexChange:
     closes: bool = False
     redriven_rank: int = 0
     expires_at: int | None = None
+
+
+def _due(since: float, seconds: float) -> int:
+    """The first step after so many seconds have passed: facts that come close together do not move it."""
+    step = max(1, int(seconds / _STEPS_OF_A_WAIT))
+    return (int(since + seconds) // step + 1) * step
 
 
 def _write(fact: Fact, index: _IndexChange) -> Any:
@@ -250,4 +284,18 @@ def record_of(key: RecordKey, item: Mapping[str, Any]) -> Record:
         if name.startswith(_REGISTER)
     }
     size = sum(len(text.encode()) + _REGISTER_BYTES for text in kept.values())
-    return Record(key, {name: FACT.validate_json(text) for name, text in kept.items()}, size)
+    read = {name: _fact(text) for name, text in kept.items()}
+    return Record(key, {name: fact for name, fact in read.items() if fact is not None}, size)
+
+
+def _fact(text: str) -> Fact | None:
+    """What a register holds; None for a kind of fact that only a newer worker knows.
+
+    It stays in the item as it is, and the newer worker, or the next one, finds it there.
+    """
+    try:
+        return FACT.validate_json(text)
+    except ValidationError as error:
+        if all(item["type"] == "union_tag_invalid" and not item["loc"] for item in error.errors(include_url=False)):
+            return None
+        raise

@@ -31,6 +31,8 @@ class LogConfiguration:
 # Where a driver sends to; for FireLens one of its router's outputs, by what its plugin calls the place. Keys are left.
 _ADDRESSES = ("splunk-url", "gelf-address", "syslog-address", "fluentd-address")
 _PLACES = ("log_group_name", "delivery_stream", "stream", "bucket", "host")
+# A cluster can be deleted only once no task of it is active [botocore, DeleteCluster].
+_NO_CLUSTER = "ClusterNotFoundException"
 
 
 @dataclass(frozen=True)
@@ -41,17 +43,18 @@ class Tasks:
     _known: MutableMapping[str, dict[str, LogConfiguration]] = field(default_factory=dict)
 
     async def describe(self, arn: str) -> TaskDetail | None:
-        """How a task is; None where ECS has forgotten it, about an hour after its end."""
-        with aws_errors():
+        """How a task is; None where ECS has forgotten it, about an hour after its end, or with its cluster."""
+        with answered(_NO_CLUSTER), aws_errors():
             answer = await self.client.describe_tasks(cluster=cluster_of(arn), tasks=[arn])
             return next((TaskDetail.model_validate(task) for task in answer["tasks"]), None)
+        return None
 
     async def stop(self, arn: str, reason: str) -> TaskDetail | None:
         """Ask ECS to stop a task. Its containers get SIGTERM, and SIGKILL after their stopTimeout.
 
-        None where ECS does not know the task any more, so that there is nothing to stop.
+        None where ECS does not know the task any more, or its cluster, so that there is nothing to stop.
         """
-        with answered("InvalidParameterException"), aws_errors():
+        with answered("InvalidParameterException", _NO_CLUSTER), aws_errors():
             answer = await self.client.stop_task(cluster=cluster_of(arn), task=arn, reason=reason)
             return TaskDetail.model_validate(answer["task"]) if "task" in answer else None
         return None

@@ -1,9 +1,13 @@
 """Where things of a job lie in S3, and what the log stream of a container is called.
 
     jobs/<job id>/stages/<stage>/            what a stage wrote (JOBFERRY_OUTPUT)
-    jobs/<job id>/logs/<stage>-<attempt>/<container>-<task id>.log
+    jobs/<job id>/logs/<stage>-<attempt>/<container>-<task id>.<work>.log
     jobs/<job id>/input/<digest>.json        the stages of a job too large to travel
     rejected/<message id>.json               the body of a request that was not admitted
+
+A log is written once: each try to archive it is a piece of work with a name, and a key, of its own, which the receipt
+names. So a try that stood still past its claim overwrites nothing, and a receipt's sha256 is true for good. What no
+receipt names, since its try died or came late, ends with the other objects of the job, by the bucket's lifecycle.
 
 Job ids, container names and task ids are of a URL-safe alphabet already; anything else is made so.
 """
@@ -25,10 +29,11 @@ def safe_segment(text: str) -> str:
     return _UNSAFE.sub("_", text)[:_LONGEST_SEGMENT].strip(".") or "_"
 
 
-def log_key(job_id: str, stage: int | None, attempt: int | None, container: str, task_id: str) -> str:
-    """The S3 key of a container's archived log."""
+def log_key(job_id: str, stage: int | None, attempt: int | None, container: str, task_id: str, work: str) -> str:
+    """The S3 key that one piece of work archives a container's log under."""
     folder = f"{stage}-{attempt or 1}" if stage else "other"
-    return f"jobs/{safe_segment(job_id)}/logs/{folder}/{safe_segment(container)}-{safe_segment(task_id)}.log"
+    name = f"{safe_segment(container)}-{safe_segment(task_id)}.{safe_segment(work)}.log"
+    return f"jobs/{safe_segment(job_id)}/logs/{folder}/{name}"
 
 
 def stage_prefix(job_id: str, stage: int) -> str:

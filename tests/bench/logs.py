@@ -106,7 +106,7 @@ async def _archive(torrent: Torrent) -> LogArchived:
         stopped_at=wall_clock(),
         containers=(container,),
     )
-    return await archive.archive(task, container)
+    return await archive.archive(task, container, "work")
 
 
 def _peak_mebibytes() -> float:

@@ -8,10 +8,11 @@ from itertools import count
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from schemas.notification import Problem
 from service.aws.errors import AwsError
-from service.aws.jobs_table import JobsTable, record_of, shard_of
+from service.aws.jobs_table import JobsTable, item_key, record_of, shard_of
 from service.core.policy.actions import NoteOverfull
 from service.core.policy.owed import Moment, owed
 from service.core.record import record as pure
@@ -134,6 +135,32 @@ async def test_unknown_attributes_are_no_registers(table: JobsTable) -> None:
     assert record_of(KEY, {"job_id": {"S": "job"}, "due_at": {"N": "1"}, "novelty": {"S": "x"}}) == Record.of_job("job")
 
 
+async def test_a_fact_of_a_kind_that_only_a_newer_worker_knows_stands_in_nobodys_way(table: JobsTable) -> None:
+    """A worker that was rolled back decides without it, and leaves it to the next newer one."""
+    await table.merge(requested())
+    novelty = {"rank": {"N": "7"}, "fact": {"S": '{"kind": "novelty", "job_id": "job"}'}}
+    await table.client.update_item(
+        TableName=table.name,
+        Key=item_key(KEY),
+        UpdateExpression="SET #register = :fact",
+        ExpressionAttributeNames={"#register": "r#novelty"},
+        ExpressionAttributeValues={":fact": {"M": novelty}},
+    )
+    read, merged = await table.read(KEY), await table.merge(execution("FAILED"))
+    assert read.registers.keys() == {"request"}
+    assert read.size > Record.of_job("job").size
+    assert merged.registers.keys() == {"request", "execution"}
+    answer = await table.client.get_item(TableName=table.name, Key=item_key(KEY))
+    assert answer["Item"]["r#novelty"] == {"M": novelty}
+
+
+def test_a_fact_of_a_known_kind_that_cannot_be_read_is_no_novelty() -> None:
+    """What is wrong with it is a bug, and is not passed over."""
+    broken = {"M": {"rank": {"N": "0"}, "fact": {"S": '{"kind": "execution", "job_id": "job"}'}}}
+    with pytest.raises(ValidationError, match="arn"):
+        record_of(KEY, {"r#execution": broken})
+
+
 @pytest.mark.parametrize("seed", range(8))
 async def test_the_table_merges_as_the_pure_core_does(table: JobsTable, seed: int) -> None:
     """Any order, any repetition: the record in DynamoDB is the one that the definition gives."""
@@ -154,11 +181,16 @@ async def test_the_table_merges_as_the_pure_core_does(table: JobsTable, seed: in
     assert await table.read(KEY) == expected
 
 
+def step(seconds: float) -> int:
+    """By how much later a job may be due that was put off for so long."""
+    return int(seconds / 10)
+
+
 async def test_a_new_job_is_open_and_due_after_the_grace_time(table: JobsTable, time: Time) -> None:
     """If we die before it is started, the sweeper finds it soon."""
     await table.merge(requested())
     assert await open_jobs(table, time() + GRACE) == set()
-    assert await open_jobs(table, time() + GRACE + 1) == {"job"}
+    assert await open_jobs(table, time() + GRACE + step(GRACE) + 1) == {"job"}
 
 
 @pytest.mark.parametrize(
@@ -168,7 +200,6 @@ async def test_a_new_job_is_open_and_due_after_the_grace_time(table: JobsTable, 
         (task(3), SILENCE),
         (execution("FAILED"), GRACE),
         (task(4, "STOPPED"), GRACE),
-        (LogArchived(job_id="job", task_id="t", container="main", status="complete"), GRACE),
     ],
     ids=lambda value: value.register_name if not isinstance(value, int) else str(value),
 )
@@ -178,7 +209,32 @@ async def test_news_put_off_the_sweep(table: JobsTable, time: Time, fact: Fact, 
     time.seconds += 10
     await table.merge(fact)
     assert await open_jobs(table, time() + patience) == set()
-    assert await open_jobs(table, time() + patience + 1) == {"job"}
+    assert await open_jobs(table, time() + patience + step(patience) + 1) == {"job"}
+
+
+@pytest.mark.parametrize("made", range(7))
+async def test_a_claim_makes_the_job_due_when_it_expires(table: JobsTable, time: Time, made: int) -> None:
+    """Not after a whole silence: whoever made it may be dead, and the message that it worked on gone."""
+    time.seconds += made
+    await table.merge(requested())
+    await table.merge(execution("FAILED"))
+    await table.merge(claim := claimed("me", time()))
+    assert await open_jobs(table, time() + claim.seconds) == set()
+    assert await open_jobs(table, time() + claim.seconds + step(claim.seconds) + 1) == {"job"}
+    await table.merge(renewed := claim.renewed(time() + 20))
+    assert await open_jobs(table, renewed.at + claim.seconds) == set()
+    assert await open_jobs(table, renewed.at + claim.seconds + step(claim.seconds) + 1) == {"job"}
+
+
+async def test_facts_that_come_close_together_move_no_key_of_the_index(table: JobsTable, time: Time) -> None:
+    """An equal value costs no write of the index, and one that moves costs two: a job's task is told of many times."""
+    await table.merge(requested())
+    dues = set()
+    for version in range(1, 31):
+        await table.merge(task(version))
+        dues.add((await item(table))["due_at"])
+        time.seconds += 1
+    assert len(dues) <= 2
 
 
 async def test_what_we_told_does_not_put_off_the_sweep(table: JobsTable, time: Time) -> None:
@@ -220,7 +276,7 @@ async def test_a_redriven_job_is_open_again(table: JobsTable, time: Time, status
     await table.merge(execution("FAILED"))
     await table.merge(announced(0))
     await table.merge(execution(status, redrive=1))
-    assert await open_jobs(table, time() + SILENCE + 1) == {"job"}
+    assert await open_jobs(table, time() + SILENCE + step(SILENCE) + 1) == {"job"}
     assert "expires_at" not in await item(table)
 
 
@@ -229,8 +285,8 @@ async def test_the_most_silent_come_first_and_no_more_than_asked_for(table: Jobs
     same_shard = [key for key in (RecordKey.of_job(str(number)) for number in range(200)) if shard_of(key) == 3][:5]
     for key in same_shard:
         await table.merge(requested(key.id))
-        time.seconds += 1
-    at = time() + GRACE + 1
+        time.seconds += step(GRACE)
+    at = time() + GRACE + step(GRACE) + 1
     found = await table.due(3, at, 100)
     assert list(found) == same_shard
     assert list(found.values()) == sorted(found.values()) and found[same_shard[-1]] < at

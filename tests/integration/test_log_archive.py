@@ -24,7 +24,7 @@ from tests.support.scripted_logs import KeptObjects, ScriptedLogs, lines
 
 DEFINITION = "arn:aws:ecs:us-east-1:123456789012:task-definition/jobferry-image-1:3"
 BLOCKING = LogConfiguration("awslogs", "/jobs", "jobs", "us-east-1", "blocking")
-KEY = "jobs/job/logs/1-1/main-0123.log"
+KEY = "jobs/job/logs/1-1/main-0123.work.log"
 QUIET_SECONDS = 0.5
 
 
@@ -72,7 +72,7 @@ async def archived(logs: ScriptedLogs, task: TaskChanged | None = None) -> tuple
     """The receipt of a task's only container, and what is in S3 then."""
     objects = KeptObjects()
     task = task or stopped_task()
-    receipt = await archive_of(logs, objects).archive(task, task.containers[0])
+    receipt = await archive_of(logs, objects).archive(task, task.containers[0], "work")
     return receipt, objects.bodies.get(KEY, b"").decode()
 
 
@@ -132,7 +132,7 @@ async def test_an_answer_that_took_long_does_not_say_that_it_was_quiet() -> None
 
     logs, objects = Stalling(lines("one"), Stalling.same, lines("two")), KeptObjects()
     task = stopped_task().model_copy(update={"stopped_at": time()})
-    await replace(archive_of(logs, objects), now=time).archive(task, task.containers[0])
+    await replace(archive_of(logs, objects), now=time).archive(task, task.containers[0], "work")
     assert objects.bodies[KEY] == b"one\ntwo\n"
 
 
@@ -178,7 +178,7 @@ async def test_lines_are_kept_as_they_are() -> None:
     messages = ("grüße 日本語", "two\nlines", "ends\n", "tab\tand \x1b[31mred", "half \ud800")
     objects = KeptObjects()
     task = stopped_task()
-    receipt = await archive_of(ScriptedLogs(lines(*messages)), objects).archive(task, task.containers[0])
+    receipt = await archive_of(ScriptedLogs(lines(*messages)), objects).archive(task, task.containers[0], "work")
     assert objects.bodies[KEY].decode() == "grüße 日本語\ntwo\nlines\nends\ntab\tand \x1b[31mred\nhalf ?\n"
     assert receipt.sha256 == objects.sha256(KEY)
 
@@ -212,7 +212,7 @@ UNREADABLE = {
 async def test_a_log_that_is_elsewhere_is_not_looked_for(configuration: LogConfiguration | None, why: str) -> None:
     """The receipt says where it went, at once."""
     logs, task = ScriptedLogs(), stopped_task()
-    receipt = await archive_of(logs, KeptObjects(), configuration).archive(task, task.containers[0])
+    receipt = await archive_of(logs, KeptObjects(), configuration).archive(task, task.containers[0], "work")
     assert receipt.status == "absent"
     assert why in str(receipt.why)
     assert logs.asked == []
@@ -221,7 +221,7 @@ async def test_a_log_that_is_elsewhere_is_not_looked_for(configuration: LogConfi
 async def test_a_task_whose_definition_is_not_known_says_so() -> None:
     """Nobody can say then where its containers logged to, least of all that they did not."""
     task = stopped_task().model_copy(update={"task_definition_arn": None})
-    receipt = await archive_of(ScriptedLogs(), KeptObjects()).archive(task, task.containers[0])
+    receipt = await archive_of(ScriptedLogs(), KeptObjects()).archive(task, task.containers[0], "work")
     assert (receipt.status, receipt.why) == ("absent", "its task definition is gone, and with it where it logged to")
 
 
@@ -229,7 +229,7 @@ async def test_what_never_started_sent_nothing_to_any_driver() -> None:
     """To look at its driver's would be to look for nothing."""
     task = stopped_task(started=False, exit_code=None, reason="CannotPullContainerError: no such image")
     for elsewhere in (LogConfiguration("splunk"), LogConfiguration("awsfirelens"), None):
-        receipt = await archive_of(ScriptedLogs(), KeptObjects(), elsewhere).archive(task, task.containers[0])
+        receipt = await archive_of(ScriptedLogs(), KeptObjects(), elsewhere).archive(task, task.containers[0], "work")
         assert (receipt.status, receipt.why) == (
             "absent",
             "the container never started: CannotPullContainerError: no such image",
@@ -252,7 +252,7 @@ async def test_a_router_that_was_killed_may_have_held_lines(code: int | None, st
     task = task.model_copy(update={"containers": (router, *task.containers)})
     archive = archive_of(ScriptedLogs(), KeptObjects(), DATADOG)
     (await archive.tasks.log_configurations(DEFINITION) or {})["log_router"] = replace(BLOCKING, is_router=True)
-    receipt = await archive.archive(task, task.containers[1])
+    receipt = await archive.archive(task, task.containers[1], "work")
     assert receipt.status == status
     assert why in str(receipt.why)
 
@@ -261,10 +261,10 @@ async def test_without_a_prefix_the_stream_is_the_docker_id() -> None:
     """On EC2 only [using_awslogs]."""
     logs, task = ScriptedLogs(lines("one")), stopped_task()
     archive = archive_of(logs, KeptObjects(), replace(BLOCKING, stream_prefix=None))
-    receipt = await archive.archive(task, task.containers[0])
+    receipt = await archive.archive(task, task.containers[0], "work")
     assert (receipt.status, receipt.log_stream) == ("complete", "docker-id")
     nameless = task.containers[0].model_copy(update={"runtime_id": None})
-    assert "no prefix" in str((await archive.archive(task, nameless)).why)
+    assert "no prefix" in str((await archive.archive(task, nameless, "work")).why)
 
 
 LOSSY = {
@@ -279,7 +279,9 @@ async def test_a_log_that_may_have_dropped_lines_is_not_called_complete(
 ) -> None:
     """Non-blocking is the default since 2025-06-25 [botocore, LogConfiguration]."""
     task = stopped_task()
-    receipt = await archive_of(ScriptedLogs(lines("x")), KeptObjects(), configuration).archive(task, task.containers[0])
+    receipt = await archive_of(ScriptedLogs(lines("x")), KeptObjects(), configuration).archive(
+        task, task.containers[0], "work"
+    )
     assert receipt.status == "possibly_lossy"
     assert mode in str(receipt.why) and buffer in str(receipt.why)
     assert receipt.lines == 1
@@ -300,12 +302,22 @@ async def test_the_tail_holds_no_secrets_and_the_archive_is_untouched() -> None:
     said = ("password=hunter2", f"{'words ' * 32}{token}", "half \ud800")
     objects, task = KeptObjects(), stopped_task(exit_code=1)
     archive = replace(archive_of(ScriptedLogs(lines(*said)), objects), redaction=Redaction.of([r"tok_[0-9a-f]{32}"]))
-    receipt = await archive.archive(task, task.containers[0])
+    receipt = await archive.archive(task, task.containers[0], "work")
     assert objects.bodies[KEY].decode() == f"password=hunter2\n{said[1]}\nhalf ?\n"
     assert receipt.tail[0] == "password=[redacted]"
     assert "tok_0a" not in receipt.tail[1]
     assert receipt.tail[2] == "half \N{REPLACEMENT CHARACTER}"
     assert receipt.model_dump_json()
+
+
+async def test_what_comes_late_overwrites_no_log_that_has_a_receipt() -> None:
+    """A worker that stood still past its claim stores what it had read; the receipts of both stay true."""
+    objects, task = KeptObjects(), stopped_task(ago=60)
+    newer = await archive_of(ScriptedLogs(lines("one", "two")), objects).archive(task, task.containers[0], "newer")
+    older = await archive_of(ScriptedLogs(lines("one")), objects).archive(task, task.containers[0], "older")
+    for receipt in (newer, older):
+        assert receipt.sha256 == objects.sha256(str(receipt.s3_key))
+    assert newer.sha256 != older.sha256
 
 
 async def test_a_broken_upload_is_no_receipt() -> None:
@@ -317,7 +329,7 @@ async def test_a_broken_upload_is_no_receipt() -> None:
 
     task = stopped_task(ago=60)
     with pytest.raises(AwsError, match="connection reset"):
-        await archive_of(ScriptedLogs(lines("x")), Refusing()).archive(task, task.containers[0])
+        await archive_of(ScriptedLogs(lines("x")), Refusing()).archive(task, task.containers[0], "work")
 
 
 async def test_the_memory_does_not_grow_with_the_log() -> None:
@@ -327,7 +339,7 @@ async def test_the_memory_does_not_grow_with_the_log() -> None:
     objects, task = KeptObjects(whole=False), stopped_task(ago=60)
     archive = archive_of(ScriptedLogs(*pages), objects)
     tracemalloc.start()
-    receipt = await archive.archive(task, task.containers[0])
+    receipt = await archive.archive(task, task.containers[0], "work")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (receipt.lines, receipt.bytes) == (page_count * page_lines, page_count * page_lines * 2048)

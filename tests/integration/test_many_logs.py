@@ -106,7 +106,7 @@ def test_500_logs_that_end_in_one_minute_are_archived_within_the_quota(loop: Vir
         await asyncio.sleep(at)
         async with slots:
             task = stopped_task(name, at)
-            return await archive.archive(task, task.containers[0])
+            return await archive.archive(task, task.containers[0], "work")
 
     async def all_of_them() -> list[LogArchived]:
         slots = asyncio.Semaphore(SLOTS)

@@ -11,13 +11,17 @@ from aiolimiter import AsyncLimiter
 
 from service.aws.jobs_table import JobsTable
 from service.core.policy.owed import SWEEP
+from service.core.record.facts import Claimed, Fact
 from service.core.record.record import Record
 from service.metrics import SWEEP_FAILURES, SWEEP_FOUND, SWEEP_OVERDUE, Metrics
 from service.settle import Settling
 from tests.support.connecting import answering, refusal
-from tests.support.job_facts import GRACE, SILENCE, Time, announced, execution, item, open_jobs, requested
+from tests.support.job_facts import GRACE, KEY, SILENCE, Time, announced, execution, item, open_jobs, requested, task
 from tests.support.waiting import eventually
 from workers.sweeper import Sweeper
+
+# After so long a job is due, whatever step the time that it was put off for ends in.
+LONG_GRACE, LONG_SILENCE = GRACE + GRACE // 10 + 1, SILENCE + SILENCE // 10 + 1
 
 
 @dataclass
@@ -58,20 +62,52 @@ async def test_only_silent_jobs_are_swept(sweeper: Sweeper, time: Time) -> None:
     """One that was heard of is left alone until it has been silent for too long."""
     await sweeper.table.merge(requested())
     assert await sweeper.sweep() == 0
-    time.seconds += GRACE + 1
+    time.seconds += LONG_GRACE
     assert await sweeper.sweep() == 1
     assert settled(sweeper) == ["job"]
 
 
-async def test_a_swept_job_is_left_alone_for_a_while(sweeper: Sweeper, time: Time) -> None:
-    """The claim itself is news, so the job is not asked about at every sweep."""
+async def test_a_swept_job_that_runs_is_left_alone_for_a_while(sweeper: Sweeper, time: Time) -> None:
+    """It was asked after, so it is not asked about again before it has been silent for as long."""
     await sweeper.table.merge(requested())
-    time.seconds += GRACE + 1
-    await sweeper.sweep()
-    time.seconds += SILENCE - 1
-    assert await sweeper.sweep() == 0
-    time.seconds += 2
+    await sweeper.table.merge(execution("RUNNING"))
+    time.seconds += LONG_SILENCE
     assert await sweeper.sweep() == 1
+    time.seconds += SILENCE
+    assert await sweeper.sweep() == 0
+    time.seconds += LONG_SILENCE - SILENCE
+    assert await sweeper.sweep() == 1
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "FAILED"])
+async def test_a_job_whose_sweep_came_to_nothing_is_swept_again_when_the_claim_expires(
+    sweeper: Sweeper, time: Time, status: str
+) -> None:
+    """Whether the sweeper died, or failed at what an ended job is owed."""
+    cast(Settled, sweeper.settling).failing = True
+    await sweeper.table.merge(requested())
+    await sweeper.table.merge(execution(status))
+    time.seconds += LONG_SILENCE
+    await sweeper.sweep()
+    time.seconds += sweeper.claim_seconds
+    await sweeper.sweep()
+    assert settled(sweeper) == ["job"]
+    time.seconds += sweeper.claim_seconds / 10 + 1
+    await sweeper.sweep()
+    assert settled(sweeper) == ["job", "job"]
+
+
+@pytest.mark.parametrize("news", [execution("FAILED"), task(4, "STOPPED")], ids=["its end", "a task's"])
+async def test_news_that_came_during_a_sweep_is_not_put_off(sweeper: Sweeper, time: Time, news: Fact) -> None:
+    """What nobody has settled yet stays due as soon as it was."""
+    await sweeper.table.merge(requested())
+    read = await sweeper.table.merge(execution("RUNNING"))
+    swept = Claimed(record_key=KEY, what=SWEEP, owner="me", at=time(), seconds=30)
+    await sweeper.table.merge(swept)
+    time.seconds += 5
+    await sweeper.table.merge(news)
+    await sweeper.table.leave_alone(read, swept)
+    assert await open_jobs(sweeper.table, time() + GRACE + GRACE / 10 + 1) == {"job"}
 
 
 async def test_a_job_that_cannot_be_settled_does_not_stop_the_sweep(sweeper: Sweeper, time: Time) -> None:
@@ -79,7 +115,7 @@ async def test_a_job_that_cannot_be_settled_does_not_stop_the_sweep(sweeper: Swe
     cast(Settled, sweeper.settling).failing = True
     await sweeper.table.merge(requested("job"))
     await sweeper.table.merge(requested("other"))
-    time.seconds += GRACE + 1
+    time.seconds += LONG_GRACE
     assert await sweeper.sweep() == 0
     assert sorted(settled(sweeper)) == ["job", "other"]
 
@@ -90,7 +126,7 @@ async def test_an_announced_job_that_late_news_opened_is_closed_again(sweeper: S
     await sweeper.table.merge(execution("FAILED", redrive=1, via="sweep"))
     await sweeper.table.merge(announced(1))
     await sweeper.table.merge(execution("FAILED", redrive=1, via="event"))
-    time.seconds += SILENCE + 1
+    time.seconds += LONG_SILENCE
     assert await sweeper.sweep() == 0
     assert await open_jobs(sweeper.table, time() + 10 * SILENCE) == set()
     assert "expires_at" in await item(sweeper.table)
@@ -103,7 +139,7 @@ async def test_a_job_redriven_in_the_meantime_is_not_closed(sweeper: Sweeper, ti
     read = await sweeper.table.merge(announced(1))
     await sweeper.table.merge(execution("RUNNING", redrive=2))
     await sweeper.table.close(read)
-    assert await open_jobs(sweeper.table, time() + SILENCE + 1) == {"job"}
+    assert await open_jobs(sweeper.table, time() + LONG_SILENCE) == {"job"}
 
 
 async def test_how_late_the_sweeper_is_and_whom_it_found_is_counted(sweeper: Sweeper, time: Time) -> None:
@@ -112,12 +148,13 @@ async def test_how_late_the_sweeper_is_and_whom_it_found_is_counted(sweeper: Swe
     counting = replace(sweeper, metrics=metrics)
     await counting.sweep()
     await counting.table.merge(requested())
+    due_at = int((await item(counting.table))["due_at"])
     time.seconds += 5
     await counting.table.merge(requested("other"))
     time.seconds += GRACE + 70
     await counting.sweep()
     told = metrics.drain(0)
-    assert (told[SWEEP_FOUND], told[SWEEP_OVERDUE], told[SWEEP_FAILURES]) == (2, (0, 75), 0)
+    assert (told[SWEEP_FOUND], told[SWEEP_OVERDUE], told[SWEEP_FAILURES]) == (2, (0, time() - due_at), 0)
 
 
 async def test_sweeps_that_fail_and_jobs_that_cannot_be_settled_are_counted(sweeper: Sweeper, time: Time) -> None:
@@ -133,7 +170,7 @@ async def test_sweeps_that_fail_and_jobs_that_cannot_be_settled_are_counted(swee
     assert metrics.drain(0)[SWEEP_FAILURES] == 1
     counting.stopping.clear()
     await counting.table.merge(requested())
-    time.seconds += GRACE + 1
+    time.seconds += LONG_GRACE
     await counting.sweep()
     assert metrics.drain(0)[SWEEP_FAILURES] == 1
 

@@ -69,6 +69,13 @@ async def test_a_forgotten_task_is_none(tasks: Tasks, name: str) -> None:
     assert asked == [{"cluster": name, "tasks": [arn]}]
 
 
+async def test_a_task_is_forgotten_with_its_cluster(tasks: Tasks, name: str) -> None:
+    """There is nothing to ask nor to stop in a cluster that was deleted."""
+    arn = f"{TASK}/{name}/0123456789abcdef"
+    assert await tasks.describe(arn) is None
+    assert await tasks.stop(arn, "enough") is None
+
+
 async def test_log_configurations_are_by_container(tasks: Tasks, name: str) -> None:
     """A container without one has no driver: nobody keeps its output."""
     found = await tasks.log_configurations(await defined(tasks, name))

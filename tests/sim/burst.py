@@ -118,7 +118,7 @@ def run_burst(burst: Burst, seed: int = 1) -> Outcome:
 class _ClearWay(Faults):
     """Every call of a worker arrives, and so does its answer."""
 
-    def draw(self, operation: str, now: float, *, of_a_worker: bool) -> None:
+    def draw(self, operation: str, now: float, *, of_a_worker: bool, about: object = "") -> None:
         return None
 
 

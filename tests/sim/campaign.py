@@ -27,6 +27,8 @@ class Summary:
     steps: int = 0
     announcements: int = 0
     second_copies: int = 0
+    index_writes: int = 0
+    delays_after_kills: list[float] = field(default_factory=list)
     kills: int = 0
     sigterms: int = 0
     wall_seconds: float = 0.0
@@ -42,6 +44,8 @@ class Summary:
         self.steps += result.steps
         self.announcements += result.announcements
         self.second_copies += result.second_copies
+        self.index_writes += result.index_writes
+        self.delays_after_kills += result.delays_after_kills
         self.kills += result.kills
         self.sigterms += result.sigterms
         self.faults += result.faults

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from itertools import count
+from statistics import median
 
 from tests.sim.campaign import Summary, run_seeds
 from tests.sim.simulation import QUIESCENCE_SECONDS, Result, simulate
@@ -91,12 +92,20 @@ def _rows(summary: Summary) -> list[tuple[str, str]]:
         ("workers told to stop (SIGTERM)", f"{summary.sigterms:,}"),
         ("announcements", f"{summary.announcements:,}"),
         ("second copies, same id", f"{summary.second_copies:,}"),
+        ("killed between claim and Publish", f"{len(summary.delays_after_kills):,}"),
+        ("  announced after, median s", _median(summary.delays_after_kills)),
+        ("  announced after, longest s", f"{max(summary.delays_after_kills, default=0):,.0f}"),
+        ("writes of the sweeper's index a job", f"{summary.index_writes / max(1, summary.announcements):.1f}"),
         (f"unsettled {QUIESCENCE_SECONDS / 60:g} min after faults", f"{_unsettled(summary):,}"),
         ("seeds with a broken promise", f"{len(summary.violations):,}"),
         ("wall seconds", f"{summary.wall_seconds:,.1f}"),
         ("seeds a minute", f"{60 * summary.seeds / summary.wall_seconds:,.0f}"),
         ("requests a second", f"{summary.jobs / summary.wall_seconds:,.0f}"),
     ]
+
+
+def _median(seconds: list[float]) -> str:
+    return f"{median(seconds):,.0f}" if seconds else "none"
 
 
 def _unsettled(summary: Summary) -> int:

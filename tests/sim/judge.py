@@ -73,9 +73,13 @@ class Judge:
         self.second_copies = 0
         self.steps: set[str] = set()
         self.topic_failed = False
+        self.delays_after_kills: list[float] = []
         self.queues: tuple[SimQueue, ...] = ()
         self.drain_seconds = 0.0
         self._copies: dict[str, list[_Copy]] = {}
+        self._receipts: dict[str, str] = {}
+        self._announcing: dict[tuple[str, int], Process | None] = {}
+        self._cut_off_at: dict[tuple[str, int], float] = {}
         self._ledger = ledger
         self._truth = truth
         self._when = when
@@ -199,6 +203,7 @@ class Judge:
             self._check_step(notice)
             return
         subject, count, _ = notice.id.rsplit(":", 2)
+        self._measure_delay(subject, int(count))
         known = self.announced[subject].setdefault(int(count), notice.id)
         if known != notice.id:
             self.accuse(3, f"{notice.id} was announced, after {known}")
@@ -251,9 +256,22 @@ class Judge:
         self.second_copies += bool(copies)
         for copy in copies:
             dead = copy.publisher is not None and not copy.publisher.alive
+            if notice.publisher is not None and notice.publisher.stood_still_in_this_call:
+                continue  # It had looked whether its claim still held, and no look is late enough.
             if copy.noted or not (copy.excused or dead):
                 self.accuse(3, f"{notice.id} was announced twice, and nothing had gone wrong in between")
         copies.append(_Copy(notice.publisher))
+
+    def on_kill(self, process: Process) -> None:
+        """A worker has died: what it was about to announce is left to others."""
+        for (subject, count), claimant in self._announcing.items():
+            if claimant is process and count not in self.announced[subject]:
+                self._cut_off_at.setdefault((subject, count), self._when()[1])
+
+    def _measure_delay(self, subject: str, count: int) -> None:
+        cut_off_at = self._cut_off_at.pop((subject, count), None)
+        if cut_off_at is not None:
+            self.delays_after_kills.append(self._when()[1] - cut_off_at)
 
     def excuse(self, process: Process) -> None:
         """Something went wrong for a worker: what it published and has not noted may have to be said again."""
@@ -335,7 +353,7 @@ class Judge:
         if log is None:
             self.accuse(6, f"{notice.id} was announced without a receipt of {container.kind.name}'s log")
         elif log["status"] == "absent":
-            readable = container.written and container.kind.driver == "awslogs"
+            readable = container.delivered_in_time and container.kind.driver == "awslogs"
             in_trouble = notice.at < self._calm_at + _TROUBLE_SECONDS and "wrote nothing" not in str(log["why"])
             if not log["why"] or (readable and not in_trouble):
                 self.accuse(6, f"{notice.id} says of a log with lines that it is absent: {log['why']}")
@@ -343,10 +361,11 @@ class Judge:
             self._check_content(notice, container, log)
 
     def _check_content(self, notice: Notice, container: Container, log: dict[str, Any]) -> None:
-        content = self._stored(log["s3_uri"])
+        content, in_time = self._stored(log["s3_uri"]), container.delivered_in_time
+        self._receipts[log["s3_uri"]] = log["sha256"]
         if content is None:
             self.accuse(6, f"{notice.id} was announced before {log['s3_uri']} was there")
-        elif content.decode() != container.written:
+        elif not (container.written.startswith(content.decode()) and content.decode().startswith(in_time)):
             self.accuse(6, f"{log['s3_uri']} has {len(content)} bytes, {len(container.written)} were written")
         elif hashlib.sha256(content).hexdigest() != log["sha256"]:
             self.accuse(6, f"the receipt of {log['s3_uri']} has another sha256 than the object")
@@ -355,6 +374,12 @@ class Judge:
         if log["status"] == "possibly_lossy" and not log["why"]:
             self.accuse(6, f"{notice.id} does not say why a log may have lost lines")
         self._check_link(notice, log["link"], log["s3_uri"])
+
+    def on_put(self, bucket: str, key: str, content: bytes) -> None:
+        """An object was stored: perhaps over one that an announced receipt names."""
+        uri = f"s3://{bucket}/{key}"
+        if self._receipts.get(uri, sha256 := hashlib.sha256(content).hexdigest()) != sha256:
+            self.accuse(6, f"{uri} was overwritten after its receipt was announced, which has another sha256")
 
     def _check_link(self, notice: Notice, link: dict[str, Any] | None, uri: str | None) -> None:
         if link is None:
@@ -387,6 +412,8 @@ class Judge:
     def _check_register(self, key: str, name: str, before: Item | None, after: Item) -> None:
         if before is not None and int(after["M"]["rank"]["N"]) < int(before["M"]["rank"]["N"]):
             self.accuse(1, f"{name} of {key} was known better")
+        if name.startswith("r#claim#announce#"):
+            self._announcing[key.removeprefix("rejected:"), int(name.rpartition("#")[2])] = PROCESS.get()
         if name.startswith("r#announced#"):
             self._note(json.loads(after["M"]["fact"]["S"])["notification_id"])
 

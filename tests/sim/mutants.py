@@ -20,6 +20,7 @@ from service.aws import executions, jobs_table, objects, queue
 from service.aws.container_logs import LogEvent
 from service.aws.queue import Message
 from service.aws.starts import Starts
+from service.core import log_layout
 from service.core.admission.admission import Admitted
 from service.core.diagnosis.ending import Ending
 from service.core.planning import planning, waiting
@@ -93,15 +94,16 @@ _announced_in_truth = Performer._announce
 _background: set[asyncio.Task[object]] = set()
 
 
-async def _notes_first(self: Performer, job: Record) -> Announced:
+async def _notes_first(self: Performer, job: Record) -> tuple[Fact, ...]:
     task = asyncio.create_task(_announced_in_truth(self, job))
     _background.add(task)
     task.add_done_callback(_background.discard)
     status = story.status_of(job)
     note = f"{job.key.id}:{job.redrive_count}:{status}"
-    return Announced(
+    announced = Announced(
         record_key=job.key, redrive_count=job.redrive_count, status=status, notification_id=note, at=self.now()
     )
+    return (announced,)
 
 
 async def _notes_nothing(self: Performer, action: Action, job: Record, me: str) -> tuple[Fact, ...]:
@@ -114,6 +116,12 @@ _performed_in_truth = Performer.perform
 
 def _claims_for_a_moment(self: Record, what: str, owner: str, at: float, seconds: float) -> Claimed:
     return Claimed(record_key=self.key, what=what, owner=owner, at=at, seconds=0.001)
+
+
+async def _announces_past_its_claim(self: Performer, job: Record) -> tuple[Fact, ...]:
+    claim = job.claim(owed.announcing(job))
+    assert claim is not None
+    return await _announced_in_truth(replace(self, now=lambda: claim.at), job)
 
 
 async def _cuts_its_poll_off(self: consumer.Consumer, at_most: int) -> tuple[Message, ...]:
@@ -208,6 +216,12 @@ async def _stores_later(self: objects.Objects, bucket: str, key: str, chunks: As
     task = asyncio.create_task(_stored_in_truth(self, bucket, key, again()))
     _background.add(task)
     task.add_done_callback(_background.discard)
+
+
+def _archives_under_one_key(
+    job_id: str, stage: int | None, attempt: int | None, container: str, task_id: str, _work: str
+) -> str:
+    return log_layout.log_key(job_id, stage, attempt, container, task_id, "log")
 
 
 async def _keeps_no_body(self: objects.Objects, bucket: str, key: str, body: bytes, content_type: str) -> None:
@@ -318,6 +332,7 @@ MUTANTS = (
     _mutant("announces without a claim", (3,), (owed, "_once_claimed", _claims_nothing)),
     _mutant("notes an announcement before it is made", (3,), (Performer, "_announce", _notes_first)),
     _mutant("does not note what it announced", (3,), (Performer, "perform", _notes_nothing)),
+    _mutant("announces past its claim", (3,), (Performer, "_announce", _announces_past_its_claim)),
     _mutant("claims for a moment only", (3,), (Record, "new_claim", _claims_for_a_moment)),
     _mutant("announces a redrive under the first id", (3, 4, 9), (announce, "notification_id", _counts_no_redrives)),
     _mutant("never sweeps", (4,), (sweeper.Sweeper, "run", _never_sweeps)),
@@ -328,6 +343,7 @@ MUTANTS = (
     _mutant("keeps no rejected body", (5,), (objects.Objects, "put", _keeps_no_body)),
     _mutant("announces before the logs are archived", (6,), (owed, "is_settled", _waits_for_no_log)),
     _mutant("sends links before the objects are there", (6,), (objects.Objects, "stream", _stores_later)),
+    _mutant("archives each try under one key", (6,), (archive, "log_key", _archives_under_one_key)),
     _mutant("does not wait for late lines", (6,), (archive.LogArchive, "_pages", _stops_at_a_repeated_token)),
     _mutant("signs links that end at once", (6,), (objects.Objects, "link", _signs_for_a_minute)),
     _mutant("forgets that its session ends", (6,), (objects.Objects, "_credentials_end", _forgets_its_session)),

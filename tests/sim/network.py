@@ -39,15 +39,16 @@ class Network:
         """One call of the SDK: an attempt, and further ones where the last one failed in a way that may pass."""
         self.calls += 1
         process = PROCESS.get()
+        begun_at = self._loop.time()
         attempt = 1
         while True:
             await self._loop.pause(self._latency())
-            fault = self._faults.draw(operation, self._loop.time(), of_a_worker=process is not None)
+            fault = self._faults.draw(operation, self._loop.time(), of_a_worker=process is not None, about=about)
             try:
                 if fault is None:
-                    answer = await self._effect(operation, effect, process, about)
+                    answer = await self._effect(operation, effect, process, about, begun_at)
                 else:
-                    answer = await self._suffered(fault, operation, effect, process, about)
+                    answer = await self._suffered(fault, operation, effect, process, about, begun_at)
             except _OF_THE_SDK as error:
                 if attempt >= self._faults.sdk_attempts or not getattr(error, "sim_may_pass", False):
                     raise
@@ -59,14 +60,18 @@ class Network:
                 return answer
 
     async def _suffered(
-        self, fault: Fault, operation: str, effect: Effect, process: Process | None, about: object
+        self, fault: Fault, operation: str, effect: Effect, process: Process | None, about: object, begun_at: float
     ) -> Any:
         await self._before(fault, operation, process, about)
-        answer = await self._effect(operation, effect, process, about)
+        answer = await self._effect(operation, effect, process, about, begun_at)
         await self._after(fault, operation, process)
         return answer
 
-    async def _effect(self, operation: str, effect: Effect, process: Process | None, about: object) -> Any:
+    async def _effect(
+        self, operation: str, effect: Effect, process: Process | None, about: object, begun_at: float
+    ) -> Any:
+        if process is not None:
+            process.stood_still_in_this_call = process.stalled_until > begun_at
         try:
             answer = effect()
         except ClientError as error:
@@ -99,8 +104,7 @@ class Network:
             case Fault.KILLED_BEFORE if process is not None:
                 await self.die(process)
             case Fault.STALLED if process is not None:
-                process.stalled_until = self._loop.time() + self._chance.random() * 30
-                await self._loop.pause(0)
+                await self._stand_still(process)
 
     async def _after(self, fault: Fault, operation: str, process: Process | None) -> None:
         if process is not None:
@@ -113,8 +117,15 @@ class Network:
             case Fault.ANSWER_LOST:
                 await self._loop.pause(35)
                 raise passing(ReadTimeoutError(endpoint_url=_ENDPOINT))
+            case Fault.STALLED_LATE if process is not None:
+                await self._stand_still(process)
             case Fault.KILLED_AFTER if process is not None:
                 await self.die(process)
+
+    async def _stand_still(self, process: Process) -> None:
+        """Nothing of a process goes on for a while, and then all of it, as if nothing had been."""
+        process.stalled_until = self._loop.time() + self._faults.stall_seconds()
+        await self._loop.pause(0)
 
     async def die(self, process: Process) -> None:
         """Kill the process that this runs in; nothing of it goes on."""

@@ -131,6 +131,11 @@ class Replica:
             if self._blackout.begins <= self._loop.time() < self._blackout.ends:
                 await self._loop.pause(self._blackout.ends - self._loop.time())
 
+    @property
+    def stands_still(self) -> bool:
+        """Whether its worker is stopped for now, with calls that it is about to make."""
+        return self._process.alive and self._process.stalled_until > self._loop.time()
+
     def _go_dark(self) -> None:
         if self._blackout.ends > self._blackout.begins and not self._ended.done():
             self._faults.note("worker gone for hours")

@@ -64,6 +64,8 @@ class Result:
     fingerprint: int
     announcements: int = 0
     second_copies: int = 0
+    index_writes: int = 0
+    delays_after_kills: list[float] = field(default_factory=list)
     kills: int = 0
     sigterms: int = 0
     faults: Counter[str] = field(default_factory=Counter)
@@ -161,6 +163,7 @@ class World:
         judge = self.judge
         self.bridge.on_event = self._on_event
         self.table.on_write = judge.on_write
+        self.bucket.on_put = judge.on_put
         self.topic.on_publish = self._on_publish
         self.states.on_start, self.states.on_end = judge.on_start, self._on_end
         self.network.on_fault, self.network.on_kill = self._on_fault, self._on_kill
@@ -197,6 +200,7 @@ class World:
 
     def _on_kill(self, process: Process) -> None:
         self.kills += 1
+        self.judge.on_kill(process)
         for replica in self.replicas:
             replica.killed(process)
 
@@ -218,6 +222,8 @@ class World:
     def _left_to_do(self) -> list[str]:
         if self.loop.time() < self.faults.calm_at or self.workload.to_send:
             return ["more is to come"]
+        if any(replica.stands_still for replica in self.replicas):
+            return ["a worker that stands still will go on"]
         queued = [f"{len(queue.messages)} in {queue.url}" for queue in (self.requests, self.events) if queue.messages]
         return queued or self.judge.unsettled() or [f"{key} is in the sweeper's index" for key in self.table.index()]
 
@@ -234,6 +240,8 @@ class World:
             fingerprint=zlib.crc32(f"{self.loop.steps} {self.loop.time()} {draws}".encode()),
             announcements=sum(notice.id not in self.judge.steps for notice in self.topic.notices),
             second_copies=self.judge.second_copies,
+            index_writes=self.table.index_writes,
+            delays_after_kills=self.judge.delays_after_kills,
             kills=self.kills,
             sigterms=sum(replica.sigterms for replica in self.replicas),
             faults=self.faults.counts,

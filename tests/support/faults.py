@@ -22,7 +22,8 @@ class Fault(StrEnum):
     SLOW = "slow call"
     KILLED_BEFORE = "kill -9 before effect"
     KILLED_AFTER = "kill -9 after effect"
-    STALLED = "worker stalled"
+    STALLED = "worker stalled before effect"
+    STALLED_LATE = "worker stalled after effect"
 
 
 KILLS = frozenset({Fault.KILLED_BEFORE, Fault.KILLED_AFTER})
@@ -37,9 +38,17 @@ _HIGHEST = {
     Fault.KILLED_BEFORE: 0.01,
     Fault.KILLED_AFTER: 0.02,
     Fault.STALLED: 0.01,
+    Fault.STALLED_LATE: 0.01,
 }
 # By the beginnings of operations.
 _STORMS = ("", "states.", "states.", "dynamodb.", "sns.", "s3.")
+# By what operations are and what they are about: a log that was read, an announcement that was claimed or is sent.
+_WHERE_A_STALL_HURTS = (
+    ("/logs/", Fault.STALLED),
+    ("/logs/", Fault.STALLED),
+    ("r#claim#announce", Fault.STALLED_LATE),
+    ("sns.Publish", Fault.STALLED),
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,7 @@ class Rates:
     delete_forgotten: float
     stale_describe: float
     late_lines: float
+    very_late_lines: float
     empty_page: float
     planner_fails: float
     run_task_fails: float
@@ -79,6 +89,7 @@ def draw_rates(chance: Random) -> Rates:
         delete_forgotten=some(0.3),
         stale_describe=some(0.8),
         late_lines=some(1),
+        very_late_lines=some(0.6),
         empty_page=some(0.5),
         planner_fails=some(0.2),
         run_task_fails=some(0.2),
@@ -106,6 +117,10 @@ class Faults:
         self.calm_at = calm_at
         self.counts: Counter[str] = Counter()
         self.sdk_attempts = chance.choice((1, 2, 8))
+        # A stopped process, a starved machine: in some seeds for longer than a claim is, where that could do most harm.
+        self._stalls_for_long = chance.random() < 0.5
+        self._stalls_at, self._stall = chance.choice(_WHERE_A_STALL_HURTS)
+        self._stalls_left = chance.choice((1, 2, 3)) if self._stalls_for_long else 0
         self._chance = chance
         self._kills_left = most_kills
         some = _Some(chance)
@@ -118,10 +133,13 @@ class Faults:
         self._storm_from = chance.random() ** 2 * calm_at if chance.random() < 0.25 else calm_at
         self._storm_until = self._storm_from + chance.random() * 300
 
-    def draw(self, operation: str, now: float, *, of_a_worker: bool) -> Fault | None:
+    def draw(self, operation: str, now: float, *, of_a_worker: bool, about: object = "") -> Fault | None:
         """What happens to an attempt at a call; nothing, for most."""
         if now >= self.calm_at:
             return None
+        if of_a_worker and self._stalls_left and self._stalls_at in f"{operation} {about}":
+            self._stalls_left -= 1
+            return self.note(self._stall)
         point = self._chance.random()
         if (
             self._storm_from <= now < self._storm_until
@@ -144,6 +162,10 @@ class Faults:
                 return None
             self._kills_left -= 1
         return self.note(fault)
+
+    def stall_seconds(self) -> float:
+        """For how long a worker stands still."""
+        return 90 + self._chance.random() * 210 if self._stalls_for_long else self._chance.random() * 30
 
     def note(self, fault: str) -> Fault | None:
         """Count a fault that is about to be."""

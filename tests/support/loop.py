@@ -28,6 +28,7 @@ class Process:
         self.name = name
         self.alive = True
         self.stalled_until = 0.0
+        self.stood_still_in_this_call = False
         self.sqs_faults = 0
         self.told_to_stop_at: float | None = None
         self.context = contextvars.copy_context()

@@ -27,12 +27,13 @@ def test_links_into_the_console() -> None:
 
 def test_where_things_lie_in_S3() -> None:
     """Keys need no escaping, whatever a container is called."""
-    assert log_key(JOB, 2, 3, "main", "t1") == f"jobs/{JOB}/logs/2-3/main-t1.log"
-    assert log_key(JOB, None, None, "main", "t1") == f"jobs/{JOB}/logs/other/main-t1.log"
-    assert log_key(JOB, 1, None, "../x y", "t1") == f"jobs/{JOB}/logs/1-1/_x_y-t1.log"
+    assert log_key(JOB, 2, 3, "main", "t1", "w1") == f"jobs/{JOB}/logs/2-3/main-t1.w1.log"
+    assert log_key(JOB, None, None, "main", "t1", "w1") == f"jobs/{JOB}/logs/other/main-t1.w1.log"
+    assert log_key(JOB, 1, None, "../x y", "t1", "w/1") == f"jobs/{JOB}/logs/1-1/_x_y-t1.w_1.log"
     assert stage_prefix(JOB, 1) == f"jobs/{JOB}/stages/1/"
     assert rejected_key("../../etc") == "rejected/_.._etc.json"
-    assert log_key(JOB, 1, 1, "c" * 254 + "a", "t1") != log_key(JOB, 1, 1, "c" * 254 + "b", "t1")
+    assert log_key(JOB, 1, 1, "c" * 254 + "a", "t1", "w1") != log_key(JOB, 1, 1, "c" * 254 + "b", "t1", "w1")
+    assert log_key(JOB, 1, 1, "main", "t1", "w1") != log_key(JOB, 1, 1, "main", "t1", "w2"), "a log is written once"
 
 
 def test_a_URI_stays_and_a_key_lies_in_our_bucket() -> None:

@@ -73,6 +73,7 @@ WRONG = {
     "a visibility of half a day and a second": ("VISIBILITY_SECONDS", "43201"),
     "a stop timeout longer than Fargate's": ("STOP_TIMEOUT_SECONDS", "121"),
     "links that live too long": ("LINK_SECONDS", "604801"),
+    "records that end before the last redrive": ("RETENTION_DAYS", "13"),
     "a sweep without a pause": ("SWEEP_SECONDS", "0"),
     "a sweep that never comes": ("SWEEP_SECONDS", "inf"),
     "a pace that is no number": ("SWEEP_PER_SECOND", "nan"),

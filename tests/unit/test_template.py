@@ -17,7 +17,7 @@ from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]  # cfn-lint 
 
 from schemas.catalog import Image
 from schemas.job import MAX_STAGES, JobRequest
-from service.settings import ENVIRONMENT_PREFIX, Settings
+from service.settings import ENVIRONMENT_PREFIX, REDRIVABLE_DAYS, Settings
 from tests.support.deployment import (
     DEPLOY,
     FAMILY_PREFIX,
@@ -382,3 +382,10 @@ def test_every_alarm_rings_somewhere_and_says_where_to_look() -> None:
     for alarm in alarms.values():
         assert "in deploy/RUNBOOK.md" in alarm["Properties"]["AlarmDescription"]
         assert alarm["Properties"]["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+
+
+def test_what_a_redrive_needs_is_kept_for_as_long_as_there_can_be_one() -> None:
+    """Less is refused, with a sentence that says why."""
+    days = template()["Parameters"]["ArchiveDays"]
+    assert days["MinValue"] == REDRIVABLE_DAYS
+    assert "redriven" in days["ConstraintDescription"]

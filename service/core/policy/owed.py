@@ -151,7 +151,7 @@ def _ended_at(execution: ExecutionChanged) -> float:
 
 
 def _progress(job: Record, at: Moment) -> Iterator[Action]:
-    if job.announced is not None or _others_hold(job, at, _announcing(job)):
+    if job.announced is not None or _others_hold(job, at, announcing(job)):
         return
     if steps := untold(job):
         yield TellProgress(job.job_id, tuple(step.name for step in steps))
@@ -178,7 +178,7 @@ def _was_last_try(claim: Claimed | None, at: Moment) -> bool:
 
     The deadline counts from the first try: in an outage, or at the end of a long queue, the logs wait for us.
     """
-    if claim is None or claim.owner == at.me or claim.at + claim.seconds >= at.now:
+    if claim is None or claim.owner == at.me or not claim.has_expired(at.now):
         return False
     return claim.try_began_at > claim.began_at + at.patience.log_deadline
 
@@ -188,10 +188,11 @@ def _announcement(job: Record, at: Moment) -> Iterator[Action]:
         return
     if job.rejection is not None or is_settled(job):
         work = Announce(job.key, job.redrive_count)
-        yield from _once_claimed(job, at, _announcing(job), work)
+        yield from _once_claimed(job, at, announcing(job), work)
 
 
-def _announcing(job: Record) -> str:
+def announcing(job: Record) -> str:
+    """What is claimed by whoever tells of the present outcome."""
     return f"announce#{job.redrive_count}"
 
 
@@ -245,4 +246,4 @@ def _holds(job: Record, at: Moment, what: str) -> bool:
 
 def _others_hold(job: Record, at: Moment, what: str) -> bool:
     claim = job.claim(what)
-    return claim is not None and claim.owner != at.me and claim.at + claim.seconds >= at.now
+    return claim is not None and claim.owner != at.me and not claim.has_expired(at.now)

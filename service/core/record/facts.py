@@ -271,6 +271,10 @@ class Claimed(_Fact):
         """Since when the owner tries to do the thing."""
         return self.at if self.made_at is None else self.made_at
 
+    def has_expired(self, at: float) -> bool:
+        """Whether anyone may claim the thing by now."""
+        return at > self.at + self.seconds
+
     def renewed(self, at: float) -> Claimed:
         """The same claim from now on. It holds only if nobody else has claimed the thing since."""
         return self.model_copy(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from tests.support.aws.cloudwatch_logs import SimLogs
+from tests.support.aws.cloudwatch_logs import SimLogs, Stream
 from tests.support.aws.errors import refusal
 from tests.support.aws.eventbridge import SimEventBridge
 from tests.support.aws.sqs import Calls
@@ -40,6 +40,12 @@ class Container:
     reason: str | None = None
     runtime_id: str | None = None
     written: str = ""
+    stream: Stream | None = None
+
+    @property
+    def delivered_in_time(self) -> str:
+        """What of it nobody who waits for the usual time can miss."""
+        return self.stream.text_in_time if self.stream else self.written
 
 
 @dataclass(eq=False)
@@ -200,7 +206,8 @@ class SimEcs:
         container.written += f"{text}\n"
         if container.kind.driver == "awslogs":
             name = f"{container.kind.prefix}/{container.kind.name}/{task.task_id}"
-            self._logs.write(self._logs.open(container.kind.group, name), text)
+            container.stream = self._logs.open(container.kind.group, name)
+            self._logs.write(container.stream, text)
 
     def _report(self, task: Task) -> None:
         """A callback container says how it went, unless it forgets."""

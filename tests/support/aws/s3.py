@@ -20,6 +20,12 @@ class SimBucket:
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], bytes] = {}
+        self.on_put: Callable[[str, str, bytes], None] = lambda bucket, key, content: None
+
+    def put(self, bucket: str, key: str, content: bytes) -> None:
+        """Store an object, over one of the same name."""
+        self.objects[bucket, key] = content
+        self.on_put(bucket, key, content)
 
     def get(self, bucket: str, key: str) -> bytes:
         """An object's content. Raises NoSuchKey where there is none."""
@@ -75,10 +81,7 @@ class S3Client:
         self._bucket = bucket
 
     async def put_object(self, *, Bucket: str, Key: str, Body: bytes, **_: Any) -> Any:
-        def effect() -> None:
-            self._bucket.objects[Bucket, Key] = bytes(Body)
-
-        await self._calls.call("s3.PutObject", effect, about=Key)
+        await self._calls.call("s3.PutObject", lambda: self._bucket.put(Bucket, Key, bytes(Body)), about=Key)
         return {"ETag": "e"}
 
     async def get_object(self, *, Bucket: str, Key: str) -> Any:
