@@ -69,7 +69,7 @@ class LogArchive:
     region: str
     quiet_seconds: float
     now: Clock
-    redaction: Redaction = field(default_factory=Redaction.of)
+    redaction: Redaction
 
     async def archive(self, task: TaskChanged, container: ContainerState, work: str) -> LogArchived:
         """The receipt of a container's log, which is in S3 by then unless the receipt says why not.

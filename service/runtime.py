@@ -28,7 +28,7 @@ from service.aws.tasks import Tasks
 from service.aws.throttles import on_throttle
 from service.aws.topic import Topic, let_traces_through
 from service.catalog_source import read_catalog
-from service.clock import Clock, new_work, wall_clock
+from service.clock import Clock, new_work
 from service.core.pace import Bucket
 from service.core.policy.owed import Patience
 from service.core.redaction import Redaction
@@ -86,7 +86,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
 
         objects = Objects(await client("s3"), credentials)
         catalog = await read_catalog(settings.catalog, objects, settings.task_family_prefix)
-        yield await wire(settings, client, objects, catalog, region, clock, metrics=metrics)
+        yield await wire(settings, client, objects, catalog, region, clock, metrics)
 
 
 async def wire(
@@ -95,9 +95,9 @@ async def wire(
     objects: Objects,
     catalog: Catalog,
     region: str,
-    now: Clock = wall_clock,
+    now: Clock,
+    metrics: Meter,
     name_work: Callable[[], str] = new_work,
-    metrics: Meter = UNMETERED,
 ) -> Runtime:
     """Everything wired, over clients of whatever AWS this is."""
     sqs = await client("sqs")

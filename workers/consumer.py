@@ -11,8 +11,7 @@ import structlog
 
 from service.aws.errors import AwsError
 from service.aws.queue import MAX_BATCH, Message, Queue
-from service.clock import wall_clock
-from service.metrics import HANDED_BACK, POLL_FAILURES, POLLS, SETTLE_FAILURES, UNMETERED, Meter
+from service.metrics import HANDED_BACK, POLL_FAILURES, POLLS, SETTLE_FAILURES, Meter
 from workers.guard import failure_of
 from workers.liveness import Liveness
 
@@ -29,14 +28,6 @@ _LONGEST_BACKOFF_SECONDS = 900
 _FAREWELL_SECONDS = 2.0
 
 
-async def _always_open() -> None:
-    """The gate of a queue whose work has no rate to keep within."""
-
-
-async def _not_noted(_message: Message, _error: Exception) -> None:
-    """For a queue whose failures are only logged."""
-
-
 @dataclass
 class Consumer:
     """Works one queue until told to stop. Nothing is held that cannot be worked on: slots come before messages.
@@ -51,10 +42,10 @@ class Consumer:
     slots: int
     poll_seconds: int
     stopping: asyncio.Event
-    liveness: Liveness = field(default_factory=lambda: Liveness(wall_clock))
-    gate: Gate = _always_open
-    note_failure: NoteFailure = _not_noted
-    metrics: Meter = UNMETERED
+    liveness: Liveness
+    gate: Gate
+    note_failure: NoteFailure
+    metrics: Meter
     _settled: asyncio.Queue[Message] = field(default_factory=asyncio.Queue)
 
     async def run(self) -> None:

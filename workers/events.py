@@ -12,7 +12,7 @@ from service.core.admission.request_body import BodyRefusedError, read_json
 from service.core.record.facts import ExecutionChanged, Fact, TaskChanged
 from service.core.record.hearing import Ignored, NotAnEventError, hear
 from service.core.record.record import Record
-from service.metrics import EVENTS_HEARD, EVENTS_IGNORED, EVENTS_UNREADABLE, UNMETERED, Meter
+from service.metrics import EVENTS_HEARD, EVENTS_IGNORED, EVENTS_UNREADABLE, Meter
 from service.settle import Jobs
 
 log = structlog.stdlib.get_logger()
@@ -24,7 +24,7 @@ class Events:
 
     state_machine_arn: str
     jobs: Jobs
-    metrics: Meter = UNMETERED
+    metrics: Meter
 
     async def hear(self, message: Message) -> Record | None:
         """The record of the job that an event speaks of; None for what is nobody's."""

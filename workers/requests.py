@@ -24,7 +24,7 @@ from service.core.record.facts import Rejected, Requested, StageBrief
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.core.tracing import read_trace
-from service.metrics import REQUESTS_ADMITTED, REQUESTS_REJECTED, TRACES_DROPPED, UNMETERED, Meter
+from service.metrics import REQUESTS_ADMITTED, REQUESTS_REJECTED, TRACES_DROPPED, Meter
 from service.settle import Jobs
 
 log = structlog.stdlib.get_logger()
@@ -59,7 +59,7 @@ class Requests:
     jobs: Jobs
     replays: Replays
     now: Clock
-    metrics: Meter = UNMETERED
+    metrics: Meter
 
     async def hear(self, message: Message) -> Record:
         """Judge a request and remember the verdict; answers with the record of the job, or of the rejection."""

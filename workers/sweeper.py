@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 from aiolimiter import AsyncLimiter
 
 from service.aws.errors import AwsError
 from service.aws.jobs_table import SHARDS, JobsTable
-from service.clock import wall_clock
 from service.core.policy.owed import SWEEP
 from service.core.record.facts import Claimed
 from service.core.record.keys import RecordKey
-from service.metrics import SWEEP_FAILURES, SWEEP_FOUND, SWEEP_OVERDUE, UNMETERED, Meter
+from service.metrics import SWEEP_FAILURES, SWEEP_FOUND, SWEEP_OVERDUE, Meter
 from service.settle import Settling
 from workers.guard import failure_of
 from workers.liveness import Liveness
@@ -36,8 +35,8 @@ class Sweeper:
     every_seconds: float
     claim_seconds: float
     stopping: asyncio.Event
-    liveness: Liveness = field(default_factory=lambda: Liveness(wall_clock))
-    metrics: Meter = UNMETERED
+    liveness: Liveness
+    metrics: Meter
 
     async def run(self) -> None:
         """Sweep at an interval. A sweep that fails is tried again at the next: the jobs are still there."""

@@ -22,6 +22,7 @@ from service.aws.objects import Objects
 from service.aws.tasks import LogConfiguration, Tasks
 from service.clock import wall_clock
 from service.core.record.facts import ContainerState, LogArchived, TaskChanged
+from service.core.redaction import Redaction
 from tests.support.scripted_logs import KeptObjects
 
 _MEBIBYTE = 1 << 20
@@ -92,6 +93,7 @@ async def _archive(torrent: Torrent) -> LogArchived:
         region="eu-central-1",
         quiet_seconds=0.5,
         now=wall_clock,
+        redaction=Redaction.of(),
     )
     container = ContainerState(name="main", exit_code=0)
     task = TaskChanged(

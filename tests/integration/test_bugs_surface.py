@@ -19,12 +19,14 @@ from service.core.record.facts import Claimed, Fact
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.core.redaction import Redaction
+from service.metrics import UNMETERED
 from service.perform import Performer
 from service.settle import Settling
 from tests.support.builders import JOB, KEY, NOW, claim, execution, record, requested
+from tests.support.consuming import consumer as consumer_of
 from tests.support.scripted_queue import ScriptedSqs, queue_of
 from tests.support.waiting import eventually
-from workers.consumer import Consumer
+from workers.liveness import Liveness
 from workers.sweeper import Sweeper
 
 NOTHING: Any = None
@@ -125,7 +127,7 @@ async def test_polling_and_giving_back(method: str) -> None:
     async def fails(_: object) -> None:
         raise AwsError
 
-    consumer = Consumer("requests", cast(Any, Queue()), fails, 1, poll_seconds=0, stopping=asyncio.Event())
+    consumer = consumer_of(cast(Any, Queue()), fails, 1, poll_seconds=0)
     async with asyncio.timeout(10):
         with pytest.raises((KeyError, ExceptionGroup)) as raised:
             await consumer.run()
@@ -138,7 +140,8 @@ async def test_looking_for_silent_jobs() -> None:
     class Now:
         now = staticmethod(lambda: NOW)
 
-    sweeper = Sweeper(cast(Any, Buggy()), cast(Any, Now()), AsyncLimiter(9, 1), 1, 1, asyncio.Event())
+    pace, liveness = AsyncLimiter(9, 1), Liveness(lambda: NOW)
+    sweeper = Sweeper(cast(Any, Buggy()), cast(Any, Now()), pace, 1, 1, asyncio.Event(), liveness, UNMETERED)
     async with asyncio.timeout(10):
         with pytest.raises(KeyError):
             await sweeper.run()

@@ -21,6 +21,7 @@ from botocore.exceptions import (
 from service.aws.queue import Message
 from service.metrics import HANDED_BACK, POLL_FAILURES, POLLS, SETTLE_FAILURES, Metrics
 from tests.support.connecting import refusal
+from tests.support.consuming import consumer as consumer_of
 from tests.support.scripted_queue import ScriptedSqs, queue_of, throttled
 from tests.support.waiting import eventually
 from workers import consumer as module
@@ -75,7 +76,7 @@ async def consuming(
     sqs: ScriptedSqs, work: Callable[[Message], Awaitable[None]], slots: int = 50
 ) -> AsyncIterator[Consumer]:
     """A running consumer, stopped at the end; it must come to its end by itself."""
-    consumer = Consumer("requests", queue_of(sqs), work, slots, poll_seconds=20, stopping=asyncio.Event())
+    consumer = consumer_of(queue_of(sqs), work, slots)
     running = asyncio.create_task(consumer.run())
     try:
         yield consumer
@@ -296,7 +297,7 @@ async def test_what_is_cut_off_at_the_deadline_is_given_back(sqs: ScriptedSqs, w
     """Its neighbour that is settled is deleted; another worker gets the rest at once, not after the lease."""
     work.hold("endless")
     sqs.put("endless", "quick")
-    consumer = Consumer("events", queue_of(sqs), work, 10, poll_seconds=20, stopping=asyncio.Event())
+    consumer = consumer_of(queue_of(sqs), work, 10)
     running = asyncio.create_task(consumer.run())
     await eventually(lambda: sorted(work.begun) == ["endless", "quick"] and work.at_once == 1)
     consumer.stopping.set()
@@ -312,7 +313,7 @@ async def test_a_lease_is_kept_while_the_work_goes_on(sqs: ScriptedSqs, work: Wo
     """And let go with it."""
     work.hold("long")
     sqs.put("long")
-    consumer = Consumer("requests", queue_of(sqs, visibility_seconds=0), work, 5, 20, asyncio.Event())
+    consumer = consumer_of(queue_of(sqs, visibility_seconds=0), work, 5)
     running = asyncio.create_task(consumer.run())
     await eventually(lambda: sqs.visibility.count(("long", 0)) > 2)
     work.release()
@@ -338,7 +339,7 @@ async def test_an_outage_at_the_deadline_does_not_hold_the_worker_up(
     sqs.answers.clear()
     work.hold("endless")
     sqs.put("endless", "quick")
-    consumer = Consumer("events", queue_of(sqs), work, 10, poll_seconds=20, stopping=asyncio.Event())
+    consumer = consumer_of(queue_of(sqs), work, 10)
     running = asyncio.create_task(consumer.run())
     await eventually(lambda: sorted(work.begun) == ["endless", "quick"] and work.at_once == 1)
     running.cancel()

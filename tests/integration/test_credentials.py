@@ -16,9 +16,9 @@ from botocore.exceptions import CredentialRetrievalError
 
 from service.aws.queue import Message, Queue
 from tests.support.connecting import REGION, Connect
+from tests.support.consuming import consumer
 from tests.support.waiting import eventually
 from workers import consumer as module
-from workers.consumer import Consumer
 
 
 @dataclass
@@ -74,7 +74,9 @@ async def test_credentials_that_rotate_and_fail_for_a_while_are_survived(
     url = (await producer.create_queue(QueueName=name))["QueueUrl"]
     async with signed_by(role, endpoint) as client:
         stopping = asyncio.Event()
-        running = asyncio.create_task(Consumer("requests", Queue(client, url, 30), work, 5, 0, stopping).run())
+        running = asyncio.create_task(
+            consumer(Queue(client, url, 30), work, 5, poll_seconds=0, stopping=stopping).run()
+        )
         rotated, role.away = role.given, 30
         await eventually(lambda: not role.away and role.given > rotated + 3)
         await producer.send_message(QueueUrl=url, MessageBody="after")

@@ -65,6 +65,7 @@ def archive_of(
         region="us-east-1",
         quiet_seconds=QUIET_SECONDS,
         now=wall_clock,
+        redaction=Redaction.of(),
     )
 
 

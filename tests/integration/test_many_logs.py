@@ -15,6 +15,7 @@ from service.aws.container_logs import ContainerLogs, paced
 from service.aws.objects import Objects
 from service.aws.tasks import LogConfiguration, Tasks
 from service.core.record.facts import ContainerState, LogArchived, TaskChanged
+from service.core.redaction import Redaction
 from tests.bench import logs as bench
 from tests.support.aws.errors import refusal
 from tests.support.loop import VirtualLoop
@@ -100,6 +101,7 @@ def test_500_logs_that_end_in_one_minute_are_archived_within_the_quota(loop: Vir
         region="us-east-1",
         quiet_seconds=QUIET_SECONDS,
         now=loop.time,
+        redaction=Redaction.of(),
     )
 
     async def one(name: str, at: float, slots: asyncio.Semaphore) -> LogArchived:

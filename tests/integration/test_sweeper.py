@@ -13,11 +13,12 @@ from service.aws.jobs_table import JobsTable
 from service.core.policy.owed import SWEEP
 from service.core.record.facts import Claimed, Fact
 from service.core.record.record import Record
-from service.metrics import SWEEP_FAILURES, SWEEP_FOUND, SWEEP_OVERDUE, Metrics
+from service.metrics import SWEEP_FAILURES, SWEEP_FOUND, SWEEP_OVERDUE, UNMETERED, Metrics
 from service.settle import Settling
 from tests.support.connecting import answering, refusal
 from tests.support.job_facts import GRACE, KEY, SILENCE, Time, announced, execution, item, open_jobs, requested, task
 from tests.support.waiting import eventually
+from workers.liveness import Liveness
 from workers.sweeper import Sweeper
 
 # After so long a job is due, whatever step the time that it was put off for ends in.
@@ -50,7 +51,8 @@ class Settled:
 def sweeper(table: JobsTable, time: Time) -> Sweeper:
     """A sweeper without a pace to feel."""
     settling = cast(Settling, Settled(time))
-    return Sweeper(table, settling, AsyncLimiter(10_000, 1), 30, 30, asyncio.Event())
+    pace, liveness = AsyncLimiter(10_000, 1), Liveness(time)
+    return Sweeper(table, settling, pace, 30, 30, asyncio.Event(), liveness, UNMETERED)
 
 
 def settled(sweeper: Sweeper) -> list[str]:

@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from service.aws.objects import Objects
+from service.metrics import UNMETERED
 from service.runtime import wire
 from service.settings import Settings
 from tests.sim.judge import Judge
@@ -163,7 +164,8 @@ class Replica:
             return EPOCH + skew + self._loop.time()
 
         objects = Objects(self._clients.s3, self._clients.s3.session, now)  # type: ignore[arg-type]  # the simulated client
-        runtime = await wire(self._settings, self._clients.open, objects, CATALOG, REGION, now, names.__next__)
+        opened = self._clients.open
+        runtime = await wire(self._settings, opened, objects, CATALOG, REGION, now, UNMETERED, names.__next__)
         await work_until_stopped(Worker(runtime, Liveness(now), stopping))
 
     def _exited(self, task: asyncio.Task[None]) -> None:

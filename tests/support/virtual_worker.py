@@ -137,7 +137,7 @@ class Place:
         """A worker, until it is told to stop and has left."""
         settings = SETTINGS.model_copy(update=changed)
         objects = Objects(self._clients["s3"], None, self._now)
-        runtime = await wire(settings, self._client, objects, catalog(), REGION, self._now, metrics=metrics)
+        runtime = await wire(settings, self._client, objects, catalog(), REGION, self._now, metrics)
         await work_until_stopped(Worker(runtime, Liveness(self._now), stopping))
 
     async def _client(self, service: str) -> Any:

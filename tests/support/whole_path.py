@@ -19,6 +19,7 @@ from service.core.overrides import MAX_OVERRIDES_CHARACTERS
 from service.core.planning.planning import plan
 from service.core.record.facts import ExecutionChanged, TaskChanged
 from service.core.record.record import Record
+from service.metrics import UNMETERED
 from service.runtime import Runtime, wire
 from tests.support.aws.dynamodb import DynamoDbClient, SimTable
 from tests.support.aws.s3 import S3Client, SimBucket
@@ -91,9 +92,9 @@ class Path:
         # A FIFO topic, whose ids have an alphabet of their own.
         settings = SETTINGS.model_copy(update={"topic_arn": f"{SETTINGS.topic_arn}.fifo"})
         objects = Objects(await client("s3"), None, now)
-        runtime = await wire(settings, client, objects, catalog(), REGION, now)
+        runtime = await wire(settings, client, objects, catalog(), REGION, now, UNMETERED)
         replays = Replays(runtime.table.client, runtime.table.name)
-        requests = Requests(runtime.catalog, objects, BUCKET, runtime.table, replays, now)
+        requests = Requests(runtime.catalog, objects, BUCKET, runtime.table, replays, now, UNMETERED)
         return cls(runtime, requests, table, bucket, calls)
 
     async def go(self, body: str, message_id: str = "5fea7756-0ea4-451a-a703-a558b933e274") -> str:

@@ -16,6 +16,7 @@ from service.core.record.record import Record, merge
 from service.metrics import SWEEP_FAILURES, SWEEP_FOUND, Metrics
 from service.settle import Settling
 from tests.support.builders import JOB, KEY, NOW, announced, claim, record, requested, succeeded
+from workers.liveness import Liveness
 from workers.sweeper import Sweeper
 
 LATE = NOW + 1000
@@ -64,7 +65,8 @@ def sweeper(table: Table, settled: Settled, metrics: Metrics | None = None) -> S
     """A sweeper of this table."""
     pace = AsyncLimiter(10_000, 1)
     settling = cast(Settling, settled)
-    return Sweeper(cast(Any, table), settling, pace, 30, 60, asyncio.Event(), metrics=metrics or Metrics())
+    liveness = Liveness(settled.now)
+    return Sweeper(cast(Any, table), settling, pace, 30, 60, asyncio.Event(), liveness, metrics or Metrics())
 
 
 async def test_a_silent_job_is_claimed_and_settled_under_the_claims_name() -> None:
