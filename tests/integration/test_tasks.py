@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from service.aws.errors import AwsError
 from service.aws.tasks import LogConfiguration, Tasks
-from tests.support.connecting import ACCOUNT, REGION, Connect, answering
+from tests.support.connecting import ACCOUNT, REGION, Connect, answering, refusal
 
 TASK = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task"
 MAIN = {
@@ -115,3 +116,37 @@ async def test_where_a_driver_sends_to_is_known_and_its_keys_are_not(tasks: Task
     assert known["sidecar"].sent_to == "https://splunk.example"
     assert known["router"].is_router and not known["app"].is_router
     assert "hunter2" not in str(known)
+
+
+SENT_TO: dict[str, tuple[dict[str, str], str | None]] = {
+    "an address of a driver's own": ({"gelf-address": "udp://gelf"}, "udp://gelf"),
+    "syslog's": ({"syslog-address": "tcp://syslog"}, "tcp://syslog"),
+    "Fluentd's": ({"fluentd-address": "fluentd:24224"}, "fluentd:24224"),
+    "Fluent Bit to CloudWatch": ({"Name": "cloudwatch", "log_group_name": "/app"}, "cloudwatch, /app"),
+    "Fluent Bit to Firehose": ({"Name": "firehose", "delivery_stream": "logs"}, "firehose, logs"),
+    "Fluent Bit to Kinesis": ({"Name": "kinesis", "stream": "logs"}, "kinesis, logs"),
+    "Fluent Bit to S3": ({"Name": "s3", "bucket": "logs", "region": "eu-central-1"}, "s3, logs"),
+    "Fluentd by its own key": ({"@type": "forward", "host": "fluentd"}, "forward, fluentd"),
+    "a plugin alone": ({"Name": "stdout"}, "stdout"),
+    "keys alone": ({"splunk-token": "hunter2"}, None),
+}
+
+
+@pytest.mark.parametrize(("options", "sent_to"), SENT_TO.values(), ids=SENT_TO)
+async def test_where_each_driver_sends_to(tasks: Tasks, options: dict[str, str], sent_to: str | None) -> None:
+    """By the driver's own option, or by the router's output and what it calls the place."""
+    container = {"name": "app", "logConfiguration": {"logDriver": "any", "options": options}}
+    with answering(tasks.client, "DescribeTaskDefinition", {"taskDefinition": {"containerDefinitions": [container]}}):
+        known = await tasks.log_configurations("arn:aws:ecs:eu-central-1:123456789012:task-definition/app:1")
+    assert known is not None
+    assert (known["app"].driver, known["app"].sent_to) == ("any", sent_to)
+
+
+async def test_a_task_that_ecs_no_longer_knows_needs_no_stop(tasks: Tasks) -> None:
+    """ECS refuses the call then; an answer without a task says as little."""
+    for answer in (refusal("InvalidParameterException", "StopTask"), {}):
+        with answering(tasks.client, "StopTask", answer) as asked:
+            assert await tasks.stop(f"{TASK}/jobs/0123", "enough") is None
+        assert asked == [{"cluster": "jobs", "task": f"{TASK}/jobs/0123", "reason": "enough"}]
+    with answering(tasks.client, "StopTask", refusal("AccessDeniedException", "StopTask")), pytest.raises(AwsError):
+        await tasks.stop(f"{TASK}/jobs/0123", "enough")

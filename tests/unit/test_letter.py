@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from service.core.record.facts import Fact
 from service.core.redaction import Redaction
 from service.core.telling.compose import Links, compose
-from tests.support.builders import attempt, container, execution, receipt, record, requested, task
+from service.core.telling.letter import subject_line
+from tests.support.builders import JOB, NOW, attempt, container, execution, receipt, record, requested, task
 
 
 def letter(*facts: Fact) -> str:
@@ -21,3 +24,47 @@ def test_only_a_stage_that_passed_has_an_output() -> None:
     told = letter(requested(stages=2), execution("FAILED", attempts=(attempt(passed=False),)), failed, receipt())
     assert "Output:" not in told
     assert "None" not in told
+
+
+SUBJECTS = {
+    " ~": " ~",
+    "\x1f\x7f\n": "???",
+    "grüße 🚢": "gr??e ?",
+    "x" * 99: "x" * 99,
+    "x" * 100: "x" * 99,
+}
+
+
+@pytest.mark.parametrize(("line", "taken"), SUBJECTS.items())
+def test_a_subject_is_printable_and_short(line: str, taken: str) -> None:
+    """Less than 100 characters of ASCII, from the space to the tilde [SNS Publish]."""
+    assert subject_line(line) == taken
+
+
+DURATIONS = {
+    0.04: "0.0 s",
+    59.9: "59.9 s",
+    60.0: "1 min 0 s",
+    3599.0: "59 min 59 s",
+    3600.0: "1 h 0 min",
+    90061.0: "25 h 1 min",
+}
+
+
+@pytest.mark.parametrize(("seconds", "said"), DURATIONS.items())
+def test_how_long_it_took_is_told_as_people_tell_it(seconds: float, said: str) -> None:
+    """In the two units that matter."""
+    told = letter(requested(), execution(attempts=(attempt(),), stopped_at=NOW + seconds), task(), receipt())
+    assert told.startswith(f'Your job "{JOB}" succeeded after {said}.')
+
+
+def test_what_would_break_a_line_is_a_space() -> None:
+    """One for each character, so that the rest stays readable."""
+    failed = task(containers=(container(exit_code=1),))
+    told = letter(
+        requested(),
+        execution("FAILED", attempts=(attempt(passed=False),)),
+        failed,
+        receipt(tail=("a\tb\x1b[31mc\u2028d",)),
+    )
+    assert "    | a b [31mc d\n" in told

@@ -1,0 +1,171 @@
+"""Every setting reaches what it is for: each has a value of its own here, so that none can stand in for another."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from schemas.price import Price
+from service.core.redaction import REDACTED
+from service.metrics import Metrics
+from service.perform import Performer
+from service.runtime import Runtime, open_runtime
+from service.settings import Settings
+from workers.consumer import Consumer
+from workers.liveness import Liveness
+from workers.protection import Protection
+from workers.sweeper import Sweeper
+from workers.worker import Worker
+
+PRICES = {"FARGATE": Price(vcpu_hour=0.05, gb_hour=0.005)}
+SETTINGS = Settings(
+    request_queue_url="https://sqs/requests",
+    event_queue_url="https://sqs/events",
+    state_machine_arn="arn:aws:states:eu-central-1:123456789012:stateMachine:jobferry",
+    topic_arn="arn:aws:sns:eu-central-1:123456789012:jobferry",
+    log_bucket="the-logs",
+    jobs_table="the-jobs",
+    catalog=str(Path(__file__).parents[2] / "deploy" / "catalog.yaml"),
+    visibility_seconds=61,
+    poll_seconds=7,
+    request_slots=51,
+    event_slots=201,
+    start_execution_bucket=803,
+    start_execution_refill=151,
+    get_log_events_per_second=11,
+    log_quiet_seconds=13,
+    log_deadline_seconds=907,
+    task_grace_seconds=31,
+    silence_seconds=307,
+    claim_seconds=67,
+    sweep_seconds=37,
+    sweep_per_second=6,
+    link_seconds=3607,
+    prices=PRICES,
+    secret_patterns=("tok_[0-9]{4}",),
+    metrics="emf",
+    retention_days=91,
+)
+
+
+@pytest.fixture(autouse=True)
+def _surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys and a region, and nothing else of AWS's."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/dev/null")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+
+
+async def test_every_setting_of_the_runtime_reaches_what_it_is_for() -> None:
+    """And the parts share what must be one: the clock, the pace of starts, the table, the meter, the redaction."""
+    async with open_runtime(SETTINGS) as runtime:
+        queues = [(queue.url, queue.visibility_seconds) for queue in (runtime.requests, runtime.events)]
+        assert queues == [("https://sqs/requests", 61), ("https://sqs/events", 61)]
+        table, settling = runtime.table, runtime.settling
+        assert (table.name, table.silence_seconds, table.grace_seconds, table.retention_days) == (
+            "the-jobs",
+            307,
+            31,
+            91,
+        )
+        assert (settling.patience.task_grace, settling.patience.log_deadline) == (31, 907)
+        assert (runtime.starts.bucket.capacity, runtime.starts.bucket.configured_rate) == (803, 151)
+        assert (runtime.failures.table, runtime.failures.client) == ("the-jobs", table.client)
+        performer = cast(Performer, settling.performer)
+        assert (performer.link_seconds, performer.prices, performer.claim_seconds) == (3607, PRICES, 67)
+        assert performer.topic.arn == SETTINGS.topic_arn
+        assert performer.executions.state_machine_arn == SETTINGS.state_machine_arn
+        archive = performer.archive
+        assert (archive.bucket, archive.region, archive.quiet_seconds) == ("the-logs", "eu-central-1", 13)
+        assert archive.logs.reads.time_period == pytest.approx(1 / 11)
+        assert performer.redaction.text("tok_1234") == archive.redaction.text("tok_1234") == REDACTED
+
+        assert settling.jobs is table
+        assert runtime.starts is performer.executions.starts
+        assert runtime.objects is performer.objects is archive.objects
+        assert performer.tasks is archive.tasks
+        assert isinstance(runtime.metrics, Metrics) and runtime.metrics is performer.metrics
+        clocks = {id(part.now) for part in (table, runtime.failures, settling, performer, archive)}
+        assert len(clocks) == 1
+        names = {client.meta.service_model.service_name for client in clients(runtime)}
+        assert names == {"sqs", "dynamodb", "s3", "ecs", "stepfunctions", "logs", "sns"}
+
+
+async def test_a_claim_outlasts_the_quiet_time_of_a_log() -> None:
+    """An archive waits for a few quiet times, and no other worker should begin it meanwhile."""
+    async with open_runtime(SETTINGS.model_copy(update={"log_quiet_seconds": 50})) as runtime:
+        assert cast(Performer, runtime.settling.performer).claim_seconds == 150
+
+
+async def test_how_calls_are_made() -> None:
+    """Repeated by botocore in its standard mode; a long poll has its time, and every slot a connection."""
+    async with open_runtime(SETTINGS) as runtime:
+        for client in clients(runtime):
+            config = client.meta.config
+            assert config.retries == {"mode": "standard", "total_max_attempts": 9}
+            assert config.read_timeout > SETTINGS.poll_seconds + 10
+            assert config.connect_timeout == 5
+            assert config.max_pool_connections >= SETTINGS.event_slots
+            assert config.tcp_keepalive
+            assert config.user_agent.startswith("jobferry")
+
+
+async def test_few_slots_have_connections_enough_all_the_same() -> None:
+    """What is around them asks AWS too: leases, deletes, the sweeper."""
+    async with open_runtime(SETTINGS.model_copy(update={"event_slots": 5})) as runtime:
+        assert runtime.requests.client.meta.config.max_pool_connections == 50
+
+
+def clients(runtime: Runtime) -> list[Any]:
+    """Every client that the runtime works with."""
+    performer = cast(Performer, runtime.settling.performer)
+    queues = [runtime.requests.client, runtime.events.client]
+    of_jobs = [runtime.table.client, runtime.objects.client, performer.tasks.client, performer.executions.client]
+    return [*queues, *of_jobs, performer.archive.logs.client, performer.topic.client]
+
+
+async def test_the_loops_of_a_worker_are_given_what_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two consumers, a sweeper and the protection, which share one stop and one liveness."""
+    monkeypatch.setenv("ECS_AGENT_URI", "http://agent")
+    async with open_runtime(SETTINGS) as runtime:
+        worker = Worker(runtime, Liveness(runtime.settling.now), asyncio.Event())
+        loops = worker.loops()
+        parts = [cast(Any, loop).cr_frame.f_locals["self"] for loop in loops]
+        for loop in loops:
+            loop.close()
+        requests, events, sweeper, protection = parts
+        assert isinstance(requests, Consumer) and isinstance(events, Consumer)
+        assert [(part.name, part.queue, part.slots, part.poll_seconds) for part in (requests, events)] == [
+            ("requests", runtime.requests, 51, 7),
+            ("events", runtime.events, 201, 7),
+        ]
+        assert requests.gate == worker._starts_left
+        assert isinstance(sweeper, Sweeper) and isinstance(protection, Protection)
+        assert (sweeper.table, sweeper.settling) == (runtime.table, runtime.settling)
+        assert (sweeper.every_seconds, sweeper.claim_seconds) == (37, 37)
+        assert (sweeper.pace.max_rate, sweeper.pace.time_period) == (6, 1)
+        assert protection.agent_uri == "http://agent"
+        assert {id(part.stopping) for part in parts} == {id(worker.stopping)}
+        assert {id(part.liveness) for part in parts} == {id(worker.liveness)}
+        assert {id(part.metrics) for part in (requests, events, sweeper)} == {id(runtime.metrics)}
+
+
+async def test_no_request_is_taken_while_none_can_be_started_and_events_are() -> None:
+    """The gate opens with the next token, and a stop opens it at once."""
+    async with open_runtime(SETTINGS) as runtime:
+        worker = Worker(runtime, Liveness(runtime.settling.now), asyncio.Event())
+        await asyncio.wait_for(worker._starts_left(), 5)
+        runtime.starts.bucket = type(runtime.starts.bucket)(1, 0.001, -5, 0.001, asyncio.get_running_loop().time())
+        waiting = asyncio.create_task(worker._starts_left())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        worker.stopping.set()
+        await asyncio.wait_for(waiting, 5)
