@@ -19,8 +19,13 @@ from functools import wraps
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.support import side_by_side
+
+# A machine that is busy makes an example late, and no test may fail by that.
+settings.register_profile("jobferry", deadline=None)
+settings.load_profile("jobferry")
 
 
 def _undisturbed(parse: Callable[..., ast.AST]) -> Callable[..., ast.AST]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from service.aws.errors import AwsError
@@ -144,7 +146,8 @@ async def test_where_each_driver_sends_to(tasks: Tasks, options: dict[str, str],
 
 async def test_a_task_that_ecs_no_longer_knows_needs_no_stop(tasks: Tasks) -> None:
     """ECS refuses the call then; an answer without a task says as little."""
-    for answer in (refusal("InvalidParameterException", "StopTask"), {}):
+    gone: tuple[Any, ...] = (refusal("InvalidParameterException", "StopTask"), {})
+    for answer in gone:
         with answering(tasks.client, "StopTask", answer) as asked:
             assert await tasks.stop(f"{TASK}/jobs/0123", "enough") is None
         assert asked == [{"cluster": "jobs", "task": f"{TASK}/jobs/0123", "reason": "enough"}]

@@ -121,7 +121,7 @@ async def test_how_calls_are_made() -> None:
 async def test_few_slots_have_connections_enough_all_the_same() -> None:
     """What is around them asks AWS too: leases, deletes, the sweeper."""
     async with open_runtime(SETTINGS.model_copy(update={"event_slots": 5})) as runtime:
-        assert runtime.requests.client.meta.config.max_pool_connections == 50
+        assert [client.meta.config.max_pool_connections for client in clients(runtime)] == [50] * 8
 
 
 def clients(runtime: Runtime) -> list[Any]:

@@ -38,6 +38,8 @@ _ARITHMETIC: dict[type[ast.operator], str] = {
     ast.BitOr: "&",
 }
 _TWINS = {"min": "max", "max": "min", "any": "all", "all": "any", "startswith": "endswith", "endswith": "startswith"}
+# The lesser of two is the same one the other way round.
+_IN_ANY_ORDER = frozenset({"min", "max"})
 _PROSE = frozenset({"description", "title", "help", "prog", "examples"})
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -217,7 +219,7 @@ def _call(node: ast.Call, source: Source) -> Iterator[Change]:
     name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
     if name in _TWINS:
         yield source.end(node.func) - len(name), source.end(node.func), _TWINS[name], "twin called"
-    for first, second in pairwise(node.args):
+    for first, second in pairwise(node.args if name not in _IN_ANY_ORDER else ()):
         if not isinstance(first, ast.Starred) and not isinstance(second, ast.Starred):
             between = source.content[source.end(first) : source.start(second)].decode()
             new = source.text(second) + between + source.text(first)

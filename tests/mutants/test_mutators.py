@@ -28,7 +28,7 @@ CASES = {
     "a sentence": ("x = 'No such image.'", []),
     "arguments": ("x = f(a, b=c)", ["x = f(a, )"]),
     "swapped": ("x = f(a, b)", ["x = f(b, a)"]),
-    "a twin": ("x = min(a)", ["x = max(a)"]),
+    "a twin": ("x = min(a, b)", ["x = max(a, b)"]),
     "a call": ("f()", ["pass"]),
     "what is logged": ("log.info('event', n=1 + 2)", []),
     "a type": ("Kind = Literal['a', 'b'] | None", []),

@@ -18,6 +18,7 @@ from statistics import mean
 from typing import Any
 
 from service.aws.objects import Objects
+from service.metrics import UNMETERED
 from service.runtime import wire
 from tests.sim.network import Network
 from tests.sim.replicas import Clients
@@ -185,7 +186,7 @@ class _Place:
         # All logs of a burst are read at the account's pace; that is another story, and this one is long enough.
         settings = default_settings().model_copy(update={"get_log_events_per_second": 1000.0})
         objects = Objects(self.clients.s3, self.clients.s3.session, now)  # type: ignore[arg-type]  # the simulated client
-        runtime = await wire(settings, self.clients.open, objects, CATALOG, REGION, now, name_work)
+        runtime = await wire(settings, self.clients.open, objects, CATALOG, REGION, now, UNMETERED, name_work)
         await work_until_stopped(Worker(runtime, Liveness(now), stopping))
 
     def _waiting(self) -> int:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.plan import Stage
 from schemas.trace import Trace
-from service.core.overrides import around_token, environment, longest_overrides
+from service.core.overrides import MAX_OVERRIDES_CHARACTERS, around_token, environment, longest_overrides
 from service.core.tracing import LONGEST_TRACE
 from tests.support.builders import JOB, TRACE_HEADER, TRACEPARENT, admitted, body, execution_arn
 
@@ -100,3 +100,17 @@ def test_a_callback_leaves_room_for_its_token() -> None:
     """A task token may have 2,048 characters."""
     plain = longest_overrides(stage(), JOB, None, None)
     assert longest_overrides(stage(integration="callback"), JOB, None, None) > plain + 2048
+
+
+def test_the_measure_is_of_the_longest_that_may_come() -> None:
+    """To the character: every variable that may be there, in the form that RunTask takes."""
+    token = {"name": "TASK_TOKEN", "value": "t" * 2048}
+    for integration, more in (("sync", []), ("callback", [token])):
+        given = stage(integration=integration, environment={"MODE": "fast"}, cpu=256, memory=512, max_memory=2048)
+        longest = environment(given, 100, 100, JOB, "a" * 256, "b" * 63, "in/a.jpg", "ifgeek", LONGEST_TRACE)
+        assert len(longest) == 11
+        variables = [{"name": pair["Name"], "value": pair["Value"]} for pair in longest] + more
+        container = {"name": "main", "command": ["echo", "hello", "world"], "environment": variables}
+        overrides = {"containerOverrides": [container], "cpu": "256", "memory": "2048"}
+        assert longest_overrides(given, JOB, "in/a.jpg", "ifgeek") == len(json.dumps(overrides))
+    assert MAX_OVERRIDES_CHARACTERS == 8192

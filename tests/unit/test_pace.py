@@ -107,3 +107,31 @@ def test_workers_share_a_quota_without_knowing_of_each_other(workers: int) -> No
                     left, started = left - 1, started + 1
     assert started > 0.9 * (800 + quota * seconds)
     assert throttled < 0.08 * started
+
+
+EDGES: dict[str, tuple[Bucket, float]] = {
+    "just before the next cut": (Bucket.full(10, RATE).throttled(0).throttled(ONE_CUT_SECONDS * 0.99), RATE / 2),
+    "at the next cut": (Bucket.full(10, RATE).throttled(0).throttled(ONE_CUT_SECONDS), RATE / 4),
+    "a first throttle late": (Bucket.full(10, RATE).throttled(10_000), RATE / 2),
+}
+
+
+@pytest.mark.parametrize(("bucket", "rate"), EDGES.values(), ids=EDGES)
+def test_a_bunch_of_throttles_lasts_half_a_second(bucket: Bucket, rate: float) -> None:
+    """What comes after it is news, and the rate is won back only a little in between."""
+    assert bucket.rate == pytest.approx(rate, rel=0.01)
+
+
+def test_one_whole_token_is_enough() -> None:
+    """Exactly one opens the gate, and leaves none."""
+    bucket = Bucket(capacity=10, configured_rate=RATE, tokens=1, rate=RATE)
+    assert bucket.has_token(0)
+    left, seconds = bucket.take(0)
+    assert (left.tokens, seconds, left.has_token(0)) == (0, 0, False)
+
+
+def test_what_came_in_is_the_mean_of_the_rates() -> None:
+    """The rate rises meanwhile in a straight line, and the moment is kept."""
+    bucket = Bucket(capacity=1e9, configured_rate=RATE, tokens=5, rate=RATE / 2, at=10).refilled(160)
+    assert RECOVERY_SECONDS == 300
+    assert (bucket.tokens, bucket.rate, bucket.at) == (5 + 150 * RATE * 3 / 4, RATE, 160)

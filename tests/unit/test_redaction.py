@@ -331,3 +331,64 @@ def test_what_a_refusal_quotes_is_redacted() -> None:
     told = compose(record(rejected(problems=[problem])), Links())
     assert SECRET not in told.model_dump_json()
     assert MESSAGE in told.id
+
+
+CUTS: tuple[tuple[str, int, str], ...] = (
+    ("", 5, ""),
+    ("12345", 5, "12345"),
+    ("123456", 5, "1234…"),
+    ("abcde fghij", 8, "abcde…"),
+    ("abcde fghij", 6, "abcde…"),
+    ("ab cdefghij", 8, "ab cdef…"),
+    ("abcd efghij", 8, "abcd…"),
+    ("abc defghij", 8, "abc def…"),
+)
+
+
+@pytest.mark.parametrize(("text", "longest", "kept"), CUTS)
+def test_where_a_text_is_cut(text: str, longest: int, kept: str) -> None:
+    """At the last space, unless half of the room would be empty then."""
+    assert cut(text, longest) == kept
+
+
+CUTS_IN_THE_MIDDLE: tuple[tuple[str, int, str], ...] = (
+    ("0123456789abcdef", 16, "0123456789abcdef"),
+    ("0123456789abcdefg", 16, "012345678… cdefg"),
+    ("one two three four five six", 24, "one two three… five six"),
+    ("aa bb cc dd ee ff gg hh ii", 16, "aa bb cc… hh ii"),
+)
+
+
+@pytest.mark.parametrize(("text", "longest", "kept"), CUTS_IN_THE_MIDDLE)
+def test_where_a_text_is_cut_in_its_middle(text: str, longest: int, kept: str) -> None:
+    """Five eighths are its beginning's, the rest its end's; both are whole words where there are such."""
+    assert cut_in_the_middle(text, longest) == kept
+
+
+def test_so_much_of_an_excerpt_is_looked_at_and_shown() -> None:
+    """The longest cause as it is, and no character more."""
+    assert redact("x " * 16_384) == "x " * 16_384
+    assert len(redact("x " * 16_384 + "y")) == 32_768
+
+
+def test_no_lines_are_no_lines() -> None:
+    """And an empty one is one."""
+    hide = Redaction.of()
+    assert hide.lines(()) == hide.lines(iter(())) == ()
+    assert hide.lines(("",)) == ("",)
+    assert hide.lines(iter(("a", "", "b"))) == ("a", "", "b")
+
+
+def test_of_a_pattern_with_a_group_named_secret_only_that_is_hidden() -> None:
+    """Where it stands; without the group, all that was found; a group that found nothing hides the whole."""
+    assert Redaction.of([r"pin (?P<secret>\d{4}) ok"]).text("a pin 1234 ok b") == "a pin [redacted] ok b"
+    assert Redaction.of([r"pin (?P<number>\d{4})"]).text("a pin 1234 b") == "a [redacted] b"
+    assert Redaction.of([r"pin (?:(?P<secret>\d{4})|none)"]).text("a pin none b") == "a [redacted] b"
+
+
+def test_the_pattern_that_cannot_be_used_is_named_by_its_number() -> None:
+    """The first is 1."""
+    with pytest.raises(PatternError, match="pattern 1 is no"):
+        Redaction.of(["("])
+    with pytest.raises(PatternError, match="pattern 2 also matches nothing"):
+        Redaction.of(["a", "b*"])
