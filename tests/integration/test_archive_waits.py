@@ -79,7 +79,7 @@ def archived(loop: VirtualLoop, logs: TimedLogs, **changed: Any) -> LogArchived:
         stopped_at=STOPPED,
         containers=(ContainerState(name="main", exit_code=0, runtime_id="r"),),
     ).model_copy(update=changed)
-    return loop.run_until_complete(archive.archive(task, task.containers[0]))
+    return loop.run_until_complete(archive.archive(task, task.containers[0], "work"))
 
 
 KILLED = (ContainerState(name="main", exit_code=None, runtime_id="r"),)
