@@ -78,7 +78,7 @@ def without(package: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("verb", ["local", "demo"])
-@pytest.mark.parametrize("package", ["deploy.local", "ministack", "rich"])
+@pytest.mark.parametrize("package", ["deploy.local", "ministack", "hypercorn", "PIL", "rich"])
 def test_a_verb_that_is_not_installed_says_what_to_install(
     verb: str, package: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

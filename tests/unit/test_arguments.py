@@ -1,0 +1,120 @@
+"""What can be typed after `jobferry`, and which verb does it."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from service.operator import cli, dlq
+from service.operator.arguments import parse
+from service.operator.doctor import command as doctor
+from service.settings import SettingsError
+
+LOOKS = {"stack": None, "catalog": None}
+TYPED: dict[str, dict[str, Any]] = {
+    "worker": {"command": "worker"},
+    "health": {"command": "health", "port": 8080},
+    "health --port 0": {"command": "health", "port": 0},
+    "local": {"command": "local", "port": 4566},
+    "local --port 65535": {"command": "local", "port": 65_535},
+    "demo": {"command": "demo", "json": False},
+    "demo --json": {"command": "demo", "json": True},
+    "doctor": {"command": "doctor", **LOOKS},
+    "doctor --stack s --catalog c": {"command": "doctor", "stack": "s", "catalog": "c"},
+    "catalog check": {"command": "catalog", "action": "check", **LOOKS},
+    "catalog check --stack s --catalog c": {"command": "catalog", "action": "check", "stack": "s", "catalog": "c"},
+    "dlq list": {"command": "dlq", "action": "list", "stack": None},
+    "dlq list --stack s": {"command": "dlq", "action": "list", "stack": "s"},
+    "dlq show 1": {"command": "dlq", "action": "show", "stack": None, "message_id": "1"},
+    "dlq drop 1 --stack s": {"command": "dlq", "action": "drop", "stack": "s", "message_id": "1"},
+    "dlq replay": {"command": "dlq", "action": "replay", "stack": None, "message_id": None, "all": False},
+    "dlq replay 1": {"command": "dlq", "action": "replay", "stack": None, "message_id": "1", "all": False},
+    "dlq replay --all": {"command": "dlq", "action": "replay", "stack": None, "message_id": None, "all": True},
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable is not set."""
+    monkeypatch.delenv("JOBFERRY_HEALTH_PORT", raising=False)
+
+
+@pytest.mark.parametrize(("typed", "understood"), TYPED.items(), ids=TYPED)
+def test_what_is_typed_is_understood(typed: str, understood: dict[str, Any]) -> None:
+    """Verb, action and options, with their defaults."""
+    assert vars(parse(typed.split())) == understood
+
+
+REFUSED = ("", "fly", "catalog", "dlq", "dlq show", "dlq drop", "dlq list 1", "dlq show 1 --all", "demo --port 1")
+
+
+@pytest.mark.parametrize("typed", [*REFUSED, "local --port 65536", "local --port -1", "local --port x"])
+def test_what_cannot_be_meant_is_refused(typed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With status 2, before anything is done; a message must be named to be shown or dropped."""
+    with pytest.raises(SystemExit) as ended:
+        parse(typed.split())
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: jobferry")
+
+
+def test_health_asks_at_the_workers_own_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that the worker's variable names."""
+    monkeypatch.setenv("JOBFERRY_HEALTH_PORT", "8123")
+    assert parse(["health"]).port == 8123
+
+
+RUNS: dict[str, tuple[str, str, object]] = {
+    "worker": ("workers.__main__", "main", ()),
+    "health --port 81": ("workers.probe", "ask", 81),
+    "local --port 82": ("deploy.local.serve", "serve", 82),
+    "demo": ("deploy.local.demo.demo", "demo", {"as_json": False}),
+    "demo --json": ("deploy.local.demo.demo", "demo", {"as_json": True}),
+}
+
+
+@pytest.mark.parametrize(("typed", "runs"), RUNS.items(), ids=RUNS)
+def test_a_verb_does_its_own_work(typed: str, runs: tuple[str, str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what was typed, and its status is the command's."""
+    module, function, expected = runs
+    called: list[object] = []
+
+    def work(*given: object, **named: object) -> int:
+        called.append(named or (given[0] if given else ()))
+        return 7
+
+    stand_in = ModuleType(module)
+    monkeypatch.setattr(stand_in, function, work, raising=False)
+    monkeypatch.setitem(sys.modules, module, stand_in)
+    assert cli.main(typed.split()) == 7
+    assert called == [expected]
+
+
+LOOKERS = {
+    "doctor": (doctor, "examine_all"),
+    "catalog check": (doctor, "examine_catalog"),
+    "dlq list": (dlq, "run"),
+}
+
+
+@pytest.mark.parametrize(("typed", "function"), LOOKERS.items(), ids=LOOKERS)
+def test_a_verb_looks_at_a_deployment_by_its_own_work(
+    typed: str, function: tuple[ModuleType, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its status is the command's; where no deployment is named, 2 and the reason on standard error."""
+    asked: list[str] = []
+
+    def works(options: SimpleNamespace) -> int:
+        asked.append(options.command)
+        return 5
+
+    def cannot(_: object) -> int:
+        raise SettingsError("Nothing is named.")
+
+    monkeypatch.setattr(*function, works)
+    assert (cli.main(typed.split()), asked) == (5, [typed.split()[0]])
+    monkeypatch.setattr(*function, cannot)
+    assert cli.main(typed.split()) == 2
+    assert capsys.readouterr() == ("", "Nothing is named.\n")
