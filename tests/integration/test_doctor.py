@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -984,3 +984,26 @@ def test_one_image_is_one_check() -> None:
     """In the order of the catalogue."""
     deployment = given.deployment(images={"b": given.IMAGE, "a": given.IMAGE})
     assert [check.item for check in images.image_checks(deployment)] == ["image b", "image a"]
+
+
+class Pipe(io.StringIO):
+    """Standard output of which nothing is seen before it is flushed."""
+
+    seen = ""
+
+    def flush(self) -> None:
+        """What was written until now is seen."""
+        self.seen = self.getvalue()
+
+
+def test_each_finding_is_seen_before_the_next_thing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking takes its time, and the output may be a pipe."""
+    pipe = Pipe()
+    monkeypatch.setattr("sys.stdout", pipe)
+
+    def findings() -> Iterator[Finding]:
+        yield Finding("one", True, "fine")
+        assert pipe.seen == "ok   one: fine\n"
+        yield Finding("two", True, "fine")
+
+    assert command._tell(findings()) == 0

@@ -211,3 +211,34 @@ def test_every_metric_has_a_name_of_its_own_and_a_row_in_the_readme() -> None:
 def test_every_status_has_its_metric() -> None:
     """An announcement that could not be counted would be made again and again."""
     assert set(ANNOUNCED) == set(get_args(Status))
+
+
+def test_a_number_is_told_to_the_thousandth() -> None:
+    """Alone and among others; whole milliseconds of the moment."""
+    document: dict[str, Any] = embedded({POLLS: 1.23456, TIME_TO_ANNOUNCE: (0.0004, 2.0006)}, "s", 1.2345)
+    assert (document["Polls"], document["TimeToAnnounce"]) == (1.235, [0.0, 2.001])
+    assert document["_aws"]["Timestamp"] == 1234
+
+
+def test_of_too_many_values_some_stand_for_all() -> None:
+    """Evenly by rank, whatever the order in which they came."""
+    metrics = Metrics()
+    for value in reversed(range(991)):
+        metrics.measure(TIME_TO_ANNOUNCE, value)
+    assert metrics.drain(NOW)[TIME_TO_ANNOUNCE] == tuple(range(0, 991, 10))
+
+
+def test_a_metric_is_measured_in_its_unit() -> None:
+    """Durations in seconds, everything else by its number."""
+    document: dict[str, Any] = embedded(dict.fromkeys(ALL, 1.0), "s", NOW)
+    [directive] = document["_aws"]["CloudWatchMetrics"]
+    seconds = {item["Name"] for item in directive["Metrics"] if item["Unit"] == "Seconds"}
+    assert seconds == {"TimeToAnnounce", "ArchiveBacklogSeconds", "SweepOverdueSeconds"}
+    assert all(item["Unit"] == "Count" for item in directive["Metrics"] if item["Name"] not in seconds)
+
+
+def test_what_waits_since_a_moment_to_come_has_not_waited() -> None:
+    """Clocks differ by a little."""
+    metrics = Metrics()
+    with metrics.underway(ARCHIVES, NOW + 5):
+        assert metrics.drain(NOW)[ARCHIVES.oldest] == 0

@@ -185,3 +185,150 @@ def test_the_variables_of_containers_are_those_that_they_are_told() -> None:
     told = environment(stage, 1, 1, "job", "arn", "bucket", "in", "ifgeek", None)
     ours = {pair["Name"] for pair in told if pair["Name"].startswith(ENVIRONMENT_PREFIX)}
     assert ours == {ENVIRONMENT_PREFIX + name for name in CONTAINER_VARIABLES}
+
+
+def test_what_is_left_out_is_this(surroundings: pytest.MonkeyPatch) -> None:
+    """What the README and the runbook count on; a default that changes is a change of behaviour."""
+    left_out = read_settings().model_dump(exclude={name.lower() for name in NEEDED})
+    assert left_out == {
+        "task_family_prefix": "jobferry",
+        "visibility_seconds": 60,
+        "poll_seconds": 20,
+        "request_slots": 50,
+        "event_slots": 200,
+        "drain_seconds": 25,
+        "stop_timeout_seconds": 30,
+        "start_execution_bucket": 800.0,
+        "start_execution_refill": 150.0,
+        "get_log_events_per_second": 10.0,
+        "log_quiet_seconds": 10.0,
+        "log_deadline_seconds": 900.0,
+        "task_grace_seconds": 30.0,
+        "silence_seconds": 300.0,
+        "claim_seconds": 60.0,
+        "sweep_seconds": 30.0,
+        "sweep_per_second": 5.0,
+        "link_seconds": 604_800,
+        "prices": {},
+        "secret_patterns": (),
+        "health_port": 0,
+        "metrics": "off",
+        "stack": "jobferry",
+        "retention_days": 90,
+    }
+
+
+# The last value that may be given, and the first that may not, at either end.
+LIMITS: dict[str, tuple[list[str], list[str]]] = {
+    "LOG_BUCKET": (["abc", "a" * 63], ["ab", "a" * 64]),
+    "JOBS_TABLE": (["abc", "a" * 255], ["ab", "a" * 256]),
+    "CATALOG": (["c"], [""]),
+    "TASK_FAMILY_PREFIX": (["a", "a" * 128], ["", "a" * 129, "a.b"]),
+    "VISIBILITY_SECONDS": (["2", "43200"], ["1", "43201"]),
+    "POLL_SECONDS": (["0", "20"], ["-1", "21"]),
+    "REQUEST_SLOTS": (["1", "1000"], ["0", "1001"]),
+    "EVENT_SLOTS": (["1", "5000"], ["0", "5001"]),
+    "START_EXECUTION_BUCKET": (["1"], ["0.9"]),
+    "START_EXECUTION_REFILL": (["0.1"], ["0"]),
+    "GET_LOG_EVENTS_PER_SECOND": (["0.1"], ["0"]),
+    "LOG_QUIET_SECONDS": (["0"], ["-0.1"]),
+    "TASK_GRACE_SECONDS": (["0"], ["-0.1"]),
+    "SILENCE_SECONDS": (["1"], ["0.9"]),
+    "CLAIM_SECONDS": (["0.1"], ["0"]),
+    "SWEEP_SECONDS": (["0.1"], ["0"]),
+    "SWEEP_PER_SECOND": (["0.1"], ["0"]),
+    "LINK_SECONDS": (["60", "604800"], ["59", "604801"]),
+    "HEALTH_PORT": (["0", "65535"], ["-1", "65536"]),
+    "METRICS": (["off", "emf"], ["on"]),
+    "STACK": (["s", "s" * 128], ["", "s" * 129]),
+    "RETENTION_DAYS": (["1"], ["0"]),
+}
+
+
+@pytest.mark.parametrize(("name", "limits"), LIMITS.items(), ids=LIMITS)
+def test_a_limit_is_where_it_is(
+    surroundings: pytest.MonkeyPatch, name: str, limits: tuple[list[str], list[str]]
+) -> None:
+    """Up to it a value works, beyond it the setting is named."""
+    taken, refused = limits
+    for value in taken:
+        surroundings.setenv(ENVIRONMENT_PREFIX + name, value)
+        assert str(getattr(read_settings(), name.lower())).removesuffix(".0") == value
+    for value in refused:
+        surroundings.setenv(ENVIRONMENT_PREFIX + name, value)
+        assert complaint().startswith(f"JOBFERRY_{name} cannot be used: ")
+
+
+TOGETHER: dict[str, tuple[dict[str, str], str | None]] = {
+    "the shortest drain": ({"DRAIN_SECONDS": "1", "POLL_SECONDS": "0"}, None),
+    "no drain": ({"DRAIN_SECONDS": "0", "POLL_SECONDS": "0"}, "JOBFERRY_DRAIN_SECONDS cannot be used"),
+    "a drain just before the stop": ({"DRAIN_SECONDS": "29"}, None),
+    "a drain at the stop": ({"DRAIN_SECONDS": "30"}, "JOBFERRY_DRAIN_SECONDS (30) must be less"),
+    "a poll just before the drain": ({"DRAIN_SECONDS": "21"}, None),
+    "a poll at the drain": ({"DRAIN_SECONDS": "20"}, "JOBFERRY_POLL_SECONDS (20) must be less"),
+    "the longest stop": ({"STOP_TIMEOUT_SECONDS": "120", "DRAIN_SECONDS": "119"}, None),
+    "a stop of one second": (
+        {"STOP_TIMEOUT_SECONDS": "1", "DRAIN_SECONDS": "1", "POLL_SECONDS": "0"},
+        "JOBFERRY_DRAIN_SECONDS (1) must be less",
+    ),
+    "no stop": ({"STOP_TIMEOUT_SECONDS": "0"}, "JOBFERRY_STOP_TIMEOUT_SECONDS cannot be used"),
+    "the shortest deadline": ({"LOG_DEADLINE_SECONDS": "1", "LOG_QUIET_SECONDS": "0.5"}, None),
+    "no deadline": ({"LOG_DEADLINE_SECONDS": "0.9"}, "JOBFERRY_LOG_DEADLINE_SECONDS cannot be used"),
+    "a quiet just before the deadline": ({"LOG_QUIET_SECONDS": "899.9"}, None),
+    "a quiet at the deadline": ({"LOG_QUIET_SECONDS": "900"}, "JOBFERRY_LOG_QUIET_SECONDS (900) must be less"),
+}
+
+
+@pytest.mark.parametrize(("given", "why"), TOGETHER.values(), ids=TOGETHER)
+def test_settings_that_depend_on_each_other(
+    surroundings: pytest.MonkeyPatch, given: dict[str, str], why: str | None
+) -> None:
+    """To the last second."""
+    for name, value in given.items():
+        surroundings.setenv(ENVIRONMENT_PREFIX + name, value)
+    if why is None:
+        read_settings()
+    else:
+        assert complaint().startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REQUEST_QUEUE_URL", "ftp://sqs/requests"),
+        ("EVENT_QUEUE_URL", "sqs/https://events"),
+        ("STATE_MACHINE_ARN", "arn:aws:states:eu-central-1"),
+        ("TOPIC_ARN", "arn:aws:sqs:eu-central-1:123456789012:jobferry"),
+    ],
+)
+def test_a_setting_of_another_shape_is_shown_what_it_should_look_like(
+    surroundings: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """By its own example, and what it is after it."""
+    surroundings.setenv(ENVIRONMENT_PREFIX + name, value)
+    field = Settings.model_fields[name.lower()]
+    [example] = field.examples or []
+    assert complaint() == (
+        f"JOBFERRY_{name} cannot be used: it does not look like {example}. It is: {field.description}"
+    )
+
+
+def test_a_prefix_of_families_is_shown_its_example(surroundings: pytest.MonkeyPatch) -> None:
+    """The one that is the default."""
+    surroundings.setenv("JOBFERRY_TASK_FAMILY_PREFIX", "a b")
+    assert complaint().startswith("JOBFERRY_TASK_FAMILY_PREFIX cannot be used: it does not look like jobferry. It is: ")
+
+
+@pytest.mark.parametrize(
+    ("prices", "named"),
+    [
+        ('{"FARGATE": {"vcpu_hour": -0.01, "gb_hour": 0}}', "JOBFERRY_PRICES_FARGATE_VCPU_HOUR"),
+        ('{"FARGATE": {"vcpu_hour": 0, "gb_hour": -0.01}}', "JOBFERRY_PRICES_FARGATE_GB_HOUR"),
+    ],
+)
+def test_a_price_is_not_negative(surroundings: pytest.MonkeyPatch, prices: str, named: str) -> None:
+    """Nothing may cost nothing."""
+    surroundings.setenv("JOBFERRY_PRICES", '{"FARGATE": {"vcpu_hour": 0, "gb_hour": 0}}')
+    assert read_settings().prices["FARGATE"].vcpu_hour == 0
+    surroundings.setenv("JOBFERRY_PRICES", prices)
+    assert complaint().startswith(f"{named} cannot be used: ")

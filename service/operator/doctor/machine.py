@@ -22,7 +22,7 @@ def state_machine(deployment: Deployment) -> Iterator[Problem]:
         yield Problem(f"it is {answer['status']}", "Deploy a new one: this one is being deleted.")
     if answer["type"] != "STANDARD":
         yield Problem(f"it is of type {answer['type']}, which sends no events", "Make it STANDARD.")
-    shipped = json.loads((SHIPPED / "state_machine.asl.json").read_text(encoding="utf-8"))
+    shipped = json.loads((SHIPPED / "state_machine.asl.json").read_bytes())
     if differs := next(differences(shipped, deployment.definition), None):
         yield Problem(f"its definition is not this version's: {differs} differs", DEPLOY)
 
