@@ -764,7 +764,7 @@ def _aws_says(at: str) -> Deployment:
 )
 def test_a_clock_is_judged_by_thirty_seconds(seconds: float, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     """Thirty are borne; how many it is, and in which direction, is said."""
-    monkeypatch.setattr(caller.time, "time", lambda: seconds)
+    monkeypatch.setattr("service.operator.doctor.caller.time.time", lambda: seconds)
     assert_said(caller.clock(_aws_says("Thu, 01 Jan 1970 00:16:40 GMT")), said)
 
 

@@ -31,7 +31,8 @@ class ScriptedAws:
         core.register_component("data_loader", _LOADER)
         self.session = boto3.Session("key", "secret", botocore_session=core, region_name=region)
         self.session.events.register("provide-client-params.*.*", self._called)
-        self.session.events.register("before-call.*.*", self._answered)
+        answered: Any = self._answered  # The stubs do not know that botocore takes what is answered for AWS's answer.
+        self.session.events.register("before-call.*.*", answered)
 
     def _called(self, params: Json, model: OperationModel, **_: object) -> None:
         self.calls.append((_name(model), dict(params)))

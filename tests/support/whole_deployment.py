@@ -357,7 +357,7 @@ def quota(vcpus: float) -> Answer:
 def whole() -> dict[str, Answer]:
     """Every answer of a deployment with which nothing is wrong."""
     blocked = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
-    encryption = {"ServerSideEncryptionConfiguration": {"Rules": []}}
+    encryption: Json = {"ServerSideEncryptionConfiguration": {"Rules": []}}
     ttl = {"TimeToLiveDescription": {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}}
     return {
         "cloudformation.DescribeStacks": stack({"Catalog": CATALOG_URI}, OUTPUTS),
