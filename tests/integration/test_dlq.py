@@ -170,8 +170,43 @@ def test_all_are_sent_back(queues: Queues, typed: Typed) -> None:
 def test_one_is_dropped(queues: Queues, typed: Typed) -> None:
     """For good, and sent nowhere."""
     message_id = queues.put("requests-dead", "one")
-    assert typed("drop", message_id) == (0, f"{message_id} was deleted.\n")
+    assert typed("drop", message_id, "--yes") == (0, f"{message_id} was deleted.\n")
     assert (queues.bodies(queues.requests), typed("list")[1]) == ([], "0 dead letters.\n")
+
+
+ANSWERS = {"y": True, "YES ": True, "n": False, "": False, "yesterday": False, None: False}
+
+
+@pytest.mark.parametrize(("answer", "drops"), ANSWERS.items())
+def test_one_is_dropped_only_for_a_yes(
+    answer: str | None, drops: bool, queues: Queues, typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is asked sees the message; None stands for an end of input. There is no other copy of it."""
+    asked: list[str] = []
+
+    def put(question: str) -> str:
+        asked.append(question)
+        if answer is None:
+            raise EOFError
+        return answer
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", put)
+    message_id = queues.put("requests-dead", "the body")
+    expected = (0, f"{message_id} was deleted.\n") if drops else (1, "It stays.\n")
+    assert typed("drop", message_id) == expected
+    assert asked == ["the body\nDelete it for good? [y/N] "]
+    assert typed("list")[1].endswith("0 dead letters.\n" if drops else "1 dead letter.\n")
+
+
+def test_nothing_is_dropped_where_nobody_can_be_asked(
+    queues: Queues, typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a script, which must say that it means it."""
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False)
+    message_id = queues.put("requests-dead", "one")
+    assert typed("drop", message_id) == (2, "Nobody can be asked here: say --yes to delete it for good.\n")
+    assert typed("list")[1].endswith("1 dead letter.\n")
 
 
 @pytest.mark.parametrize("action", ["show", "replay", "drop"])

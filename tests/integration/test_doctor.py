@@ -664,7 +664,23 @@ IMAGES: dict[str, tuple[Json, Changed, Said]] = {
         [("a callback image reports back, and it has no task role", "Give it one. See deploy/IMAGES.md.")],
     ),
     "of a callback with a role": ({**ONE, "integration": "callback"}, {}, []),
-    "without any role": (ONE, described(taskRoleArn=None, executionRoleArn=None), []),
+    "without a role to work with": (ONE, described(taskRoleArn=None), []),
+    "of Fargate without a role to start with": (
+        ONE,
+        described(executionRoleArn=None),
+        [("Fargate needs an execution role", "TaskExecutionRoleArn. See deploy/IMAGES.md.")],
+    ),
+    "of EC2 without a role to start with": ({**ONE, "launch_type": "EC2"}, described(executionRoleArn=None), []),
+    "of EC2 with secrets and no role to read them": (
+        {**ONE, "launch_type": "EC2"},
+        described({"secrets": [{"name": "KEY", "valueFrom": "arn"}]}, executionRoleArn=None),
+        [("it takes secrets, and it has no execution role", "Give it one. See deploy/IMAGES.md.")],
+    ),
+    "of EC2 with secrets and a role": (
+        {**ONE, "launch_type": "EC2"},
+        described({"secrets": [{"name": "KEY", "valueFrom": "arn"}]}),
+        [],
+    ),
     "not to be run": (ONE, given.statements(given.PASS), [MAY_NOT_RUN]),
     "to be run by an attached policy": (ONE, given.statements(given.PASS, attached=given.RUN), []),
     "denied by an attached policy": (

@@ -24,6 +24,7 @@ RULE_ARN = f"arn:aws:events:{REGION}:{ACCOUNT}:rule"
 PLANNER_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:jobferry-planner"
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role"
 SUBSCRIPTION_ARN = f"{TOPIC_ARN}:0123"
+STACK_ARN = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/jobferry/0123"
 TABLE = "jobferry-jobs"
 FORTNIGHT = "1209600"
 FAMILY = "jobferry-one"
@@ -253,6 +254,7 @@ def stack(parameters: Mapping[str, str], outputs: Mapping[str, str]) -> Answer:
         "Stacks": [
             {
                 "StackName": "jobferry",
+                "StackId": STACK_ARN,
                 "CreationTime": datetime(2026, 1, 1, tzinfo=UTC),
                 "StackStatus": "CREATE_COMPLETE",
                 "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],

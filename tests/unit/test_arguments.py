@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from service.operator import cli, dlq
-from service.operator.arguments import parse
+from service.operator.arguments import command_line
 from service.operator.doctor import command as doctor
 from service.settings import SettingsError
 
@@ -18,8 +18,16 @@ TYPED: dict[str, dict[str, Any]] = {
     "worker": {"command": "worker"},
     "health": {"command": "health", "port": 8080},
     "health --port 0": {"command": "health", "port": 0},
-    "local": {"command": "local", "port": 4566},
-    "local --port 65535": {"command": "local", "port": 65_535},
+    "": {"command": None},
+    "--version": {"command": None, "version": True},
+    "local": {"command": "local", "port": 4566, "quotas": None, "quota": []},
+    "local --port 65535": {"command": "local", "port": 65_535, "quotas": None, "quota": []},
+    "local --quotas default --quota vcpus=6 --quota run-task=20,100": {
+        "command": "local",
+        "port": 4566,
+        "quotas": "default",
+        "quota": ["vcpus=6", "run-task=20,100"],
+    },
     "demo": {"command": "demo", "json": False},
     "demo --json": {"command": "demo", "json": True},
     "doctor": {"command": "doctor", **LOOKS},
@@ -29,7 +37,8 @@ TYPED: dict[str, dict[str, Any]] = {
     "dlq list": {"command": "dlq", "action": "list", "stack": None},
     "dlq list --stack s": {"command": "dlq", "action": "list", "stack": "s"},
     "dlq show 1": {"command": "dlq", "action": "show", "stack": None, "message_id": "1"},
-    "dlq drop 1 --stack s": {"command": "dlq", "action": "drop", "stack": "s", "message_id": "1"},
+    "dlq drop 1 --stack s": {"command": "dlq", "action": "drop", "stack": "s", "message_id": "1", "yes": False},
+    "dlq drop 1 --yes": {"command": "dlq", "action": "drop", "stack": None, "message_id": "1", "yes": True},
     "dlq replay": {"command": "dlq", "action": "replay", "stack": None, "message_id": None, "all": False},
     "dlq replay 1": {"command": "dlq", "action": "replay", "stack": None, "message_id": "1", "all": False},
     "dlq replay --all": {"command": "dlq", "action": "replay", "stack": None, "message_id": None, "all": True},
@@ -45,17 +54,28 @@ def _no_port(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("typed", "understood"), TYPED.items(), ids=TYPED)
 def test_what_is_typed_is_understood(typed: str, understood: dict[str, Any]) -> None:
     """Verb, action and options, with their defaults."""
-    assert vars(parse(typed.split())) == understood
+    assert vars(command_line().parse_args(typed.split())) == {"version": False, **understood}
 
 
-REFUSED = ("", "fly", "catalog", "dlq", "dlq show", "dlq drop", "dlq list 1", "dlq show 1 --all", "demo --port 1")
+REFUSED = (
+    "fly",
+    "local --quotas other",
+    "dlq replay 1 --yes",
+    "catalog",
+    "dlq",
+    "dlq show",
+    "dlq drop",
+    "dlq list 1",
+    "dlq show 1 --all",
+    "demo --port 1",
+)
 
 
 @pytest.mark.parametrize("typed", [*REFUSED, "local --port 65536", "local --port -1", "local --port x"])
 def test_what_cannot_be_meant_is_refused(typed: str, capsys: pytest.CaptureFixture[str]) -> None:
     """With status 2, before anything is done; a message must be named to be shown or dropped."""
     with pytest.raises(SystemExit) as ended:
-        parse(typed.split())
+        command_line().parse_args(typed.split())
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("usage: jobferry")
 
@@ -63,13 +83,14 @@ def test_what_cannot_be_meant_is_refused(typed: str, capsys: pytest.CaptureFixtu
 def test_health_asks_at_the_workers_own_port(monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that the worker's variable names."""
     monkeypatch.setenv("JOBFERRY_HEALTH_PORT", "8123")
-    assert parse(["health"]).port == 8123
+    assert command_line().parse_args(["health"]).port == 8123
 
 
 RUNS: dict[str, tuple[str, str, object]] = {
     "worker": ("workers.__main__", "main", ()),
-    "health --port 81": ("workers.probe", "ask", 81),
-    "local --port 82": ("deploy.local.serve", "serve", 82),
+    "health --port 81": ("workers.probe", "ask", (81,)),
+    "local --port 82": ("deploy.local.serve", "serve", (82, None, [])),
+    "local --quotas default --quota vcpus=6": ("deploy.local.serve", "serve", (4566, "default", ["vcpus=6"])),
     "demo": ("deploy.local.demo.demo", "demo", {"as_json": False}),
     "demo --json": ("deploy.local.demo.demo", "demo", {"as_json": True}),
 }
@@ -82,7 +103,7 @@ def test_a_verb_does_its_own_work(typed: str, runs: tuple[str, str, object], mon
     called: list[object] = []
 
     def work(*given: object, **named: object) -> int:
-        called.append(named or (given[0] if given else ()))
+        called.append(named or given)
         return 7
 
     stand_in = ModuleType(module)
