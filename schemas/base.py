@@ -83,4 +83,4 @@ class Contract(BaseModel):
 class FromAws(BaseModel):
     """A shape that AWS sends: it may grow fields at any time, so unknown ones are ignored."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)

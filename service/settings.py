@@ -37,7 +37,7 @@ class SettingsError(JobferryError):
 class Settings(BaseSettings):
     """What the worker must know. AWS's own variables (region, credentials, endpoint) are AWS's own business."""
 
-    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="ignore", allow_inf_nan=False)
+    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, frozen=True, allow_inf_nan=False)
 
     request_queue_url: str = Field(
         pattern=r"^https?://", examples=[f"{_A_QUEUE}/requests"], description="SQS queue of job requests."
