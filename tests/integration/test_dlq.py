@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from service.aws.failures import Failures
 from service.aws.queue import REPLAY, TRACE_HEADER
-from service.aws.replays import original_id_in, replay_item, replay_key
+from service.aws.replays import original_id_in, replay_key
 from service.operator import cli, dlq
 from service.operator.dead_letters import DeadLetters
 from tests.support import whole_deployment as given
@@ -59,10 +59,6 @@ class Queues:
     def bodies(self, url: str) -> list[str]:
         """What can be received there now."""
         return sorted(item["Body"] for item in self._received(url))
-
-    def tokens(self, url: str) -> list[str]:
-        """The tokens of the replays that can be received there now."""
-        return [item["MessageAttributes"][REPLAY]["StringValue"] for item in self._received(url)]
 
     def _received(self, url: str) -> list[Any]:
         answer = self.sqs.receive_message(
@@ -146,19 +142,6 @@ def test_one_is_sent_back(queues: Queues, typed: Typed) -> None:
     assert typed("replay", message_id) == (0, f"{message_id} was sent back to {queues.events}.\n")
     assert (queues.bodies(queues.events), queues.bodies(queues.requests)) == (["one"], [])
     assert typed("list")[1].endswith("1 dead letter.\n")
-
-
-async def test_one_that_failed_again_is_found_by_its_first_id(queues: Queues, typed: Typed, connect: Connect) -> None:
-    """And keeps it when it is sent back once more."""
-    table, token = await connect("dynamodb"), "0" * 32
-    await table.put_item(TableName=queues.name, Item=replay_item(token, "the-first", 1_700_000_000.0))
-    attribute = {REPLAY: {"DataType": "String", "StringValue": token}}
-    message_id = queues.put("requests-dead", "one", MessageAttributes=attribute)
-    assert typed("replay", "the-first") == (0, f"{message_id} was sent back to {queues.requests}.\n")
-    [again] = queues.tokens(queues.requests)
-    assert again != token
-    answer = await table.get_item(TableName=queues.name, Key=replay_key(again))
-    assert original_id_in(answer["Item"]) == "the-first"
 
 
 def test_all_are_sent_back(queues: Queues, typed: Typed) -> None:
@@ -325,28 +308,25 @@ def test_a_letter_that_is_gone_meanwhile_needs_no_release() -> None:
 
 
 def test_a_replay_carries_everything_on_and_then_deletes() -> None:
-    """Every attribute of either kind, the trace, the first id; deleted only after it was sent."""
+    """Every attribute of either kind, the trace; noted before it is sent, deleted only after."""
     aws, letters = scripted()
     letter = letters.find("m")
     assert letter is not None
     aws.calls.clear()
     letters.replay(letter)
-    written, *rest = aws.calls
-    assert written[0] == "dynamodb.PutItem"
-    token = written[1]["Item"]["job_id"]["S"].removeprefix("replay:")
-    assert original_id_in(written[1]["Item"]) == "m"
-    assert rest == [
-        (
-            "sqs.SendMessage",
-            {
-                "QueueUrl": given.REQUESTS,
-                "MessageBody": "{}",
-                "MessageAttributes": {**ATTRIBUTES, REPLAY: {"DataType": "String", "StringValue": token}},
-                "MessageSystemAttributes": {TRACE_HEADER: {"DataType": "String", "StringValue": "Root=1"}},
-            },
-        ),
-        ("sqs.DeleteMessage", {"QueueUrl": f"{given.SQS}/requests-dead", "ReceiptHandle": "r"}),
-    ]
+    assert [name for name, _ in aws.calls] == ["dynamodb.PutItem", "sqs.SendMessage", "sqs.DeleteMessage"]
+    (_, noted), (_, sent), (_, deleted) = aws.calls
+    token = sent["MessageAttributes"][REPLAY]["StringValue"]
+    assert (noted["TableName"], len(token)) == (given.TABLE, 32)
+    assert noted["Item"].items() >= replay_key(token).items()
+    assert original_id_in(noted["Item"]) == "m"
+    assert sent == {
+        "QueueUrl": given.REQUESTS,
+        "MessageBody": "{}",
+        "MessageAttributes": {**ATTRIBUTES, REPLAY: {"DataType": "String", "StringValue": token}},
+        "MessageSystemAttributes": {TRACE_HEADER: {"DataType": "String", "StringValue": "Root=1"}},
+    }
+    assert deleted == {"QueueUrl": f"{given.SQS}/requests-dead", "ReceiptHandle": "r"}
 
 
 def test_a_letter_without_a_trace_gets_none() -> None:

@@ -241,7 +241,7 @@ LIMITS: dict[str, tuple[list[str], list[str]]] = {
     "HEALTH_PORT": (["0", "65535"], ["-1", "65536"]),
     "METRICS": (["off", "emf"], ["on"]),
     "STACK": (["s", "s" * 128], ["", "s" * 129]),
-    "RETENTION_DAYS": (["1"], ["0"]),
+    "RETENTION_DAYS": (["14"], ["13"]),
 }
 
 
