@@ -114,7 +114,8 @@ def test_an_attempt_before_a_redrive_stays_of_before() -> None:
     machine = Machine([stage()])
     running = first_plan(machine)
     ended = ok()
-    told = {**(ended.result or {}), "redrive": 0}
+    given = [{"Name": "main", "Environment": [{"Name": "JOBFERRY_REDRIVE", "Value": "0"}]}]
+    told = {**(ended.result or {}), "Overrides": {"ContainerOverrides": given}}
     assert redrives(machine.redrive_stage(running, replace(ended, result=told))) == [(0, 1, 1)]
 
 

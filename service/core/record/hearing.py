@@ -249,7 +249,7 @@ def hear_task(detail: TaskDetail) -> TaskChanged | Ignored:
         arn=detail.taskArn,
         version=detail.version,
         last_status=detail.lastStatus,
-        redrive=_number(told.get(REDRIVE_VARIABLE)),
+        redrive=_redrive_of(told),
         stage=_number(told.get("JOBFERRY_STAGE")),
         attempt=_number(told.get("JOBFERRY_ATTEMPT")),
         task_definition_arn=detail.taskDefinitionArn,
@@ -289,6 +289,10 @@ def _environment(detail: TaskDetail) -> dict[str, str]:
     overrides = detail.overrides.containerOverrides if detail.overrides else ()
     pairs = [pair for override in overrides for pair in override.environment]
     return {pair.name: pair.value for pair in pairs if pair.name and pair.value and pair.name.startswith("JOBFERRY_")}
+
+
+def _redrive_of(told: Mapping[str, str]) -> int | None:
+    return _number(told.get(REDRIVE_VARIABLE))
 
 
 def _number(text: str | None) -> int | None:

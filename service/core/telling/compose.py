@@ -116,12 +116,16 @@ def _of_job(record: Record, request: Requested, links: Links) -> JobNotification
         ended_at=iso(execution.stopped_at),
         duration_seconds=_between(request.submitted_at, execution.stopped_at),
         observed_via=execution.observed_via,
-        earlier_outcomes=tuple(_earlier(record, count) for count in record.untold_redrives),
+        earlier_outcomes=_earlier_outcomes(record),
         failure=None if status == "SUCCEEDED" else failure_card(record, execution, stages),
         stages=tuple(_stage_report(record, request, story, links) for story in stages),
         left_out=(_NO_ROOM,) if record.is_overfull else (),
         text="",
     )
+
+
+def _earlier_outcomes(record: Record) -> tuple[EarlierOutcome, ...]:
+    return tuple(_earlier(record, count) for count in record.untold_redrives)
 
 
 def _earlier(record: Record, redrive_count: int) -> EarlierOutcome:
