@@ -316,10 +316,6 @@ def _nothing_before(record: Record) -> tuple[EarlierOutcome, ...]:
     return ()
 
 
-def _stops_nothing_of_before(job: Record, task: TaskChanged, at: owed.Moment) -> bool:
-    return False
-
-
 async def _lists_no_redrives(self: redrives.Redrives) -> int:
     return 0
 
@@ -353,7 +349,6 @@ MUTANTS = (
     _mutant("claims for a moment only", (3,), (Record, "new_claim", _claims_for_a_moment)),
     _mutant("announces a redrive under the first id", (3, 4, 9), (announce, "notification_id", _counts_no_redrives)),
     _mutant("matches attempts without their redrive", (3, 6, 9), (hearing, "_redrive_of", _says_no_redrive)),
-    _mutant("lets tasks of an older redrive run on", (4,), (owed, "_is_outlived", _stops_nothing_of_before)),
     _mutant("never lists redrives", (4,), (redrives.Redrives, "look", _lists_no_redrives)),
     _mutant("tells nobody of an outcome that was redriven", (3,), (announce, "_earlier_outcomes", _nothing_before)),
     _mutant("never sweeps", (4,), (sweeper.Sweeper, "run", _never_sweeps)),

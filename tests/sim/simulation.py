@@ -47,8 +47,8 @@ MAX_RECEIVES = 50
 # After the faults have stopped and the last execution has ended, all must be said and done within this time.
 QUIESCENCE_SECONDS = 3600.0
 _LOOK_SECONDS = 10.0
-# The grace time, a sweep at an interval of 60 s, and what is under way by then.
-_OUTLIVED_SECONDS = 30 + 60 + 30
+# The grace time, and what is under way by then: the event of the task that takes over is heard within seconds.
+_OUTLIVED_SECONDS = 30 + 15
 # Nothing may happen any more for this long, once all is said and done.
 _REST_SECONDS = 70.0
 _CALM_WITHIN_SECONDS = (150, 300, 900)

@@ -13,7 +13,7 @@ RecordKind = Literal["job", "rejected", "failed", "replay", "turn"]
 
 @dataclass(frozen=True, slots=True)
 class RecordKey:
-    """What an item is kept under: a job's id, the id of a message rejected or failed, a replay's token, a turn's name."""
+    """What an item is kept under: an id of a job or of a message, a replay's token, a turn's name."""
 
     kind: RecordKind
     id: str
