@@ -95,6 +95,8 @@ class ExecutionDetail(FromAws):
     output: Text = None
     outputDetails: Annotated[PayloadDetails | None, BeforeValidator(_object_or_none)] = None
     redriveCount: Count = 0
+    # Text by the documentation, a number by AWS's own .NET model [aws-lambda-dotnet PR 2544].
+    redriveDate: EpochSeconds = None
     error: Text = None
     cause: Text = None
 
@@ -160,6 +162,7 @@ class WaitDetail(FromAws):
 
     executionArn: WellFormed
     at: EpochSeconds = None
+    redrive_count: Count = 0
     wait_seconds: Count = 0
     stage: Count = 0
     attempt: Count = 0

@@ -86,9 +86,10 @@ class Durations(Told):
 
 
 class AttemptReport(Told):
-    """One attempt of one stage."""
+    """One attempt of one stage. A redrive may count attempts from where it goes on, so the two tell them apart."""
 
     attempt: int
+    redrive: int = Field(default=0, description="The redrive that it was made in; 0 for none.")
     passed: bool
     task_arn: str | None = None
     exit_code: int | None = Field(default=None, description="Of the job's own container.")
@@ -134,6 +135,17 @@ class FailureCard(Told):
     retryable: bool = Field(description="Whether sending the same job again may help.")
 
 
+class EarlierOutcome(Told):
+    """How the job had ended before somebody redrove it, which was not announced by itself."""
+
+    redrive_count: int
+    status: Literal["FAILED", "TIMED_OUT", "ABORTED"] | None = Field(
+        description="Null where Step Functions no longer knows."
+    )
+    ended_at: Moment | None = None
+    error: str | None = None
+
+
 class Cost(Told):
     """What the job's tasks held, and what that comes to by the prices in Jobferry's settings."""
 
@@ -171,6 +183,11 @@ class JobNotification(Told):
     observed_via: Literal["event", "sweep", "request"] = Field(description="How we learned of this outcome.")
     failure: FailureCard | None = None
     rejection: Rejection | None = None
+    earlier_outcomes: tuple[EarlierOutcome, ...] = Field(
+        default=(),
+        description="Outcomes that the job was redriven from before they were announced, oldest first: each outcome is "
+        "told of once, by itself or here.",
+    )
     stages: tuple[StageReport, ...] = ()
     cost: Cost | None = None
     left_out: tuple[str, ...] = Field(default=(), description="What was left out to keep within SNS's size, in order.")

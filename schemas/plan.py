@@ -106,9 +106,18 @@ class NextStage(Passed):
     capacity_provider_strategy: tuple[dict[str, Any], ...]
     group: str
     command: tuple[str, ...]
-    environment: tuple[dict[str, str], ...]
+    environment: tuple[dict[str, str], ...] = Field(
+        description="For executions that began under a state machine which did not tell of redrives, as the next."
+    )
     environment_before_token: str
-    environment_after_token: str
+    environment_before_redrive: str = Field(
+        default="",
+        description="The environment, a JSON list as text, up to where the state machine puts the redrive count.",
+    )
+    environment_after_redrive: str = Field(
+        default="", description="From there to the end, or to where the task token belongs."
+    )
+    environment_after_token: str = Field(description="From there to the end; empty where there is no token.")
     cpu: str
     memory: str
     timeout_seconds: int
@@ -118,8 +127,12 @@ class NextStage(Passed):
 
 
 class Attempt(Passed):
-    """How one attempt of one stage ended, small enough to be carried a few hundred times."""
+    """How one attempt of one stage ended, small enough to be carried a few hundred times.
 
+    A state that is redriven runs with the same input, so stage and attempt repeat: the redrive tells them apart.
+    """
+
+    redrive: int = 0
     stage: int
     attempt: int
     passed: bool
@@ -132,6 +145,11 @@ class Attempt(Passed):
     waited: Literal[True] | None = Field(
         default=None, description="For want of capacity: another attempt followed, and none of the retries paid for it."
     )
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """Which attempt it is: redrive, stage, attempt."""
+        return self.redrive, self.stage, self.attempt
 
 
 def _readable_attempts(value: object) -> list[Attempt]:

@@ -54,7 +54,8 @@ class JobProgress(Told):
     schema_version: Literal["1"] = "1"
     id: str = Field(
         description="<job id>:<redriveCount>:STARTED, <job id>:STAGE_FINISHED:<stage>:<attempt>, "
-        "<job id>:RETRYING:<stage>:<attempt> or <job id>:WAITING:<stage>:<attempt>; every copy bears the same id."
+        "<job id>:RETRYING:<stage>:<attempt> or <job id>:WAITING:<stage>:<attempt>, with <redriveCount>: after the job "
+        "id for what a redrive ran; every copy bears the same id."
     )
     status: ProgressStatus
     job_id: str
@@ -63,7 +64,7 @@ class JobProgress(Told):
     user: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     trace: Trace | None = Field(default=None, description="The trace that the request came with, to be gone on with.")
-    redrive_count: int = 0
+    redrive_count: int = Field(default=0, description="Of a stage's step: the redrive that its attempt was made in.")
     execution_arn: str
     execution_console_url: str | None = None
     submitted_at: Moment | None = None

@@ -24,6 +24,7 @@ from service.core.policy.actions import (
     Action,
     Announce,
     ArchiveLog,
+    AskEarlierEnds,
     AskExecution,
     AskHistory,
     AskTask,
@@ -37,7 +38,14 @@ from service.core.policy.actions import (
 from service.core.policy.owed import announcing
 from service.core.policy.steps import Step, untold
 from service.core.record.facts import Announced, ExecutionChanged, Fact, LogArchived, Overfull, ProgressTold
-from service.core.record.hearing import Ignored, forgotten_task, hear_execution, hear_task, never_started
+from service.core.record.hearing import (
+    Ignored,
+    forgotten_task,
+    hear_earlier_ends,
+    hear_execution,
+    hear_task,
+    never_started,
+)
 from service.core.record.record import Record
 from service.core.redaction import Redaction
 from service.core.telling.compose import Links, compose, iso, linked_objects
@@ -87,6 +95,9 @@ class Performer:
                 return await self._ask_task(job_id, arn, job)
             case AskHistory(job_id=job_id):
                 return await self._ask_history(job_id, job)
+            case AskEarlierEnds(job_id=job_id):
+                ends = hear_earlier_ends(job_id, await self.executions.history(job_id))
+                return tuple(ended for ended in ends if ended.redrive_count in job.untold_redrives)
             case StopTask(task_arn=arn):
                 return await self._stop(arn)
             case Claim(what=what):

@@ -27,6 +27,7 @@ from service.aws.starts import Starts
 from service.aws.tasks import Tasks
 from service.aws.throttles import on_throttle
 from service.aws.topic import Topic, let_traces_through
+from service.aws.turns import Turns
 from service.catalog_source import read_catalog
 from service.clock import Clock, new_work
 from service.core.pace import Bucket
@@ -56,6 +57,8 @@ class Runtime:
     objects: Objects
     failures: Failures
     starts: Starts
+    executions: Executions
+    turns: Turns
     settling: Settling
     metrics: Meter
 
@@ -110,7 +113,10 @@ async def wire(
         now=now,
     )
     starts = Starts(Bucket.full(settings.start_execution_bucket, settings.start_execution_refill))
-    performer = await _performer(settings, client, objects, region, starts, now, metrics)
+    states = await client("stepfunctions")
+    on_throttle(states, starts.throttled, ".sfn.StartExecution")
+    executions = Executions(states, settings.state_machine_arn, starts)
+    performer = await _performer(settings, client, objects, region, executions, now, metrics)
     patience = Patience(settings.task_grace_seconds, settings.log_deadline_seconds)
     return Runtime(
         settings=settings,
@@ -121,6 +127,8 @@ async def wire(
         objects=objects,
         failures=Failures(table.client, table.name, now),
         starts=starts,
+        executions=executions,
+        turns=Turns(table.client, table.name, now),
         settling=Settling(table, performer, patience, now, name_work),
         metrics=metrics,
     )
@@ -131,17 +139,15 @@ async def _performer(
     client: OpenClient,
     objects: Objects,
     region: str,
-    starts: Starts,
+    executions: Executions,
     now: Clock,
     metrics: Meter,
 ) -> Performer:
     tasks = Tasks(await client("ecs"))
-    states = await client("stepfunctions")
-    on_throttle(states, starts.throttled, ".sfn.StartExecution")
     reads = paced(settings.get_log_events_per_second)
     redaction = Redaction.of(settings.secret_patterns)
     return Performer(
-        executions=Executions(states, settings.state_machine_arn, starts),
+        executions=executions,
         tasks=tasks,
         archive=LogArchive(
             tasks=tasks,

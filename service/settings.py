@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     )
     sweep_seconds: float = Field(default=30, gt=0, description="Between two looks for silent jobs.")
     sweep_per_second: float = Field(default=5, gt=0, description="DescribeExecution refills 10-15 a second.")
+    redrives_seconds: float = Field(
+        default=300, gt=0, description="Between two looks for redrives that no event told of: one call for all jobs."
+    )
     link_seconds: int = Field(default=604_800, ge=60, le=604_800, description="Life of a log link, at most 7 days.")
     prices: dict[str, Price] = Field(
         default_factory=dict,

@@ -25,6 +25,7 @@ from workers.events import Events
 from workers.health import health_page
 from workers.liveness import Liveness
 from workers.protection import Protection
+from workers.redrives import Redrives
 from workers.reporting import metrics_reported
 from workers.requests import Requests
 from workers.single_flight import SingleFlight
@@ -107,6 +108,7 @@ class Worker:
             self._consumer("requests", self.runtime.requests, admit, settings.request_slots, self._starts_left),
             self._consumer("events", self.runtime.events, follow, settings.event_slots, _always_open),
             self._sweeper().run(),
+            self._redrives().run(),
             Protection(os.environ.get("ECS_AGENT_URI"), self.liveness, self.stopping).run(),
         )
 
@@ -140,6 +142,16 @@ class Worker:
                 await self.runtime.failures.note(message.message_id, queue, error)
 
         return note
+
+    def _redrives(self) -> Redrives:
+        return Redrives(
+            executions=self.runtime.executions,
+            table=self.runtime.table,
+            turns=self.runtime.turns,
+            every_seconds=self.runtime.settings.redrives_seconds,
+            stopping=self.stopping,
+            metrics=self.runtime.metrics,
+        )
 
     def _sweeper(self) -> Sweeper:
         settings = self.runtime.settings

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from schemas.arn import execution_arn
+from schemas.errors import JobferryError
 from schemas.events import ExecutionDetail
-from service.aws.errors import answered, aws_errors
+from service.aws.errors import AwsError, answered, aws_errors
 from service.aws.starts import Starts
 from service.core.record.hearing import submitted_task_arns
 
 if TYPE_CHECKING:
     from types_aiobotocore_stepfunctions import SFNClient
+    from types_aiobotocore_stepfunctions.type_defs import (
+        ExecutionListItemTypeDef,
+        HistoryEventTypeDef,
+        ListExecutionsOutputTypeDef,
+    )
+
+# The most that one call may give [botocore]. 20 of them are well within ListExecutions' bucket, and with the filter
+# hold the redrives of years.
+_A_PAGE = 1000
+_MOST_PAGES = 20
+
+
+class TooManyRedrivesError(JobferryError):
+    """More executions than can be looked through in one go did something since the last look for redrives."""
+
+
+def _moment_of(item: ExecutionListItemTypeDef) -> float:
+    """By when ListExecutions sorts."""
+    moments = [item.get("stopDate"), item.get("redriveDate"), item["startDate"]]
+    return max(moment.timestamp() for moment in moments if moment is not None)
 
 
 # Of StartExecution: the same name and input will be refused for ever [botocore, StartExecution]. A state machine that
@@ -58,20 +80,56 @@ class Executions:
 
     async def task_arns(self, job_id: str) -> tuple[str, ...]:
         """The ECS tasks that an execution started, by its history; none where there is no such execution."""
-        return tuple([arn for output in await self._submitted(job_id) for arn in submitted_task_arns(output)])
+        submitted = [event.get("taskSubmittedEventDetails", {}) for event in await self.history(job_id)]
+        return tuple([arn for details in submitted for arn in submitted_task_arns(details.get("output", ""))])
 
-    async def _submitted(self, job_id: str) -> list[str]:
-        """The answers of RunTask that an execution's history holds."""
-        found: list[str] = []
+    async def history(self, job_id: str) -> list[HistoryEventTypeDef]:
+        """All that happened in an execution, oldest first; nothing where there is no such execution."""
+        found: list[HistoryEventTypeDef] = []
         more: Any = {}
         with answered("ExecutionDoesNotExist"), aws_errors():
             while True:
                 page = await self.client.get_execution_history(executionArn=self.arn_of(job_id), **more)
-                found.extend(item.get("taskSubmittedEventDetails", {}).get("output", "") for item in page["events"])
+                found.extend(page["events"])
                 if "nextToken" not in page:
                     return found
                 more = {"nextToken": page["nextToken"]}
         return []
+
+    async def redriven(self, since: float) -> AsyncIterator[ExecutionDetail]:
+        """The executions that were redriven, as far as they did anything since then; the latest first.
+
+        "Results are sorted by time, with the most recent execution first. Running executions are sorted by their
+        startDate or redriveDate, and other executions are sorted by their stopDate." [botocore, ListExecutions]
+        """
+        more: Any = {"redriveFilter": "REDRIVEN"}
+        for _ in range(_MOST_PAGES):
+            page = await self._page_of_executions(more)
+            recent = [item for item in page["executions"] if _moment_of(item) >= since]
+            for item in recent:
+                if item.get("redriveCount", 0):
+                    yield ExecutionDetail.model_validate(item)
+            if "nextToken" not in page or not recent:
+                return
+            more = {**more, "nextToken": page["nextToken"]}
+        raise TooManyRedrivesError(f"{_MOST_PAGES} pages of {_A_PAGE} were not all")
+
+    async def _page_of_executions(self, more: Any) -> ListExecutionsOutputTypeDef:
+        """One page. A filter that is refused is left out, for this look.
+
+        "If you provide a state machine ARN in redriveFilter, the API returns a validation exception" [botocore] may
+        mean that the filter is for the children of a Map alone; elsewhere the same page says that it lists all redriven
+        executions of a state machine. Without it the list is longer, and ends at the same moment.
+        """
+        try:
+            with aws_errors():
+                return await self.client.list_executions(
+                    stateMachineArn=self.state_machine_arn, maxResults=_A_PAGE, **more
+                )
+        except AwsError as error:
+            if error.code != "ValidationException" or more.pop("redriveFilter", None) is None:
+                raise
+            return await self._page_of_executions(more)
 
     async def describe(self, job_id: str) -> ExecutionDetail | None:
         """How an execution is; None where there is none, or it is forgotten (90 days after its end)."""

@@ -200,9 +200,10 @@ class JobsTable:
             case Claimed():
                 # Whoever made it may die, and what the claim keeps from others is owed again when it expires.
                 return _IndexChange(due_at=_due(fact.at, fact.seconds))
-            case ExecutionChanged(redrive_count=count, ended=ended) if count:
+            case ExecutionChanged(redrive_count=count) if count:
                 # The announcement of what was redriven closed it, and the event of the redrive itself may be lost.
-                return _IndexChange(due_at=soon if ended else late, opens=True)
+                # Soon, since no task of before may outlive the redrive for long.
+                return _IndexChange(due_at=soon, opens=True)
             case LogArchived() | ProgressTold():
                 # It is no news of the job: the sweeper comes when it was to come, for an archived log by its claim.
                 return _IndexChange()

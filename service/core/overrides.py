@@ -9,12 +9,16 @@ from schemas.trace import Trace
 from service.core.log_layout import s3_uri, stage_prefix
 from service.core.tracing import LONGEST_TRACE
 
+# In a container's environment: by it a task tells which redrive it is of.
+REDRIVE_VARIABLE = "JOBFERRY_REDRIVE"
 # "A total of 8192 characters are allowed for overrides. This limit includes the JSON formatting characters of the
 # override structure." [botocore, RunTask]
 MAX_OVERRIDES_CHARACTERS = 8192
 _LONGEST_TASK_TOKEN = "t" * 2048  # [botocore, TaskToken]
 _LONGEST_ARN = "a" * 256
 _LONGEST_BUCKET = "b" * 63
+_LONGEST_REDRIVE = "9" * 4
+_MARK = "@"
 
 Pair = dict[str, str]
 
@@ -33,6 +37,7 @@ def environment(
     """The variables of one attempt: what the request gave, and who the container is.
 
     JOBFERRY_INPUT is the first stage's input file, or what the stage before wrote; JOBFERRY_OUTPUT is where to write.
+    Which redrive it is of is not here: what is planned repeats in a redrive, and only the state machine knows better.
     TRACEPARENT is what OpenTelemetry's tools read [OpenTelemetry, environment variables as context propagation
     carriers], _X_AMZN_TRACE_ID what X-Ray's do, as in a Lambda function [Lambda, runtime environment variables].
     """
@@ -52,14 +57,28 @@ def environment(
     return [{"Name": name, "Value": value} for name, value in {**stage.environment, **ours}.items() if value]
 
 
-def around_token(variables: list[Pair]) -> tuple[str, str]:
-    """The JSON of an environment with TASK_TOKEN in it, cut where the token belongs.
+def environment_texts(variables: list[Pair], *, with_token: bool) -> tuple[str, str, str]:
+    """The JSON of an environment, cut where the redrive count belongs, and where the task token does, if there is one.
 
-    The state machine joins the two with `$$.Task.Token`: JSONPath has no other way to append to a list.
+    The state machine puts `$$.Execution.RedriveCount` and `$$.Task.Token` between the parts: what is known only when a
+    state is entered cannot be planned, and JSONPath has no other way to append to a list.
     """
-    marker = "@"
-    text = json.dumps([*variables, {"Name": "TASK_TOKEN", "Value": marker}], separators=(",", ":"))
-    before, after = text.rsplit(marker, 1)
+    redrive = {"Name": REDRIVE_VARIABLE, "Value": _MARK}
+    if not with_token:
+        return *_cut([*variables, redrive]), ""
+    before_token, after_token = around_token([*variables, redrive])
+    before_redrive, _, after_redrive = before_token.rpartition(_MARK)
+    return before_redrive, after_redrive, after_token
+
+
+def around_token(variables: list[Pair]) -> tuple[str, str]:
+    """The JSON of an environment with TASK_TOKEN in it, cut where the token belongs."""
+    return _cut([*variables, {"Name": "TASK_TOKEN", "Value": _MARK}])
+
+
+def _cut(variables: list[Pair]) -> tuple[str, str]:
+    """The JSON of an environment, cut at the last mark."""
+    before, _, after = json.dumps(variables, separators=(",", ":")).rpartition(_MARK)
     return before, after
 
 
@@ -69,6 +88,7 @@ def longest_overrides(stage: Stage, job_id: str, input_file: str | None, user: s
     A trace is always allowed for: whether a request is admitted depends on its body alone.
     """
     variables = environment(stage, 100, 100, job_id, _LONGEST_ARN, _LONGEST_BUCKET, input_file, user, LONGEST_TRACE)
+    variables.append({"Name": REDRIVE_VARIABLE, "Value": _LONGEST_REDRIVE})
     if stage.integration == "callback":
         variables.append({"Name": "TASK_TOKEN", "Value": _LONGEST_TASK_TOKEN})
     lowered = [{"name": pair["Name"], "value": pair["Value"]} for pair in variables]

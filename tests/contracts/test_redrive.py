@@ -57,6 +57,31 @@ def test_a_redriven_run_can_fail_again(cloud: Cloud) -> None:
         assert (ended["status"], ended["redriveCount"], ended["redriveStatus"]) == ("FAILED", count, "REDRIVABLE")
 
 
+def test_a_run_is_listed_by_its_redrives(cloud: Cloud) -> None:
+    """ListExecutions says how often and when; those that were redriven can be asked for alone."""
+    arn, _ = failing_once(cloud)
+    machine = cloud.describe(arn)["stateMachineArn"]
+    [item] = cloud.sfn.list_executions(stateMachineArn=machine)["executions"]
+    assert (item["redriveCount"], "redriveDate" in item) == (0, False)
+    assert cloud.sfn.list_executions(stateMachineArn=machine, redriveFilter="REDRIVEN")["executions"] == []
+    answer = cloud.sfn.redrive_execution(executionArn=arn)
+    [item] = cloud.sfn.list_executions(stateMachineArn=machine, redriveFilter="REDRIVEN")["executions"]
+    assert (item["name"], item["redriveCount"], item["redriveDate"]) == (
+        arn.rsplit(":", 1)[-1],
+        1,
+        answer["redriveDate"],
+    )
+    assert cloud.sfn.list_executions(stateMachineArn=machine, redriveFilter="NOT_REDRIVEN")["executions"] == []
+
+
+def test_a_states_result_may_be_put_beside_the_redrive_count(cloud: Cloud) -> None:
+    """A ResultSelector knows the context object (SFN guide, input-output-contextobject)."""
+    definition = cloud.define_task(container("-c", "pass", image="tests/python"))
+    selector = {"redrive.$": "$$.Execution.RedriveCount", "arn.$": "$.TaskArn"}
+    arn = cloud.start({"Run": run_task_state(definition, ResultSelector=selector)})
+    assert json.loads(cloud.await_end(arn)["output"])["redrive"] == 0
+
+
 def test_a_stopped_run_goes_on(cloud: Cloud) -> None:
     """An aborted execution is entered again where it was stopped."""
     states = {"Wait": {"Type": "Wait", "Seconds": 1, "Next": "End"}, "End": {"Type": "Pass", "End": True}}

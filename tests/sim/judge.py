@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Any
 
 from tests.sim.ledger import Ledger
-from tests.sim.truth import Truth, ended_by_itself, fact_in, is_looked_after
+from tests.sim.truth import Truth, ended_by_itself, fact_in, is_looked_after, place_of
 from tests.support.aws.dynamodb import Item
 from tests.support.aws.ecs import Container
 from tests.support.aws.sns import Notice
@@ -70,6 +70,7 @@ class Judge:
     ) -> None:
         self.violations: list[Violation] = []
         self.announced: dict[str, dict[int, str]] = defaultdict(dict)
+        self.earlier: dict[str, set[int]] = defaultdict(set)
         self.second_copies = 0
         self.steps: set[str] = set()
         self.topic_failed = False
@@ -222,21 +223,23 @@ class Judge:
             self.accuse(3, f"{notice.id} was told of, and nobody had asked")
         elif notice.id != self._step_id(job_id, count, status, stage):
             self.accuse(3, f"{notice.id} is not the id of {status} {stage} in redrive {count}")
-        elif stage and not self._is_true(execution, status, stage["stage"], stage["attempt"]):
+        elif stage and not self._is_true(execution, status, count, stage["stage"], stage["attempt"]):
             self.accuse(9, f"{notice.id} was told of, and is not true")
         elif notice.id not in self.steps and count in self.announced[job_id] and not self.topic_failed:
             self.accuse(3, f"{notice.id} was first told of after the outcome")
         self.steps.add(notice.id)
 
     def _step_id(self, job_id: str, count: int, status: str, stage: dict[str, Any] | None) -> str:
-        return f"{job_id}:{status}:{stage['stage']}:{stage['attempt']}" if stage else f"{job_id}:{count}:{status}"
+        if stage is None:
+            return f"{job_id}:{count}:{status}"
+        return f"{job_id}:{f'{count}:' if count else ''}{status}:{stage['stage']}:{stage['attempt']}"
 
-    def _is_true(self, execution: Execution, status: str, stage: int, attempt: int) -> bool:
+    def _is_true(self, execution: Execution, status: str, redrive: int, stage: int, attempt: int) -> bool:
         if status == "WAITING":
             return bool(execution.position.refusals)
         if status == "STAGE_FINISHED":
             return self._truth.stage_passed(execution, stage)
-        return self._truth.attempts_of(execution, stage) > attempt
+        return self._truth.last_attempt_of(execution, stage) > (redrive, attempt)
 
     def _check_steps(self, notice: Notice, execution: Execution | None) -> None:
         """By its outcome, all of a job's steps were told of."""
@@ -244,9 +247,12 @@ class Judge:
         if self.topic_failed or self._truth.token_of(execution) not in self._ledger.wants_progress:
             return
         count, stages = notice.body["redrive_count"], notice.body["stages"]
-        passed = [(item["stage"], item["attempts"][-1]["attempt"]) for item in stages if item["status"] == "PASSED"]
-        due = [f"{execution.name}:{count}:STARTED"]
-        due += [f"{execution.name}:STAGE_FINISHED:{stage}:{attempt}" for stage, attempt in passed]
+        passed = [(item["attempts"][-1]["redrive"], item) for item in stages if item["status"] == "PASSED"]
+        due = [self._step_id(execution.name, count, "STARTED", None)]
+        due += [
+            self._step_id(execution.name, redrive, "STAGE_FINISHED", {**item["attempts"][-1], **item})
+            for redrive, item in passed
+        ]
         missing = [step for step in due if step not in self.steps]
         if missing:
             self.accuse(3, f"{notice.id} was announced, and nobody was told of {', '.join(missing)}")
@@ -309,6 +315,7 @@ class Judge:
             for attempt in stage["attempts"]
             for container in attempt["containers"]
         ]
+        self._check_earlier(notice, execution)
         self._check_completeness(notice, execution)
         self._check_steps(notice, execution)
         for attempt, report in reports:
@@ -317,6 +324,29 @@ class Judge:
             if report["exit_code"] is not None and report["exit_code"] != container.exit_code:
                 self.accuse(9, f"{notice.id} gives {task.task_id} the exit code {report['exit_code']}")
             self._check_log(notice, container, report["log"])
+
+    def _check_earlier(self, notice: Notice, execution: Execution | None) -> None:
+        """What is told of the outcomes before is true, and each of them is told of by itself, or here."""
+        assert execution is not None, "its status was true"
+        told = {item["redrive_count"]: item["status"] for item in notice.body["earlier_outcomes"]}
+        self.earlier[execution.name] |= told.keys()
+        for count in range(notice.body["redrive_count"]):
+            true = self._truth.status_of(execution, count)
+            if count in told and told[count] != true:
+                self.accuse(3, f"{notice.id} says that redrive {count} ended as {told[count]}, and it was {true}")
+            if count not in told and count not in self.announced[execution.name]:
+                self.accuse(3, f"{notice.id} says nothing of redrive {count}, nor did anything else")
+
+    def on_redrive(self, execution: Execution) -> None:
+        """An execution was redriven in the calm, and the grace time is over: nothing of before is left."""
+        for task in self._truth.tasks_of(execution):
+            redrive, stage, _ = place_of(task)
+            later = [place_of(item) for item in self._truth.tasks_of(execution)]
+            reported = task.reported == "success"
+            if task.last_status == "STOPPED" or reported or redrive == max(later)[0]:
+                continue
+            if any(item[0] > redrive and item[1] == stage for item in later):
+                self.accuse(4, f"{task.task_id} of redrive {redrive} of {execution.name} runs beside a later one")
 
     def _nobody_knows(self, execution: Execution, notice: Notice) -> bool:
         """Whether a task that reported success is forgotten, and how it ended was not seen: that is no success."""
@@ -333,7 +363,7 @@ class Judge:
     def _check_completeness(self, notice: Notice, execution: Execution | None) -> None:
         assert execution is not None, "its status was true"
         told = {
-            (str(stage["stage"]), str(attempt["attempt"]))
+            (attempt["redrive"], stage["stage"], attempt["attempt"])
             for stage in notice.body["stages"]
             for attempt in stage["attempts"]
             if attempt["task_arn"]
@@ -344,7 +374,7 @@ class Judge:
             of_this_outcome = begun[count] <= task.times["created_at"] < begun.get(count + 1, math.inf)
             if self._truth.ecs.find(task.task_id) is None or not of_this_outcome:
                 continue  # ECS has forgotten it, and with it what stage it was of; or it is another redrive's.
-            if (task.environment["JOBFERRY_STAGE"], task.environment["JOBFERRY_ATTEMPT"]) not in told:
+            if place_of(task) not in told:
                 self.accuse(6, f"{notice.id} says nothing of {task.task_id}, nor of its log")
 
     # Promise 6: logs are where the announcement says, whole, when it says so.
@@ -491,8 +521,9 @@ class Judge:
             return [f"{job_id} was not started"]
         if not execution.ended:
             return [f"{job_id} runs"]
-        count = execution.now.redrive_count
-        if count not in self.announced[job_id] and self._truth.must_be_heard_of(execution):
-            return [f"{job_id}:{count} ended as {execution.now.status} and was not announced"]
+        counts = range(execution.now.redrive_count + 1)
+        untold = [count for count in counts if not {count} & (self.announced[job_id].keys() | self.earlier[job_id])]
+        if untold:
+            return [f"{job_id}:{untold[0]} of {counts[-1]} redrives ended, and was not announced"]
         running = [task.task_id for task in self._truth.tasks_of(execution) if task.last_status != "STOPPED"]
         return [f"{task_id} of {job_id} runs on" for task_id in running]

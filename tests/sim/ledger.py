@@ -1,9 +1,8 @@
-"""What was asked for, and what reached us: the simulation's own books, which the judge compares with."""
+"""What was asked for: the simulation's own books, which the judge compares with."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -21,24 +20,14 @@ class Asked:
 
 @dataclass
 class Ledger:
-    """Requests by message id, job ids' tokens, who asks for progress, and what EventBridge passed on of executions."""
+    """Requests by message id, job ids' tokens, and who asks for progress."""
 
     asked: dict[str, Asked] = field(default_factory=dict)
     jobs: dict[str, set[str]] = field(default_factory=dict)
     wants_progress: set[str] = field(default_factory=set)
-    heard_of_redrives: set[tuple[str, int]] = field(default_factory=set)
-    heard_of_tasks: set[str] = field(default_factory=set)
 
     def note_request(self, message_id: str, asked: Asked) -> None:
         """A producer is about to send this."""
         self.asked[message_id] = asked
         if asked.job_id is not None and asked.token is not None:
             self.jobs.setdefault(asked.job_id, set()).add(asked.token)
-
-    def note_event(self, event: dict[str, Any]) -> None:
-        """An event is on its way to the queue, so it will be heard of."""
-        detail = event["detail"]
-        if event["source"] == "aws.states":
-            self.heard_of_redrives.add((detail["name"], detail["redriveCount"]))
-        else:
-            self.heard_of_tasks.add(detail["taskArn"].rsplit("/", 1)[-1])

@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any
 from unittest.mock import patch
 
-from schemas.notification import JobNotification
+from schemas.notification import EarlierOutcome, JobNotification
 from schemas.plan import STAGE_FAILED, LambdaResult
 from service import archive, perform
 from service.aws import executions, jobs_table, objects, queue
@@ -28,12 +28,13 @@ from service.core.policy import outcome as story
 from service.core.policy import owed
 from service.core.policy.actions import Action, Announce, AskExecution
 from service.core.policy.outcome import AttemptOutcome
+from service.core.record import hearing
 from service.core.record.facts import Announced, Claimed, ExecutionChanged, Fact, Requested, TaskChanged
 from service.core.record.record import Record
 from service.core.telling import compose as announce
 from service.core.window import Window
 from service.perform import Performer
-from workers import consumer, events, requests, sweeper
+from workers import consumer, events, redrives, requests, sweeper
 from workers.guard import failure_of
 
 
@@ -307,6 +308,18 @@ def _waits_for_ever(tries: int, refusals: int, seconds_left: float, execution_ar
     return min(4 * tries, 120)
 
 
+def _says_no_redrive(told: dict[str, str]) -> int:
+    return 0
+
+
+def _nothing_before(record: Record) -> tuple[EarlierOutcome, ...]:
+    return ()
+
+
+async def _lists_no_redrives(self: redrives.Redrives) -> int:
+    return 0
+
+
 _TAKES_STOPPED_FOR_FINISHED = property(lambda attempt: attempt.task is not None and attempt.task.stopped)
 
 
@@ -335,6 +348,9 @@ MUTANTS = (
     _mutant("announces past its claim", (3,), (Performer, "_announce", _announces_past_its_claim)),
     _mutant("claims for a moment only", (3,), (Record, "new_claim", _claims_for_a_moment)),
     _mutant("announces a redrive under the first id", (3, 4, 9), (announce, "notification_id", _counts_no_redrives)),
+    _mutant("matches attempts without their redrive", (3, 6, 9), (hearing, "_redrive_of", _says_no_redrive)),
+    _mutant("never lists redrives", (4,), (redrives.Redrives, "look", _lists_no_redrives)),
+    _mutant("tells nobody of an outcome that was redriven", (3,), (announce, "_earlier_outcomes", _nothing_before)),
     _mutant("never sweeps", (4,), (sweeper.Sweeper, "run", _never_sweeps)),
     _mutant("asks after no silent job", (4,), (owed, "_questions", _asks_after_no_silent_job)),
     _mutant("hides jobs from the sweeper", (1, 4), (jobs_table.JobsTable, "_index", _opens_nothing)),

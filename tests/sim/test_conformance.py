@@ -68,8 +68,8 @@ async def test_what_is_said_of_an_unknown_job_leaves_nothing(table: JobsTable) -
         pytest.param((execution("FAILED"),), GRACE, id="ended"),
         pytest.param((execution("FAILED"), announced()), None, id="announced"),
         pytest.param((announced(), task(9, "STOPPED")), None, id="a-task-told-late"),
-        pytest.param((execution("FAILED"), announced(), _REDRIVEN), SILENCE, id="redriven"),
-        pytest.param((execution("FAILED"), _REDRIVEN, announced()), SILENCE, id="redriven-while-announced"),
+        pytest.param((execution("FAILED"), announced(), _REDRIVEN), GRACE, id="redriven"),
+        pytest.param((execution("FAILED"), _REDRIVEN, announced()), GRACE, id="redriven-while-announced"),
         pytest.param((execution("FAILED"), _REDRIVEN, announced(1)), None, id="redriven-and-announced"),
     ],
 )

@@ -24,7 +24,6 @@ class Truth:
     ecs: SimEcs
     bucket: SimBucket
     table: SimTable
-    grace_seconds: float
 
     def token_of(self, execution: Execution) -> str:
         """Which of a job's rival bodies an execution runs."""
@@ -63,12 +62,13 @@ class Truth:
         stage = self.stages_of(execution)[number - 1]
         return any(_passed(task, stage) for task in self.tasks_of(execution, number))
 
-    def attempts_of(self, execution: Execution, number: int) -> int:
-        """How many attempts of a stage there were, those included whose task ECS did not take on."""
-        tasks = [int(task.environment["JOBFERRY_ATTEMPT"]) for task in self.tasks_of(execution, number)]
+    def last_attempt_of(self, execution: Execution, number: int) -> tuple[int, int]:
+        """The last attempt of a stage, as redrive and attempt; one whose task ECS did not take on included."""
+        tasks = [place_of(task)[::2] for task in self.tasks_of(execution, number)]
         plan = execution.position.data["lambda_result"]
         planned = [*plan["attempts"], *(plan["outcome"] or {"attempts": []})["attempts"]]
-        return max([*tasks, *(item["attempt"] for item in planned if item["stage"] == number)], default=0)
+        told = [(item["redrive"], item["attempt"]) for item in planned if item["stage"] == number]
+        return max([*tasks, *told], default=(0, 0))
 
     def every_sync_stage_passed(self, execution: Execution) -> bool:
         """The same of the stages whose exit codes Step Functions sees: it may not succeed without them."""
@@ -78,22 +78,15 @@ class Truth:
             if stage["integration"] == "sync"
         )
 
-    def must_be_heard_of(self, execution: Execution) -> bool:
-        """Whether there is any way to learn of an execution's last redrive, of which no event need come."""
-        count = execution.now.redrive_count
-        if count == 0 or (execution.name, count) in self.ledger.heard_of_redrives:
-            return True
-        before = execution.outcome_of(count - 1)
-        assert before is not None and before.stopped_at is not None, "what was redriven had ended"
-        since = before.stopped_at + self.grace_seconds
-        return any(
-            task.times["created_at"] > since and task.task_id in self.ledger.heard_of_tasks
-            for task in self.tasks_of(execution)
-        )
-
     def record(self, job_id: str) -> Item:
         """The item that is held of a job, or of a rejection."""
         return self.table.items.get(job_id, {})
+
+
+def place_of(task: Task) -> tuple[int, int, int]:
+    """Which attempt a task is: redrive, stage, attempt."""
+    told = task.environment
+    return int(told["JOBFERRY_REDRIVE"]), int(told["JOBFERRY_STAGE"]), int(told["JOBFERRY_ATTEMPT"])
 
 
 def _passed(task: Task, stage: dict[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -198,12 +198,15 @@ class Workload:
 
     # Operators.
 
-    def watch(self, states: SimStepFunctions) -> None:
-        """Abort and redrive some executions."""
+    def watch(self, states: SimStepFunctions, on_redrive: Callable[[Execution], None]) -> None:
+        """Abort and redrive some executions, at times again and again."""
         previous_end, previous_start = states.on_end, states.on_start
 
         def on_start(execution: Execution) -> None:
             previous_start(execution)
+            perhaps_cut_off(execution)
+
+        def perhaps_cut_off(execution: Execution) -> None:
             if self._faults.happens("execution ended from outside", self._rates.aborted, self._loop.time()):
                 status = self._chance.choice(("ABORTED", "TIMED_OUT"))
                 world_call_at(self._loop, self._soon(), states.cut_off, execution, status)
@@ -213,7 +216,13 @@ class Workload:
             now = execution.now
             redrivable = now.status != "SUCCEEDED" and now.redrive_count < _MOST_REDRIVES
             if redrivable and self._faults.happens("operator redrives", self._rates.redriven, self._loop.time()):
-                world_call_at(self._loop, self._soon(), states.redrive, execution)
+                world_call_at(self._loop, self._soon(), redrive, execution)
+
+        def redrive(execution: Execution) -> None:
+            states.redrive(execution)
+            perhaps_cut_off(execution)
+            if execution.now.redrive_count:
+                on_redrive(execution)
 
         states.on_start, states.on_end = on_start, on_end
 

@@ -12,6 +12,7 @@ from service.core.record.facts import (
     Announced,
     Claimed,
     ContainerState,
+    EndedBefore,
     ExecutionChanged,
     Fact,
     LogArchived,
@@ -164,6 +165,7 @@ def task(task_id: str = "t1", **fields: Any) -> TaskChanged:
         "arn": task_arn(task_id),
         "version": 5,
         "last_status": "STOPPED",
+        "redrive": 0,
         "stage": 1,
         "attempt": 1,
         "stop_code": "EssentialContainerExited",
@@ -212,6 +214,12 @@ def announced(redrive_count: int = 0, of: RecordKey = KEY) -> Announced:
     return Announced(record_key=of, redrive_count=redrive_count, status="SUCCEEDED", notification_id="x", at=NOW + 70)
 
 
+def ended_before(redrive_count: int = 0, **fields: Any) -> EndedBefore:
+    """How the job had ended before it was redriven."""
+    usual = {"status": "ABORTED", "ended_at": NOW + 30}
+    return EndedBefore.model_validate({"job_id": JOB, "redrive_count": redrive_count, **usual, **fields})
+
+
 def record(*facts: Fact) -> Record:
     """The record of a job of which these facts were heard."""
     return merge_all(Record(facts[0].record_key if facts else KEY), facts)
@@ -255,6 +263,7 @@ def task_event(last_status: str = "STOPPED", /, **detail: Any) -> dict[str, Any]
     """An ECS Task State Change of a Fargate task, with the variables that a job's task is given."""
     given = {
         "JOBFERRY_JOB_ID": JOB,
+        "JOBFERRY_REDRIVE": "1",
         "JOBFERRY_STAGE": "1",
         "JOBFERRY_ATTEMPT": "2",
         "TASK_TOKEN": "AAAAKgAAAAIAAAAAAAAAAa-secret-token",

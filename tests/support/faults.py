@@ -95,8 +95,8 @@ def draw_rates(chance: Random) -> Rates:
         run_task_fails=some(0.2),
         task_fails=some(0.7),
         stop_ignored=some(0.5),
-        aborted=some(0.2),
-        redriven=some(0.6),
+        aborted=chance.choice((0, some(0.2), 0.5)),
+        redriven=chance.choice((0, some(0.6), 0.9)),
     )
 
 

@@ -102,6 +102,14 @@ def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def environment_of(launched: NextStage, redrive: int = 0, token: str = "TOKEN") -> dict[str, str]:
+    """The variables of a container, as the state machine puts them together."""
+    text = f"{launched.environment_before_redrive}{redrive}{launched.environment_after_redrive}"
+    if launched.launch.startswith("callback"):
+        text += f"{token}{launched.environment_after_token}"
+    return {pair["Name"]: pair["Value"] for pair in json.loads(text)}
+
+
 def stage(**fields: Any) -> Stage:
     """A sync stage on Fargate, changed in these fields."""
     usual = {

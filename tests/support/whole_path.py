@@ -24,6 +24,7 @@ from service.runtime import Runtime, wire
 from tests.support.aws.dynamodb import DynamoDbClient, SimTable
 from tests.support.aws.s3 import S3Client, SimBucket
 from tests.support.builders import catalog
+from tests.support.machine import environment_of
 from tests.support.names import BUCKET, EPOCH, EXECUTION_ARN, REGION, TASK_ARN, moment
 from tests.support.virtual_worker import SETTINGS
 from workers.requests import Requests
@@ -146,9 +147,8 @@ class Path:
         )
         stage = plan(step, self._stages(given)).next_stage
         assert stage is not None
-        environment: list[dict[str, str]] = list(stage.environment)
-        if stage.launch.startswith("callback"):
-            environment = json.loads(stage.environment_before_token + "T" * 1000 + stage.environment_after_token)
+        variables = environment_of(stage, redrive=10, token="T" * 1000)
+        environment = [{"Name": name, "Value": value} for name, value in variables.items()]
         container = {"name": stage.container, "command": list(stage.command), "environment": environment}
         overrides = {"containerOverrides": [container], "cpu": stage.cpu, "memory": stage.memory}
         assert len(json.dumps(overrides, separators=(",", ":"))) <= MAX_OVERRIDES_CHARACTERS

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.plan import Stage
 from schemas.trace import Trace
-from service.core.overrides import MAX_OVERRIDES_CHARACTERS, around_token, environment, longest_overrides
+from service.core.overrides import MAX_OVERRIDES_CHARACTERS, environment, environment_texts, longest_overrides
 from service.core.tracing import LONGEST_TRACE
 from tests.support.builders import JOB, TRACE_HEADER, TRACEPARENT, admitted, body, execution_arn
 
@@ -71,17 +71,21 @@ def test_our_names_win() -> None:
 
 
 @given(st.dictionaries(st.text(max_size=5), st.text(max_size=10), max_size=4), st.text(alphabet="Ab0+/=", min_size=1))
-def test_the_token_is_put_where_the_environment_was_cut(variables: dict[str, str], token: str) -> None:
-    """The state machine joins the halves around the token, whatever the values hold, and has the list again."""
+def test_redrive_and_token_are_put_where_the_environment_was_cut(variables: dict[str, str], token: str) -> None:
+    """The state machine joins the parts around them, whatever the values hold, and has the list again."""
     pairs = [{"Name": name, "Value": value} for name, value in variables.items()]
-    before, after = around_token(pairs)
-    assert json.loads(before + token + after) == [*pairs, {"Name": "TASK_TOKEN", "Value": token}]
+    expected = [*pairs, {"Name": "JOBFERRY_REDRIVE", "Value": "3"}]
+    before, after, nothing = environment_texts(pairs, with_token=False)
+    assert (json.loads(f"{before}3{after}"), nothing) == (expected, "")
+    before, middle, after = environment_texts(pairs, with_token=True)
+    assert json.loads(f"{before}3{middle}{token}{after}") == [*expected, {"Name": "TASK_TOKEN", "Value": token}]
 
 
 def test_no_attempt_has_longer_overrides_than_were_measured() -> None:
     """The measure at admission holds for the longest ARN, bucket, attempt and memory that may come."""
     measured = stage(environment={"MODE": "fast"}, max_memory=122_880)
     pairs = environment(measured, 100, 99, JOB, execution_arn(), "b" * 63, "in/a.jpg", "ifgeek", LONGEST_TRACE)
+    pairs.append({"Name": "JOBFERRY_REDRIVE", "Value": "999"})
     overrides = {
         "containerOverrides": [
             {

@@ -16,6 +16,7 @@ from service.core.policy.actions import (
     Action,
     Announce,
     ArchiveLog,
+    AskEarlierEnds,
     AskExecution,
     AskHistory,
     AskTask,
@@ -40,6 +41,7 @@ from tests.support.builders import (
     attempt,
     claim,
     container,
+    ended_before,
     execution,
     receipt,
     record,
@@ -95,6 +97,8 @@ def full(*facts: Fact) -> list[Action]:
 REJECTED = RecordKey.of_rejection(MESSAGE)
 FULL = Overfull(job_id=JOB, at=NOW)
 OUTCOME = execution(attempts=(attempt(),))
+REDRIVEN = execution("RUNNING", redrive_count=1, redriven_at=END + 100)
+AGAIN = execution(redrive_count=1, attempts=(attempt(),))
 ANNOUNCE = Announce(KEY, 0)
 START = StartExecution(JOB, "{}")
 ASK = AskExecution(JOB)
@@ -148,6 +152,54 @@ ROWS: dict[str, dict[str, tuple[list[Action], list[Action]]]] = {
         "a task of the end's own moment": (
             due(requested(), OUTCOME, running(created_at=END + 29), at=END + 40),
             [ASK, ASK_T1, STOP_T1],
+        ),
+    },
+    "... or a task says that it is of a later redrive": {
+        "one that runs": (due(requested(), execution("RUNNING"), running(redrive=1)), [ASK]),
+        "one that is over": (due(requested(), OUTCOME, announced(), task(redrive=1), receipt()), [ASK]),
+        "one of the same redrive": (due(requested(), REDRIVEN, task(), receipt(), running("t2", redrive=1)), []),
+    },
+    "redriven, and another task does the work of one of before": {
+        "another runs": (due(requested(), REDRIVEN, running(), running("t2", redrive=1)), [STOP_T1]),
+        "another is over": (
+            due(requested(), REDRIVEN, running(), task("t2", redrive=1), receipt("t2")),
+            [STOP_T1],
+        ),
+        "the one of before is stopping": (
+            due(requested(), REDRIVEN, running(last_status="STOPPING"), running("t2", redrive=1)),
+            [],
+        ),
+        "another attempt of the same run": (due(requested(), REDRIVEN, task(), receipt(), running(attempt=2)), []),
+        "nobody knows which redrive it is of": (
+            due(requested(), REDRIVEN, task("t0"), receipt("t0"), running(redrive=None), running("t2", redrive=1)),
+            [],
+        ),
+    },
+    "... or nothing says that the one of before reported": {
+        "within the grace time": (due(requested(), REDRIVEN, running(), at=END + 129), []),
+        "after it": (due(requested(), REDRIVEN, running(), at=END + 130), [STOP_T1]),
+        "a later stage runs": (
+            due(requested(), REDRIVEN, running(), running("t2", stage=2, redrive=1), at=END + 130),
+            [],
+        ),
+        "a later stage runs, and another attempt passed": (
+            due(
+                requested(),
+                REDRIVEN,
+                running(),
+                running("t2", attempt=2),
+                running("t3", stage=2, redrive=1),
+                at=END + 130,
+            ),
+            [STOP_T1],
+        ),
+    },
+    "... or nobody told of one of the run before": {
+        "none": (due(requested(), REDRIVEN), [AskHistory(JOB)]),
+        "one of this run": (due(requested(), REDRIVEN, running(redrive=1)), [AskHistory(JOB)]),
+        "one of before, and we sweep": (
+            due(requested(), REDRIVEN, task(), receipt(), my(SWEEP)),
+            [ASK, AskHistory(JOB)],
         ),
     },
     "a task is open: we are sweeping, or the grace time is over": {
@@ -379,6 +431,28 @@ ROWS: dict[str, dict[str, tuple[list[Action], list[Action]]]] = {
         "the same, and there was time for all of the queue": (
             due(requested(), OUTCOME, forgotten_task(JOB, task_arn(), END), at=END + 900),
             [Claim(KEY, "announce#0")],
+        ),
+    },
+    "redriven from an outcome that nobody was told of, settled": {
+        "nobody was told": (due(requested(), AGAIN, task(), receipt(), my("announce#1")), [AskEarlierEnds(JOB)]),
+        "how it was is known": (
+            due(requested(), AGAIN, task(), receipt(), ended_before(), my("announce#1")),
+            [Announce(KEY, 1)],
+        ),
+        "it was told of": (
+            due(requested(), AGAIN, task(), receipt(), announced(), my("announce#1")),
+            [Announce(KEY, 1)],
+        ),
+        "a log is on its way": (due(requested(), AGAIN, task(), theirs("archive#t1")), []),
+    },
+    "... and Step Functions does not say how that was": {
+        "within the deadline": (
+            due(requested(), AGAIN, task(), receipt(), my("announce#1"), at=END + 899),
+            [AskEarlierEnds(JOB)],
+        ),
+        "after it": (
+            due(requested(), AGAIN, task(), receipt(), my("announce#1"), at=END + 900),
+            [AskEarlierEnds(JOB), Announce(KEY, 1)],
         ),
     },
     "the record is nearly as large as DynamoDB takes": {

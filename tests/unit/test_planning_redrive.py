@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -93,6 +94,39 @@ def test_the_function_plans_where_it_failed_before_a_redrive() -> None:
     answer = handler(event(ended.model_copy(update={"config": stages}), machine, redrive_count=1), None)
     assert (answer["decision"], answer["next_stage"]["attempt"]) == ("run", 2)
     assert answer["redrive"]["count"] == 1
+
+
+def redrives(end: LambdaResult) -> list[tuple[int, int, int]]:
+    """The attempts of an outcome, as redrive, stage, attempt."""
+    assert end.outcome is not None
+    return [item.place for item in end.outcome.attempts]
+
+
+def test_an_attempt_knows_its_redrive() -> None:
+    """A state that is redriven has the same input, so its stage and attempt repeat."""
+    machine = Machine([stage(), stage()])
+    end = machine.redrive_stage(first_plan(machine), ok(), ok())
+    assert redrives(end) == [(1, 1, 1), (1, 2, 1)]
+
+
+def test_an_attempt_before_a_redrive_stays_of_before() -> None:
+    """What the planner could not plan after it, since it failed itself, is planned in a redrive."""
+    machine = Machine([stage()])
+    running = first_plan(machine)
+    ended = ok()
+    given = [{"Name": "main", "Environment": [{"Name": "JOBFERRY_REDRIVE", "Value": "0"}]}]
+    told = {**(ended.result or {}), "Overrides": {"ContainerOverrides": given}}
+    assert redrives(machine.redrive_stage(running, replace(ended, result=told))) == [(0, 1, 1)]
+
+
+def test_a_task_that_failed_tells_its_redrive() -> None:
+    """By its environment, which the cause of the failure holds."""
+    machine = Machine([ONCE])
+    cause = json.loads(EXIT_1.cause)
+    cause["Overrides"]["ContainerOverrides"][0]["Environment"].append({"Name": "JOBFERRY_REDRIVE", "Value": "2"})
+    machine.redrives = 2
+    end = machine.redrive_stage(first_plan(machine), replace(EXIT_1, cause=json.dumps(cause)))
+    assert redrives(end) == [(2, 1, 1)]
 
 
 def event(ended: LambdaResult, machine: Machine, redrive_count: int) -> dict[str, object]:

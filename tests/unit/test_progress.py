@@ -44,16 +44,21 @@ FIRST, SECOND = "STAGE_FINISHED:1:1", "STAGE_FINISHED:2:1"
 RETRY = "RETRYING:1:1"
 
 
-def of(stage: int, number: int = 1, *, exit_code: int | None = 0, **fields: object) -> TaskChanged:
+def of(stage: int, number: int = 1, redrive: int = 0, *, exit_code: int | None = 0, **fields: object) -> TaskChanged:
     """The stopped task of an attempt."""
-    name = f"t{stage}" if number == 1 else f"t{stage}-{number}"
-    return task(name, stage=stage, attempt=number, containers=(container(exit_code=exit_code),), **fields)
+    own = (container(exit_code=exit_code),)
+    return task(named(stage, number, redrive), redrive=redrive, stage=stage, attempt=number, containers=own, **fields)
 
 
-def at_work(stage: int, number: int = 1) -> TaskChanged:
+def at_work(stage: int, number: int = 1, redrive: int = 0) -> TaskChanged:
     """The running task of an attempt."""
-    name = f"t{stage}" if number == 1 else f"t{stage}-{number}"
-    return running(name, stage=stage, attempt=number)
+    return running(named(stage, number, redrive), redrive=redrive, stage=stage, attempt=number)
+
+
+def named(stage: int, number: int, redrive: int) -> str:
+    """A name for the task of an attempt."""
+    first = number == 1 and not redrive
+    return f"t{stage}" if first else f"t{stage}-{number}-{redrive}"
 
 
 def told(step: str) -> ProgressTold:
@@ -141,12 +146,27 @@ STEPS: dict[str, tuple[tuple[Fact, ...], list[str]]] = {
         [STARTED, RETRY],
     ),
     "a redrive goes on with another attempt": (
-        (ASKED, execution("RUNNING", redrive_count=1), FAILED, at_work(1, 2)),
-        ["1:STARTED", RETRY],
+        (ASKED, execution("RUNNING", redrive_count=1), FAILED, at_work(1, 2, redrive=1)),
+        ["1:STARTED"],
     ),
     "a redrive runs the same attempt again": (
-        (ASKED, execution("RUNNING", redrive_count=1), FAILED, of(1, 2), told("1:STARTED"), told(RETRY)),
-        ["STAGE_FINISHED:1:2"],
+        (ASKED, execution("RUNNING", redrive_count=1), FAILED, of(1, 1, redrive=1), told("1:STARTED")),
+        ["1:STAGE_FINISHED:1:1"],
+    ),
+    "a redrive tries again": (
+        (
+            ASKED,
+            execution("RUNNING", redrive_count=1),
+            FAILED,
+            of(1, 1, redrive=1, exit_code=1),
+            at_work(1, 2, redrive=1),
+            told("1:STARTED"),
+        ),
+        ["1:RETRYING:1:1"],
+    ),
+    "a redrive passes a stage that had passed": (
+        (ASKED, execution("RUNNING", redrive_count=1), of(1), of(1, 1, redrive=1), told("1:STARTED"), told(FIRST)),
+        ["1:STAGE_FINISHED:1:1"],
     ),
 }
 

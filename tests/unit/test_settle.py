@@ -14,6 +14,7 @@ from service.core.policy.actions import (
     Announce,
     ArchiveLog,
     AskExecution,
+    AskHistory,
     AskTask,
     Claim,
     GiveUpLog,
@@ -165,17 +166,17 @@ async def test_a_sweep_finds_the_end_that_no_event_told() -> None:
 async def test_no_task_is_stopped_of_a_redrive_that_only_a_question_tells_of() -> None:
     """It was redriven at once, and every event of Step Functions is lost."""
     jobs, performer = InMemory(), Scripted({ASK: (execution("RUNNING", redrive_count=1),)}, now=NOW + 100)
-    job = await jobs.all_of(requested(), execution("FAILED"), running(created_at=NOW + 61))
+    job = await jobs.all_of(requested(), execution("FAILED"), running(created_at=NOW + 61, redrive=1))
     await settling(jobs, performer).settle(job)
-    assert performer.done == [ASK]
+    assert performer.done == [ASK, AskHistory(JOB)]
 
 
 async def test_no_task_is_stopped_before_the_execution_was_asked_after() -> None:
     """Its end was told by an event that came late, and it was redriven since."""
     jobs, performer = InMemory(), Scripted({ASK: (execution("RUNNING", redrive_count=1),)}, now=NOW + 100)
-    job = await jobs.all_of(requested(), execution("FAILED"), running())
+    job = await jobs.all_of(requested(), execution("FAILED"), running(redrive=None))
     await settling(jobs, performer).settle(job)
-    assert performer.done == [AskTask(JOB, task_arn()), ASK]
+    assert performer.done == [AskTask(JOB, task_arn()), ASK, AskHistory(JOB)]
 
 
 async def test_what_another_claimed_is_left_to_them() -> None:

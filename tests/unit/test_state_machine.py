@@ -178,14 +178,24 @@ def test_the_four_runs_differ_in_nothing_else() -> None:
     assert all(common(STATES[name]) == common(STATES[RUNS[0]]) for name in RUNS)
 
 
-@pytest.mark.parametrize("name", CALLBACKS)
-def test_the_token_stands_between_the_halves_of_the_environment(name: str) -> None:
-    """The planner's two halves with the token between them are the JSON of one environment."""
+@pytest.mark.parametrize("name", RUNS)
+def test_what_only_the_context_knows_stands_between_the_parts_of_the_environment(name: str) -> None:
+    """The planner's parts with the redrive count and the token between them are the JSON of one environment.
+
+    A redriven state runs with the same input, so the count cannot be planned.
+    """
+    parts = [
+        "$.lambda_result.next_stage.environment_before_redrive",
+        "$$.Execution.RedriveCount",
+        "$.lambda_result.next_stage.environment_after_redrive",
+    ]
+    if name in CALLBACKS:
+        parts += ["$$.Task.Token", "$.lambda_result.next_stage.environment_after_token"]
     override = STATES[name]["Parameters"]["Overrides"]["ContainerOverrides"][0]
-    assert override["Environment.$"] == (
-        "States.StringToJson(States.Format('{}{}{}', $.lambda_result.next_stage.environment_before_token, "
-        "$$.Task.Token, $.lambda_result.next_stage.environment_after_token))"
-    )
+    form = "{}" * len(parts)
+    assert override["Environment.$"] == f"States.StringToJson(States.Format('{form}', {', '.join(parts)}))"
+    if name in CALLBACKS:  # The result of the others is the task, which has its environment.
+        assert STATES[name]["ResultSelector"]["redrive.$"] == "$$.Execution.RedriveCount"
 
 
 def test_planner_states_differ_only_in_the_step_they_name() -> None:
@@ -313,7 +323,9 @@ def widest_input(config: Config, tried: int) -> ExecutionInput:
         stage=MAX_STAGES, attempt=6, name="n" * 64, image="i" * 64, user="u" * 128, launch="callback",
         task_definition="t" * 255, container="c" * 255, launch_type="FARGATE", capacity_provider_strategy=(),
         group="job:" + "j" * 64, command=("x" * (MAX_OVERRIDES_CHARACTERS // 2),), environment=(),
-        environment_before_token="x" * (MAX_OVERRIDES_CHARACTERS // 2), environment_after_token='"}]',
+        environment_before_token="x" * (MAX_OVERRIDES_CHARACTERS // 2),
+        environment_before_redrive="x" * (MAX_OVERRIDES_CHARACTERS // 2), environment_after_redrive="x" * 60,
+        environment_after_token='"}]',
         cpu="256", memory="512", timeout_seconds=3600, heartbeat_seconds=60,
     )  # fmt: skip
     plan = LambdaResult(

@@ -28,6 +28,7 @@ class Run:
         self.changed = threading.Condition()
         self.state: str = definition.get("StartAt", "")
         self.input: Any = None
+        self.context: Mapping[str, Any] = {}
         self.cancel_timeout: Callable[[], None] = lambda: None
 
     @property

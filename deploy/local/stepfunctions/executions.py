@@ -2,7 +2,7 @@
 
 Gaps in ministack 1.5.33: StartExecution is not idempotent and checks neither name nor input; the machine's
 TimeoutSeconds is ignored; a state that runs on after StopExecution emits a second status event; RedriveExecution is
-missing; the status event measures its payload unescaped.
+missing, and ListExecutions knows nothing of redrives; the status event measures its payload unescaped.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class Executions:
         self._lock = threading.Lock()
         self._plain_start: Callable[[Mapping[str, Any]], Response] = sfn._start_execution
         self._plain_describe: Callable[[Mapping[str, Any]], Response] = sfn._describe_execution
+        self._plain_list: Callable[[Mapping[str, Any]], Response] = sfn._list_executions
         self._plain_request: Callable[..., Awaitable[Response]] = sfn.handle_request
 
     def install(self) -> None:
@@ -65,6 +66,7 @@ class Executions:
         self._plain_describe = replace(sfn, "_describe_execution", self.describe)
         self._plain_request = replace(sfn, "handle_request", self.handle_request)
         replace(sfn, "_stop_execution", self.stop)
+        self._plain_list = replace(sfn, "_list_executions", self.list)
         replace(sfn, "_run_execution", self.run)
         replace(sfn, "_scaled_sleep", sleep_in_run)
 
@@ -118,7 +120,7 @@ class Executions:
     def _follow(self, run: Run, machine: JsonObject) -> None:
         if "TimeoutSeconds" in run.definition:
             run.cancel_timeout = self._clock.set(run.definition["TimeoutSeconds"], lambda: time_out(run))
-        context = walk.context_of(run, machine)
+        run.context = context = walk.context_of(run, machine)
         token = CURRENT.set(run)
         try:
             with suppress(ExecutionOverError):
@@ -159,6 +161,28 @@ class Executions:
         response: Response = json_response(shown | execution_events.redrive_members(execution))
         return response
 
+    def list(self, request: Mapping[str, Any]) -> Response:
+        """ListExecutions, with what it says of redrives, the latest first: by the last redrive, or the end."""
+        if "redriveFilter" not in request:
+            status, headers, body = self._plain_list(request)
+            if status >= 400:
+                return status, headers, body
+            page = json.loads(body)
+            page["executions"] = [listed(sfn._executions[item["executionArn"]]) for item in page["executions"]]
+            return json_response(page)  # type: ignore[no-any-return]
+        redriven = request["redriveFilter"] == "REDRIVEN"
+        found = [
+            listed(execution)
+            for execution in sfn._executions.values()
+            if execution["stateMachineArn"] == request.get("stateMachineArn")
+            and request.get("statusFilter") in (None, execution["status"])
+            and bool(execution.get("redriveCount")) is redriven
+        ]
+        found.sort(key=moment_of, reverse=True)
+        start, size = int(request.get("nextToken") or 0), request.get("maxResults") or 100
+        more = {"nextToken": str(start + size)} if start + size < len(found) else {}
+        return json_response({"executions": found[start : start + size], **more})  # type: ignore[no-any-return]
+
     def redrive(self, request: Mapping[str, Any]) -> Response:
         """RedriveExecution: the same execution goes on from the state that it ended in."""
         execution = sfn._executions.get(request.get("executionArn"))
@@ -187,6 +211,19 @@ class Executions:
         resumed.state, resumed.input = ended.state, ended.input
         self._runs[execution["executionArn"]] = resumed
         return resumed
+
+
+def listed(execution: JsonObject) -> JsonObject:
+    """An execution as ListExecutions shows it, without nulls."""
+    names = ("executionArn", "stateMachineArn", "name", "status", "startDate", "stopDate", "mapRunArn", "redriveDate")
+    shown = {name: execution[name] for name in names if execution.get(name) is not None}
+    return shown | {"redriveCount": execution.get("redriveCount", 0)}
+
+
+def moment_of(item: JsonObject) -> str:
+    """By when ListExecutions sorts: running ones by their start or redrive, others by their end [botocore]."""
+    moment: str = item.get("stopDate") or item.get("redriveDate") or item["startDate"]
+    return moment
 
 
 def sleep_in_run(seconds: float) -> None:

@@ -2,7 +2,8 @@
 
 Gaps in ministack 1.5.33: a path that leads nowhere gives null where AWS fails the execution with States.Runtime;
 `IsPresent` takes a null for absent; some `...Path` comparisons are missing; `States.Format` writes True and None; a
-failing intrinsic ends as States.Runtime; `States.ALL` catches what AWS says nothing catches.
+failing intrinsic ends as States.Runtime; a ResultSelector has no context object; `States.ALL` catches what AWS says
+nothing catches.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ministack.services import stepfunctions as sfn
 
 from deploy.local.fills.pinned import replace
 from deploy.local.fills.responses import Json
+from deploy.local.fills.runs import CURRENT
 
 RUNTIME_ERROR = "States.Runtime"
 # "A retry or catch on States.ALL won't catch States.Runtime errors" (SFN guide). It says the same of
@@ -43,6 +45,7 @@ def install() -> None:
     replace(sfn, "_resolve_ctx_path", resolve_context_path)
     replace(sfn, "_resolve_params_obj", resolve_template)
     replace(sfn, "_error_matches", error_matches)
+    replace(sfn, "_apply_result_selector", apply_result_selector)
     replace(sfn, "_evaluate_rule", choice_rules(sfn._evaluate_rule))
     replace(sfn, "_exec_intrinsic", intrinsics(sfn._exec_intrinsic))
 
@@ -124,6 +127,13 @@ def resolve_field(key: str, expression: Json, data: Json, context: Mapping[str, 
         return resolve_path(expression, data)
     except PathNotFoundError as missing:
         raise PathNotFoundError(expression, data, key) from missing
+
+
+def apply_result_selector(state: Mapping[str, Any], result: Json) -> Json:
+    """A state's ResultSelector filled in; it may name the context object (SFN guide, input-output-contextobject)."""
+    run = CURRENT.get()
+    template = state.get("ResultSelector")
+    return resolve_template(template, result, run.context if run else None) if template else result
 
 
 def require_fitting(name: str, output: Json) -> None:

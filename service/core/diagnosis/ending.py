@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from schemas.base import exit_code, well_formed
+from service.core.overrides import REDRIVE_VARIABLE
 from service.core.redaction import cut_in_the_middle, redact
 
 _LONGEST_LINE = 400
@@ -102,6 +103,7 @@ class TaskEnd:
     started: bool
     containers: tuple[ContainerEnd, ...]
     whole: bool
+    redrive: int | None = None
 
 
 def ending_of_cause(error: str | None, cause: str | None, own_container: str) -> Ending:
@@ -198,7 +200,15 @@ def read_task(value: object) -> TaskEnd | None:
         started=task.get("startedAt") is not None,
         containers=_listed(listed),
         whole=True,
+        redrive=_redrive_in(task.get("overrides")),
     )
+
+
+def _redrive_in(overrides: object) -> int | None:
+    """Which redrive a task is of, by the environment that it was given; None where that does not say."""
+    given = _objects(_folded(overrides).get("containerOverrides")) if isinstance(overrides, dict) else []
+    pairs = [pair for container in given for pair in _objects(container.get("environment"))]
+    return next((whole_number(pair.get("value")) for pair in pairs if pair.get("name") == REDRIVE_VARIABLE), None)
 
 
 def _task_in(value: object) -> dict[str, Any] | None:

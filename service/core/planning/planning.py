@@ -110,21 +110,32 @@ def _judge_error(request: PlanRequest, stage: Stage, running: NextStage) -> _Lea
     # Step Functions fails the state when any container exits non-zero; only the job's own one decides.
     passed = stage.integration == "sync" and error == "States.TaskFailed" and succeeded(ending)
     told = error or ("" if ending.callback else None)
-    return _judged(running, ending, passed=passed, task_arn=task.task_arn if task else None, error=told)
+    redrive = _redrive_of(task.redrive if task else None, request)
+    return _judged(running, ending, redrive, passed=passed, task_arn=task.task_arn if task else None, error=told)
 
 
 def _judge_result(request: PlanRequest, stage: Stage, running: NextStage) -> _Learned:
     if stage.integration == "callback":
-        return _judged(running, Ending(), passed=True, task_arn=None, error=None)
+        redrive = _redrive_of((request.input.stage_result or {}).get("redrive"), request)
+        return _judged(running, Ending(), redrive, passed=True, task_arn=None, error=None)
     task = diagnosis.read_task(request.input.stage_result)
-    ending = ending_of_result(task, stage.container)
-    return _judged(running, ending, passed=succeeded(ending), task_arn=task.task_arn if task else None, error=None)
+    ending, passed_on = ending_of_result(task, stage.container), task.task_arn if task else None
+    redrive = _redrive_of(task.redrive if task else None, request)
+    return _judged(running, ending, redrive, passed=succeeded(ending), task_arn=passed_on, error=None)
 
 
-def _judged(running: NextStage, ending: Ending, *, passed: bool, task_arn: str | None, error: str | None) -> _Learned:
+def _redrive_of(told: object, request: PlanRequest) -> int:
+    """The redrive in which a stage ran: an earlier one, where a plan after it failed, and that was redriven."""
+    return told if isinstance(told, int) else request.redrive_count
+
+
+def _judged(
+    running: NextStage, ending: Ending, redrive: int, *, passed: bool, task_arn: str | None, error: str | None
+) -> _Learned:
     found = None if passed else diagnosis.diagnose(ending)
     return _Learned(
         attempt=Attempt(
+            redrive=redrive,
             stage=running.stage,
             attempt=running.attempt,
             passed=passed,

@@ -39,8 +39,15 @@ class AskHistory:
 
 
 @dataclass(frozen=True, slots=True)
+class AskEarlierEnds:
+    """Ask Step Functions how the execution had ended before it was redriven."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class StopTask:
-    """Stop a task whose execution has ended: nobody waits for it any more."""
+    """Stop a task whose execution has ended, or was redriven since: nobody waits for it any more."""
 
     job_id: str
     task_arn: str
@@ -100,6 +107,7 @@ Action = (
     | AskExecution
     | AskTask
     | AskHistory
+    | AskEarlierEnds
     | StopTask
     | Claim
     | NoteOverfull

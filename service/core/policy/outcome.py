@@ -32,10 +32,11 @@ class StageOutcome:
 class AttemptOutcome:
     """One attempt: told by the planner, by ECS, or by both.
 
-    `reported` is whether nobody waits for a word of its container any more; that it gave its word only shows in what
-    came after it.
+    A redriven state numbers its attempts anew, so `redrive` belongs to which one it is. `reported` is whether nobody
+    waits for a word of its container any more; that it gave its word only shows in what came after it.
     """
 
+    redrive: int
     number: int
     own_container: str
     told: Attempt | None = None
@@ -118,18 +119,18 @@ def stages_of(record: Record) -> tuple[StageOutcome, ...]:
 def _attempts_of(
     planned: Sequence[Attempt], heard_of: Sequence[TaskChanged], number: int, brief: StageBrief, *, reported: bool
 ) -> tuple[AttemptOutcome, ...]:
-    told = {item.attempt: item for item in planned}
-    tasks = {task.attempt or 1: task for task in heard_of if task.stage == number}
+    told = {(item.redrive, item.attempt): item for item in planned}
+    tasks = {(task.redrive or 0, task.attempt or 1): task for task in heard_of if task.stage == number}
     by_id = {task.task_id: task for task in heard_of}
     return tuple(
         AttemptOutcome(
-            attempt,
+            *which,
             brief.container,
-            told.get(attempt),
-            tasks.get(attempt) or _named_by(told.get(attempt), by_id),
+            told.get(which),
+            tasks.get(which) or _named_by(told.get(which), by_id),
             reported,
         )
-        for attempt in sorted({*told, *tasks})
+        for which in sorted({*told, *tasks})
     )
 
 

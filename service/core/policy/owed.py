@@ -7,6 +7,10 @@
 | ended, but its output or its error is not known              | AskExecution            |
 | we are sweeping, and it has not ended                        | AskExecution            |
 | ended, and a task was made since: a redrive, not heard of    | AskExecution            |
+| ... or a task says that it is of a later redrive             | AskExecution            |
+| redriven, and another task does the work of one of before    | StopTask                |
+| ... or nothing says that the one of before reported          | that, after grace time  |
+| ... or nobody told of one of the run before                  | AskHistory              |
 | a task is open: we are sweeping, or the grace time is over   | AskTask                 |
 | ... or there may be one that nobody told of                  | AskHistory              |
 | ... ended, the grace time is over, and it is not stopping    | AskExecution, StopTask  |
@@ -18,6 +22,8 @@
 | ended, every known task settled, not announced               | Claim, then Announce    |
 | ... but there may be a task that nobody told of              | that, after grace time  |
 | ... but ECS forgot a task whose event may wait in a queue    | that, after deadline    |
+| redriven from an outcome that nobody was told of, settled    | AskEarlierEnds          |
+| ... and Step Functions does not say how that was             | Announce after deadline |
 | the record is nearly as large as DynamoDB takes              | NoteOverfull            |
 | ... and noted: tasks, logs and progress are let go           | only the end, announced |
 | rejected, not announced                                      | Claim, then Announce    |
@@ -38,6 +44,7 @@ from service.core.policy.actions import (
     Action,
     Announce,
     ArchiveLog,
+    AskEarlierEnds,
     AskExecution,
     AskHistory,
     AskTask,
@@ -103,6 +110,9 @@ def _questions(job: Record, at: Moment) -> Iterator[Action]:
     ask = _end_is_unknown(job, at) or _may_be_redriven(job)
     if ask:
         yield AskExecution(job.job_id)
+    yield from (StopTask(job.job_id, task.arn) for task in job.tasks if _is_outlived(job, task, at))
+    if _may_have_outlived_tasks(job, sweeping=sweeping):
+        yield AskHistory(job.job_id)
     if sweeping or _ended_for(job, at.patience.task_grace, at):
         yield from (AskTask(job.job_id, arn) for arn in job.open_task_arns())
         if _may_have_untold_tasks(job):
@@ -120,11 +130,38 @@ def _end_is_unknown(job: Record, at: Moment) -> bool:
 
 
 def _may_be_redriven(job: Record) -> bool:
-    """Whether a task, be it over by now, is younger than the execution's end: mostly, it is of a redrive."""
+    """Whether a task, be it over by now, is of a later redrive, or younger than the execution's end."""
     execution = job.execution
-    return bool(
-        execution and execution.ended and any((task.created_at or 0) > _ended_at(execution) for task in job.tasks)
-    )
+    if execution is None:
+        return False
+    if any((task.redrive or 0) > execution.redrive_count for task in job.tasks):
+        return True
+    return execution.ended and any((task.created_at or 0) > _ended_at(execution) for task in job.tasks)
+
+
+def _is_outlived(job: Record, task: TaskChanged, at: Moment) -> bool:
+    """Whether a task has outlived the redrive that it is of.
+
+    Another of its stage in a later redrive does its work: Step Functions waits for that one, and both may write. If
+    there is none, the grace time is for what reported, and whose next plan failed. If a later stage began, the last
+    attempt of its stage reported its success, and may tidy up.
+    """
+    if task.redrive is None or task.redrive >= job.redrive_count or task.last_status in _STOPPING:
+        return False
+    later = [item for item in job.tasks if item.stage == task.stage and item.place > task.place]
+    if any((item.redrive or 0) > task.redrive for item in later):
+        return True
+    reported = not later and any((item.stage or 0) > (task.stage or 0) for item in job.tasks)
+    since = job.execution.redriven_at if job.execution else None
+    return not reported and at.now >= (since or 0) + at.patience.task_grace
+
+
+def _may_have_outlived_tasks(job: Record, *, sweeping: bool) -> bool:
+    """Whether a task that nobody told of may run on beside a redrive."""
+    execution = job.execution
+    if execution is None or execution.ended or not execution.redrive_count:
+        return False
+    return sweeping or not any(task.redrive == execution.redrive_count - 1 for task in job.tasks)
 
 
 def _started_since(execution: ExecutionChanged, task: TaskChanged, at: Moment) -> bool:
@@ -140,8 +177,8 @@ def _ended_for(job: Record, seconds: float, at: Moment) -> bool:
 def _is_late(job: Record, task: TaskChanged, at: Moment) -> bool:
     """Whether a task runs for too long after its execution's end; one that reported its success may tidy up."""
     told = job.execution.attempts if job.execution else ()
-    by_token = {(item.stage, item.attempt) for item in told if item.passed and not item.task_arn}
-    reported = (task.stage, task.attempt) in by_token
+    by_token = {item.place for item in told if item.passed and not item.task_arn}
+    reported = task.place in by_token
     return _ended_for(job, at.patience.log_deadline if reported else at.patience.task_grace, at)
 
 
@@ -186,9 +223,13 @@ def _was_last_try(claim: Claimed | None, at: Moment) -> bool:
 def _announcement(job: Record, at: Moment) -> Iterator[Action]:
     if job.announced is not None or _may_hear_more(job, at):
         return
-    if job.rejection is not None or is_settled(job):
-        work = Announce(job.key, job.redrive_count)
-        yield from _once_claimed(job, at, announcing(job), work)
+    if job.rejection is None and not is_settled(job):
+        return
+    if any(job.ended_before(count) is None for count in job.untold_redrives):
+        yield AskEarlierEnds(job.job_id)
+        if not _ended_for(job, at.patience.log_deadline, at):
+            return  # Its history is eventually consistent [botocore]; and gone with the state machine.
+    yield from _once_claimed(job, at, announcing(job), Announce(job.key, job.redrive_count))
 
 
 def announcing(job: Record) -> str:
@@ -225,8 +266,8 @@ def _may_have_untold_tasks(job: Record) -> bool:
     execution = job.execution
     if execution is None or not execution.ended:
         return False
-    heard_of = {(task.stage, task.attempt) for task in job.tasks}
-    unheard = (item for item in execution.attempts if (item.stage, item.attempt) not in heard_of)
+    heard_of = {task.place for task in job.tasks}
+    unheard = (item for item in execution.attempts if item.place not in heard_of)
     return execution.status in _FROM_OUTSIDE or any(
         not item.task_arn and not was_refused(item.error) for item in unheard
     )

@@ -1,7 +1,8 @@
 """How far a job has come, step by step, and which steps subscribers were not told of.
 
 A step has a name that no later fact changes, so every copy of a message has the same id, whoever sends it and when.
-That is why the name of a stage's step has no redrive count: its task may be heard of before the redrive is, or after.
+So the name of a stage's step holds the redrive that its task is of, which the task itself tells, and not the one that
+the execution is in when the step is heard of.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class Step:
 
     name: str
     status: ProgressStatus
+    redrive: int
     made_by: tuple[StageOutcome, AttemptOutcome] | None = None
 
 
@@ -37,7 +39,7 @@ def _steps(record: Record) -> Iterator[Step]:
     if record.execution is None or not record.execution.arn:
         return
     if record.execution.status in _HAS_STARTED:
-        yield Step(f"{record.redrive_count}:STARTED", "STARTED")
+        yield Step(f"{record.redrive_count}:STARTED", "STARTED", record.redrive_count)
     for story in stages_of(record):
         yield from _retries(story)
         yield from _wait(record, story)
@@ -45,12 +47,18 @@ def _steps(record: Record) -> Iterator[Step]:
 
 
 def _retries(story: StageOutcome) -> Iterator[Step]:
-    """The attempts that another one followed, those that never had a task included."""
-    known = {attempt.number: attempt for attempt in story.attempts}
-    for number in range(1, max(known, default=1)):
-        attempt = known.get(number) or AttemptOutcome(number, story.brief.container)
-        if _is_over(story, attempt):
-            yield Step(f"RETRYING:{story.number}:{number}", "RETRYING", (story, attempt))
+    """The attempts that another one of the same redrive followed, those that never had a task included.
+
+    What a redrive follows is no retry but an outcome, and told as one. Where a redrive begins to count is not known
+    before its first attempt is heard of.
+    """
+    known = {(attempt.redrive, attempt.number): attempt for attempt in story.attempts}
+    for redrive in sorted({redrive for redrive, _ in known}):
+        numbers = [number for of, number in known if of == redrive]
+        for number in range(min(numbers) if redrive else 1, max(numbers)):
+            attempt = known.get((redrive, number)) or AttemptOutcome(redrive, number, story.brief.container)
+            if _is_over(story, attempt):
+                yield _step("RETRYING", story, attempt)
 
 
 def _is_over(story: StageOutcome, attempt: AttemptOutcome) -> bool:
@@ -66,11 +74,15 @@ def _wait(record: Record, story: StageOutcome) -> Iterator[Step]:
     """That it waits for capacity, for as long as it does: told once for an attempt, however often it is refused."""
     waits = record.waiting
     if waits is not None and waits.stage == story.number:
-        due = AttemptOutcome(waits.attempt, story.brief.container)
-        yield Step(f"WAITING:{waits.stage}:{waits.attempt}", "WAITING", (story, due))
+        yield _step("WAITING", story, AttemptOutcome(waits.redrive, waits.attempt, story.brief.container))
 
 
 def _finish(story: StageOutcome) -> Iterator[Step]:
     last = story.attempts[-1] if story.attempts else None
     if last is not None and last.passed:
-        yield Step(f"STAGE_FINISHED:{story.number}:{last.number}", "STAGE_FINISHED", (story, last))
+        yield _step("STAGE_FINISHED", story, last)
+
+
+def _step(status: ProgressStatus, story: StageOutcome, attempt: AttemptOutcome) -> Step:
+    of_redrive = f"{attempt.redrive}:" if attempt.redrive else ""
+    return Step(f"{of_redrive}{status}:{story.number}:{attempt.number}", status, attempt.redrive, (story, attempt))

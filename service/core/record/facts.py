@@ -18,6 +18,8 @@ from schemas.trace import Trace
 from service.core.record.keys import RecordKey
 
 ObservedVia = Literal["event", "sweep", "request"]
+Place = tuple[int, int | None, int]
+"""Which attempt something is: redrive, stage, attempt. A redrive repeats the last two."""
 
 ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 # PENDING_REDRIVE and statuses that AWS may add are taken as running: asked about later, never announced.
@@ -133,6 +135,7 @@ class ExecutionChanged(_JobFact):
         default=True, description="Whether output, error and cause are known as far as they will be."
     )
     started_at: float | None = None
+    redriven_at: float | None = Field(default=None, description="When it was redriven the last time.")
     stopped_at: float | None = None
     error: str | None = None
     cause: str | None = None
@@ -171,6 +174,7 @@ class TaskChanged(_JobFact):
     arn: str
     version: int
     last_status: str
+    redrive: int | None = Field(default=None, description="Of the execution, when the task was started.")
     stage: int | None = None
     attempt: int | None = None
     task_definition_arn: str | None = None
@@ -191,6 +195,11 @@ class TaskChanged(_JobFact):
     def task_id(self) -> str:
         """What ECS calls it, within the cluster."""
         return task_id_of(self.arn)
+
+    @property
+    def place(self) -> Place:
+        """Which attempt it is."""
+        return self.redrive or 0, self.stage, self.attempt or 1
 
     @property
     def register_name(self) -> str:
@@ -321,6 +330,7 @@ class WaitsForCapacity(_JobFact):
 
     kind: Literal["waiting"] = "waiting"
     at: float = Field(description="When it began to wait this time.")
+    redrive: int = 0
     wait_seconds: int
     stage: int
     attempt: int
@@ -337,6 +347,20 @@ class WaitsForCapacity(_JobFact):
     def rank(self) -> int:
         """The later turn knows more."""
         return int(self.at * 1000)
+
+
+class EndedBefore(_JobFact):
+    """How an execution had ended before it was redriven, of which nobody was told: then the next outcome tells it."""
+
+    kind: Literal["ended_before"] = "ended_before"
+    redrive_count: int
+    status: Literal["FAILED", "TIMED_OUT", "ABORTED"]
+    ended_at: float | None = None
+    error: str | None = None
+
+    @property
+    def register_name(self) -> str:
+        return ended_before_register(self.redrive_count)
 
 
 class ProgressTold(_JobFact):
@@ -371,6 +395,7 @@ Fact = (
     | LogArchived
     | Claimed
     | Announced
+    | EndedBefore
     | ProgressTold
     | Overfull
 )
@@ -386,6 +411,11 @@ def receipt_register(task_id: str, container: str) -> str:
 def announced_register(redrive_count: int) -> str:
     """The register that holds that one outcome was announced."""
     return f"announced#{redrive_count}"
+
+
+def ended_before_register(redrive_count: int) -> str:
+    """The register that holds how the job had ended before it was redriven."""
+    return f"ended_before#{redrive_count}"
 
 
 def progress_register(step: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -22,9 +23,11 @@ from schemas.events import (
     is_ours_by_type,
 )
 from schemas.plan import JOB_TIMED_OUT, STAGE_FAILED, START_REFUSED, EndingTold, job_of_group
+from service.core.overrides import REDRIVE_VARIABLE
 from service.core.record.facts import (
     FORGOTTEN_VERSION,
     ContainerState,
+    EndedBefore,
     ExecutionChanged,
     ObservedVia,
     TaskChanged,
@@ -39,6 +42,12 @@ _PLANNED_FAILURES = frozenset({STAGE_FAILED, JOB_TIMED_OUT})
 _LONGEST_REASON = 400
 _LONGEST_ERROR = 256  # [botocore, SensitiveError]
 _LONGEST_CAUSE = 4096
+# By the type of a history's event: the status, and where the error stands [botocore, GetExecutionHistory].
+_ENDS: Mapping[str, tuple[Literal["FAILED", "TIMED_OUT", "ABORTED"], str]] = {
+    "ExecutionFailed": ("FAILED", "executionFailedEventDetails"),
+    "ExecutionTimedOut": ("TIMED_OUT", "executionTimedOutEventDetails"),
+    "ExecutionAborted": ("ABORTED", "executionAbortedEventDetails"),
+}
 
 
 class NotAnEventError(JobferryError):
@@ -80,9 +89,12 @@ def _place(arn: str) -> tuple[str, str]:
 
 
 def hear_execution(
-    detail: ExecutionDetail, state_machine_arn: str, via: ObservedVia, *, final: bool = False
+    detail: ExecutionDetail, state_machine_arn: str, via: ObservedVia, *, final: bool = False, partial: bool = False
 ) -> ExecutionChanged | Ignored:
-    """What an execution's status says. `final`: there is no more to know of it than this, so do not ask again."""
+    """What an execution's status says. `final`: there is no more to know of it than this, so do not ask again.
+
+    `partial`: it is out of a list, which has neither output nor error nor cause.
+    """
     name = _job_id_of(detail.executionArn, state_machine_arn, detail.stateMachineArn)
     if isinstance(name, Ignored):
         return name
@@ -94,8 +106,9 @@ def hear_execution(
         status=detail.status,
         redrive_count=detail.redriveCount,
         observed_via=via,
-        detailed=final or _says_all(detail),
+        detailed=final or (not partial and _says_all(detail)),
         started_at=detail.startDate,
+        redriven_at=detail.redriveDate,
         stopped_at=detail.stopDate,
         error=(detail.error or "")[:_LONGEST_ERROR] or None,
         cause=_brief(cause),
@@ -169,6 +182,26 @@ def _reason(text: str | None) -> str | None:
     return (cut_in_the_middle(redact(text), _LONGEST_REASON) or None) if text else None
 
 
+def hear_earlier_ends(job_id: str, events: Iterable[Mapping[str, Any]]) -> tuple[EndedBefore, ...]:
+    """How an execution had ended before each of its redrives, by its history: what was redriven stands before that."""
+    found: list[EndedBefore] = []
+    ended: EndedBefore | None = None
+    for event in events:
+        if event["type"] in _ENDS:
+            status, details = _ENDS[event["type"]]
+            error = event.get(details, {}).get("error")
+            ended = EndedBefore(
+                job_id=job_id,
+                redrive_count=len(found),
+                status="TIMED_OUT" if error == JOB_TIMED_OUT else status,
+                ended_at=event["timestamp"].timestamp(),
+                error=(error or "")[:_LONGEST_ERROR] or None,
+            )
+        elif event["type"] == "ExecutionRedriven" and ended is not None:
+            found.append(ended)
+    return tuple(found)
+
+
 def submitted_task_arns(output: str) -> tuple[str, ...]:
     """The tasks in the RunTask answer that an execution's history holds [LocalStack test_ecs_task_service]."""
     tasks = json_object(output).get("Tasks")
@@ -187,6 +220,7 @@ def hear_wait(detail: WaitDetail, state_machine_arn: str) -> WaitsForCapacity | 
     return WaitsForCapacity(
         job_id=job_id,
         at=detail.at,
+        redrive=detail.redrive_count,
         wait_seconds=detail.wait_seconds,
         stage=detail.stage,
         attempt=detail.attempt,
@@ -215,6 +249,7 @@ def hear_task(detail: TaskDetail) -> TaskChanged | Ignored:
         arn=detail.taskArn,
         version=detail.version,
         last_status=detail.lastStatus,
+        redrive=_redrive_of(told),
         stage=_number(told.get("JOBFERRY_STAGE")),
         attempt=_number(told.get("JOBFERRY_ATTEMPT")),
         task_definition_arn=detail.taskDefinitionArn,
@@ -254,6 +289,10 @@ def _environment(detail: TaskDetail) -> dict[str, str]:
     overrides = detail.overrides.containerOverrides if detail.overrides else ()
     pairs = [pair for override in overrides for pair in override.environment]
     return {pair.name: pair.value for pair in pairs if pair.name and pair.value and pair.name.startswith("JOBFERRY_")}
+
+
+def _redrive_of(told: Mapping[str, str]) -> int | None:
+    return _number(told.get(REDRIVE_VARIABLE))
 
 
 def _number(text: str | None) -> int | None:

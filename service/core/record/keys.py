@@ -8,12 +8,12 @@ from typing import Literal, cast
 _SEPARATOR = ":"  # No job id holds one.
 
 
-RecordKind = Literal["job", "rejected", "failed", "replay"]
+RecordKind = Literal["job", "rejected", "failed", "replay", "turn"]
 
 
 @dataclass(frozen=True, slots=True)
 class RecordKey:
-    """What an item is kept under: a job's id, the id of the message that was rejected or failed, a replay's token."""
+    """What an item is kept under: an id of a job or of a message, a replay's token, a turn's name."""
 
     kind: RecordKind
     id: str
@@ -33,6 +33,10 @@ class RecordKey:
     @classmethod
     def of_replay(cls, token: str) -> RecordKey:
         return cls("replay", token)
+
+    @classmethod
+    def of_turn(cls, what: str) -> RecordKey:
+        return cls("turn", what)
 
     @classmethod
     def read(cls, text: str) -> RecordKey:

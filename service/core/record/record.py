@@ -13,6 +13,7 @@ from service.core.record.facts import (
     Announced,
     Claimed,
     ContainerState,
+    EndedBefore,
     ExecutionChanged,
     Fact,
     LogArchived,
@@ -21,6 +22,7 @@ from service.core.record.facts import (
     TaskChanged,
     WaitsForCapacity,
     announced_register,
+    ended_before_register,
     progress_register,
     receipt_register,
 )
@@ -65,13 +67,13 @@ class Record:
     def tasks(self) -> tuple[TaskChanged, ...]:
         """Every task heard of, oldest first."""
         heard_of = [fact for fact in self.registers.values() if isinstance(fact, TaskChanged)]
-        return tuple(sorted(heard_of, key=lambda task: (task.stage or 0, task.attempt or 0, task.created_at or 0)))
+        return tuple(sorted(heard_of, key=_by_place))
 
     @property
     def waiting(self) -> WaitsForCapacity | None:
-        """What the job waits for, as far as is known; a task that was made since, or the end, ends the wait."""
+        """What the job waits for, as far as is known; a task made since, the end, or a redrive ends it."""
         held = cast("WaitsForCapacity | None", self.registers.get("waiting"))
-        if held is None or (self.execution and self.execution.ended):
+        if held is None or held.redrive < self.redrive_count or (self.execution and self.execution.ended):
             return None
         return None if any((task.created_at or 0) > held.at for task in self.tasks) else held
 
@@ -88,6 +90,15 @@ class Record:
     def announced(self) -> Announced | None:
         """The announcement of the present outcome, if it was made."""
         return cast("Announced | None", self.registers.get(announced_register(self.redrive_count)))
+
+    def ended_before(self, redrive_count: int) -> EndedBefore | None:
+        """How the job had ended for a redrive count before the present one, where nobody was told of it."""
+        return cast("EndedBefore | None", self.registers.get(ended_before_register(redrive_count)))
+
+    @property
+    def untold_redrives(self) -> tuple[int, ...]:
+        """The redrive counts before the present one whose outcome was not announced."""
+        return tuple(count for count in range(self.redrive_count) if announced_register(count) not in self.registers)
 
     def was_told(self, step: str) -> bool:
         """Whether subscribers were told of this step of the job's progress."""
@@ -124,6 +135,10 @@ class Record:
         named = [item.task_arn for item in self.execution.attempts if item.task_arn] if self.execution else []
         arns = {task_id_of(arn): arn for arn in (*heard_of, *named)}
         return tuple(arn for task_id, arn in arns.items() if task_id not in stopped)
+
+
+def _by_place(task: TaskChanged) -> tuple[int, int, int, float]:
+    return task.redrive or 0, task.stage or 0, task.attempt or 0, task.created_at or 0
 
 
 def merge(record: Record, fact: Fact) -> Record:

@@ -10,6 +10,7 @@ from schemas.notification import (
     AttemptReport,
     ContainerReport,
     Durations,
+    EarlierOutcome,
     JobNotification,
     Link,
     LogReceipt,
@@ -115,10 +116,24 @@ def _of_job(record: Record, request: Requested, links: Links) -> JobNotification
         ended_at=iso(execution.stopped_at),
         duration_seconds=_between(request.submitted_at, execution.stopped_at),
         observed_via=execution.observed_via,
+        earlier_outcomes=_earlier_outcomes(record),
         failure=None if status == "SUCCEEDED" else failure_card(record, execution, stages),
         stages=tuple(_stage_report(record, request, story, links) for story in stages),
         left_out=(_NO_ROOM,) if record.is_overfull else (),
         text="",
+    )
+
+
+def _earlier_outcomes(record: Record) -> tuple[EarlierOutcome, ...]:
+    return tuple(_earlier(record, count) for count in record.untold_redrives)
+
+
+def _earlier(record: Record, redrive_count: int) -> EarlierOutcome:
+    ended = record.ended_before(redrive_count)
+    if ended is None:
+        return EarlierOutcome(redrive_count=redrive_count, status=None)
+    return EarlierOutcome(
+        redrive_count=redrive_count, status=ended.status, ended_at=iso(ended.ended_at), error=ended.error
     )
 
 
@@ -137,6 +152,7 @@ def _attempt_report(record: Record, story: AttemptOutcome, links: Links) -> Atte
     task, told = story.task, story.told
     return AttemptReport(
         attempt=story.number,
+        redrive=story.redrive,
         passed=story.passed,
         task_arn=story.task_arn,
         exit_code=story.exit_code,

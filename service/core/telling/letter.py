@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from schemas.notification import (
     AttemptReport,
     Cost,
+    EarlierOutcome,
     FailureCard,
     JobNotification,
     LogReceipt,
@@ -26,6 +27,7 @@ _OPENINGS = {
     "ABORTED": "Your job {job} was stopped{took}, before it was done.",
     "REJECTED": "A request{job_named} was not accepted, so nothing was run.",
 }
+_BEFORE = {"FAILED": "failed", "TIMED_OUT": "ran out of time", "ABORTED": "was stopped"}
 
 
 def subject(notification: JobNotification) -> str:
@@ -53,6 +55,7 @@ def _lines(told: JobNotification) -> Iterator[str]:
     yield ""
     if told.rejection:
         yield from _rejection(told.rejection)
+    yield from _earlier(told.earlier_outcomes)
     if told.failure:
         yield from _failure(told.failure)
     yield from _stages(told.stages)
@@ -101,6 +104,20 @@ def _rejection(rejection: Rejection) -> Iterator[str]:
     yield ""
 
 
+def _earlier(outcomes: tuple[EarlierOutcome, ...]) -> Iterator[str]:
+    for ended in outcomes:
+        how = _BEFORE[ended.status] if ended.status else "ended, nobody knows how,"
+        when = f" at {_moment(ended.ended_at)}" if ended.ended_at else ""
+        error = f", with {_on_one_line(ended.error)}" if ended.error else ""
+        yield f"Before that it {how}{when}{error}, and was redriven before this could be told."
+    if outcomes:
+        yield ""
+
+
+def _redriven(attempt: AttemptReport) -> str:
+    return f" (redrive {attempt.redrive})" if attempt.redrive else ""
+
+
 def _failure(card: FailureCard) -> Iterator[str]:
     where = f", in stage {card.stage} ({card.stage_name})" if card.stage else ""
     code = f", with exit code {card.exit_code}" if card.exit_code is not None else ""
@@ -125,7 +142,7 @@ def _stages(stages: tuple[StageReport, ...]) -> Iterator[str]:
         yield f"Stage {stage.stage} ({named(stage)}): {stage.status.lower().replace('_', ' ')}{code}"
         for attempt in stage.attempts:
             if not alone:
-                yield f"  Attempt {attempt.attempt}: {_ended(attempt)}{_exit_code(attempt)}"
+                yield f"  Attempt {attempt.attempt}{_redriven(attempt)}: {_ended(attempt)}{_exit_code(attempt)}"
             yield from _attempt(attempt)
         if stage.output_s3_prefix:
             yield f"  Output: {stage.output_s3_prefix}"

@@ -25,11 +25,12 @@ from tests.support.names import EPOCH
 
 _STAGES = TypeAdapter(tuple[Stage, ...])
 _PLANNER_ERRORS = ("Lambda.TooManyRequestsException", "Lambda.ServiceException", "Lambda.Unknown")
+_FAULT = ("ECS.ServerException", "Service Unavailable")
 # Throttles and missing capacity, as they were seen in production.
 _RUN_TASK_ERRORS = (
     ("ECS.AmazonECSException", "Rate exceeded (Service: AmazonECS; Status Code: 400; Error Code: ThrottlingException)"),
     ("AmazonECS.Unknown", '{"Failures":[{"Reason":"Capacity is unavailable at this time."}],"Tasks":[]}'),
-    ("ECS.ServerException", "Service Unavailable"),
+    _FAULT,
 )
 
 
@@ -137,9 +138,11 @@ class SimIntegrations:
             if self._happens("RunTask failed", self._rates.run_task_fails):
                 raise StateError(*self._chance.choice(_RUN_TASK_ERRORS))
             vcpus = self._quotas.launch(parameters["Overrides"]["Cpu"], self._loop.time())
-        except StateError:
-            wait = (len(position.submitted), position.redrives)
-            position.refusals.append(Refusal(self._loop.time(), wait))
+        except StateError as refused:
+            # A fault of ECS is no missing capacity: it is paid from the retries.
+            if refused.error != _FAULT[0]:
+                wait = (len(position.submitted), position.redrives)
+                position.refusals.append(Refusal(self._loop.time(), wait))
             raise
         task = self._ecs.run_task(parameters)
         task.stopped.add_done_callback(lambda _: self._give_back(vcpus))

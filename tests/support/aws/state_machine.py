@@ -189,7 +189,7 @@ class Interpreter:
         while True:
             try:
                 result = await self._call(state, position)
-                return state.selector(result, None) if state.selector else result
+                return state.selector(result, self._context(position)) if state.selector else result
             except StateError as failure:
                 retrier = next((item for item in state.retriers if item.covers(failure.error)), None)
                 if retrier is None or failures.get(retrier, 0) >= retrier.attempts:

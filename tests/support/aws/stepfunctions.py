@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -128,14 +129,20 @@ class SimStepFunctions:
         execution = self.executions.get(name)
         if execution is None:
             raise refusal("ExecutionDoesNotExist")
-        tasks = [
-            {"type": "TaskSubmitted", "taskSubmittedEventDetails": {"resourceType": "ecs", "output": submitted(told)}}
-            for told in execution.position.submitted
-        ]
+        happened = [*map(_as_event, execution.history), *map(_submission, execution.position.submitted)]
+        events = sorted((event for event in happened if event), key=lambda event: event["timestamp"])
         at = int(token or 0)
-        events = [{"type": "ExecutionStarted"}, *tasks][at : at + _HISTORY_PAGE]
-        more = {"nextToken": str(at + _HISTORY_PAGE)} if at + _HISTORY_PAGE <= len(tasks) else {}
-        return {"events": events, **more}
+        more = {"nextToken": str(at + _HISTORY_PAGE)} if at + _HISTORY_PAGE < len(events) else {}
+        return {"events": events[at : at + _HISTORY_PAGE], **more}
+
+    def redriven(self, token: str | None) -> dict[str, Any]:
+        """The executions that were redriven, the latest first, a page at a time; as stale as DescribeExecution is."""
+        seen = [(execution, list(self._known(execution))) for execution in self.executions.values()]
+        items = [_listed(execution, known) for execution, known in seen if known and known[-1].redrive_count]
+        items.sort(key=lambda item: item.get("stopDate") or item["redriveDate"], reverse=True)
+        at = int(token or 0)
+        more = {"nextToken": str(at + _HISTORY_PAGE)} if at + _HISTORY_PAGE < len(items) else {}
+        return {"executions": items[at : at + _HISTORY_PAGE], **more}
 
     def cut_off(self, execution: Execution, status: str) -> None:
         """End an execution that runs, from outside: ABORTED, or TIMED_OUT as the machine's own timeout does."""
@@ -174,7 +181,7 @@ class SimStepFunctions:
     def _tell(self, execution: Execution, status: Status) -> None:
         """The status event; it leaves out what is too large, and its error and cause as it did in former years."""
         detail = _described(execution, status)
-        for date in ("startDate", "stopDate"):
+        for date in ("startDate", "stopDate", "redriveDate"):
             detail[date] = int(detail[date].timestamp() * 1000) if detail.get(date) else None
         if self._faults.happens("event without its details", self._rates.detail_left_out, self._loop.time()):
             detail.update(output=None, outputDetails={"included": False}, error=None, cause=None)
@@ -194,8 +201,63 @@ def _described(execution: Execution, status: Status) -> dict[str, Any]:
         "output": status.output,
         "outputDetails": {"included": True},
         "redriveCount": status.redrive_count,
+        "redriveDate": _redrive_date(execution, status),
         "error": status.error,
         "cause": status.cause,
+    }
+
+
+def _redrive_date(execution: Execution, status: Status) -> datetime | None:
+    if not status.redrive_count:
+        return None
+    at = [item.at for item in execution.history if item.redrive_count == status.redrive_count]
+    return moment(at[0] if at else status.at)
+
+
+def _redriven_at(history: Sequence[Status], redrive_count: int) -> float:
+    return next(item.at for item in history if item.redrive_count == redrive_count)
+
+
+def _listed(execution: Execution, known: Sequence[Status]) -> dict[str, Any]:
+    """An item of ListExecutions."""
+    now = known[-1]
+    stopped = {"stopDate": moment(now.stopped_at)} if now.stopped_at is not None else {}
+    return {
+        "executionArn": execution.arn,
+        "stateMachineArn": STATE_MACHINE_ARN,
+        "name": execution.name,
+        "status": now.status,
+        "startDate": moment(execution.started_at),
+        "redriveCount": now.redrive_count,
+        "redriveDate": moment(_redriven_at(known, now.redrive_count)),
+        **stopped,
+    }
+
+
+def _as_event(status: Status) -> dict[str, Any] | None:
+    """What a status leaves in the history [botocore, GetExecutionHistory]."""
+    at = {"timestamp": moment(status.at)}
+    match status.status:
+        case "RUNNING" if status.redrive_count:
+            return {**at, "type": "ExecutionRedriven"} | {
+                "executionRedrivenEventDetails": {"redriveCount": status.redrive_count}
+            }
+        case "RUNNING":
+            return {**at, "type": "ExecutionStarted"}
+        case "FAILED":
+            return {**at, "type": "ExecutionFailed", "executionFailedEventDetails": {"error": status.error}}
+        case "ABORTED":
+            return {**at, "type": "ExecutionAborted"}
+        case "TIMED_OUT":
+            return {**at, "type": "ExecutionTimedOut"}
+    return None
+
+
+def _submission(told: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "timestamp": datetime.fromtimestamp(told["createdAt"] / 1000, UTC),
+        "type": "TaskSubmitted",
+        "taskSubmittedEventDetails": {"resourceType": "ecs", "output": submitted(told)},
     }
 
 
@@ -245,6 +307,12 @@ class StepFunctionsClient:
         return await self._calls.call(
             "states.GetExecutionHistory", lambda: self._service.history(name, nextToken), about=name
         )
+
+    async def list_executions(
+        self, *, stateMachineArn: str, maxResults: int, redriveFilter: str, nextToken: str | None = None
+    ) -> Any:
+        assert redriveFilter == "REDRIVEN", "nobody lists all"
+        return await self._calls.call("states.ListExecutions", lambda: self._service.redriven(nextToken))
 
     async def stop_execution(self, *, executionArn: str, **_: Any) -> Any:
         name = executionArn.rsplit(":", 1)[-1]
