@@ -132,7 +132,8 @@ class Attempt(Passed):
     A state that is redriven runs with the same input, so stage and attempt repeat: the redrive tells them apart.
     """
 
-    redrive: int = 0
+    # Left out where it is 0: of hundreds of attempts, it would fill the payload of a state.
+    redrive: int = Field(default=0, exclude_if=lambda redrive: redrive == 0)
     stage: int
     attempt: int
     passed: bool

@@ -56,7 +56,7 @@ async def test_a_redrive_that_no_event_told_of_is_found(redrives: Redrives, time
     with answering(redrives.executions.client, "ListExecutions", page(listed(time(), status))) as asked:
         assert await redrives.look() == 1
     assert asked == [{"stateMachineArn": MACHINE, "maxResults": 1000, "redriveFilter": "REDRIVEN"}]
-    assert await open_jobs(redrives.table, time() + GRACE + 1) == {"job"}
+    assert await open_jobs(redrives.table, time() + 2 * GRACE) == {"job"}
     held = (await redrives.table.read(KEY)).execution
     assert held is not None
     assert (held.status, held.redrive_count, held.detailed) == (status, 1, False)

@@ -110,7 +110,8 @@ def _questions(job: Record, at: Moment) -> Iterator[Action]:
     ask = _end_is_unknown(job, at) or _may_be_redriven(job)
     if ask:
         yield AskExecution(job.job_id)
-    yield from (StopTask(job.job_id, task.arn) for task in job.tasks if _is_outlived(job, task, at))
+    outlived = [task for task in job.tasks if _is_outlived(job, task, at)]
+    yield from (StopTask(job.job_id, task.arn) for task in outlived)
     if _may_have_outlived_tasks(job, sweeping=sweeping):
         yield AskHistory(job.job_id)
     if sweeping or _ended_for(job, at.patience.task_grace, at):
@@ -120,7 +121,8 @@ def _questions(job: Record, at: Moment) -> Iterator[Action]:
     if late := [task for task in job.tasks if task.last_status not in _STOPPING and _is_late(job, task, at)]:
         if not ask:
             yield AskExecution(job.job_id)  # Or a task of a redrive that nobody told of is stopped.
-        yield from (StopTask(job.job_id, task.arn) for task in late if not _started_since(job.execution, task, at))
+        open_yet = [task for task in late if task not in outlived and not _started_since(job.execution, task, at)]
+        yield from (StopTask(job.job_id, task.arn) for task in open_yet)
 
 
 def _end_is_unknown(job: Record, at: Moment) -> bool:
