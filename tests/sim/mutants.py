@@ -34,7 +34,7 @@ from service.core.record.record import Record
 from service.core.telling import compose as announce
 from service.core.window import Window
 from service.perform import Performer
-from workers import consumer, events, redrives, requests, sweeper
+from workers import consumer, events, requests, sweeper
 from workers.guard import failure_of
 
 
@@ -316,10 +316,6 @@ def _nothing_before(record: Record) -> tuple[EarlierOutcome, ...]:
     return ()
 
 
-async def _lists_no_redrives(self: redrives.Redrives) -> int:
-    return 0
-
-
 _TAKES_STOPPED_FOR_FINISHED = property(lambda attempt: attempt.task is not None and attempt.task.stopped)
 
 
@@ -349,7 +345,6 @@ MUTANTS = (
     _mutant("claims for a moment only", (3,), (Record, "new_claim", _claims_for_a_moment)),
     _mutant("announces a redrive under the first id", (3, 4, 9), (announce, "notification_id", _counts_no_redrives)),
     _mutant("matches attempts without their redrive", (3, 6, 9), (hearing, "_redrive_of", _says_no_redrive)),
-    _mutant("never lists redrives", (4,), (redrives.Redrives, "look", _lists_no_redrives)),
     _mutant("tells nobody of an outcome that was redriven", (3,), (announce, "_earlier_outcomes", _nothing_before)),
     _mutant("never sweeps", (4,), (sweeper.Sweeper, "run", _never_sweeps)),
     _mutant("asks after no silent job", (4,), (owed, "_questions", _asks_after_no_silent_job)),

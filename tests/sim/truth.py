@@ -67,7 +67,7 @@ class Truth:
         tasks = [place_of(task)[::2] for task in self.tasks_of(execution, number)]
         plan = execution.position.data["lambda_result"]
         planned = [*plan["attempts"], *(plan["outcome"] or {"attempts": []})["attempts"]]
-        told = [(item["redrive"], item["attempt"]) for item in planned if item["stage"] == number]
+        told = [(item.get("redrive", 0), item["attempt"]) for item in planned if item["stage"] == number]
         return max([*tasks, *told], default=(0, 0))
 
     def every_sync_stage_passed(self, execution: Execution) -> bool:
