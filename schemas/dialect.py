@@ -34,12 +34,12 @@ class PlainJsonSchema(GenerateJsonSchema):
 
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
         """A map whose names have a pattern: of `patternProperties` generators make a type without fields."""
-        told = super().dict_schema(schema)
-        patterns = told.pop("patternProperties", None)
+        described = super().dict_schema(schema)
+        patterns = described.pop("patternProperties", None)
         if patterns is None:
-            return told
+            return described
         ((pattern, values),) = patterns.items()
-        return {**told, "propertyNames": {"pattern": pattern}, "additionalProperties": values}
+        return {**described, "propertyNames": {"pattern": pattern}, "additionalProperties": values}
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         """A value or null."""
@@ -50,18 +50,18 @@ class PlainJsonSchema(GenerateJsonSchema):
         return _as_one_type(super().union_schema(schema))
 
 
-def _as_one_type(told: JsonSchemaValue) -> JsonSchemaValue:
+def _as_one_type(described: JsonSchemaValue) -> JsonSchemaValue:
     """`anyOf` of plain types as a list of types.
 
     A limit binds the values of its own type alone, so that both say the same; but of a type with limits within `anyOf`
     a generator makes a class of its own, in which a producer must wrap each string.
     """
-    choices = told.get("anyOf", [])
+    choices = described.get("anyOf", [])
     limits = [keyword for choice in choices for keyword in choice if keyword != "type"]
     if not all(_is_plain(choice) for choice in choices) or len(limits) != len(set(limits)):
-        return told
+        return described
     merged = {keyword: value for choice in choices for keyword, value in choice.items()}
-    return {**merged, "type": [name for choice in choices for name in _types(choice)]} if choices else told
+    return {**merged, "type": [name for choice in choices for name in _types(choice)]} if choices else described
 
 
 def _is_plain(choice: JsonSchemaValue) -> bool:

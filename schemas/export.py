@@ -37,8 +37,8 @@ class Export:
 
     def schema(self) -> dict[str, Any]:
         """The contract as a JSON Schema."""
-        told = self.model.model_json_schema(mode=self.mode, schema_generator=PlainJsonSchema)
-        return {"$schema": DIALECT, "$id": self.id, **(_opened(told) if self.open else told)}
+        described = self.model.model_json_schema(mode=self.mode, schema_generator=PlainJsonSchema)
+        return {"$schema": DIALECT, "$id": self.id, **(_opened(described) if self.open else described)}
 
     def text(self) -> str:
         """The content of the file."""

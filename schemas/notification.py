@@ -14,7 +14,7 @@ Status = Literal["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "REJECTED"]
 Confidence = Literal["certain", "likely", "guess"]
 
 
-class Told(BaseModel):
+class Published(BaseModel):
     """A shape that we write for others to read; fields may be added within a version, never changed.
 
     Each field is always sent, null or empty where it says nothing, and the exported schemas promise that.
@@ -23,7 +23,7 @@ class Told(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, json_schema_serialization_defaults_required=True)
 
 
-class Problem(Told):
+class Problem(Published):
     """One reason why a request was rejected."""
 
     field: str = Field(description="Where, as a path: stages.0.command.")
@@ -31,7 +31,7 @@ class Problem(Told):
     remedy: str = Field(description="What to do about it.")
 
 
-class Rejection(Told):
+class Rejection(Published):
     """Why a request was not admitted, and where its body is kept."""
 
     problems: tuple[Problem, ...]
@@ -42,14 +42,14 @@ class Rejection(Told):
     body_link: Link | None = None
 
 
-class Link(Told):
+class Link(Published):
     """A presigned HTTPS link, and until when it truly works: never longer than the credentials that signed it."""
 
     url: str
     expires_at: Moment = Field(description="UTC.")
 
 
-class LogReceipt(Told):
+class LogReceipt(Published):
     """What became of one container's log."""
 
     container: str
@@ -65,7 +65,7 @@ class LogReceipt(Told):
     link: Link | None = None
 
 
-class ContainerReport(Told):
+class ContainerReport(Published):
     """How one container of a task ended."""
 
     name: str
@@ -74,7 +74,7 @@ class ContainerReport(Told):
     log: LogReceipt | None = None
 
 
-class Durations(Told):
+class Durations(Published):
     """Seconds; null where AWS did not say."""
 
     queued: float | None = Field(default=None, description="From the task's creation until its images were pulled.")
@@ -85,7 +85,7 @@ class Durations(Told):
     )
 
 
-class AttemptReport(Told):
+class AttemptReport(Published):
     """One attempt of one stage. A redrive may count attempts from where it goes on, so the two tell them apart."""
 
     attempt: int
@@ -110,7 +110,7 @@ class AttemptReport(Told):
     containers: tuple[ContainerReport, ...] = ()
 
 
-class StageReport(Told):
+class StageReport(Published):
     """One stage, with every attempt that was made."""
 
     stage: int = Field(description="Counted from 1.")
@@ -121,7 +121,7 @@ class StageReport(Told):
     attempts: tuple[AttemptReport, ...] = ()
 
 
-class FailureCard(Told):
+class FailureCard(Published):
     """Why it failed, how sure we are, and what to do."""
 
     failure_class: FailureClass = Field(description=FAILURE_CLASSES)
@@ -135,7 +135,7 @@ class FailureCard(Told):
     retryable: bool = Field(description="Whether sending the same job again may help.")
 
 
-class EarlierOutcome(Told):
+class EarlierOutcome(Published):
     """How the job had ended before somebody redrove it, which was not announced by itself."""
 
     redrive_count: int
@@ -146,7 +146,7 @@ class EarlierOutcome(Told):
     error: str | None = None
 
 
-class Cost(Told):
+class Cost(Published):
     """What the job's tasks held, and what that comes to by the prices in Jobferry's settings."""
 
     vcpu_seconds: float
@@ -155,7 +155,7 @@ class Cost(Told):
     unpriced_tasks: int = 0
 
 
-class JobNotification(Told):
+class JobNotification(Published):
     """The outcome of a job, or of a request that was not admitted."""
 
     schema_version: Literal["1"] = "1"

@@ -164,7 +164,7 @@ def _readable_attempts(value: object) -> list[Attempt]:
     return found
 
 
-class EndingTold(Passed):
+class PlannerReport(Passed):
     """What an execution's end tells the worker: in the output of a success, and as the cause of a failure.
 
     The planner writes it, and the worker keeps the cause without the attempts. Both may meet another writer's.
@@ -174,15 +174,15 @@ class EndingTold(Passed):
     attempts: Annotated[tuple[Attempt, ...], BeforeValidator(_readable_attempts)] = ()
 
     @classmethod
-    def read(cls, text: str | None) -> EndingTold | None:
+    def read(cls, text: str | None) -> PlannerReport | None:
         """What a text tells; None where it is cut, or not of the planner's making."""
-        told = json_object(text)
-        if not told.keys() & cls.model_fields.keys():
+        read = json_object(text)
+        if not read.keys() & cls.model_fields.keys():
             return None
-        evidence = told.get("evidence")
+        evidence = read.get("evidence")
         return cls(
             evidence=evidence if isinstance(evidence, str) else None,
-            attempts=told.get("attempts"),
+            attempts=read.get("attempts"),
         )
 
     def as_json(self) -> str:

@@ -12,13 +12,13 @@ from pydantic import Field
 
 from schemas.base import Moment
 from schemas.failures import FAILURE_CLASSES, FailureClass
-from schemas.notification import Confidence, Told
+from schemas.notification import Confidence, Published
 from schemas.trace import Trace
 
 ProgressStatus = Literal["STARTED", "WAITING", "STAGE_FINISHED", "RETRYING"]
 
 
-class StageProgress(Told):
+class StageProgress(Published):
     """The attempt that this is about: the one that passed, that failed, or for WAITING that is due."""
 
     stage: int = Field(description="Counted from 1.")
@@ -31,7 +31,7 @@ class StageProgress(Told):
     stopped_at: Moment | None = None
 
 
-class Setback(Told):
+class Setback(Published):
     """Why an attempt failed, as far as ECS has told by now, and how sure we are."""
 
     failure_class: FailureClass = Field(description=FAILURE_CLASSES)
@@ -39,7 +39,7 @@ class Setback(Told):
     evidence: str = Field(description="The one line that shows it.")
 
 
-class Wait(Told):
+class Wait(Published):
     """For want of capacity AWS takes no task on; it is asked again, and nothing is wrong with the job."""
 
     first_refused_at: Moment
@@ -48,7 +48,7 @@ class Wait(Told):
     evidence: str = Field(description="The one line that shows it, of the last refusal.")
 
 
-class JobProgress(Told):
+class JobProgress(Published):
     """How far a job has come. Told at least once, in order as far as it is known, and not after the outcome."""
 
     schema_version: Literal["1"] = "1"

@@ -153,16 +153,16 @@ class Metrics:
 
     def drain(self, now: float) -> Mapping[Metric, float | tuple[float, ...]]:
         """All that was told since the last time, and what is under way now."""
-        told: dict[Metric, float | tuple[float, ...]] = {metric: self._counts[metric] for metric in COUNTED}
-        told |= {metric: _few(values) for metric, values in self._values.items()}
+        values: dict[Metric, float | tuple[float, ...]] = {metric: self._counts[metric] for metric in COUNTED}
+        values |= {metric: _few(values) for metric, values in self._values.items()}
         for backlog in BACKLOGS:
             tried = self._tried.get(backlog, [])
-            told[backlog.oldest] = max(0.0, now - min((item.since for item in tried), default=now))
+            values[backlog.oldest] = max(0.0, now - min((item.since for item in tried), default=now))
             self._tried[backlog] = [item for item in tried if not item.over]
-            told[backlog.items] = len(self._tried[backlog])
+            values[backlog.items] = len(self._tried[backlog])
         self._counts.clear()
         self._values.clear()
-        return told
+        return values
 
 
 def _few(values: list[float]) -> tuple[float, ...]:
@@ -174,18 +174,18 @@ def _few(values: list[float]) -> tuple[float, ...]:
     return tuple(ranked[round(n * last / (MOST_VALUES - 1))] for n in range(MOST_VALUES))
 
 
-def embedded(told: Mapping[Metric, float | tuple[float, ...]], stack: str, at: float) -> dict[str, object]:
+def embedded(values: Mapping[Metric, float | tuple[float, ...]], stack: str, at: float) -> dict[str, object]:
     """The numbers of a minute in CloudWatch's embedded metric format: a log line that is metrics as well.
 
     One dimension of one value, for each further one would be a metric more, and billed [CloudWatch user guide,
     embedded metric format specification]. Times in epoch seconds.
     """
-    definitions = [{"Name": metric.name, "Unit": metric.unit} for metric in told]
+    definitions = [{"Name": metric.name, "Unit": metric.unit} for metric in values]
     directive = {"Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": definitions}
     return {
         "_aws": {"Timestamp": int(at * 1000), "CloudWatchMetrics": [directive]},
         DIMENSION: stack,
-        **{metric.name: _rounded(value) for metric, value in told.items()},
+        **{metric.name: _rounded(value) for metric, value in values.items()},
     }
 
 

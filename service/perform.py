@@ -192,16 +192,16 @@ class Performer:
 
         It stops at the first such step, so that the later ones do not overtake it.
         """
-        told = []
+        published: list[Fact] = []
         try:
             async with asyncio.timeout(_PROGRESS_SECONDS):
                 for step in untold(job):
                     if step.name in names:
                         await self._tell(job, step)
-                        told.append(ProgressTold(job_id=job.job_id, step=step.name, at=self.now()))
+                        published.append(ProgressTold(job_id=job.job_id, step=step.name, at=self.now()))
         except (AwsError, TimeoutError) as error:
             log.warning("progress_not_told", job_id=job.job_id, error=type(error).__name__, why=str(error)[:200])
-        return tuple(told)
+        return tuple(published)
 
     async def _tell(self, job: Record, step: Step) -> None:
         progress = compose_progress(job, step, self.redaction)
@@ -236,15 +236,15 @@ class Performer:
         )
         return (announced,)
 
-    async def _publish(self, job: Record, told: JobNotification | JobProgress, subject_line: str) -> None:
+    async def _publish(self, job: Record, message: JobNotification | JobProgress, subject_line: str) -> None:
         await self.topic.publish(
-            notification_id=told.id,
+            notification_id=message.id,
             group=job.key.id,
             subject=subject_line,
-            body=told.model_dump_json(),
-            text=told.text,
-            attributes=_attributes(told),
-            trace_header=told.trace.aws_trace_header if told.trace else None,
+            body=message.model_dump_json(),
+            text=message.text,
+            attributes=_attributes(message),
+            trace_header=message.trace.aws_trace_header if message.trace else None,
         )
 
     def _count_announced(self, job: Record, status: Status) -> None:
@@ -275,12 +275,12 @@ def _heard(detail: TaskDetail) -> tuple[Fact, ...]:
     return (heard,) if not isinstance(heard, Ignored) else ()
 
 
-def _attributes(told: JobNotification | JobProgress) -> dict[str, str]:
+def _attributes(message: JobNotification | JobProgress) -> dict[str, str]:
     """What subscribers filter by [SNS filter policies], and the trace, where tools look for it."""
     return {
-        "status": told.status,
-        "job_type": told.job_type or "",
-        "tenant": told.tenant or "",
-        "failure_class": told.failure.failure_class if told.failure else "",
-        "traceparent": (told.trace.traceparent if told.trace else None) or "",
+        "status": message.status,
+        "job_type": message.job_type or "",
+        "tenant": message.tenant or "",
+        "failure_class": message.failure.failure_class if message.failure else "",
+        "traceparent": (message.trace.traceparent if message.trace else None) or "",
     }

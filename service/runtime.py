@@ -15,7 +15,7 @@ from aiobotocore.session import get_session
 from schemas.catalog import Catalog
 from service.archive import LogArchive
 from service.aws.common_clock import CommonClock
-from service.aws.configuration import check_endpoints, credentials_of, region_of, told
+from service.aws.configuration import check_endpoints, credentials_of, in_one_sentence, region_of
 from service.aws.container_logs import ContainerLogs, paced
 from service.aws.executions import Executions
 from service.aws.failures import Failures
@@ -76,7 +76,9 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     async with AsyncExitStack() as stack:
 
         async def client(service: str) -> Any:
-            with told("AWS cannot be reached like this", "Look at the AWS_* variables and the AWS configuration file"):
+            with in_one_sentence(
+                "AWS cannot be reached like this", "Look at the AWS_* variables and the AWS configuration file"
+            ):
                 opening = session.create_client(service, region_name=region, config=config)
                 opened = await stack.enter_async_context(opening)
             refuse_garbled(opened)

@@ -40,8 +40,8 @@ async def _report_always(
 
 
 def _report(metrics: Meter, stack: str, at: float, write: Callable[[str], object]) -> None:
-    told = metrics.drain(at)
-    if told:
+    values = metrics.drain(at)
+    if values:
         # Nobody may read any more what is written; that is no reason to end a worker.
         with suppress(OSError):
-            write(json.dumps(embedded(told, stack, at), separators=(",", ":")) + "\n")
+            write(json.dumps(embedded(values, stack, at), separators=(",", ":")) + "\n")

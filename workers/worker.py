@@ -46,8 +46,8 @@ async def run_worker(settings: Settings) -> None:
         runtime = await _unless_stopped(stopping, _open(opened, settings))
         if runtime is not None:
             await opened.enter_async_context(health_page(liveness, settings.health_port))
-            told = metrics_reported(runtime.metrics, settings.stack, wall_clock, _to_standard_output)
-            await opened.enter_async_context(told)
+            reporting = metrics_reported(runtime.metrics, settings.stack, wall_clock, _to_standard_output)
+            await opened.enter_async_context(reporting)
             log.info("worker_started", images=len(runtime.catalog.images), job_types=len(runtime.catalog.job_types))
             await work_until_stopped(Worker(runtime, liveness, stopping))
     log.info("worker_stopped")
@@ -62,14 +62,14 @@ async def _open(opened: AsyncExitStack, settings: Settings) -> Runtime:
 
 async def _unless_stopped(stopping: asyncio.Event, opening: Coroutine[None, None, Runtime]) -> Runtime | None:
     """What is opened; nothing where SIGTERM comes first. Nothing is in hand yet, and S3 may be slow."""
-    work, told = asyncio.create_task(opening), asyncio.create_task(stopping.wait())
+    work, stopped = asyncio.create_task(opening), asyncio.create_task(stopping.wait())
     try:
-        await asyncio.wait((work, told), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((work, stopped), return_when=asyncio.FIRST_COMPLETED)
         return work.result() if work.done() else None
     finally:
         work.cancel()
-        told.cancel()
-        await asyncio.wait((work, told))
+        stopped.cancel()
+        await asyncio.wait((work, stopped))
 
 
 async def work_until_stopped(worker: Worker) -> None:

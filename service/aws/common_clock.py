@@ -35,22 +35,22 @@ class CommonClock:
         context[_SENT] = self()
 
     def _note_answer(self, http_response: Any, context: dict[str, Any], **_: object) -> None:
-        told = _told(getattr(http_response, "headers", {}).get("date"))
-        if told is not None and _SENT in context:
-            self.ahead += correction(told, context[_SENT], self())
+        answered_at = _time_of(getattr(http_response, "headers", {}).get("date"))
+        if answered_at is not None and _SENT in context:
+            self.ahead += correction(answered_at, context[_SENT], self())
 
 
-def correction(told: float, sent: float, received: float) -> float:
+def correction(answered_at: float, sent: float, received: float) -> float:
     """By how much a clock is wrong at least that saw a call from `sent` to `received`, and whose answer says `told`.
 
     Nothing where it may be right: an answer that took long does not say when on its way it was made.
     """
-    if told > received:
-        return told - received
-    return min(0.0, told + _RESOLUTION_SECONDS - sent)
+    if answered_at > received:
+        return answered_at - received
+    return min(0.0, answered_at + _RESOLUTION_SECONDS - sent)
 
 
-def _told(date: str | None) -> float | None:
+def _time_of(date: str | None) -> float | None:
     try:
         return parsedate_to_datetime(date).timestamp() if date else None
     except ValueError:

@@ -41,7 +41,7 @@ def _is_url(text: str) -> bool:
 def region_of(session: AioSession, environment: Mapping[str, str], state_machine_arn: str) -> str:
     """The region to work in, which is the state machine's. Raises SettingsError where it is missing or another."""
     # botocore reads AWS_DEFAULT_REGION; ECS and the other SDKs have AWS_REGION.
-    with told("AWS_PROFILE cannot be used", "Name a profile of the AWS configuration file, or leave it out"):
+    with in_one_sentence("AWS_PROFILE cannot be used", "Name a profile of the AWS configuration file, or leave it out"):
         region = environment.get("AWS_REGION") or session.get_config_variable("region")
     if not region:
         raise SettingsError("AWS_REGION is missing. It is: the AWS region that the queues are in.")
@@ -58,7 +58,7 @@ async def credentials_of(session: AioSession) -> Any:
 
     Later on they are renewed as need be, and a time without them is survived like any other outage.
     """
-    with told("AWS credentials cannot be had", _GIVE_CREDENTIALS):
+    with in_one_sentence("AWS credentials cannot be had", _GIVE_CREDENTIALS):
         found: Any = await session.get_credentials()
         if found is not None:
             await found.get_frozen_credentials()
@@ -68,7 +68,7 @@ async def credentials_of(session: AioSession) -> Any:
 
 
 @contextmanager
-def told(what: str, remedy: str) -> Iterator[None]:
+def in_one_sentence(what: str, remedy: str) -> Iterator[None]:
     """Whatever the SDK has against its surroundings, as one sentence with its remedy."""
     try:
         with aws_errors():

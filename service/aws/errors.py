@@ -43,9 +43,9 @@ def aws_errors() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        told = error.response.get("Error", {})
+        refusal = error.response.get("Error", {})
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        raise AwsError(str(error), told.get("Code", ""), status, error.response) from error
+        raise AwsError(str(error), refusal.get("Code", ""), status, error.response) from error
     except _ON_THE_WAY as error:
         name = type(error).__name__
         raise AwsError(str(error) or name, name) from error

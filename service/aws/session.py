@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import boto3
 
-from service.aws.configuration import told
+from service.aws.configuration import in_one_sentence
 from service.settings import SettingsError
 
 
@@ -15,7 +15,7 @@ def session_of(environment: Mapping[str, str]) -> boto3.Session:
 
     AWS_REGION comes first, as in ECS, CodeBuild and the other SDKs; boto3 by itself reads only AWS_DEFAULT_REGION.
     """
-    with told("AWS_PROFILE cannot be used", "Name a profile of the AWS configuration file, or leave it out"):
+    with in_one_sentence("AWS_PROFILE cannot be used", "Name a profile of the AWS configuration file, or leave it out"):
         session = boto3.Session(region_name=environment.get("AWS_REGION") or None)
         region = session.region_name
     if not region:

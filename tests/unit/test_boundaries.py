@@ -16,7 +16,7 @@ from schemas.events import EVENT, ContainerOverride, ExecutionDetail, PayloadDet
 from schemas.failures import FAILURE_CLASSES, FAILURES
 from schemas.fargate import FARGATE_SIZES
 from schemas.job import JobRequest
-from schemas.plan import Attempt, EndingTold, ErrorResult, LambdaResult, PlanRequest
+from schemas.plan import Attempt, ErrorResult, LambdaResult, PlannerReport, PlanRequest
 from schemas.price import Price
 from schemas.trace import Trace
 from tests.support.builders import execution_event, task_event
@@ -153,22 +153,22 @@ ATTEMPT = {"stage": 1, "attempt": 2, "passed": False, "error": "x"}
         ("", None),
         ("{}", None),
         ('{"other": 1}', None),
-        ('{"evidence": "x"}', EndingTold(evidence="x")),
-        ('{"evidence": 7}', EndingTold()),
-        ('{"attempts": 7}', EndingTold()),
-        (json.dumps({"attempts": [7, ATTEMPT, {}]}), EndingTold(attempts=(Attempt.model_validate(ATTEMPT),))),
+        ('{"evidence": "x"}', PlannerReport(evidence="x")),
+        ('{"evidence": 7}', PlannerReport()),
+        ('{"attempts": 7}', PlannerReport()),
+        (json.dumps({"attempts": [7, ATTEMPT, {}]}), PlannerReport(attempts=(Attempt.model_validate(ATTEMPT),))),
     ],
 )
-def test_what_an_ending_tells_is_read_as_far_as_it_is_ours(text: str | None, told: EndingTold | None) -> None:
+def test_what_an_ending_tells_is_read_as_far_as_it_is_ours(text: str | None, told: PlannerReport | None) -> None:
     """Nothing where it tells nothing of ours; what another wrote among it is passed over."""
-    assert EndingTold.read(text) == told
+    assert PlannerReport.read(text) == told
 
 
 def test_what_an_ending_tells_is_short() -> None:
     """Step Functions cuts a cause at 32 KiB: no blank, and nothing that says nothing."""
-    told = EndingTold(evidence="x", attempts=(Attempt(stage=1, attempt=1, passed=True),))
+    told = PlannerReport(evidence="x", attempts=(Attempt(stage=1, attempt=1, passed=True),))
     assert told.as_json() == '{"evidence":"x","attempts":[{"stage":1,"attempt":1,"passed":true}]}'
-    assert EndingTold.read(told.as_json()) == told
+    assert PlannerReport.read(told.as_json()) == told
 
 
 def test_what_a_plan_leaves_out() -> None:

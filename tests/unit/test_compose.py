@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.failures import FAILURES
 from schemas.notification import FailureCard, JobNotification, Link
-from schemas.plan import STAGE_FAILED, EndingTold
+from schemas.plan import STAGE_FAILED, PlannerReport
 from service.core.diagnosis.table import ROWS
 from service.core.policy.outcome import status_of
 from service.core.record.facts import Fact, Overfull
@@ -167,7 +167,7 @@ def test_no_negative_duration_is_told() -> None:
     """Two clocks may disagree; then it is not known how long the task ran."""
     backwards = task(containers=(container(exit_code=137),), started_at=NOW + 60, stopped_at=NOW)
     late = attempt(passed=False, exit_code=137, error="States.Timeout")
-    cause = EndingTold(evidence="States.Timeout").as_json()
+    cause = PlannerReport(evidence="States.Timeout").as_json()
     ended = execution("FAILED", error=STAGE_FAILED, cause=cause, attempts=(late,))
     card = failure(requested(), ended, backwards)
     assert "-60" not in f"{card.evidence} {card.next_action}"
@@ -177,7 +177,7 @@ def test_no_negative_duration_is_told() -> None:
 def test_a_failure_without_a_name_is_told_as_such() -> None:
     """As the planner read it, also where ECS tells of the container's exit code."""
     told_of = attempt(passed=False, error="", failure_class="callback_failure", task_arn=None)
-    cause = EndingTold(evidence="the container reported a failure without a name").as_json()
+    cause = PlannerReport(evidence="the container reported a failure without a name").as_json()
     ended = execution("FAILED", error=STAGE_FAILED, cause=cause, attempts=(told_of,))
     reporter = requested(integration="callback")
     card = failure(reporter, ended, task(containers=(container(exit_code=1),)))

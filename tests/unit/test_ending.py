@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.base import exit_code
-from schemas.plan import Attempt, EndingTold
+from schemas.plan import Attempt, PlannerReport
 from service.core.diagnosis.ending import (
     Ending,
     ending_of_cause,
@@ -103,22 +103,22 @@ ATTEMPT = Attempt(stage=1, attempt=1, passed=False, exit_code=3)
 
 def test_what_the_planner_tells_is_read_as_it_was_written() -> None:
     """One model on both sides."""
-    told = EndingTold(evidence="exit code 3: ü", attempts=(ATTEMPT,))
-    assert EndingTold.read(told.as_json()) == told
+    told = PlannerReport(evidence="exit code 3: ü", attempts=(ATTEMPT,))
+    assert PlannerReport.read(told.as_json()) == told
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        pytest.param('{"evidence": "x"}', EndingTold(evidence="x"), id="without attempts, as the worker keeps it"),
-        pytest.param('{"attempts": []}', EndingTold(), id="the output of a success"),
-        pytest.param('{"evidence": 7, "attempts": 7}', EndingTold(), id="another writer's values"),
+        pytest.param('{"evidence": "x"}', PlannerReport(evidence="x"), id="without attempts, as the worker keeps it"),
+        pytest.param('{"attempts": []}', PlannerReport(), id="the output of a success"),
+        pytest.param('{"evidence": 7, "attempts": 7}', PlannerReport(), id="another writer's values"),
         pytest.param(
             json.dumps({"attempts": [7, {"stage": "one"}, ATTEMPT.model_dump()]}),
-            EndingTold(attempts=(ATTEMPT,)),
+            PlannerReport(attempts=(ATTEMPT,)),
             id="another writer's attempts among ours",
         ),
-        pytest.param('{"evidence": "a\\ud83d"}', EndingTold(evidence="a\ufffd"), id="half of a surrogate pair"),
+        pytest.param('{"evidence": "a\\ud83d"}', PlannerReport(evidence="a\ufffd"), id="half of a surrogate pair"),
         pytest.param('{"evidence": "x", "attempts": [{"stage"', None, id="cut"),
         pytest.param('{"Error": "x"}', None, id="another writer's"),
         pytest.param("[]", None, id="no object"),
@@ -129,4 +129,4 @@ def test_what_the_planner_tells_is_read_as_it_was_written() -> None:
 )
 def test_what_others_wrote_is_read_with_patience(text: str | None, expected: Any) -> None:
     """Cut JSON and another writer's cause raise nothing."""
-    assert EndingTold.read(text) == expected
+    assert PlannerReport.read(text) == expected

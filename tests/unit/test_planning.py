@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from schemas.plan import JOB_TIMED_OUT, STAGE_FAILED, Attempt, Config, EndingTold, ErrorResult, NextStage, Stage
+from schemas.plan import JOB_TIMED_OUT, STAGE_FAILED, Attempt, Config, ErrorResult, NextStage, PlannerReport, Stage
 from tests.support.builders import JOB, TRACEPARENT, catalog, task_arn
 from tests.support.machine import (
     EXIT_1,
@@ -216,7 +216,7 @@ def test_a_failure_that_a_container_gives_no_name_is_told_as_such(text: str) -> 
     assert (end.decision, brief(end)) == ("fail", [(1, 1, False, None)])
     assert end.outcome is not None
     assert end.outcome.attempts[0].failure_class == "callback_failure"
-    cause = EndingTold.read(end.outcome.cause)
+    cause = PlannerReport.read(end.outcome.cause)
     assert cause is not None
     assert cause.evidence == "the container reported a failure without a name"
     assert cause.attempts[0].error == ""

@@ -116,7 +116,7 @@ def conflict(job_id: str) -> Problem:
 
 def _refused(raw: dict[str, Any], problems: Iterable[Problem], digest: str | None = None) -> Refused:
     return Refused(
-        problems=_told(problems),
+        problems=_shown(problems),
         digest=digest,
         job_id=_readable(raw, "job_id"),
         tenant=_readable(raw, "tenant") if "tenant" in raw else JobRequest.model_fields["tenant"].default,
@@ -124,10 +124,10 @@ def _refused(raw: dict[str, Any], problems: Iterable[Problem], digest: str | Non
     )
 
 
-def _told(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+def _shown(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """The problems as they may be told: not too many, not too long, and printable whatever the producer wrote."""
     first = list(islice(problems, MAX_PROBLEMS + 1))
-    told = [
+    shown = [
         Problem(
             field=printable(item.field, _LONGEST_PATH),
             message=printable(item.message, _LONGEST_MESSAGE),
@@ -136,8 +136,8 @@ def _told(problems: Iterable[Problem]) -> tuple[Problem, ...]:
         for item in first[:MAX_PROBLEMS]
     ]
     if len(first) > MAX_PROBLEMS:
-        told.append(Problem(field="", message="there is more that is wrong", remedy="Mend these and send it again."))
-    return tuple(told)
+        shown.append(Problem(field="", message="there is more that is wrong", remedy="Mend these and send it again."))
+    return tuple(shown)
 
 
 def _problems_with_names(raw: dict[str, Any], catalog: Catalog) -> Iterator[Problem]:

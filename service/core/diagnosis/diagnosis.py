@@ -23,7 +23,7 @@ __all__ = [
     "budget_of",
     "budget_of_class",
     "diagnose",
-    "diagnose_as_told",
+    "diagnose_as_classified",
     "ending_of_cause",
     "read_task",
     "read_task_cause",
@@ -63,7 +63,7 @@ def diagnose(ending: Ending) -> Diagnosis:
     return _filled_in(row, row.confidence, shown, ending)
 
 
-def diagnose_as_told(ending: Ending, failure_class: str, evidence: str) -> Diagnosis:
+def diagnose_as_classified(ending: Ending, failure_class: str, evidence: str) -> Diagnosis:
     """What the table says of an ending that somebody has judged who knew more of it: his class and evidence hold.
 
     What to do is then the last of the class's rows, which supposes the least.

@@ -116,8 +116,12 @@ def exited_on_windows(code: int, meaning: str) -> Evidence:
     """The job's own container exited with this NTSTATUS, which is told as a number with or without a sign."""
 
     def evidence(ending: Ending) -> str | None:
-        told = ending.exit_code
-        return f"exit code {told} (0x{code:08X}): {meaning}" if told is not None and told & _DWORD == code else None
+        said_by_aws = ending.exit_code
+        return (
+            f"exit code {said_by_aws} (0x{code:08X}): {meaning}"
+            if said_by_aws is not None and said_by_aws & _DWORD == code
+            else None
+        )
 
     return evidence
 
@@ -161,10 +165,10 @@ def reported_without_a_name(ending: Ending) -> str | None:
 
 def others_failed(ending: Ending) -> str | None:
     """Something else than the job's own container went wrong, and what."""
-    told = "; ".join(ending.other_reasons)
+    said_by_aws = "; ".join(ending.other_reasons)
     codes = ", ".join(f"another container's exit code {code}" for code in ending.other_exit_codes if code)
     own = "its own container has no exit code" if ending.exit_code is None else f"own exit code {ending.exit_code}"
-    return f"{own}; {told or codes}" if told or codes else None
+    return f"{own}; {said_by_aws or codes}" if said_by_aws or codes else None
 
 
 def nothing_better(ending: Ending) -> str:
@@ -177,13 +181,13 @@ def nothing_better(ending: Ending) -> str:
         ("exit code", ending.exit_code),
         ("other containers", "; ".join(ending.other_reasons)),
     )
-    told = [f"{name} {value}" for name, value in parts if value not in (None, "")]
+    said_by_aws = [f"{name} {value}" for name, value in parts if value not in (None, "")]
     cause = ending.cause or ""
-    if any(cause.startswith(item) for item in told):
-        told = [cause, *(item for item in told if item not in cause)]
+    if any(cause.startswith(item) for item in said_by_aws):
+        said_by_aws = [cause, *(item for item in said_by_aws if item not in cause)]
     elif cause:
-        told.insert(1 if ending.error else 0, f"cause {cause}")
-    return "; ".join(told) or "nothing was said: no error, no stop code, no reason, no exit code"
+        said_by_aws.insert(1 if ending.error else 0, f"cause {cause}")
+    return "; ".join(said_by_aws) or "nothing was said: no error, no stop code, no reason, no exit code"
 
 
 # Conditions.
@@ -277,13 +281,13 @@ def _error_and_cause(ending: Ending) -> str:
 
 def _in_prose(cause: str) -> str:
     """What the JSON of a cause says: RunTask's failures [botocore, Failure], or a Lambda function's error message."""
-    told = parsed(cause)
-    if not isinstance(told, dict):
+    said_by_aws = parsed(cause)
+    if not isinstance(said_by_aws, dict):
         return cause
-    failures = told.get("Failures")
+    failures = said_by_aws.get("Failures")
     listed = [item for item in failures if isinstance(item, dict)] if isinstance(failures, list) else []
     reasons = (", ".join(str(item[key]) for key in ("Reason", "Detail", "Arn") if item.get(key)) for item in listed)
-    return "; ".join(filter(None, reasons)) or str(told.get("errorMessage") or cause)
+    return "; ".join(filter(None, reasons)) or str(said_by_aws.get("errorMessage") or cause)
 
 
 def _words_about_the_start(ending: Ending) -> Iterator[str]:

@@ -16,10 +16,10 @@ from schemas.plan import (
     Attempt,
     Config,
     Decision,
-    EndingTold,
     LambdaResult,
     NextStage,
     Outcome,
+    PlannerReport,
     PlanRequest,
     Redrive,
     Stage,
@@ -109,9 +109,9 @@ def _judge_error(request: PlanRequest, stage: Stage, running: NextStage) -> _Lea
     task = diagnosis.read_task_cause(cause)
     # Step Functions fails the state when any container exits non-zero; only the job's own one decides.
     passed = stage.integration == "sync" and error == "States.TaskFailed" and succeeded(ending)
-    told = error or ("" if ending.callback else None)
+    given = error or ("" if ending.callback else None)
     redrive = _redrive_of(task.redrive if task else None, request)
-    return _judged(running, ending, redrive, passed=passed, task_arn=task.task_arn if task else None, error=told)
+    return _judged(running, ending, redrive, passed=passed, task_arn=task.task_arn if task else None, error=given)
 
 
 def _judge_result(request: PlanRequest, stage: Stage, running: NextStage) -> _Learned:
@@ -124,9 +124,9 @@ def _judge_result(request: PlanRequest, stage: Stage, running: NextStage) -> _Le
     return _judged(running, ending, redrive, passed=succeeded(ending), task_arn=passed_on, error=None)
 
 
-def _redrive_of(told: object, request: PlanRequest) -> int:
+def _redrive_of(given: object, request: PlanRequest) -> int:
     """The redrive in which a stage ran: an earlier one, where a plan after it failed, and that was redriven."""
-    return told if isinstance(told, int) else request.redrive_count
+    return given if isinstance(given, int) else request.redrive_count
 
 
 def _judged(
@@ -190,7 +190,7 @@ class _Progress:
         left = stage.capacity_wait_seconds - (_seconds(self.request.now) - _seconds(waits.since))
         wait = waiting.wait_seconds(waits.tries, running.refusals, left, self.request.execution_arn)
         if wait is None or len(self.attempts) >= MOST_ATTEMPTS:
-            return self._fail(STAGE_FAILED, told(waits))
+            return self._fail(STAGE_FAILED, in_words(waits))
         if self._seconds_left() < _LEAST_SECONDS:
             return self._time_is_over(waits)
         had_a_task = learned.attempt.task_arn is not None
@@ -271,7 +271,7 @@ class _Progress:
         seconds = self._config.timeout_seconds
         timeout = f"{seconds} second{'' if seconds == 1 else 's'}"
         return self._fail(
-            JOB_TIMED_OUT, f"the job's timeout of {timeout} is over" + (f"; {told(waits)}" if waits else "")
+            JOB_TIMED_OUT, f"the job's timeout of {timeout} is over" + (f"; {in_words(waits)}" if waits else "")
         )
 
     def _fail(self, error: str, evidence: str) -> LambdaResult:
@@ -279,10 +279,10 @@ class _Progress:
 
     def _outcome(self, error: str, evidence: str) -> Outcome:
         attempts, shown = self.attempts, evidence[:_LONGEST_EVIDENCE]
-        cause = EndingTold(evidence=shown, attempts=attempts).as_json() if error else ""
+        cause = PlannerReport(evidence=shown, attempts=attempts).as_json() if error else ""
         while len(json.dumps(cause)) > _LONGEST_CAUSE:  # The oldest are the least needed: ECS events tell of them too.
             attempts = attempts[len(attempts) // 2 + 1 :]
-            cause = EndingTold(evidence=shown, attempts=attempts).as_json()
+            cause = PlannerReport(evidence=shown, attempts=attempts).as_json()
         return Outcome(error=error[:_LONGEST_ERROR], cause=cause, attempts=self.attempts, refusals=self._refusals)
 
     def _result(
@@ -305,7 +305,7 @@ class _Progress:
         return self.request.input.lambda_result.config
 
 
-def told(waits: Waiting) -> str:
+def in_words(waits: Waiting) -> str:
     """What was waited for, since when, and how often it was tried."""
     times = "once" if waits.tries == 1 else f"{waits.tries} times"
     return f"waited for capacity since {waits.since}, tried {times}; the last answer: {waits.why}"

@@ -39,7 +39,7 @@ class AttemptOutcome:
     redrive: int
     number: int
     own_container: str
-    told: Attempt | None = None
+    by_planner: Attempt | None = None
     task: TaskChanged | None = None
     reported: bool = True
 
@@ -51,13 +51,13 @@ class AttemptOutcome:
 
     @property
     def task_arn(self) -> str | None:
-        return self.task.arn if self.task else self.told.task_arn if self.told else None
+        return self.task.arn if self.task else self.by_planner.task_arn if self.by_planner else None
 
     @property
     def exit_code(self) -> int | None:
         if self.own is not None and self.own.exit_code is not None:
             return self.own.exit_code
-        return self.told.exit_code if self.told else None
+        return self.by_planner.exit_code if self.by_planner else None
 
     @property
     def passed(self) -> bool:
@@ -67,12 +67,12 @@ class AttemptOutcome:
         Of a task that Step Functions watched, the planner names the ARN, and who stopped it stopped its work. Who
         stopped one after its container's own word stopped nothing but its tidying up.
         """
-        if self.told is not None and self.told.task_arn and self.task is not None and self.task.stopped:
+        if self.by_planner is not None and self.by_planner.task_arn and self.task is not None and self.task.stopped:
             known = ending_of_task(self.task, self.own_container)
-            return self.told.passed and succeeded(replace(known, exit_code=self.exit_code))
-        if self.told is not None:
+            return self.by_planner.passed and succeeded(replace(known, exit_code=self.exit_code))
+        if self.by_planner is not None:
             reason = self.own.reason if self.own else None
-            return self.told.passed and succeeded(Ending(exit_code=self.exit_code, container_reason=reason))
+            return self.by_planner.passed and succeeded(Ending(exit_code=self.exit_code, container_reason=reason))
         if self.task is None or not self.task.stopped or not self.reported:
             return False
         return succeeded(ending_of_task(self.task, self.own_container))
@@ -85,7 +85,7 @@ def status_of(record: Record) -> Status:
         return "REJECTED"
     match execution.status:
         case "SUCCEEDED":
-            return "SUCCEEDED" if all(story.passed for story in stages_of(record)) else "FAILED"
+            return "SUCCEEDED" if all(outcome.passed for outcome in stages_of(record)) else "FAILED"
         case "TIMED_OUT":
             return "TIMED_OUT"
         case "ABORTED":
@@ -119,20 +119,20 @@ def stages_of(record: Record) -> tuple[StageOutcome, ...]:
 def _attempts_of(
     planned: Sequence[Attempt], heard_of: Sequence[TaskChanged], number: int, brief: StageBrief, *, reported: bool
 ) -> tuple[AttemptOutcome, ...]:
-    told = {(item.redrive, item.attempt): item for item in planned}
+    by_planner = {(item.redrive, item.attempt): item for item in planned}
     tasks = {(task.redrive or 0, task.attempt or 1): task for task in heard_of if task.stage == number}
     by_id = {task.task_id: task for task in heard_of}
     return tuple(
         AttemptOutcome(
             *which,
             brief.container,
-            told.get(which),
-            tasks.get(which) or _named_by(told.get(which), by_id),
+            by_planner.get(which),
+            tasks.get(which) or _named_by(by_planner.get(which), by_id),
             reported,
         )
-        for which in sorted({*told, *tasks})
+        for which in sorted({*by_planner, *tasks})
     )
 
 
-def _named_by(told: Attempt | None, by_id: Mapping[str, TaskChanged]) -> TaskChanged | None:
-    return by_id.get(task_id_of(told.task_arn)) if told and told.task_arn else None
+def _named_by(by_planner: Attempt | None, by_id: Mapping[str, TaskChanged]) -> TaskChanged | None:
+    return by_id.get(task_id_of(by_planner.task_arn)) if by_planner and by_planner.task_arn else None

@@ -178,8 +178,8 @@ def _ended_for(job: Record, seconds: float, at: Moment) -> bool:
 
 def _is_late(job: Record, task: TaskChanged, at: Moment) -> bool:
     """Whether a task runs for too long after its execution's end; one that reported its success may tidy up."""
-    told = job.execution.attempts if job.execution else ()
-    by_token = {item.place for item in told if item.passed and not item.task_arn}
+    attempts = job.execution.attempts if job.execution else ()
+    by_token = {item.place for item in attempts if item.passed and not item.task_arn}
     reported = task.place in by_token
     return _ended_for(job, at.patience.log_deadline if reported else at.patience.task_grace, at)
 

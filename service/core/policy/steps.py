@@ -40,49 +40,49 @@ def _steps(record: Record) -> Iterator[Step]:
         return
     if record.execution.status in _HAS_STARTED:
         yield Step(f"{record.redrive_count}:STARTED", "STARTED", record.redrive_count)
-    for story in stages_of(record):
-        yield from _retries(story)
-        yield from _wait(record, story)
-        yield from _finish(story)
+    for outcome in stages_of(record):
+        yield from _retries(outcome)
+        yield from _wait(record, outcome)
+        yield from _finish(outcome)
 
 
-def _retries(story: StageOutcome) -> Iterator[Step]:
+def _retries(outcome: StageOutcome) -> Iterator[Step]:
     """The attempts that another one of the same redrive followed, those that never had a task included.
 
     What a redrive follows is no retry but an outcome, and told as one. Where a redrive begins to count is not known
     before its first attempt is heard of.
     """
-    known = {(attempt.redrive, attempt.number): attempt for attempt in story.attempts}
+    known = {(attempt.redrive, attempt.number): attempt for attempt in outcome.attempts}
     for redrive in sorted({redrive for redrive, _ in known}):
         numbers = [number for of, number in known if of == redrive]
         for number in range(min(numbers) if redrive else 1, max(numbers)):
-            attempt = known.get((redrive, number)) or AttemptOutcome(redrive, number, story.brief.container)
-            if _is_over(story, attempt):
-                yield _step("RETRYING", story, attempt)
+            attempt = known.get((redrive, number)) or AttemptOutcome(redrive, number, outcome.brief.container)
+            if _is_over(outcome, attempt):
+                yield _step("RETRYING", outcome, attempt)
 
 
-def _is_over(story: StageOutcome, attempt: AttemptOutcome) -> bool:
+def _is_over(outcome: StageOutcome, attempt: AttemptOutcome) -> bool:
     """Whether there is no more to hear of it: why it failed comes with its task's end.
 
     Step Functions lets go of a callback's task, which may run on: nobody waits for that one.
     """
     task = attempt.task
-    return task is None or task.stopped or attempt.told is not None or story.brief.integration == "callback"
+    return task is None or task.stopped or attempt.by_planner is not None or outcome.brief.integration == "callback"
 
 
-def _wait(record: Record, story: StageOutcome) -> Iterator[Step]:
+def _wait(record: Record, outcome: StageOutcome) -> Iterator[Step]:
     """That it waits for capacity, for as long as it does: told once for an attempt, however often it is refused."""
     waits = record.waiting
-    if waits is not None and waits.stage == story.number:
-        yield _step("WAITING", story, AttemptOutcome(waits.redrive, waits.attempt, story.brief.container))
+    if waits is not None and waits.stage == outcome.number:
+        yield _step("WAITING", outcome, AttemptOutcome(waits.redrive, waits.attempt, outcome.brief.container))
 
 
-def _finish(story: StageOutcome) -> Iterator[Step]:
-    last = story.attempts[-1] if story.attempts else None
+def _finish(outcome: StageOutcome) -> Iterator[Step]:
+    last = outcome.attempts[-1] if outcome.attempts else None
     if last is not None and last.passed:
-        yield _step("STAGE_FINISHED", story, last)
+        yield _step("STAGE_FINISHED", outcome, last)
 
 
-def _step(status: ProgressStatus, story: StageOutcome, attempt: AttemptOutcome) -> Step:
+def _step(status: ProgressStatus, outcome: StageOutcome, attempt: AttemptOutcome) -> Step:
     of_redrive = f"{attempt.redrive}:" if attempt.redrive else ""
-    return Step(f"{of_redrive}{status}:{story.number}:{attempt.number}", status, attempt.redrive, (story, attempt))
+    return Step(f"{of_redrive}{status}:{outcome.number}:{attempt.number}", status, attempt.redrive, (outcome, attempt))

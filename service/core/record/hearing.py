@@ -22,7 +22,7 @@ from schemas.events import (
     WaitEvent,
     is_ours_by_type,
 )
-from schemas.plan import JOB_TIMED_OUT, STAGE_FAILED, START_REFUSED, EndingTold, job_of_group
+from schemas.plan import JOB_TIMED_OUT, STAGE_FAILED, START_REFUSED, PlannerReport, job_of_group
 from service.core.overrides import REDRIVE_VARIABLE
 from service.core.record.facts import (
     FORGOTTEN_VERSION,
@@ -99,7 +99,7 @@ def hear_execution(
     if isinstance(name, Ignored):
         return name
     cause = _planners_cause(detail)
-    told = EndingTold.read(detail.output if detail.status == "SUCCEEDED" else cause)
+    said = PlannerReport.read(detail.output if detail.status == "SUCCEEDED" else cause)
     return ExecutionChanged(
         job_id=name,
         arn=detail.executionArn,
@@ -112,7 +112,7 @@ def hear_execution(
         stopped_at=detail.stopDate,
         error=(detail.error or "")[:_LONGEST_ERROR] or None,
         cause=_brief(cause),
-        attempts=told.attempts if told else (),
+        attempts=said.attempts if said else (),
     )
 
 
@@ -145,8 +145,8 @@ def _planners_cause(detail: ExecutionDetail) -> str | None:
     The cause of a failed Lambda function is JSON with `errorMessage`, `errorType` and `stackTrace` [Lambda guide,
     python-exceptions].
     """
-    told = json_object(detail.cause).get("errorMessage") if detail.error in _PLANNED_FAILURES else None
-    return told if isinstance(told, str) else detail.cause
+    said = json_object(detail.cause).get("errorMessage") if detail.error in _PLANNED_FAILURES else None
+    return said if isinstance(said, str) else detail.cause
 
 
 def _says_all(detail: ExecutionDetail) -> bool:
@@ -170,10 +170,10 @@ def _brief(cause: str | None) -> str | None:
     """The cause without its secrets, and without the attempts, which are held beside it: what is left is not cut."""
     if not cause:
         return None
-    told = EndingTold.read(cause)
-    if told is None or told.evidence is None:
+    said = PlannerReport.read(cause)
+    if said is None or said.evidence is None:
         return cut(redact(cause), _LONGEST_CAUSE) or None
-    kept = EndingTold(evidence=redact(told.evidence))
+    kept = PlannerReport(evidence=redact(said.evidence))
     return kept.model_dump_json(exclude_defaults=True)[:_LONGEST_CAUSE]
 
 
@@ -243,15 +243,15 @@ def hear_task(detail: TaskDetail) -> TaskChanged | Ignored:
     job_id = job_of_group(detail.group)
     if job_id is None or not _JOB_ID.fullmatch(job_id):
         return Ignored("a task of no job of ours")
-    told = _environment(detail)
+    said = _environment(detail)
     return TaskChanged(
         job_id=job_id,
         arn=detail.taskArn,
         version=detail.version,
         last_status=detail.lastStatus,
-        redrive=_redrive_of(told),
-        stage=_number(told.get("JOBFERRY_STAGE")),
-        attempt=_number(told.get("JOBFERRY_ATTEMPT")),
+        redrive=_redrive_of(said),
+        stage=_number(said.get("JOBFERRY_STAGE")),
+        attempt=_number(said.get("JOBFERRY_ATTEMPT")),
         task_definition_arn=detail.taskDefinitionArn,
         stop_code=detail.stopCode,
         stopped_reason=_reason(detail.stoppedReason),
@@ -291,8 +291,8 @@ def _environment(detail: TaskDetail) -> dict[str, str]:
     return {pair.name: pair.value for pair in pairs if pair.name and pair.value and pair.name.startswith("JOBFERRY_")}
 
 
-def _redrive_of(told: Mapping[str, str]) -> int | None:
-    return _number(told.get(REDRIVE_VARIABLE))
+def _redrive_of(said: Mapping[str, str]) -> int | None:
+    return _number(said.get(REDRIVE_VARIABLE))
 
 
 def _number(text: str | None) -> int | None:

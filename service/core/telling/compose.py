@@ -62,8 +62,8 @@ def compose(
     else:
         assert record.request is not None, "a job is known by its request"
         draft = _of_job(record, record.request, links).model_copy(update={"cost": cost_of(record.tasks, prices)})
-    told = without_secrets(draft, redaction)
-    return told.model_copy(update={"text": as_text(told)})
+    notification = without_secrets(draft, redaction)
+    return notification.model_copy(update={"text": as_text(notification)})
 
 
 def notification_id(record: Record) -> str:
@@ -118,7 +118,7 @@ def _of_job(record: Record, request: Requested, links: Links) -> JobNotification
         observed_via=execution.observed_via,
         earlier_outcomes=_earlier_outcomes(record),
         failure=None if status == "SUCCEEDED" else failure_card(record, execution, stages),
-        stages=tuple(_stage_report(record, request, story, links) for story in stages),
+        stages=tuple(_stage_report(record, request, outcome, links) for outcome in stages),
         left_out=(_NO_ROOM,) if record.is_overfull else (),
         text="",
     )
@@ -137,29 +137,31 @@ def _earlier(record: Record, redrive_count: int) -> EarlierOutcome:
     )
 
 
-def _stage_report(record: Record, request: Requested, story: StageOutcome, links: Links) -> StageReport:
+def _stage_report(record: Record, request: Requested, outcome: StageOutcome, links: Links) -> StageReport:
     return StageReport(
-        stage=story.number,
-        name=story.brief.name,
-        image=story.brief.image,
-        status="PASSED" if story.passed else "FAILED" if story.attempts else "NOT_RUN",
-        output_s3_prefix=s3_uri(request.bucket, stage_prefix(record.job_id, story.number)) if story.passed else None,
-        attempts=tuple(_attempt_report(record, attempt, links) for attempt in story.attempts),
+        stage=outcome.number,
+        name=outcome.brief.name,
+        image=outcome.brief.image,
+        status="PASSED" if outcome.passed else "FAILED" if outcome.attempts else "NOT_RUN",
+        output_s3_prefix=s3_uri(request.bucket, stage_prefix(record.job_id, outcome.number))
+        if outcome.passed
+        else None,
+        attempts=tuple(_attempt_report(record, attempt, links) for attempt in outcome.attempts),
     )
 
 
-def _attempt_report(record: Record, story: AttemptOutcome, links: Links) -> AttemptReport:
-    task, told = story.task, story.told
+def _attempt_report(record: Record, outcome: AttemptOutcome, links: Links) -> AttemptReport:
+    task, by_planner = outcome.task, outcome.by_planner
     return AttemptReport(
-        attempt=story.number,
-        redrive=story.redrive,
-        passed=story.passed,
-        task_arn=story.task_arn,
-        exit_code=story.exit_code,
+        attempt=outcome.number,
+        redrive=outcome.redrive,
+        passed=outcome.passed,
+        task_arn=outcome.task_arn,
+        exit_code=outcome.exit_code,
         stop_code=task.stop_code if task else None,
         stopped_reason=task.stopped_reason if task else None,
-        error=(told.error or None) if told else None,
-        failure_class=told.failure_class if told else None,
+        error=(by_planner.error or None) if by_planner else None,
+        failure_class=by_planner.failure_class if by_planner else None,
         cpu=whole_number(task.cpu) if task else None,
         memory=whole_number(task.memory) if task else None,
         ran_on=(task.capacity_provider or task.launch_type) if task else None,

@@ -6,16 +6,16 @@ from schemas.notification import AttemptReport, ContainerReport, FailureCard, Jo
 from service.core.redaction import Redaction
 
 
-def without_secrets(told: JobNotification, redaction: Redaction) -> JobNotification:
+def without_secrets(notification: JobNotification, redaction: Redaction) -> JobNotification:
     """The notification, its excerpts redacted; links, names and ids stay, and the text is not made anew."""
     stages = tuple(
         stage.model_copy(update={"attempts": tuple(_attempt(item, redaction) for item in stage.attempts)})
-        for stage in told.stages
+        for stage in notification.stages
     )
-    return told.model_copy(
+    return notification.model_copy(
         update={
-            "failure": _failure(told.failure, redaction) if told.failure else None,
-            "rejection": _rejection(told.rejection, redaction) if told.rejection else None,
+            "failure": _failure(notification.failure, redaction) if notification.failure else None,
+            "rejection": _rejection(notification.rejection, redaction) if notification.rejection else None,
             "stages": stages,
         }
     )

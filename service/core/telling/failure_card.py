@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from schemas.notification import FailureCard
-from schemas.plan import JOB_TIMED_OUT, STAGE_FAILED, EndingTold
-from service.core.diagnosis.diagnosis import Diagnosis, Ending, diagnose, diagnose_as_told, retryable
+from schemas.plan import JOB_TIMED_OUT, STAGE_FAILED, PlannerReport
+from service.core.diagnosis.diagnosis import Diagnosis, Ending, diagnose, diagnose_as_classified, retryable
 from service.core.diagnosis.task_ending import ending_of_task
 from service.core.policy.outcome import AttemptOutcome, StageOutcome
 from service.core.record.facts import ExecutionChanged, StageBrief, TaskChanged
@@ -18,7 +18,7 @@ _UNKNOWN_TO_THE_STATE_MACHINE = "Jobferry.Unknown"
 
 def failure_card(record: Record, execution: ExecutionChanged, stages: Iterable[StageOutcome]) -> FailureCard:
     """The card of a job that did not succeed."""
-    failed = next((story for story in stages if story.attempts and not story.passed), None)
+    failed = next((outcome for outcome in stages if outcome.attempts and not outcome.passed), None)
     last = failed.attempts[-1] if failed else None
     ending = _ending(execution, failed)
     found = _diagnosis(execution, last, ending)
@@ -38,8 +38,8 @@ def failure_card(record: Record, execution: ExecutionChanged, stages: Iterable[S
 def _diagnosis(execution: ExecutionChanged, last: AttemptOutcome | None, ending: Ending) -> Diagnosis:
     """The planner read the task in its error's cause; of a task that ECS tells nothing of, it knows more than we do."""
     unseen = last is not None and (last.task is None or last.task.forgotten)
-    if unseen and last and last.told and last.told.failure_class and execution.error == STAGE_FAILED:
-        return diagnose_as_told(ending, last.told.failure_class, _evidence(execution.cause) or "")
+    if unseen and last and last.by_planner and last.by_planner.failure_class and execution.error == STAGE_FAILED:
+        return diagnose_as_classified(ending, last.by_planner.failure_class, _evidence(execution.cause) or "")
     return diagnose(ending)
 
 
@@ -81,13 +81,13 @@ def _error_of(execution: ExecutionChanged, last: AttemptOutcome | None) -> tuple
         return error, _evidence(execution.cause)
     if error != STAGE_FAILED and not error.startswith(_UNKNOWN_TO_THE_STATE_MACHINE):
         return execution.error, execution.cause
-    return (last.told.error if last and last.told else None), _evidence(execution.cause)
+    return (last.by_planner.error if last and last.by_planner else None), _evidence(execution.cause)
 
 
 def _evidence(cause: str | None) -> str | None:
     """The planner's own evidence line, out of the cause that it wrote; any other cause as it is."""
-    told = EndingTold.read(cause)
-    return told.evidence if told and told.evidence is not None else cause
+    report = PlannerReport.read(cause)
+    return report.evidence if report and report.evidence is not None else cause
 
 
 def _tail(record: Record, last: AttemptOutcome | None) -> tuple[str, ...]:

@@ -48,28 +48,30 @@ def as_text(notification: JobNotification) -> str:
     return "\n".join(_lines(notification)).rstrip() + "\n"
 
 
-def _lines(told: JobNotification) -> Iterator[str]:
-    named = told.rejection.claimed_job_id if told.rejection else told.job_id
+def _lines(notification: JobNotification) -> Iterator[str]:
+    named = notification.rejection.claimed_job_id if notification.rejection else notification.job_id
     job = f'"{named}"'
-    yield _OPENINGS[told.status].format(job=job, job_named=f" for job {job}" if named else "", took=_took(told))
+    yield _OPENINGS[notification.status].format(
+        job=job, job_named=f" for job {job}" if named else "", took=_took(notification)
+    )
     yield ""
-    if told.rejection:
-        yield from _rejection(told.rejection)
-    yield from _earlier(told.earlier_outcomes)
-    if told.failure:
-        yield from _failure(told.failure)
-    yield from _stages(told.stages)
-    if told.left_out:
-        yield f"Left out, to keep this short enough to be sent: {'; '.join(told.left_out)}."
-    if told.cost:
-        yield _cost(told.cost)
-    if told.execution_console_url:
-        yield f"The execution: {told.execution_console_url}"
-    yield f"Notification {told.id}"
+    if notification.rejection:
+        yield from _rejection(notification.rejection)
+    yield from _earlier(notification.earlier_outcomes)
+    if notification.failure:
+        yield from _failure(notification.failure)
+    yield from _stages(notification.stages)
+    if notification.left_out:
+        yield f"Left out, to keep this short enough to be sent: {'; '.join(notification.left_out)}."
+    if notification.cost:
+        yield _cost(notification.cost)
+    if notification.execution_console_url:
+        yield f"The execution: {notification.execution_console_url}"
+    yield f"Notification {notification.id}"
 
 
-def _took(told: JobNotification) -> str:
-    return f" after {_duration(told.duration_seconds)}" if told.duration_seconds is not None else ""
+def _took(notification: JobNotification) -> str:
+    return f" after {_duration(notification.duration_seconds)}" if notification.duration_seconds is not None else ""
 
 
 def _duration(seconds: float) -> str:

@@ -55,12 +55,12 @@ def _waiting(record: Record, redaction: Redaction) -> Wait | None:
     )
 
 
-def _stage(story: StageOutcome, attempt: AttemptOutcome) -> StageProgress:
+def _stage(outcome: StageOutcome, attempt: AttemptOutcome) -> StageProgress:
     task = attempt.task
     return StageProgress(
-        stage=story.number,
-        name=story.brief.name,
-        image=story.brief.image,
+        stage=outcome.number,
+        name=outcome.brief.name,
+        image=outcome.brief.image,
         attempt=attempt.number,
         task_arn=attempt.task_arn,
         exit_code=attempt.exit_code,
@@ -69,18 +69,18 @@ def _stage(story: StageOutcome, attempt: AttemptOutcome) -> StageProgress:
     )
 
 
-def _setback(record: Record, redaction: Redaction, story: StageOutcome, attempt: AttemptOutcome) -> Setback | None:
+def _setback(record: Record, redaction: Redaction, outcome: StageOutcome, attempt: AttemptOutcome) -> Setback | None:
     """Why an attempt failed, as far as it is known."""
     if not _is_explained(record, attempt):
         return None
-    found = diagnose(ending_of_attempt(story.brief, attempt, _error_of(attempt), None))
+    found = diagnose(ending_of_attempt(outcome.brief, attempt, _error_of(attempt), None))
     evidence = redaction.text(found.evidence)
     return Setback(failure_class=found.failure_class, confidence=found.confidence, evidence=evidence)
 
 
 def _is_explained(record: Record, attempt: AttemptOutcome) -> bool:
     """Whether anything is known of how it ended. After a redrive, a stop may be a person's as well as the clock's."""
-    if attempt.told is not None:
+    if attempt.by_planner is not None:
         return True
     task = attempt.task
     return task is not None and task.stopped and not (_was_stopped(attempt) and record.redrive_count)
@@ -88,8 +88,8 @@ def _is_explained(record: Record, attempt: AttemptOutcome) -> bool:
 
 def _error_of(attempt: AttemptOutcome) -> str | None:
     """Step Functions' error. Until the outcome tells it, a stop was the clock's: after a person's there is no retry."""
-    if attempt.told is not None:
-        return attempt.told.error
+    if attempt.by_planner is not None:
+        return attempt.by_planner.error
     return "States.Timeout" if _was_stopped(attempt) else None
 
 

@@ -9,22 +9,22 @@ from service.core.telling.failure_words import SURE, in_words
 from service.core.telling.letter import named, subject_line
 
 
-def subject_of_progress(told: JobProgress) -> str:
+def subject_of_progress(progress: JobProgress) -> str:
     """One line for an inbox."""
-    why = f" ({told.failure.failure_class})" if told.failure else ""
-    return subject_line(f"{told.job_id}: {_headline(told)}{why}")
+    why = f" ({progress.failure.failure_class})" if progress.failure else ""
+    return subject_line(f"{progress.job_id}: {_headline(progress)}{why}")
 
 
-def progress_as_text(told: JobProgress) -> str:
+def progress_as_text(progress: JobProgress) -> str:
     """The whole message as a letter."""
-    return "\n".join(_lines(told)) + "\n"
+    return "\n".join(_lines(progress)) + "\n"
 
 
-def _headline(told: JobProgress) -> str:
-    where = f"stage {told.stage.stage} of {told.stages_count}" if told.stage else ""
-    match told.status:
+def _headline(progress: JobProgress) -> str:
+    where = f"stage {progress.stage.stage} of {progress.stages_count}" if progress.stage else ""
+    match progress.status:
         case "STARTED":
-            return "started again" if told.redrive_count else "started"
+            return "started again" if progress.redrive_count else "started"
         case "STAGE_FINISHED":
             return f"{where} finished"
         case "RETRYING":
@@ -33,24 +33,24 @@ def _headline(told: JobProgress) -> str:
             return f"{where} waits for capacity"
 
 
-def _lines(told: JobProgress) -> Iterator[str]:
-    if told.stage is None:
-        stages = f"{told.stages_count} stage{'' if told.stages_count == 1 else 's'}"
-        again = f" again (redrive {told.redrive_count})" if told.redrive_count else ""
-        yield f'Your job "{told.job_id}" has started{again}. It has {stages}.'
+def _lines(progress: JobProgress) -> Iterator[str]:
+    if progress.stage is None:
+        stages = f"{progress.stages_count} stage{'' if progress.stages_count == 1 else 's'}"
+        again = f" again (redrive {progress.redrive_count})" if progress.redrive_count else ""
+        yield f'Your job "{progress.job_id}" has started{again}. It has {stages}.'
     else:
-        yield f'In your job "{told.job_id}", {_headline(told)}.'
+        yield f'In your job "{progress.job_id}", {_headline(progress)}.'
         yield ""
-        yield _wait(told.waiting) if told.waiting else _attempt(told.stage)
-    if told.waiting:
-        yield f"  Why: {in_words(told.waiting.failure_class)}."
-        yield f"  Evidence: {told.waiting.evidence}"
-    if told.failure:
-        yield from _setback(told.failure)
+        yield _wait(progress.waiting) if progress.waiting else _attempt(progress.stage)
+    if progress.waiting:
+        yield f"  Why: {in_words(progress.waiting.failure_class)}."
+        yield f"  Evidence: {progress.waiting.evidence}"
+    if progress.failure:
+        yield from _setback(progress.failure)
     yield ""
-    if told.execution_console_url:
-        yield f"The execution: {told.execution_console_url}"
-    yield f"Notification {told.id}"
+    if progress.execution_console_url:
+        yield f"The execution: {progress.execution_console_url}"
+    yield f"Notification {progress.id}"
 
 
 def _wait(waits: Wait) -> str:
