@@ -34,8 +34,10 @@ def test_every_promise_holds_in_a_short_drill() -> None:
 
 def test_deleting_before_the_effect_is_seen_as_loss() -> None:
     """Workers that die in their first writes take with them what they have deleted already."""
-    report = sabotage(sabotaged.delete_before_effect, replace(CALM, deaths=deaths_at("UpdateItem")))
-    assert report.verdict.lost, as_json(report)
+    plan = replace(CALM, deaths=deaths_at("UpdateItem"))
+    # Whether it dies in a request's write or in an event's is a matter of milliseconds: some drills must be enough.
+    reports = (sabotaged_drill(sabotaged.delete_before_effect, replace(plan, seed=seed)) for seed in range(8))
+    assert any(report.verdict.lost and not report.passed for report in reports)
 
 
 def test_starting_anew_is_seen_as_executions_beyond_one() -> None:

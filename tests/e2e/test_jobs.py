@@ -96,6 +96,7 @@ def test_what_a_container_sees(system: System) -> None:
         "JOBFERRY_JOB_ID": "seen",
         "JOBFERRY_STAGE": "1",
         "JOBFERRY_ATTEMPT": "1",
+        "JOBFERRY_REDRIVE": "0",
         "JOBFERRY_EXECUTION_ARN": told.execution_arn,
         "JOBFERRY_INPUT_FILE": f"s3://{bucket}/input/a.jpg",
         "JOBFERRY_INPUT": f"s3://{bucket}/input/a.jpg",

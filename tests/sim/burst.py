@@ -60,6 +60,10 @@ class Burst:
     task_events_lost: float = 0.0
 
 
+# The last unlucky waits weigh more the smaller the burst; of 5,000 jobs `python -m tests.bench.burst` wants 90 %.
+_LEAST_OF_A_SMALL_BURST = 0.7
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of a burst. Times in virtual seconds."""
@@ -87,7 +91,7 @@ class Outcome:
         jobs = sum(self.statuses.values())
         found = {
             f"not all succeeded: {dict(self.statuses)}": self.statuses["SUCCEEDED"] < jobs,
-            f"only {100 * self.throughput:.0f} % of what the quotas allow": self.throughput < 0.75,
+            f"only {100 * self.throughput:.0f} % of what the quotas allow": self.throughput < _LEAST_OF_A_SMALL_BURST,
             f"{self.most_waiting} jobs waited in Step Functions instead of the queue": self.most_waiting
             > 120 * self.workers,
             f"a history of {max(self.events)} events": max(self.events) > 2500,

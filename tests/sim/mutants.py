@@ -78,12 +78,12 @@ def _neighbour(handle: str) -> str:
     return f"{name}-m{int(number) + 1}/1"
 
 
-async def _remembers_nothing(self: requests.Requests, message: Message, body: str, admitted: Admitted) -> Record:
+async def _remembers_nothing(self: requests.Requests, message: Message, admitted: Admitted) -> Record:
     fact = await self._requested(message, admitted)
     return Record(fact.record_key, {"request": fact})
 
 
-async def _takes_rivals_for_repeats(self: requests.Requests, message: Message, body: str, admitted: Admitted) -> Record:
+async def _takes_rivals_for_repeats(self: requests.Requests, message: Message, admitted: Admitted) -> Record:
     return await self.jobs.merge(await self._requested(message, admitted))
 
 
@@ -194,7 +194,7 @@ async def _never_sweeps(self: sweeper.Sweeper) -> None:
 
 
 def _waits_for_no_log(job: Record) -> bool:
-    return bool(job.execution and job.execution.ended and job.execution.detailed)
+    return bool(job.execution and job.execution.ended and job.execution.detailed and not job.open_task_arns())
 
 
 async def _lets_one_spoil_all(work: Awaitable[object], event: str, **context: object) -> None:
@@ -342,7 +342,7 @@ MUTANTS = (
     _mutant("notes an announcement before it is made", (3,), (Performer, "_announce", _notes_first)),
     _mutant("does not note what it announced", (3,), (Performer, "perform", _notes_nothing)),
     _mutant("announces past its claim", (3,), (Performer, "_announce", _announces_past_its_claim)),
-    _mutant("claims for a moment only", (3,), (Record, "new_claim", _claims_for_a_moment)),
+    _mutant("claims for a moment only", (3, 4), (Record, "new_claim", _claims_for_a_moment)),
     _mutant("announces a redrive under the first id", (3, 4, 9), (announce, "notification_id", _counts_no_redrives)),
     _mutant("matches attempts without their redrive", (3, 6, 9), (hearing, "_redrive_of", _says_no_redrive)),
     _mutant("tells nobody of an outcome that was redriven", (3,), (announce, "_earlier_outcomes", _nothing_before)),
