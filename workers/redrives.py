@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import structlog
 
-from schemas.errors import JobferryError
 from service.aws.errors import AwsError
-from service.aws.executions import Executions
+from service.aws.executions import Executions, TooManyRedrivesError
 from service.aws.jobs_table import JobsTable
 from service.aws.turns import Turns
 from service.core.record.facts import ExecutionChanged
 from service.core.record.hearing import hear_execution
 from service.metrics import SWEEP_FAILURES, UNMETERED, Meter
+from workers.guard import failure_of
 
 log = structlog.stdlib.get_logger()
 
@@ -46,7 +46,7 @@ class Redrives:
         while not self.stopping.is_set():
             try:
                 await self.look()
-            except (AwsError, JobferryError) as error:
+            except AwsError as error:
                 self.metrics.count(SWEEP_FAILURES)
                 log.warning("redrives_not_listed", error=type(error).__name__, why=str(error)[:200])
             with suppress(TimeoutError):
@@ -62,10 +62,20 @@ class Redrives:
             return 0
         since = turn.last_began_at or turn.began_at - _REDRIVABLE_SECONDS
         found = 0
-        async for detail in self.executions.redriven(since - _LATE_SECONDS):
-            heard = hear_execution(detail, self.executions.state_machine_arn, "sweep", partial=True)
-            if isinstance(heard, ExecutionChanged):
-                await self.table.merge(heard)
-                found += 1
+        try:
+            async for detail in self.executions.redriven(since - _LATE_SECONDS):
+                heard = hear_execution(detail, self.executions.state_machine_arn, "sweep", partial=True)
+                if isinstance(heard, ExecutionChanged):
+                    found += await self._tell(heard)
+        except TooManyRedrivesError as error:
+            # The latest were told. To look through as many again each time would find no more.
+            log.warning("redrives_not_all_listed", why=str(error))
         await self.turns.done(turn)
         return found
+
+    async def _tell(self, heard: ExecutionChanged) -> bool:
+        """Tell one record. One that cannot be read, as a newer worker's may be, must not hold up the others."""
+        failed = await failure_of(self.table.merge(heard), "redrive_not_told", job_id=heard.job_id)
+        if failed is not None:
+            self.metrics.count(SWEEP_FAILURES)
+        return failed is None

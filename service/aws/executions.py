@@ -89,7 +89,9 @@ class Executions:
         more: Any = {}
         with answered("ExecutionDoesNotExist"), aws_errors():
             while True:
-                page = await self.client.get_execution_history(executionArn=self.arn_of(job_id), **more)
+                page = await self.client.get_execution_history(
+                    executionArn=self.arn_of(job_id), maxResults=1000, **more
+                )
                 found.extend(page["events"])
                 if "nextToken" not in page:
                     return found

@@ -10,16 +10,18 @@ import pytest
 
 from service.aws.errors import AwsError
 from service.aws.executions import Executions
-from service.aws.jobs_table import JobsTable
+from service.aws.jobs_table import JobsTable, item_key
 from service.aws.starts import Starts
 from service.aws.turns import Turns
 from service.core.pace import Bucket
+from service.core.record.keys import RecordKey
 from tests.support.connecting import ACCOUNT, REGION, Connect, answering, refusal
 from tests.support.job_facts import GRACE, KEY, Time, announced, execution, item, open_jobs, requested
 from workers.redrives import Redrives
 
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:jobferry"
 EVERY = 300
+NEWER = '{"kind": "log", "job_id": "newer", "task_id": "t", "container": "main", "status": "sampled"}'
 
 
 @pytest.fixture
@@ -126,3 +128,21 @@ async def test_a_filter_that_is_refused_is_left_out(redrives: Redrives, time: Ti
     with answering(redrives.executions.client, "ListExecutions", *answers) as asked:
         assert await redrives.look() == 1
     assert ["redriveFilter" in call for call in asked] == [True, False]
+
+
+async def test_a_record_that_cannot_be_read_holds_up_no_other(redrives: Redrives, time: Time) -> None:
+    """A newer worker wrote it, say; the others are told, and the look is whole."""
+    await announce_one(redrives.table)
+    await redrives.table.merge(requested("newer"))
+    await redrives.table.client.update_item(
+        TableName=redrives.table.name,
+        Key=item_key(RecordKey.of_job("newer")),
+        UpdateExpression="SET #r = :fact",
+        ExpressionAttributeNames={"#r": "r#receipt#t#main"},
+        ExpressionAttributeValues={":fact": {"M": {"rank": {"N": "0"}, "fact": {"S": NEWER}}}},
+    )
+    pages = page(listed(time(), name="newer"), listed(time()))
+    with answering(redrives.executions.client, "ListExecutions", pages, page()) as asked:
+        assert await redrives.look() == 1
+        assert await redrives.look() == 0
+    assert len(asked) == 1

@@ -120,9 +120,11 @@ def job_that_succeeded() -> Record:
 
 def job_that_failed() -> Record:
     """Redriven; the only attempt of the first stage exited with 3, and the second stage was not run."""
-    told = attempt(1, 1, passed=False, exit_code=3, error="States.TaskFailed", failure_class="application_error")
+    told = attempt(
+        1, 1, passed=False, exit_code=3, error="States.TaskFailed", failure_class="application_error", redrive=1
+    )
     ended = execution("FAILED", attempts=(told,), error="StageFailed", cause="stage 1 failed", redrive_count=1)
-    return record(asked(), ended, *stage_one(1, "t1", 3, redrive_count=1))
+    return record(asked(), ended, *stage_one(1, "t1", 3, redrive=1))
 
 
 def a_rejection() -> Record:

@@ -28,7 +28,7 @@ from service.core.policy.actions import (
     TellProgress,
 )
 from service.core.policy.owed import SWEEP, Moment, Patience, is_settled, owed
-from service.core.record.facts import Fact, Overfull, ProgressTold
+from service.core.record.facts import Fact, Overfull, ProgressTold, WaitsForCapacity
 from service.core.record.hearing import forgotten_task
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record, merge_all
@@ -103,6 +103,19 @@ ANNOUNCE = Announce(KEY, 0)
 START = StartExecution(JOB, "{}")
 ASK = AskExecution(JOB)
 ASK_T1 = AskTask(JOB, task_arn())
+# The second stage of the job's first redrive is not taken on.
+WAITING = WaitsForCapacity(
+    job_id=JOB,
+    at=END + 110,
+    redrive=1,
+    wait_seconds=60,
+    stage=2,
+    attempt=1,
+    since=END + 105,
+    tries=2,
+    failure_class="throttled",
+    why="Rate exceeded",
+)
 STOP_T1 = StopTask(JOB, task_arn())
 ARCHIVE = ArchiveLog(JOB, "t1", "main")
 ASKED = requested(progress=True)
@@ -182,6 +195,7 @@ ROWS: dict[str, dict[str, tuple[list[Action], list[Action]]]] = {
             due(requested(), REDRIVEN, running(), running("t2", stage=2, redrive=1), at=END + 130),
             [],
         ),
+        "a later stage waits for capacity": (due(requested(), REDRIVEN, running(), WAITING, at=END + 130), []),
         "a later stage runs, and another attempt passed": (
             due(
                 requested(),
@@ -197,6 +211,7 @@ ROWS: dict[str, dict[str, tuple[list[Action], list[Action]]]] = {
     "... or nobody told of one of the run before": {
         "none": (due(requested(), REDRIVEN), [AskHistory(JOB)]),
         "one of this run": (due(requested(), REDRIVEN, running(redrive=1)), [AskHistory(JOB)]),
+        "none, and the grace time is over": (due(requested(), REDRIVEN, running(redrive=1), at=END + 130), []),
         "one of before, and we sweep": (
             due(requested(), REDRIVEN, task(), receipt(), my(SWEEP)),
             [ASK, AskHistory(JOB)],

@@ -112,7 +112,7 @@ def _questions(job: Record, at: Moment) -> Iterator[Action]:
         yield AskExecution(job.job_id)
     outlived = [task for task in job.tasks if _is_outlived(job, task, at)]
     yield from (StopTask(job.job_id, task.arn) for task in outlived)
-    if _may_have_outlived_tasks(job, sweeping=sweeping):
+    if _may_have_outlived_tasks(job, at, sweeping=sweeping):
         yield AskHistory(job.job_id)
     if sweeping or _ended_for(job, at.patience.task_grace, at):
         yield from (AskTask(job.job_id, arn) for arn in job.open_task_arns())
@@ -153,17 +153,25 @@ def _is_outlived(job: Record, task: TaskChanged, at: Moment) -> bool:
     later = [item for item in job.tasks if item.stage == task.stage and item.place > task.place]
     if any((item.redrive or 0) > task.redrive for item in later):
         return True
-    reported = not later and any((item.stage or 0) > (task.stage or 0) for item in job.tasks)
+    begun = max((*(item.stage or 0 for item in job.tasks), job.waiting.stage if job.waiting else 0))
+    reported = not later and begun > (task.stage or 0)
     since = job.execution.redriven_at if job.execution else None
     return not reported and at.now >= (since or 0) + at.patience.task_grace
 
 
-def _may_have_outlived_tasks(job: Record, *, sweeping: bool) -> bool:
-    """Whether a task that nobody told of may run on beside a redrive."""
+def _may_have_outlived_tasks(job: Record, at: Moment, *, sweeping: bool) -> bool:
+    """Whether a task that nobody told of may run on beside a redrive.
+
+    The history is asked for it when we sweep; before the grace time is over also as soon as something is heard, and no
+    longer: a long history is many calls.
+    """
     execution = job.execution
     if execution is None or execution.ended or not execution.redrive_count:
         return False
-    return sweeping or not any(task.redrive == execution.redrive_count - 1 for task in job.tasks)
+    if sweeping:
+        return True
+    lately = at.now < (execution.redriven_at or 0) + at.patience.task_grace
+    return lately and not any(task.redrive == execution.redrive_count - 1 for task in job.tasks)
 
 
 def _started_since(execution: ExecutionChanged, task: TaskChanged, at: Moment) -> bool:

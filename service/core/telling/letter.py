@@ -108,7 +108,7 @@ def _rejection(rejection: Rejection) -> Iterator[str]:
 
 def _earlier(outcomes: tuple[EarlierOutcome, ...]) -> Iterator[str]:
     for ended in outcomes:
-        how = _BEFORE[ended.status] if ended.status else "ended, nobody knows how,"
+        how = _BEFORE[ended.status] if ended.status else "ended in a way that is not known"
         when = f" at {_moment(ended.ended_at)}" if ended.ended_at else ""
         error = f", with {_on_one_line(ended.error)}" if ended.error else ""
         yield f"Before that it {how}{when}{error}, and was redriven before this could be told."
