@@ -20,7 +20,7 @@ ENVIRONMENT_PREFIX = "JOBFERRY_"
 LONGEST_STOP_SECONDS = 120
 # What a job's container is told [service/core/overrides.py]: a worker that runs in one has these too.
 CONTAINER_VARIABLES = frozenset(
-    {"ATTEMPT", "EXECUTION_ARN", "INPUT", "INPUT_FILE", "JOB_ID", "OUTPUT", "STAGE", "USER"}
+    {"ATTEMPT", "EXECUTION_ARN", "INPUT", "INPUT_FILE", "JOB_ID", "OUTPUT", "REDRIVE", "STAGE", "USER"}
 )
 # [botocore, RedriveExecution]
 REDRIVABLE_DAYS = 14

@@ -18,6 +18,7 @@ from service.settings import Settings
 from workers.consumer import Consumer
 from workers.liveness import Liveness
 from workers.protection import Protection
+from workers.redrives import Redrives
 from workers.sweeper import Sweeper
 from workers.worker import Worker
 
@@ -43,6 +44,7 @@ SETTINGS = Settings(
     silence_seconds=307,
     claim_seconds=67,
     sweep_seconds=37,
+    redrives_seconds=311,
     sweep_per_second=6,
     link_seconds=3607,
     prices=PRICES,
@@ -133,7 +135,7 @@ def clients(runtime: Runtime) -> list[Any]:
 
 
 async def test_the_loops_of_a_worker_are_given_what_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two consumers, a sweeper and the protection, which share one stop and one liveness."""
+    """All share one stop, and those that have work in hand one liveness."""
     monkeypatch.setenv("ECS_AGENT_URI", "http://agent")
     async with open_runtime(SETTINGS) as runtime:
         worker = Worker(runtime, Liveness(runtime.settling.now), asyncio.Event())
@@ -141,7 +143,7 @@ async def test_the_loops_of_a_worker_are_given_what_the_settings_say(monkeypatch
         parts = [cast(Any, loop).cr_frame.f_locals["self"] for loop in loops]
         for loop in loops:
             loop.close()
-        requests, events, sweeper, protection = parts
+        requests, events, sweeper, redrives, protection = parts
         assert isinstance(requests, Consumer) and isinstance(events, Consumer)
         assert [(part.name, part.queue, part.slots, part.poll_seconds) for part in (requests, events)] == [
             ("requests", runtime.requests, 51, 7),
@@ -152,10 +154,12 @@ async def test_the_loops_of_a_worker_are_given_what_the_settings_say(monkeypatch
         assert (sweeper.table, sweeper.settling) == (runtime.table, runtime.settling)
         assert (sweeper.every_seconds, sweeper.claim_seconds) == (37, 37)
         assert (sweeper.pace.max_rate, sweeper.pace.time_period) == (6, 1)
+        assert isinstance(redrives, Redrives)
+        assert (redrives.table, redrives.turns, redrives.every_seconds) == (runtime.table, runtime.turns, 311)
         assert protection.agent_uri == "http://agent"
         assert {id(part.stopping) for part in parts} == {id(worker.stopping)}
-        assert {id(part.liveness) for part in parts} == {id(worker.liveness)}
-        assert {id(part.metrics) for part in (requests, events, sweeper)} == {id(runtime.metrics)}
+        assert {id(part.liveness) for part in parts if part is not redrives} == {id(worker.liveness)}
+        assert {id(part.metrics) for part in (requests, events, sweeper, redrives)} == {id(runtime.metrics)}
 
 
 async def test_no_request_is_taken_while_none_can_be_started_and_events_are() -> None:

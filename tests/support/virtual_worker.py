@@ -73,6 +73,10 @@ class Account:
         self.on_start(self.executions[name])
         return self.executions[name]
 
+    def redriven(self, token: str | None) -> dict[str, Any]:
+        """Nobody redrives here."""
+        return {"executions": []}
+
 
 @dataclass
 class Sdk:

@@ -108,8 +108,8 @@ def test_a_callback_leaves_room_for_its_token() -> None:
 
 def test_the_measure_is_of_the_longest_that_may_come() -> None:
     """To the character: every variable that may be there, in the form that RunTask takes."""
-    token = {"name": "TASK_TOKEN", "value": "t" * 2048}
-    for integration, more in (("sync", []), ("callback", [token])):
+    redrive, token = {"name": "JOBFERRY_REDRIVE", "value": "1000"}, {"name": "TASK_TOKEN", "value": "t" * 2048}
+    for integration, more in (("sync", [redrive]), ("callback", [redrive, token])):
         given = stage(integration=integration, environment={"MODE": "fast"}, cpu=256, memory=512, max_memory=2048)
         longest = environment(given, 100, 100, JOB, "a" * 256, "b" * 63, "in/a.jpg", "ifgeek", LONGEST_TRACE)
         assert len(longest) == 11

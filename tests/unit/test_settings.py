@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from service.core.overrides import environment
+from service.core.overrides import REDRIVE_VARIABLE, environment
 from service.settings import CONTAINER_VARIABLES, ENVIRONMENT_PREFIX, Settings, SettingsError, read_settings
 from tests.support.builders import admitted, body
 
@@ -184,6 +184,7 @@ def test_the_variables_of_containers_are_those_that_they_are_told() -> None:
     stage = admitted(body()).stages[0]
     told = environment(stage, 1, 1, "job", "arn", "bucket", "in", "ifgeek", None)
     ours = {pair["Name"] for pair in told if pair["Name"].startswith(ENVIRONMENT_PREFIX)}
+    ours.add(REDRIVE_VARIABLE)  # The state machine's own.
     assert ours == {ENVIRONMENT_PREFIX + name for name in CONTAINER_VARIABLES}
 
 
@@ -208,6 +209,7 @@ def test_what_is_left_out_is_this(surroundings: pytest.MonkeyPatch) -> None:
         "claim_seconds": 60.0,
         "sweep_seconds": 30.0,
         "sweep_per_second": 5.0,
+        "redrives_seconds": 300.0,
         "link_seconds": 604_800,
         "prices": {},
         "secret_patterns": (),
