@@ -32,6 +32,7 @@ FAILURES = {
     "out_of_memory": "it ran out of memory",
     "permission": "a permission was missing",
     "planner_failed": "Jobferry's planner failed",
+    "quota_used_up": "a quota of the account was used up",
     "secret_missing": "a secret or a parameter could not be read",
     "sidecar_failed": "another container of the task failed",
     "spot_interruption": "the Spot capacity was taken back",

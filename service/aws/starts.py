@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from service.core.diagnosis.diagnosis import is_account_wide
 from service.core.pace import Bucket
 from service.core.record.record import Record
 from service.core.window import ANSWER_SECONDS, Window
@@ -37,15 +38,24 @@ class Starts:
     def heard_of(self, job: Record, now: float) -> None:
         """Learn from a record what ECS does with a start, be it of this worker or of another; `now` as records have it.
 
-        Whoever hears of a refusal looks after that wait, until its next try is over.
+        Whoever hears of a refusal looks after that wait, until its next try is over. A refusal for want of a host, of
+        Spot or of addresses says nothing of other images, so for the account that start is taken on.
         """
         waits = job.waiting
-        if waits is not None:
+        if waits is not None and is_account_wide(waits.failure_class):
             left = max(0.0, waits.at + waits.wait_seconds - now)
             self._outstanding[job.job_id] = _Outstanding(_now() + left + ANSWER_SECONDS, refused=True)
             self.window = self.window.refused(waits.tries, _now())
-        elif job.tasks:
-            self._outstanding.pop(job.job_id, None)
+        elif job.execution and job.execution.ended:
+            self._outstanding.pop(job.job_id, None)  # Perhaps aborted while it waited, which tells nothing of ECS.
+        elif waits is not None or job.tasks:
+            self._is_taken_on(job.job_id)
+
+    def _is_taken_on(self, job_id: str) -> None:
+        """Once for each start: what is heard of the job later is no news."""
+        before = len(self._outstanding)
+        if self._outstanding.pop(job_id, None):
+            self.window = self.window.taken(1, before)
 
     def _forget_the_answered(self) -> None:
         """Those of which nothing more was heard in time are taken on, as far as we know."""

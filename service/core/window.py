@@ -1,8 +1,11 @@
 """How many starts ECS may have still to take on: the pace follows what RunTask takes, as TCP follows a network.
 
-RunTask's throttle, a quota that is used up and a missing capacity are met inside an execution: it waits there, and says
-so each time. A start is outstanding for as long as its first refusal would take to be heard of, and from each refusal
-on until the next one would be. There may be so many of them; what is beyond waits in the queue, and costs nothing.
+RunTask's throttle and a quota that is used up are met inside an execution: it waits there, and says so each time. They
+meet all starts of the account, so they hold back all. Missing hosts, Spot or addresses are one image's affair: its
+jobs wait in their executions, and no other's start is held back for them.
+
+A start is outstanding for as long as its first refusal would take to be heard of, and from each such refusal on until
+the next one would be. There may be so many of them; what is beyond waits in the queue, and costs nothing.
 
 Each worker has a window of its own. The queue of events gives each refusal to one of them, which looks after that
 wait: so each has its share, and none need know of the others. What is never heard of counts as taken on, so that lost

@@ -27,7 +27,7 @@ from tests.support.names import EPOCH, EVENTS_URL, STATE_MACHINE_ARN
 _TROUBLE_SECONDS = 1000.0
 _STEPS = ("STARTED", "STAGE_FINISHED", "RETRYING", "WAITING")
 # What a job is never to fail for before its patience is at its end.
-_OF_CAPACITY = ("throttled", "capacity")
+_OF_CAPACITY = ("throttled", "quota_used_up", "capacity")
 # A last try comes so late at the most: the planner itself may fail for a while.
 _SLOW_SECONDS = 180.0
 # A subscriber reads a notification within this time, at the least. Clocks of workers differ by so much, at the most.

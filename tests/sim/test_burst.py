@@ -34,7 +34,7 @@ def test_where_there_is_never_capacity_a_job_fails_when_its_time_to_wait_is_over
     outcome = run_burst(Burst(20, vcpus(0), job=(("capacity_wait_seconds", 3600),)))
     assert outcome.statuses == {"FAILED": 20}
     for card in outcome.failures:
-        assert (card["failure_class"], card["stage"], card["retryable"]) == ("capacity", 1, True)
+        assert (card["failure_class"], card["stage"], card["retryable"]) == ("quota_used_up", 1, True)
         assert card["evidence"].startswith("waited for capacity since 2023-11-14T22:13:2"), card["evidence"]
         assert "You've reached the limit on the number of vCPUs" in card["evidence"]
     assert max(outcome.events) < 3000

@@ -10,7 +10,7 @@ import pytest
 
 from service.aws.starts import Starts
 from service.core.pace import Bucket
-from service.core.record.facts import WaitsForCapacity
+from service.core.record.facts import TaskChanged, WaitsForCapacity
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.core.window import ANSWER_SECONDS, FIRST_SIZE, LEAST_SIZE, ONE_CUT_SECONDS, Window
@@ -57,16 +57,21 @@ def played(story: Coroutine[Any, Any, None]) -> None:
         loop.bury()
 
 
-def waiting(job_id: str = JOB, tries: int = 1, wait_seconds: int = 60, at: float = NOW) -> Record:
+def waiting(
+    job_id: str = JOB, tries: int = 1, wait_seconds: int = 60, at: float = NOW, failure_class: str = "throttled"
+) -> Record:
     """The record of a job that waits for capacity."""
-    return record(requested(job_id=job_id), execution("RUNNING"), waits(job_id, tries, wait_seconds, at))
+    held = waits(job_id, tries, wait_seconds, at, failure_class)
+    return record(requested(job_id=job_id), execution("RUNNING"), held)
 
 
-def waits(job_id: str = JOB, tries: int = 1, wait_seconds: int = 60, at: float = NOW) -> WaitsForCapacity:
+def waits(
+    job_id: str = JOB, tries: int = 1, wait_seconds: int = 60, at: float = NOW, failure_class: str = "throttled"
+) -> WaitsForCapacity:
     """That it does."""
     return WaitsForCapacity(
         job_id=job_id, at=at, wait_seconds=wait_seconds, stage=1, attempt=1, since=at, tries=tries,
-        failure_class="capacity", why="RESOURCE:MEMORY",
+        failure_class=failure_class, why="as AWS says",
     )  # fmt: skip
 
 
@@ -96,10 +101,124 @@ def test_a_task_that_was_heard_of_makes_room_at_once() -> None:
 
     async def story() -> None:
         starts = await filled()
-        starts.heard_of(Record(RecordKey.of_job("job-7"), {"task#t1": running()}), NOW)
+        starts.heard_of(with_a_task("job-7"), NOW)
         assert starts.has_capacity()
 
     played(story())
+
+
+def test_a_task_that_was_heard_of_grows_the_window_once() -> None:
+    """An account that answers sooner than silence would is asked for more at once."""
+
+    async def story() -> None:
+        starts = await filled()
+        starts.heard_of(with_a_task("job-7"), NOW)
+        starts.heard_of(with_a_task("job-7"), NOW)
+        starts.heard_of(with_a_task("of-another-worker"), NOW)
+        assert starts.window.size == FIRST_SIZE + 2
+
+    played(story())
+
+
+def test_a_task_after_a_refusal_is_good_news_too() -> None:
+    """In the steady state a whole window of them adds a few."""
+
+    async def story() -> None:
+        starts = await filled()
+        starts.heard_of(waiting("job-7"), NOW)
+        assert starts.window == Window(FIRST_SIZE, steady=True)
+        starts.heard_of(with_a_task("job-7"), NOW)
+        assert starts.window.size == pytest.approx(FIRST_SIZE + 4 / FIRST_SIZE)
+        assert starts.has_capacity()
+
+    played(story())
+
+
+@pytest.mark.parametrize("failure_class", ["capacity", "network_interface", "image_rate_limited", "one to come"])
+def test_a_refusal_that_concerns_one_image_makes_room_at_once(failure_class: str) -> None:
+    """For the account that start is taken on: what is missing, no other job may need."""
+
+    async def story() -> None:
+        starts = await filled()
+        starts.heard_of(waiting("job-7", tries=9, failure_class=failure_class), NOW)
+        assert starts.has_capacity()
+        assert starts.window.size > FIRST_SIZE
+        assert not starts.window.steady
+
+    played(story())
+
+
+@pytest.mark.parametrize("failure_class", ["throttled", "quota_used_up"])
+def test_a_refusal_that_meets_all_starts_keeps_its_place_and_cuts(failure_class: str) -> None:
+    """Whoever comes next would be refused as well."""
+
+    async def story() -> None:
+        starts = await filled()
+        starts.heard_of(waiting("job-7", tries=9, failure_class=failure_class), NOW)
+        assert not starts.has_capacity()
+        assert starts.window.size < FIRST_SIZE
+
+    played(story())
+
+
+@pytest.mark.parametrize("earlier", [(), (running(created_at=NOW - 5),)], ids=["no task", "a task of an earlier stage"])
+@pytest.mark.parametrize("status", ["ABORTED", "FAILED"])
+def test_a_job_that_ends_while_it_waits_makes_room_at_once(status: str, earlier: tuple[TaskChanged, ...]) -> None:
+    """It asks no more; that is no sign of what ECS takes on, even where an earlier stage had a task."""
+
+    async def story() -> None:
+        starts = await filled()
+        held = waits("job-7", wait_seconds=3600)
+        starts.heard_of(record(requested(job_id="job-7"), execution("RUNNING"), *earlier, held), NOW)
+        assert not starts.has_capacity()
+        size = starts.window.size
+        starts.heard_of(record(requested(job_id="job-7"), execution(status), *earlier, held), NOW)
+        assert starts.has_capacity()
+        assert starts.window.size == size
+
+    played(story())
+
+
+@pytest.mark.parametrize("hostless", [0, 30])
+def test_jobs_that_wait_for_a_host_that_never_comes_hold_back_no_others(hostless: int) -> None:
+    """Thirty of them would fill the least window for hours; the healthy jobs beside them start as if alone."""
+
+    async def without_a_host(starts: Starts, name: str) -> None:
+        loop = asyncio.get_running_loop()
+        await starts.turn(name)
+        for tries in range(1, 40):
+            await asyncio.sleep(1.5)
+            now = NOW + loop.time()
+            starts.heard_of(waiting(name, tries, wait_seconds=60, at=now, failure_class="capacity"), now)
+            await asyncio.sleep(60)
+
+    async def start_healthy_ones(starts: Starts) -> None:
+        loop, left = asyncio.get_running_loop(), 500
+        while left:
+            if starts.has_capacity():
+                name = f"healthy-{left}"
+                await starts.turn(name)
+                loop.call_later(0.5, starts.heard_of, with_a_task(name), NOW)
+                left -= 1
+            else:
+                await asyncio.sleep(0.1)
+
+    async def story() -> None:
+        starts = Starts(Bucket.full(10_000, 10_000))
+        stuck = [asyncio.create_task(without_a_host(starts, f"stuck-{number}")) for number in range(hostless)]
+        await asyncio.sleep(1200)
+        async with asyncio.timeout(3):
+            await start_healthy_ones(starts)
+        for task in stuck:
+            task.cancel()
+        await asyncio.gather(*stuck, return_exceptions=True)
+
+    played(story())
+
+
+def with_a_task(job_id: str) -> Record:
+    """Of a job that ECS took on."""
+    return Record(RecordKey.of_job(job_id), {"task#t1": running()})
 
 
 def test_a_refusal_holds_its_place_until_its_next_try_is_over() -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "diagnose",
     "diagnose_as_classified",
     "ending_of_cause",
+    "is_account_wide",
     "read_task",
     "read_task_cause",
     "retryable",
@@ -41,6 +42,9 @@ _BUDGETS: Mapping[Remedy, Budget] = {
 }
 # An attempt on the record has its class alone. One that was tried again had a remedy, and every class has one budget.
 _BUDGETS_BY_CLASS = {row.failure_class: _BUDGETS[row.remedy] for row in ROWS if row.remedy in _BUDGETS}
+
+# Refusals that meet every start of the account. All other waits concern one image, one kind of host or some subnets.
+_ACCOUNT_WIDE = frozenset({"throttled", "quota_used_up"})
 
 # Nothing was wrong with these jobs, though the planner must not start them again by itself.
 _WORTH_SENDING_AGAIN = frozenset({"stopped_by_person", "cancelled"})
@@ -98,6 +102,11 @@ def budget_of(remedy: Remedy) -> Budget | None:
 def budget_of_class(failure_class: str | None) -> Budget | None:
     """Which budget paid for the attempt that followed one of this class."""
     return _BUDGETS_BY_CLASS.get(failure_class or "")
+
+
+def is_account_wide(failure_class: str) -> bool:
+    """Whether a start that was refused so tells how other jobs' starts would fare."""
+    return failure_class in _ACCOUNT_WIDE
 
 
 def retryable(diagnosis: Diagnosis) -> bool:

@@ -121,7 +121,7 @@ _PLACEMENT = (
         "The size that was asked for is above the account's limit: ask for less, or raise the Fargate quota.",
     ),
     Row(
-        "capacity", "certain", "wait", said(r"You.ve reached the limit on the number of"),
+        "quota_used_up", "certain", "wait", said(r"You.ve reached the limit on the number of"),
         "The account's Fargate quota is used up: run fewer tasks at once, or raise the quota in Service Quotas.",
     ),
     Row(
