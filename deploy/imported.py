@@ -8,6 +8,8 @@ from pathlib import Path
 
 from schemas.errors import JobferryError
 
+_OURS = frozenset({"deploy", "schemas", "service", "workers"})
+
 
 class RelativeImportError(JobferryError):
     """A program imports by a path that is relative to itself."""
@@ -31,6 +33,8 @@ def imported_files(root: Path, program: Path) -> tuple[Path, ...]:
 def _imports_of(root: Path, file: Path) -> Iterator[Path]:
     yield from _packages_of(root, file)
     for name in _names(ast.parse(file.read_text(encoding="utf-8"))):
+        if name.partition(".")[0] not in _OURS:
+            continue  # An installed wheel has its dependencies beside it, and Lambda's are locked elsewhere.
         path = root.joinpath(*name.split("."))
         yield from (found for found in (path.with_suffix(".py"), path / "__init__.py") if found.is_file())
 

@@ -19,7 +19,7 @@ from tests.support.system import System
 from tests.unit.test_metrics import faults
 
 QUICK = {"JOBFERRY_SILENCE_SECONDS": "2", "JOBFERRY_SWEEP_SECONDS": "0.5", "JOBFERRY_STACK": "mine"}
-JOBS = {"well": [shell("echo well")], "badly": [shell("exit 3")], "slowly": [shell("sleep 4")]}
+JOBS = {"well": [shell("echo well")], "badly": [shell("exit 3")], "slowly": [shell("sleep 9")]}
 
 
 @pytest.fixture(scope="module")

@@ -69,28 +69,30 @@ def test_the_planner_runs_from_the_zip_alone_and_runs_all_of_it(tmp_path: Path) 
 
 IMPORTING = """
 from typing import TYPE_CHECKING
-import pack.plain
-from pack import module
-from pack.inner import name
+import foreign
+import service.plain
+from service import module
+from service.inner import name
 if TYPE_CHECKING:
-    import pack.for_types
+    import service.for_types
 else:
-    import pack.otherwise
+    import service.otherwise
 def later():
-    import pack.deferred
+    import service.deferred
 """
 
 
 def test_what_a_program_imports(tmp_path: Path) -> None:
-    """Modules and packages, at the top, in a function or after another; not what is for type checking alone."""
-    (tmp_path / "pack" / "inner").mkdir(parents=True)
+    """Modules and packages of ours, at the top, in a function or after another; not what is for type checking alone."""
+    (tmp_path / "foreign.py").write_text("from . import whatever")  # As beside an installed wheel.
+    (tmp_path / "service" / "inner").mkdir(parents=True)
     for name in ("__init__", "plain", "module", "for_types", "otherwise", "unheard_of", "inner/__init__"):
-        (tmp_path / "pack" / f"{name}.py").touch()
-    (tmp_path / "pack" / "deferred.py").write_text("import program, os.path, json.decoder")
+        (tmp_path / "service" / f"{name}.py").touch()
+    (tmp_path / "service" / "deferred.py").write_text("import program, os.path, json.decoder")
     (tmp_path / "program.py").write_text(IMPORTING)
     found = {path.relative_to(tmp_path).as_posix() for path in imported_files(tmp_path, tmp_path / "program.py")}
-    modules = {f"pack/{name}.py" for name in ("__init__", "plain", "module", "otherwise", "deferred")}
-    assert found == {"program.py", "pack/inner/__init__.py", *modules}
+    modules = {f"service/{name}.py" for name in ("__init__", "plain", "module", "otherwise", "deferred")}
+    assert found == {"program.py", "service/inner/__init__.py", *modules}
 
 
 def test_a_relative_import_is_refused(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_an_outcome_that_nobody_remembers_is_told_as_such() -> None:
     job = record(requested(), execution(redrive_count=1, attempts=(attempt(),)), task(), receipt())
     told = compose(job, Links())
     assert [(item.redrive_count, item.status) for item in told.earlier_outcomes] == [(0, None)]
-    assert "nobody knows how" in told.text
+    assert "ended in a way that is not known" in told.text
 
 
 def happened(kind: str, **details: Any) -> dict[str, Any]:

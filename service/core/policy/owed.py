@@ -170,7 +170,7 @@ def _may_have_outlived_tasks(job: Record, at: Moment, *, sweeping: bool) -> bool
         return False
     if sweeping:
         return True
-    lately = at.now < (execution.redriven_at or 0) + at.patience.task_grace
+    lately = execution.redriven_at is None or at.now < execution.redriven_at + at.patience.task_grace
     return lately and not any(task.redrive == execution.redrive_count - 1 for task in job.tasks)
 
 
