@@ -141,7 +141,7 @@ def test_a_request_sent_twenty_times_is_one_job(system: System) -> None:
     assert told.status == "SUCCEEDED"
     assert log_text(told) == "once\n"
     assert len(system.tasks("repeated", "STOPPED")) == 1
-    assert system.copies("repeated") == 1
+    assert system.outcomes("repeated") == 1
 
 
 def test_a_request_without_an_id_has_its_messages(system: System) -> None:

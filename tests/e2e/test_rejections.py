@@ -40,7 +40,7 @@ def test_the_same_id_with_another_body_is_refused(system: System) -> None:
     assert (told.status, told.job_id) == ("REJECTED", None)
     assert told.rejection is not None and told.rejection.claimed_job_id == "article"
     assert [problem.field for problem in told.rejection.problems] == ["job_id"]
-    assert system.copies("article") == 1
+    assert system.outcomes("article") == 1
     assert system.told("article") == first
 
 

@@ -32,7 +32,7 @@ def test_every_stage_and_every_subscriber_goes_on_with_the_trace(system: System)
     assert log_text(received.notification) == f"{TRACEPARENT} {TRACE_HEADER}\n" * 2
     assert received.notification.trace == Trace(traceparent=TRACEPARENT, aws_trace_header=TRACE_HEADER)
     assert received.attributes["traceparent"] == TRACEPARENT
-    assert system.copies("traced") == 1
+    assert system.outcomes("traced") == 1
     execution = system.execution("traced")
     assert execution is not None
     assert json.loads(execution["input"])["trace"]["traceparent"] == TRACEPARENT

@@ -91,6 +91,11 @@ class System:
             self.collect(wait_seconds=0)
         return len(self.found.get(key, ()))
 
+    def outcomes(self, key: str) -> int:
+        """How many outcomes were announced. The tests of crashes kill the worker, which may cost a second copy."""
+        self.copies(key)
+        return len({received.notification.id for received in self.found.get(key, ())})
+
     def wait_until_quiet(self) -> None:
         """Wait until no message is left that a worker has yet to take or to delete."""
 
