@@ -106,17 +106,10 @@ class NextStage(Passed):
     capacity_provider_strategy: tuple[dict[str, Any], ...]
     group: str
     command: tuple[str, ...]
-    environment: tuple[dict[str, str], ...] = Field(
-        description="For executions that began under a state machine which did not tell of redrives, as the next."
-    )
-    environment_before_token: str
     environment_before_redrive: str = Field(
-        default="",
-        description="The environment, a JSON list as text, up to where the state machine puts the redrive count.",
+        description="The environment, a JSON list as text, up to where the state machine puts the redrive count."
     )
-    environment_after_redrive: str = Field(
-        default="", description="From there to the end, or to where the task token belongs."
-    )
+    environment_after_redrive: str = Field(description="From there to the end, or to where the task token belongs.")
     environment_after_token: str = Field(description="From there to the end; empty where there is no token.")
     cpu: str
     memory: str
@@ -126,25 +119,33 @@ class NextStage(Passed):
     refusals: int = Field(default=0, description="Of the whole execution so far: each costs some of its history.")
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class Attempt(Passed):
     """How one attempt of one stage ended, small enough to be carried a few hundred times.
 
-    A state that is redriven runs with the same input, so stage and attempt repeat: the redrive tells them apart.
+    What says nothing is left out: hundreds of nulls would fill the payload of a state. A state that is redriven runs
+    with the same input, so stage and attempt repeat: the redrive tells them apart.
     """
 
-    # Left out where it is 0: of hundreds of attempts, it would fill the payload of a state.
     redrive: int = Field(default=0, exclude_if=lambda redrive: redrive == 0)
     stage: int
     attempt: int
     passed: bool
-    task_arn: str | None = None
-    exit_code: int | None = None
-    failure_class: str | None = None
+    task_arn: str | None = Field(default=None, exclude_if=_is_none)
+    exit_code: int | None = Field(default=None, exclude_if=_is_none)
+    failure_class: str | None = Field(default=None, exclude_if=_is_none)
     error: str | None = Field(
-        default=None, description="Empty where a container reported a failure and gave it no name."
+        default=None,
+        description="Empty where a container reported a failure and gave it no name.",
+        exclude_if=_is_none,
     )
     waited: Literal[True] | None = Field(
-        default=None, description="For want of capacity: another attempt followed, and none of the retries paid for it."
+        default=None,
+        description="For want of capacity: another attempt followed, and none of the retries paid for it.",
+        exclude_if=_is_none,
     )
 
     @property

@@ -32,7 +32,7 @@ log = structlog.stdlib.get_logger()
 # Of Step Functions' 262,144 bytes: the input is copied into every state's input, and into status events, which drop
 # it when it is more than 248 KB with escapes. So large stages go to S3 well before.
 # Beside it travel what was tried, the last stage's whole task, and the cause of a failure.
-LARGEST_TRAVELLING_BYTES = 12_288
+LARGEST_TRAVELLING_BYTES = 18_432
 _PROBLEMS_LOGGED = 3  # The notification has them all.
 _POINTER_ANSWERS = {
     "NoSuchKey": "there is no such object",

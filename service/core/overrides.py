@@ -63,23 +63,12 @@ def environment_texts(variables: list[Pair], *, with_token: bool) -> tuple[str, 
     The state machine puts `$$.Execution.RedriveCount` and `$$.Task.Token` between the parts: what is known only when a
     state is entered cannot be planned, and JSONPath has no other way to append to a list.
     """
-    redrive = {"Name": REDRIVE_VARIABLE, "Value": _MARK}
-    if not with_token:
-        return *_cut([*variables, redrive]), ""
-    before_token, after_token = around_token([*variables, redrive])
-    before_redrive, _, after_redrive = before_token.rpartition(_MARK)
-    return before_redrive, after_redrive, after_token
-
-
-def around_token(variables: list[Pair]) -> tuple[str, str]:
-    """The JSON of an environment with TASK_TOKEN in it, cut where the token belongs."""
-    return _cut([*variables, {"Name": "TASK_TOKEN", "Value": _MARK}])
-
-
-def _cut(variables: list[Pair]) -> tuple[str, str]:
-    """The JSON of an environment, cut at the last mark."""
-    before, _, after = json.dumps(variables, separators=(",", ":")).rpartition(_MARK)
-    return before, after
+    known_later = [REDRIVE_VARIABLE, "TASK_TOKEN"] if with_token else [REDRIVE_VARIABLE]
+    marked = [{"Name": name, "Value": _MARK} for name in known_later]
+    text = json.dumps([*variables, *marked], separators=(",", ":"))
+    # From the right, since what a request gave may hold the mark too.
+    before_redrive, after_redrive, *after_token = text.rsplit(_MARK, len(marked))
+    return before_redrive, after_redrive, "".join(after_token)
 
 
 def longest_overrides(stage: Stage, job_id: str, input_file: str | None, user: str | None) -> int:

@@ -25,6 +25,7 @@ from schemas.plan import (
     NextStage,
     PlanRequest,
     Stage,
+    Waiting,
 )
 from service.core.planning.planning import MOST_ATTEMPTS
 from service.core.planning.waiting import MOST_REFUSALS
@@ -311,7 +312,7 @@ def attempts(count: int) -> tuple[Attempt, ...]:
     """Attempts as wide as they come."""
     arn = f"arn:aws-us-gov:ecs:us-gov-west-1:123456789012:task/{'c' * 32}/{'0' * 32}"
     return tuple(
-        Attempt(stage=MAX_STAGES, attempt=6, passed=False, task_arn=arn, exit_code=137,
+        Attempt(redrive=99, stage=MAX_STAGES, attempt=6, passed=False, task_arn=arn, exit_code=137,
                 failure_class="capacity_unavailable", error="ECS.InvalidParameterException")
         for _ in range(count)
     )  # fmt: skip
@@ -323,11 +324,13 @@ def widest_input(config: Config, tried: int) -> ExecutionInput:
     stage = NextStage(
         stage=MAX_STAGES, attempt=6, name="n" * 64, image="i" * 64, user="u" * 128, launch="callback",
         task_definition="t" * 255, container="c" * 255, launch_type="FARGATE", capacity_provider_strategy=(),
-        group="job:" + "j" * 64, command=("x" * (MAX_OVERRIDES_CHARACTERS // 2),), environment=(),
-        environment_before_token="x" * (MAX_OVERRIDES_CHARACTERS // 2),
+        group="job:" + "j" * 64, command=("x" * (MAX_OVERRIDES_CHARACTERS // 2),),
         environment_before_redrive="x" * (MAX_OVERRIDES_CHARACTERS // 2), environment_after_redrive="x" * 60,
         environment_after_token='"}]',
-        cpu="256", memory="512", timeout_seconds=3600, heartbeat_seconds=60,
+        cpu="256", memory="512", timeout_seconds=3600, heartbeat_seconds=60, refusals=MOST_REFUSALS,
+        waiting=Waiting(
+            since="2026-01-01T00:00:00.000Z", tries=MOST_REFUSALS, failure_class="capacity_unavailable", why="w" * 400,
+        ),
     )  # fmt: skip
     plan = LambdaResult(
         total_stages_count=MAX_STAGES, processed_stages_count=MAX_STAGES - 1, next_stage=stage,
@@ -357,7 +360,8 @@ def test_a_long_job_with_every_default_retry_stays_within_the_payload() -> None:
         timeout_seconds=3600, heartbeat_seconds=60, retries=Retries(),
     )  # fmt: skip
     inline = Config(bucket="b" * 63, stages=(stage,) * (LARGEST_TRAVELLING_BYTES // size(stage)))
-    fullest = widest_input(inline, (1 + DEFAULT_FAILURES) * MAX_STAGES)
+    assert (1 + DEFAULT_FAILURES) * MAX_STAGES <= MOST_ATTEMPTS
+    fullest = widest_input(inline, MOST_ATTEMPTS)
     call = json.dumps({**PLANNED["Parameters"], "execution_arn": "a" * 256})  # What the state wraps around its input.
     assert size(fullest) + len(call) < MAX_PAYLOAD_BYTES
 

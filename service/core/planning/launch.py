@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from schemas.fargate import next_fargate_size
 from schemas.plan import LaunchKind, NextStage, PlanRequest, Stage, Waiting, group_of
 from service.core.diagnosis.diagnosis import Remedy
-from service.core.overrides import Pair, around_token, environment, environment_texts
+from service.core.overrides import Pair, environment, environment_texts
 from service.core.planning.waiting import drawn
 
 _FIRST_PAUSE_SECONDS = 5
@@ -57,7 +57,6 @@ def next_stage(request: PlanRequest, stage: Stage, launch: Launch, seconds_left:
     variables = _environment(request, stage, launch)
     callback = stage.integration == "callback"
     before_redrive, after_redrive, after_token = environment_texts(variables, with_token=callback)
-    before_token, _ = around_token(variables) if callback else ("", "")
     timeout = max(2, int(min(stage.timeout_seconds, seconds_left)))
     return NextStage(
         stage=launch.stage,
@@ -75,8 +74,6 @@ def next_stage(request: PlanRequest, stage: Stage, launch: Launch, seconds_left:
         ),
         group=group_of(job.job_id),
         command=stage.command,
-        environment=tuple(variables) if stage.integration == "sync" else (),
-        environment_before_token=before_token,
         environment_before_redrive=before_redrive,
         environment_after_redrive=after_redrive,
         environment_after_token=after_token,
