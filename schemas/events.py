@@ -166,6 +166,7 @@ class WaitDetail(FromAws):
     wait_seconds: Count = 0
     stage: Count = 0
     attempt: Count = 0
+    image: Text = None
     waiting: Waiting
 
 

@@ -35,6 +35,7 @@ class Backlog:
 
 REQUESTS_ADMITTED = Metric("RequestsAdmitted", "Count")
 REQUESTS_REJECTED = Metric("RequestsRejected", "Count")
+REQUESTS_HELD_BACK = Metric("RequestsHeldBack", "Count")
 TRACES_DROPPED = Metric("TracesDropped", "Count")
 EVENTS_HEARD = Metric("EventsHeard", "Count")
 EVENTS_IGNORED = Metric("EventsIgnored", "Count")
@@ -62,6 +63,7 @@ THROTTLES = Metric("Throttles", "Count")
 COUNTED = (
     REQUESTS_ADMITTED,
     REQUESTS_REJECTED,
+    REQUESTS_HELD_BACK,
     TRACES_DROPPED,
     EVENTS_HEARD,
     EVENTS_IGNORED,

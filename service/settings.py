@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     visibility_seconds: int = Field(
         default=60, ge=2, le=43_200, description="A message's lease; renewed while we work."
     )
+    max_receives: int = Field(
+        default=50, ge=1, le=1000, description="After how many receives SQS sets a message aside: the queue's own."
+    )
     poll_seconds: int = Field(default=20, ge=0, le=20, description="Long poll; SIGTERM waits for it to end.")
     request_slots: int = Field(default=50, ge=1, le=1000, description="Requests worked on at once.")
     event_slots: int = Field(default=200, ge=1, le=5000, description="Events worked on at once, log archives included.")

@@ -15,7 +15,8 @@ from service.metrics import HANDED_BACK, POLL_FAILURES, POLLS, SETTLE_FAILURES, 
 from workers.guard import failure_of
 from workers.liveness import Liveness
 
-Handle = Callable[[Message], Awaitable[None]]
+Handle = Callable[[Message], Awaitable[int | None]]
+"""Settles a message; answers with after how many seconds it is to come again, or with None where it is done."""
 Gate = Callable[[], Awaitable[None]]
 NoteFailure = Callable[[Message, Exception], Awaitable[None]]
 log = structlog.stdlib.get_logger()
@@ -100,17 +101,20 @@ class Consumer:
             self.liveness.let_go(piece)
 
     async def _handle_or_retry(self, message: Message) -> None:
-        error = await failure_of(self._handle(message), "message_failed", receive_count=message.receive_count)
-        if error is None:
-            await self._settled.put(message)
-        else:
+        handling = asyncio.ensure_future(self._handle(message))
+        error = await failure_of(handling, "message_failed", receive_count=message.receive_count)
+        if error is not None:
             self.metrics.count(SETTLE_FAILURES)
             await self._retry_later(message)  # First: the lease has ended, and a note may take its time.
             await self.note_failure(message, error)
+        elif (seconds := handling.result()) is not None:
+            await self._set_visibility(message, seconds)
+        else:
+            await self._settled.put(message)
 
-    async def _handle(self, message: Message) -> None:
+    async def _handle(self, message: Message) -> int | None:
         async with self.queue.lease(message):
-            await self.handle(message)
+            return await self.handle(message)
 
     async def _retry_later(self, message: Message) -> None:
         """SQS delivers it again, later each time, and in the end to the dead-letter queue."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import structlog
@@ -20,11 +21,13 @@ from service.core.admission.admission import Admitted, Refused, admit, conflict
 from service.core.admission.claim_check import Pointer, problem_with, read_pointer
 from service.core.admission.request_body import MAX_BODY_BYTES
 from service.core.log_layout import rejected_key, s3_uri, stages_key
+from service.core.planning.waiting import drawn
 from service.core.record.facts import Rejected, Requested, StageBrief
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.core.tracing import read_trace
-from service.metrics import REQUESTS_ADMITTED, REQUESTS_REJECTED, TRACES_DROPPED, Meter
+from service.core.window import hold_seconds
+from service.metrics import REQUESTS_ADMITTED, REQUESTS_HELD_BACK, REQUESTS_REJECTED, TRACES_DROPPED, Meter
 from service.settle import Jobs
 
 log = structlog.stdlib.get_logger()
@@ -50,6 +53,13 @@ _OUR_TROUBLE = frozenset(
 
 
 @dataclass(frozen=True)
+class HeldBack:
+    """The verdict that a request is to come again after so many seconds."""
+
+    seconds: int
+
+
+@dataclass(frozen=True)
 class Requests:
     """Reads the request queue."""
 
@@ -60,16 +70,35 @@ class Requests:
     replays: Replays
     now: Clock
     metrics: Meter
+    may_start: Callable[[str, str], bool]
+    most_receives: int
 
-    async def hear(self, message: Message) -> Record:
-        """Judge a request and remember the verdict; answers with the record of the job, or of the rejection."""
+    async def hear(self, message: Message) -> Record | HeldBack:
+        """Judge a request and remember the verdict; answers with the record of the job, or of the rejection.
+
+        A job whose image lacks capacity, with enough others waiting for it, is left in the queue, and nobody remembers
+        it: what is remembered is started.
+        """
         message = await self._as_first_sent(message)
         pointer = read_pointer(message.body)
         body = message.body if pointer is None else await self._fetch(pointer)
         verdict = body if isinstance(body, Refused) else admit(body, message.message_id, self.catalog)
         if isinstance(verdict, Refused):
             return await self._refuse(message, verdict)
+        if self._may_be_held_back(message) and not self.may_start(verdict.job_id, verdict.stages[0].image):
+            return self._held_back(message, verdict)
         return await self._rejected_before(message) or await self._remember(message, verdict)
+
+    def _may_be_held_back(self, message: Message) -> bool:
+        """Half of its receives are for what else may happen to a message before it is set aside."""
+        return message.receive_count <= self.most_receives // 2
+
+    def _held_back(self, message: Message, admitted: Admitted) -> HeldBack:
+        self.metrics.count(REQUESTS_HELD_BACK)
+        seconds = hold_seconds(message.receive_count, drawn(message.message_id, message.receive_count))
+        image = admitted.stages[0].image
+        log.info("job_held_back", job_id=admitted.job_id, tenant=admitted.request.tenant, image=image, seconds=seconds)
+        return HeldBack(seconds)
 
     async def _as_first_sent(self, message: Message) -> Message:
         """A message that the operator sent again has the id that it had before."""

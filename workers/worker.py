@@ -27,7 +27,7 @@ from workers.liveness import Liveness
 from workers.protection import Protection
 from workers.redrives import Redrives
 from workers.reporting import metrics_reported
-from workers.requests import Requests
+from workers.requests import HeldBack, Requests
 from workers.single_flight import SingleFlight
 from workers.sweeper import Sweeper
 
@@ -98,7 +98,15 @@ class Worker:
         now, metrics = self.runtime.settling.now, self.runtime.metrics
         replays = Replays(table.client, table.name)
         requests = Requests(
-            self.runtime.catalog, self.runtime.objects, settings.log_bucket, table, replays, now, metrics
+            catalog=self.runtime.catalog,
+            objects=self.runtime.objects,
+            bucket=settings.log_bucket,
+            jobs=table,
+            replays=replays,
+            now=now,
+            metrics=metrics,
+            may_start=self.runtime.starts.may_start,
+            most_receives=settings.max_receives,
         )
         events = Events(settings.state_machine_arn, table, metrics)
         single_flight = SingleFlight(self.runtime.settling.settle, table.read)
@@ -172,7 +180,7 @@ def _to_standard_output(line: str) -> None:
     sys.stdout.flush()
 
 
-_Hear = Callable[[Message], Awaitable[Record | None]]
+_Hear = Callable[[Message], Awaitable[Record | HeldBack | None]]
 
 
 def _note_nothing(_job: Record) -> None:
@@ -182,11 +190,14 @@ def _note_nothing(_job: Record) -> None:
 def _handle(hear: _Hear, single_flight: SingleFlight, note: Callable[[Record], None] = _note_nothing) -> Handle:
     """Learn what a message says, then do what its job is now owed."""
 
-    async def handle(message: Message) -> None:
+    async def handle(message: Message) -> int | None:
         job = await hear(message)
+        if isinstance(job, HeldBack):
+            return job.seconds
         if job is not None:
             note(job)
             await single_flight.settle(job)
+        return None
 
     return handle
 

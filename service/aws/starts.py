@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from service.aws.outstanding import Outstanding
 from service.core.diagnosis.diagnosis import is_account_wide
 from service.core.pace import Bucket
 from service.core.record.record import Record
-from service.core.window import ANSWER_SECONDS, Window
+from service.core.window import ANSWER_SECONDS, LEAST_SIZE, Window
 
 
 @dataclass
@@ -16,18 +17,30 @@ class Starts:
     """Whose turn it is to start an execution. Everything here is in the time of the running event loop."""
 
     bucket: Bucket
-    window: Window = field(default_factory=Window)
-    _outstanding: dict[str, _Outstanding] = field(default_factory=dict)
+    account: Outstanding = field(default_factory=Outstanding)
+    _by_image: dict[str, Outstanding] = field(default_factory=dict)
 
     def has_capacity(self) -> bool:
-        """Whether an execution may be started now."""
-        self._forget_the_answered()
-        return self.bucket.has_token(_now()) and self.window.has_room(len(self._outstanding))
+        """Whether an execution may be started now, of whatever image."""
+        has_room = self.account.has_room()
+        if self.account.is_empty():
+            self.account = Outstanding()  # Nobody waits any more: what was learnt is over.
+        return self.bucket.has_token(_now()) and has_room
+
+    def may_start(self, job_id: str, image: str) -> bool:
+        """Whether this job may be started now, as far as its image is concerned. Then it is, and counts as one more."""
+        of_image = self._waiting_for(image)
+        if of_image is None:
+            return True
+        if not of_image.has_room():
+            return False
+        of_image.started(job_id, ANSWER_SECONDS)
+        return True
 
     async def turn(self, job_id: str) -> None:
         """Wait for a turn; first come, first served."""
         self.bucket, seconds = self.bucket.take(_now())
-        self._outstanding[job_id] = _Outstanding(_now() + seconds + ANSWER_SECONDS)
+        self.account.started(job_id, seconds + ANSWER_SECONDS)
         if seconds:
             await asyncio.sleep(seconds)
 
@@ -41,39 +54,37 @@ class Starts:
         Whoever hears of a refusal looks after that wait, until its next try is over. A refusal for want of a host, of
         Spot or of addresses says nothing of other images, so for the account that start is taken on.
         """
-        waits = job.waiting
-        if waits is not None and is_account_wide(waits.failure_class):
-            left = max(0.0, waits.at + waits.wait_seconds - now)
-            self._outstanding[job.job_id] = _Outstanding(_now() + left + ANSWER_SECONDS, refused=True)
-            self.window = self.window.refused(waits.tries, _now())
+        waits, job_id = job.waiting, job.job_id
+        if waits is not None:
+            left = max(0.0, waits.at + waits.wait_seconds - now) + ANSWER_SECONDS
+            if is_account_wide(waits.failure_class):
+                self.account.refused(job_id, waits.tries, left)
+                self._over(job_id)
+            else:
+                self.account.taken(job_id)
+                self._of_image(waits.image).refused(job_id, waits.tries, left)
         elif job.execution and job.execution.ended:
-            self._outstanding.pop(job.job_id, None)  # Perhaps aborted while it waited, which tells nothing of ECS.
-        elif waits is not None or job.tasks:
-            self._is_taken_on(job.job_id)
+            self.account.over(job_id)  # Perhaps aborted while it waited.
+            self._over(job_id)
+        elif job.tasks:
+            self.account.taken(job_id)
+            for of_image in self._by_image.values():
+                of_image.taken(job_id)
 
-    def _is_taken_on(self, job_id: str) -> None:
-        """Once for each start: what is heard of the job later is no news."""
-        before = len(self._outstanding)
-        if self._outstanding.pop(job_id, None):
-            self.window = self.window.taken(1, before)
+    def _over(self, job_id: str) -> None:
+        for of_image in self._by_image.values():
+            of_image.over(job_id)
 
-    def _forget_the_answered(self) -> None:
-        """Those of which nothing more was heard in time are taken on, as far as we know."""
-        now, before = _now(), len(self._outstanding)
-        over = {job_id: item for job_id, item in self._outstanding.items() if item.until <= now}
-        if over:
-            self._outstanding = {job_id: item for job_id, item in self._outstanding.items() if job_id not in over}
-            self.window = self.window.taken(sum(not item.refused for item in over.values()), before)
-        if not self._outstanding:
-            self.window = Window()  # Nobody waits any more: what was learnt is over.
+    def _of_image(self, image: str) -> Outstanding:
+        return self._by_image.setdefault(image, Outstanding(Window(LEAST_SIZE, steady=True)))
 
-
-@dataclass(frozen=True, slots=True)
-class _Outstanding:
-    """A start, or a wait, of which a refusal would be heard until then."""
-
-    until: float
-    refused: bool = False
+    def _waiting_for(self, image: str) -> Outstanding | None:
+        """The window of an image of which any job waits; what was learnt of another one is over."""
+        of_image = self._by_image.get(image)
+        if of_image is None or of_image.any_waits():
+            return of_image
+        del self._by_image[image]
+        return None
 
 
 def _now() -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -25,7 +25,7 @@ from tests.support.consuming import consumer as consumer_of
 from tests.support.scripted_queue import ScriptedSqs, queue_of, throttled
 from tests.support.waiting import eventually
 from workers import consumer as module
-from workers.consumer import Consumer
+from workers.consumer import Consumer, Handle
 
 
 @dataclass
@@ -72,9 +72,7 @@ def work() -> Work:
 
 
 @asynccontextmanager
-async def consuming(
-    sqs: ScriptedSqs, work: Callable[[Message], Awaitable[None]], slots: int = 50
-) -> AsyncIterator[Consumer]:
+async def consuming(sqs: ScriptedSqs, work: Handle, slots: int = 50) -> AsyncIterator[Consumer]:
     """A running consumer, stopped at the end; it must come to its end by itself."""
     consumer = consumer_of(queue_of(sqs), work, slots)
     running = asyncio.create_task(consumer.run())
@@ -161,6 +159,21 @@ async def test_a_failing_message_comes_back_later_each_time(
     async with consuming(sqs, work):
         await eventually(lambda: bool(sqs.visibility))
     assert sqs.visibility == [("bad", seconds)]
+
+
+async def test_a_message_that_is_held_back_comes_again_when_its_handler_says(sqs: ScriptedSqs) -> None:
+    """It is neither deleted nor counted as a failure, and its neighbours are settled."""
+
+    async def handle(message: Message) -> int | None:
+        return 77 if message.body == "held" else None
+
+    metrics = Metrics()
+    sqs.put("a", "held", "b")
+    async with consuming(sqs, handle) as consumer:
+        consumer.metrics = metrics
+        await eventually(lambda: sqs.all_deleted == {"a", "b"} and bool(sqs.visibility))
+    assert sqs.visibility == [("held", 77)]
+    assert SETTLE_FAILURES not in metrics.drain(0) or metrics.drain(0)[SETTLE_FAILURES] == 0
 
 
 async def test_deletes_go_in_batches(sqs: ScriptedSqs, work: Work) -> None:

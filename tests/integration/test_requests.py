@@ -17,12 +17,15 @@ from service.aws.replays import replay_item
 from service.core.record.facts import ExecutionChanged
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
+from service.metrics import REQUESTS_HELD_BACK, Metrics
 from tests.support.aws.errors import refusal
 from tests.support.builders import body, catalog
 from tests.support.names import BUCKET, EPOCH, EXECUTION_ARN
 from tests.support.whole_path import Path
+from workers.requests import HeldBack
 
 REQUEST = body(job_id="job-1")
+MOST_RECEIVES = 50
 POINTERS = [
     json.dumps([name, {"s3BucketName": "producers", "s3Key": "payload"}])
     for name in ("software.amazon.payloadoffloading.PayloadS3Pointer", "com.amazon.sqs.javamessaging.MessageS3Pointer")
@@ -38,7 +41,7 @@ async def path() -> Path:
 
 async def sent(path: Path, text: str, message_id: str = "m1") -> Record:
     """A message, heard and settled."""
-    record = await path.requests.hear(Message(message_id, text, "receipt", sent_at=EPOCH))
+    record = await path.hear(Message(message_id, text, "receipt", sent_at=EPOCH))
     return await path.runtime.settling.settle(record)
 
 
@@ -128,10 +131,10 @@ async def test_a_rejected_message_stays_rejected_whatever_the_catalogue_says_now
     path.table.items[f"replay:{TOKEN}"] = replay_item(TOKEN, "m1", EPOCH)
     first = Message("m1", REQUEST, "receipt", sent_at=EPOCH)
     old = by(path, without_echo())
-    rejected = await old.requests.hear(first)
+    rejected = await old.hear(first)
     if told:
         await path.runtime.settling.settle(rejected)
-    record = await path.requests.hear(replace(first, **again))
+    record = await path.hear(replace(first, **again))
     await path.runtime.settling.settle(record)
     assert record.rejection is not None
     assert path.calls.started == []
@@ -156,13 +159,13 @@ async def test_nothing_that_a_producer_sets_makes_a_message_another(path: Path, 
     path.table.items[f"replay:{TOKEN}"] = replay_item(TOKEN, "m1", EPOCH)
     await sent(path, "the victim's")
     evil = Message("m2", "the intruder's", "receipt", sent_at=EPOCH, attributes=attributes)
-    record = await path.runtime.settling.settle(await path.requests.hear(evil))
+    record = await path.runtime.settling.settle(await path.hear(evil))
     assert record.key == RecordKey.of_rejection("m2")
     assert path.bucket.objects[BUCKET, "rejected/m1.json"] == b"the victim's"
     assert path.bucket.objects[BUCKET, "rejected/m2.json"] == b"the intruder's"
     assert len(path.calls.published) == 2
     anonymous = replace(evil, message_id="m3", body=body())
-    assert (await path.requests.hear(anonymous)).key == RecordKey.of_job("m3")
+    assert (await path.hear(anonymous)).key == RecordKey.of_job("m3")
 
 
 @pytest.mark.parametrize(
@@ -325,3 +328,34 @@ def counted(calls: Counter[str], name: str, call: Any) -> Any:
         return await call(**given)
 
     return count
+
+
+async def test_a_request_whose_image_has_no_room_is_left_in_the_queue(path: Path) -> None:
+    """Nothing remembers it, so nobody starts it; other images' requests go their way, and rejections theirs."""
+    asked: list[tuple[str, str]] = []
+
+    def no_echo(job_id: str, image: str) -> bool:
+        asked.append((job_id, image))
+        return image != "echo"
+
+    metrics = Metrics()
+    held = replace(path.requests, may_start=no_echo, metrics=metrics)
+    verdict = await held.hear(Message("m1", REQUEST, "receipt", sent_at=EPOCH))
+    assert isinstance(verdict, HeldBack)
+    assert 7 <= verdict.seconds <= 15
+    assert path.table.items == {}
+    stages = [{"image": "reporter"}, {"image": "echo", "command": ["echo", "hi"]}]
+    assert isinstance(await held.hear(Message("m2", body(job_id="job-2", stages=stages), "receipt")), Record)
+    assert isinstance(await held.hear(Message("m3", "not JSON", "receipt")), Record)
+    assert asked == [("job-1", "echo"), ("job-2", "reporter")]
+    assert metrics.drain(0)[REQUESTS_HELD_BACK] == 1
+
+
+@pytest.mark.parametrize(("receives", "is_held"), [(1, True), (25, True), (26, False), (50, False)])
+async def test_waiting_in_the_queue_uses_up_half_of_a_messages_receives_at_most(
+    path: Path, receives: int, is_held: bool
+) -> None:
+    """No message is set aside in a dead-letter queue because there was no capacity: then it waits in its execution."""
+    held = replace(path.requests, may_start=lambda job_id, image: False, most_receives=MOST_RECEIVES)
+    verdict = await held.hear(Message("m1", REQUEST, "receipt", sent_at=EPOCH, receive_count=receives))
+    assert isinstance(verdict, HeldBack) == is_held

@@ -10,7 +10,7 @@ import heapq
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import count
 from random import Random
@@ -45,11 +45,16 @@ from workers.worker import Worker, work_until_stopped
 _NO_FAULTS = Rates(**{item.name: 0.0 for item in fields(Rates)})
 _PENDING_SECONDS = 20.0  # Of a Fargate task, until its container runs.
 _LOOK_SECONDS = 1.0
+_HOSTLESS = "elsewhere"  # The image, and its task definition.
+_STUCK = "stuck-"
 
 
 @dataclass(frozen=True)
 class Burst:
-    """So many one-stage jobs at once, in an account of these quotas; a task runs for so many seconds."""
+    """So many one-stage jobs at once, in an account of these quotas; a task runs for so many seconds.
+
+    `stuck` more stand in the queue before them, of an image that has no host for `hosts_after` seconds.
+    """
 
     jobs: int
     quotas: Callable[[], Quotas]
@@ -58,6 +63,8 @@ class Burst:
     within_seconds: float = 100_000.0
     job: tuple[tuple[str, object], ...] = ()
     task_events_lost: float = 0.0
+    stuck: int = 0
+    hosts_after: float = float("inf")
 
 
 # The last unlucky waits weigh more the smaller the burst; of 5,000 jobs `python -m tests.bench.burst` wants 90 %.
@@ -79,6 +86,8 @@ class Outcome:
     events: tuple[int, ...]
     refusals: tuple[int, ...]
     dead_letters: int
+    stuck_started: int
+    stuck_launched: tuple[float, ...]
 
     @property
     def throughput(self) -> float:
@@ -96,6 +105,7 @@ class Outcome:
             > 120 * self.workers,
             f"a history of {max(self.events)} events": max(self.events) > 2500,
             f"{self.dead_letters} dead letters": self.dead_letters > 0,
+            f"{self.stuck_started} jobs without a host were started": self.stuck_started > 120 * self.workers,
         }
         return tuple(complaint for complaint, holds in found.items() if holds)
 
@@ -104,7 +114,8 @@ class Outcome:
             f"{dict(self.statuses)}, launched within {self.launched_within:.0f} s of {self.ideal_launch_within:.0f} s "
             f"({100 * self.throughput:.0f} %); RunTask {self.run_task_calls} times, {self.refused} refused, at most "
             f"{max(self.refusals)} of one job; at most {self.most_waiting} jobs waited in Step Functions; history "
-            f"events a job {mean(self.events):.0f}, at most {max(self.events)}"
+            f"events a job {mean(self.events):.0f}, at most {max(self.events)}; of those without a host "
+            f"{self.stuck_started} were started"
         )
 
 
@@ -136,7 +147,7 @@ class _Place:
 
         self.burst = burst
         self.loop = loop = VirtualLoop()
-        self.quotas = burst.quotas()
+        self.quotas = replace(burst.quotas(), hostless={_HOSTLESS: burst.hosts_after})
         faults = _ClearWay(chance("faults"), calm_at=float("inf"), most_kills=0)
         rates = Rates(**{**vars(_NO_FAULTS), "task_event_lost": burst.task_events_lost})
         self.bucket, self.topic, self.table = SimBucket(), SimTopic(loop.time), SimTable(loop.time, index_lag=0.0)
@@ -167,13 +178,14 @@ class _Place:
 
     async def live(self) -> Outcome:
         """Send all jobs, and work until each was announced."""
-        stages = [{"image": "plain", "command": ["say", "hello"]}]
+        for number in range(self.burst.stuck):
+            self._send(f"{_STUCK}{number}", _HOSTLESS)
         for number in range(self.burst.jobs):
-            self.requests.send(json.dumps({"job_id": f"job-{number}", "stages": stages, **dict(self.burst.job)}))
+            self._send(f"job-{number}", "plain")
         stopping = asyncio.Event()
         names = (f"work-{number}" for number in count(1))
         workers = [asyncio.create_task(self._work(stopping, names.__next__)) for _ in range(self.burst.workers)]
-        while len(self.told) < self.burst.jobs and self.loop.time() < self.burst.within_seconds:
+        while self._open_jobs() and self.loop.time() < self.burst.within_seconds:
             await self.loop.pause(_LOOK_SECONDS)
             self.most_waiting = max(self.most_waiting, self._waiting())
             for worker in workers:
@@ -182,6 +194,10 @@ class _Place:
         stopping.set()
         await asyncio.gather(*workers)
         return self._outcome()
+
+    def _send(self, job_id: str, image: str) -> None:
+        stages = [{"image": image, "command": ["say", "hello"]}]
+        self.requests.send(json.dumps({"job_id": job_id, "stages": stages, **dict(self.burst.job)}))
 
     async def _work(self, stopping: asyncio.Event, name_work: Callable[[], str]) -> None:
         def now() -> float:
@@ -193,6 +209,11 @@ class _Place:
         runtime = await wire(settings, self.clients.open, objects, CATALOG, REGION, now, UNMETERED, name_work)
         await work_until_stopped(Worker(runtime, Liveness(now), stopping))
 
+    def _open_jobs(self) -> bool:
+        told = sum(not job_id.startswith(_STUCK) for job_id in self.told)
+        hosts_come = self.burst.hosts_after < self.burst.within_seconds
+        return told < self.burst.jobs or (hosts_come and len(self.told) < self.burst.jobs + self.burst.stuck)
+
     def _waiting(self) -> int:
         """Executions that were refused and have no task yet."""
         begun = {group.removeprefix("job:") for group in self.ecs.groups}
@@ -202,7 +223,9 @@ class _Place:
         )
 
     def _outcome(self) -> Outcome:
-        executions, tasks = list(self.states.executions.values()), list(self.ecs.tasks.values())
+        executions, every_task = list(self.states.executions.values()), list(self.ecs.tasks.values())
+        late = [task for task in every_task if task.family == _HOSTLESS]
+        tasks = [task for task in every_task if task.family != _HOSTLESS]
         held = mean(task.times["stopped_at"] - task.times["created_at"] for task in tasks) if tasks else 0.0
         refused = sum(len(item.position.refusals) for item in executions)
         return Outcome(
@@ -211,12 +234,14 @@ class _Place:
             failures=tuple(body["failure"] for body in self.told.values() if body["failure"]),
             launched_within=max((task.times["created_at"] for task in tasks), default=0.0),
             ideal_launch_within=ideal(len(tasks), self.burst.quotas(), held),
-            run_task_calls=len(tasks) + refused,
+            run_task_calls=len(every_task) + refused,
             refused=refused,
             most_waiting=self.most_waiting,
             events=tuple(item.position.events for item in executions),
             refusals=tuple(len(item.position.refusals) for item in executions),
             dead_letters=len(self.requests.dead_letters) + len(self.events.dead_letters),
+            stuck_started=sum(name.startswith(_STUCK) for name in self.states.executions),
+            stuck_launched=tuple(sorted(task.times["created_at"] for task in late)),
         )
 
 

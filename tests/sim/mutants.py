@@ -389,3 +389,4 @@ BURST_MUTANTS = (
         "gives up after three tries", (7,), (planning._Progress, "_wait_for_capacity", _gives_up_after_three_tries)
     ),
 )
+HOLDS_NOTHING_BACK = _mutant("holds nothing back", (7,), (Starts, "may_start", lambda starts, job_id, image: True))

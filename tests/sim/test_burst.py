@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.sim.burst import Burst, rate_of_run_task, run_burst, vcpus
-from tests.sim.mutants import BURST_MUTANTS, Mutant
+from tests.sim.mutants import BURST_MUTANTS, HOLDS_NOTHING_BACK, Mutant
 
 CROWD = Burst(600, rate_of_run_task(20))
 BURSTS = {
@@ -20,6 +22,34 @@ BURSTS = {
 def test_a_burst_waits_and_none_fails(burst: Burst) -> None:
     """In the queue, for the most part: what waits in Step Functions costs history."""
     assert run_burst(burst).complaints == ()
+
+
+FEW = Burst(200, rate_of_run_task(20), workers=1)
+BESIDE_THE_STUCK = replace(FEW, stuck=250)
+
+
+def test_jobs_whose_image_has_no_host_slow_no_others_down() -> None:
+    """They stand before them in the queue. A few are started and go on asking; the rest waits in the queue."""
+    beside = run_burst(BESIDE_THE_STUCK)
+    assert beside.statuses == {"SUCCEEDED": 200}
+    assert beside.dead_letters == 0
+    assert beside.stuck_started < 120
+    assert beside.launched_within < 1.5 * run_burst(FEW).launched_within
+
+
+def test_when_hosts_come_all_that_waited_for_them_run() -> None:
+    """The first ones soon, since some always ask; those in the queue when the time is over that they are held back."""
+    outcome = run_burst(replace(BESIDE_THE_STUCK, jobs=10, stuck=150, hosts_after=600))
+    assert outcome.statuses == {"SUCCEEDED": 160}
+    assert outcome.dead_letters == 0
+    assert outcome.stuck_launched[0] < 600 + 60
+    assert outcome.stuck_launched[-1] < 600 + 700
+
+
+def test_a_crowd_without_a_host_that_is_not_held_back_is_noticed() -> None:
+    """All of it would ask RunTask again and again, of which there are twenty calls a second for everybody."""
+    with HOLDS_NOTHING_BACK.at_work():
+        assert run_burst(BESIDE_THE_STUCK).stuck_started == 250
 
 
 @pytest.mark.parametrize("mutant", BURST_MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))

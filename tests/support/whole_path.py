@@ -95,8 +95,16 @@ class Path:
         objects = Objects(await client("s3"), None, now)
         runtime = await wire(settings, client, objects, catalog(), REGION, now, UNMETERED)
         replays = Replays(runtime.table.client, runtime.table.name)
-        requests = Requests(runtime.catalog, objects, BUCKET, runtime.table, replays, now, UNMETERED)
+        requests = Requests(
+            runtime.catalog, objects, BUCKET, runtime.table, replays, now, UNMETERED, runtime.starts.may_start, 50
+        )
         return cls(runtime, requests, table, bucket, calls)
+
+    async def hear(self, message: Message) -> Record:
+        """The record of a request that nothing holds back."""
+        record = await self.requests.hear(message)
+        assert isinstance(record, Record)
+        return record
 
     async def go(self, body: str, message_id: str = "5fea7756-0ea4-451a-a703-a558b933e274") -> str:
         """Take a message to its end, check every step, and answer with its status."""
@@ -104,7 +112,7 @@ class Path:
         self.bucket.objects.clear()
         self.calls.started.clear()
         self.calls.published.clear()
-        record = await self.requests.hear(Message(message_id, body, "receipt", sent_at=EPOCH))
+        record = await self.hear(Message(message_id, body, "receipt", sent_at=EPOCH))
         record = await self.runtime.settling.settle(record)
         if record.request is not None:
             self._check_start(record)

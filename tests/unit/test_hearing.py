@@ -56,6 +56,7 @@ def wait_event(**detail: Any) -> dict[str, Any]:
         "wait_seconds": 17,
         "stage": 2,
         "attempt": 3,
+        "image": "echo",
         "waiting": {"since": "2023-11-14T22:13:20Z", "tries": 4, "failure_class": "capacity", "why": "RESOURCE:CPU"},
     }
     return {"source": "jobferry", "detail-type": "Jobferry Stage Waits", "detail": {**told, **detail}}
@@ -64,7 +65,7 @@ def wait_event(**detail: Any) -> dict[str, Any]:
 def test_a_stage_that_waits_for_capacity() -> None:
     """Since when, how often, why, and until when this time."""
     assert hear(wait_event(), MACHINE) == WaitsForCapacity(
-        job_id=JOB, at=NOW + 40.25, wait_seconds=17, stage=2, attempt=3, since=NOW, tries=4,
+        job_id=JOB, at=NOW + 40.25, wait_seconds=17, stage=2, attempt=3, image="echo", since=NOW, tries=4,
         failure_class="capacity", why="RESOURCE:CPU",
     )  # fmt: skip
 

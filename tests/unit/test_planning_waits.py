@@ -148,9 +148,14 @@ def test_a_redriven_job_has_its_whole_budget() -> None:
 # How long a turn is.
 
 
+def wait(tries: int, refusals: int, left: float, arn: str, *, account_wide: bool = True) -> int:
+    """So many seconds, where there are any."""
+    return wait_seconds(tries, refusals, left, arn, account_wide=account_wide) or 0
+
+
 def limit(tries: int) -> float:
     """The longest that was drawn for a try, of many executions."""
-    return max(wait_seconds(tries, tries, 14_400, f"{ARN}-{number}") or 0 for number in range(500))
+    return max(wait(tries, tries, 14_400, f"{ARN}-{number}") for number in range(500))
 
 
 def test_the_limit_grows_up_to_two_minutes() -> None:
@@ -161,9 +166,16 @@ def test_the_limit_grows_up_to_two_minutes() -> None:
     assert limits[-4:] == [120, 120, 120, 120]
 
 
+def test_what_one_image_lacks_is_asked_for_less_often() -> None:
+    """Hosts and Spot take minutes to come, and each try in vain is one of RunTask's that others would have had."""
+    waits = [wait(1, 0, 14_400, f"{ARN}-{number}", account_wide=False) for number in range(500)]
+    assert max(waits) == 30
+    assert mean(waits) > 3 * limit(1)
+
+
 def test_a_wait_is_anything_up_to_its_limit() -> None:
     """Full jitter: the thousand that were refused in one moment come back evenly."""
-    waits = [wait_seconds(16, 16, 14_400, f"{ARN}-{number}") or 0 for number in range(1000)]
+    waits = [wait(16, 16, 14_400, f"{ARN}-{number}") for number in range(1000)]
     assert min(waits) < 5
     assert 55 < mean(waits) < 66
     assert max(sum(wait in range(start, start + 12) for wait in waits) for start in range(1, 120, 12)) < 150
@@ -171,7 +183,7 @@ def test_a_wait_is_anything_up_to_its_limit() -> None:
 
 def test_the_same_turn_of_the_same_execution_waits_equally_long() -> None:
     """A step that Lambda runs twice decides the same; the next turn draws anew."""
-    assert len({wait_seconds(5, 5, 14_400, ARN) for _ in range(3)}) == 1
+    assert len({wait(5, 5, 14_400, ARN) for _ in range(3)}) == 1
     turns = [drawn(ARN, number) for number in range(20)]
     assert all(0 <= turn < 1 for turn in turns)
     assert all(one != other for one, other in pairwise(turns))
@@ -182,14 +194,15 @@ BUDGETS = (600, DEFAULT_CAPACITY_WAIT_SECONDS, 86_400, 14 * 86_400, ONE_YEAR_SEC
 
 @pytest.mark.parametrize("budget", BUDGETS)
 @pytest.mark.parametrize("before", [0, MOST_REFUSALS // 2, MOST_REFUSALS - 30])
-def test_the_turns_last_as_long_as_the_time(budget: int, before: int) -> None:
+@pytest.mark.parametrize("account_wide", [True, False])
+def test_the_turns_last_as_long_as_the_time(budget: int, before: int, *, account_wide: bool) -> None:
     """However long the budget, and however many turns other stages have used up: the wait grows until both fit."""
     waited, refusals = 0, before
     for tries in count(1):
-        wait = wait_seconds(tries, refusals, budget - waited, ARN)
-        if wait is None:
+        seconds = wait_seconds(tries, refusals, budget - waited, ARN, account_wide=account_wide)
+        if seconds is None:
             break
-        waited, refusals = waited + wait, refusals + 1
+        waited, refusals = waited + seconds, refusals + 1
     assert refusals <= MOST_REFUSALS
     assert waited > 0.9 * budget
 

@@ -194,6 +194,7 @@ def test_what_is_left_out_is_this(surroundings: pytest.MonkeyPatch) -> None:
     assert left_out == {
         "task_family_prefix": "jobferry",
         "visibility_seconds": 60,
+        "max_receives": 50,
         "poll_seconds": 20,
         "request_slots": 50,
         "event_slots": 200,

@@ -31,7 +31,7 @@ def test_a_stage_of_a_job_type_is_called_what_the_catalogue_calls_it() -> None:
 async def test_the_record_and_the_execution_know_the_name() -> None:
     """Neither looks at the request again."""
     path = await Path.laid()
-    job = await path.requests.hear(Message("m1", body(job_id="job-1", stages=[NAMED]), "receipt"))
+    job = await path.hear(Message("m1", body(job_id="job-1", stages=[NAMED]), "receipt"))
     assert job.request is not None
     assert [item.name for item in job.request.stages] == ["resize"]
     assert '"name":"resize"' in job.request.execution_input

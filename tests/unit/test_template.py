@@ -368,6 +368,15 @@ def test_the_worker_has_time_to_drain() -> None:
     assert int(values["JOBFERRY_DRAIN_SECONDS"]) < container["StopTimeout"]
 
 
+def test_the_worker_knows_after_how_many_receives_a_message_is_set_aside() -> None:
+    """A request may be left in the queue for want of capacity, and never so often that it ends as a dead letter."""
+    [container] = properties("WorkerTask")["ContainerDefinitions"]
+    values = {pair["Name"]: pair["Value"] for pair in container["Environment"]}
+    redrive = properties("RequestQueue")["RedrivePolicy"]
+    assert values["JOBFERRY_MAX_RECEIVES"] == redrive["maxReceiveCount"] == {"Ref": "MaxReceives"}
+    assert template()["Parameters"]["MaxReceives"]["Default"] == Settings.model_fields["max_receives"].default
+
+
 def test_the_front_door_knows_every_field_of_a_request() -> None:
     """What admission would take, the API lets through; what is no field at all it refuses at once."""
     schema = properties("ApiJobRequest")["Schema"]

@@ -13,7 +13,7 @@ from service.core.pace import Bucket
 from service.core.record.facts import TaskChanged, WaitsForCapacity
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
-from service.core.window import ANSWER_SECONDS, FIRST_SIZE, LEAST_SIZE, ONE_CUT_SECONDS, Window
+from service.core.window import ANSWER_SECONDS, FIRST_SIZE, LEAST_SIZE, ONE_CUT_SECONDS, Window, hold_seconds
 from tests.support.builders import JOB, NOW, execution, record, requested, running
 from tests.support.loop import VirtualLoop
 
@@ -58,19 +58,29 @@ def played(story: Coroutine[Any, Any, None]) -> None:
 
 
 def waiting(
-    job_id: str = JOB, tries: int = 1, wait_seconds: int = 60, at: float = NOW, failure_class: str = "throttled"
+    job_id: str = JOB,
+    tries: int = 1,
+    wait_seconds: int = 60,
+    at: float = NOW,
+    failure_class: str = "throttled",
+    image: str = "echo",
 ) -> Record:
     """The record of a job that waits for capacity."""
-    held = waits(job_id, tries, wait_seconds, at, failure_class)
+    held = waits(job_id, tries, wait_seconds, at, failure_class, image)
     return record(requested(job_id=job_id), execution("RUNNING"), held)
 
 
 def waits(
-    job_id: str = JOB, tries: int = 1, wait_seconds: int = 60, at: float = NOW, failure_class: str = "throttled"
+    job_id: str = JOB,
+    tries: int = 1,
+    wait_seconds: int = 60,
+    at: float = NOW,
+    failure_class: str = "throttled",
+    image: str = "echo",
 ) -> WaitsForCapacity:
     """That it does."""
     return WaitsForCapacity(
-        job_id=job_id, at=at, wait_seconds=wait_seconds, stage=1, attempt=1, since=at, tries=tries,
+        job_id=job_id, at=at, wait_seconds=wait_seconds, stage=1, attempt=1, image=image, since=at, tries=tries,
         failure_class=failure_class, why="as AWS says",
     )  # fmt: skip
 
@@ -115,7 +125,7 @@ def test_a_task_that_was_heard_of_grows_the_window_once() -> None:
         starts.heard_of(with_a_task("job-7"), NOW)
         starts.heard_of(with_a_task("job-7"), NOW)
         starts.heard_of(with_a_task("of-another-worker"), NOW)
-        assert starts.window.size == FIRST_SIZE + 2
+        assert starts.account.window.size == FIRST_SIZE + 2
 
     played(story())
 
@@ -126,9 +136,9 @@ def test_a_task_after_a_refusal_is_good_news_too() -> None:
     async def story() -> None:
         starts = await filled()
         starts.heard_of(waiting("job-7"), NOW)
-        assert starts.window == Window(FIRST_SIZE, steady=True)
+        assert starts.account.window == Window(FIRST_SIZE, steady=True)
         starts.heard_of(with_a_task("job-7"), NOW)
-        assert starts.window.size == pytest.approx(FIRST_SIZE + 4 / FIRST_SIZE)
+        assert starts.account.window.size == pytest.approx(FIRST_SIZE + 4 / FIRST_SIZE)
         assert starts.has_capacity()
 
     played(story())
@@ -142,8 +152,8 @@ def test_a_refusal_that_concerns_one_image_makes_room_at_once(failure_class: str
         starts = await filled()
         starts.heard_of(waiting("job-7", tries=9, failure_class=failure_class), NOW)
         assert starts.has_capacity()
-        assert starts.window.size > FIRST_SIZE
-        assert not starts.window.steady
+        assert starts.account.window.size > FIRST_SIZE
+        assert not starts.account.window.steady
 
     played(story())
 
@@ -156,7 +166,7 @@ def test_a_refusal_that_meets_all_starts_keeps_its_place_and_cuts(failure_class:
         starts = await filled()
         starts.heard_of(waiting("job-7", tries=9, failure_class=failure_class), NOW)
         assert not starts.has_capacity()
-        assert starts.window.size < FIRST_SIZE
+        assert starts.account.window.size < FIRST_SIZE
 
     played(story())
 
@@ -171,10 +181,10 @@ def test_a_job_that_ends_while_it_waits_makes_room_at_once(status: str, earlier:
         held = waits("job-7", wait_seconds=3600)
         starts.heard_of(record(requested(job_id="job-7"), execution("RUNNING"), *earlier, held), NOW)
         assert not starts.has_capacity()
-        size = starts.window.size
+        size = starts.account.window.size
         starts.heard_of(record(requested(job_id="job-7"), execution(status), *earlier, held), NOW)
         assert starts.has_capacity()
-        assert starts.window.size == size
+        assert starts.account.window.size == size
 
     played(story())
 
@@ -242,12 +252,122 @@ def test_when_nobody_waits_any_more_it_begins_anew() -> None:
     async def story() -> None:
         starts = Starts(Bucket.full(100, 100))
         starts.heard_of(waiting(tries=9, wait_seconds=1), NOW)
-        assert starts.window.size < FIRST_SIZE
+        assert starts.account.window.size < FIRST_SIZE
         await asyncio.sleep(ANSWER_SECONDS + 2)
         assert starts.has_capacity()
-        assert starts.window == Window()
+        assert starts.account.window == Window()
 
     played(story())
+
+
+# An image that lacks something of its own.
+
+LEAST = int(LEAST_SIZE)
+
+
+def without_capacity(starts: Starts, count: int, image: str = "gpu", wait_seconds: int = 60) -> None:
+    """So many jobs of an image are heard to wait for a host."""
+    for number in range(count):
+        job = waiting(f"{image}-{number}", wait_seconds=wait_seconds, failure_class="capacity", image=image)
+        starts.heard_of(job, NOW)
+
+
+def unbounded() -> Starts:
+    """Nobody has started anything yet."""
+    return Starts(Bucket.full(10_000, 10_000))
+
+
+def test_an_image_without_capacity_holds_back_its_own_jobs_and_no_others() -> None:
+    """Some of them go on asking, or nobody would notice that there is a host again."""
+
+    async def story() -> None:
+        starts = unbounded()
+        without_capacity(starts, LEAST - 1)
+        assert starts.may_start("one-more", "gpu")
+        assert not starts.may_start("one-too-many", "gpu")
+        assert all(starts.may_start(f"job-{number}", "echo") for number in range(1000))
+        assert starts.has_capacity()
+
+    played(story())
+
+
+def test_an_image_of_which_nobody_waits_is_held_to_nothing() -> None:
+    """Its starts are the account's affair: a window of its own would only slow it down."""
+
+    async def story() -> None:
+        starts = unbounded()
+        assert all(starts.may_start(f"job-{number}", "gpu") for number in range(1000))
+
+    played(story())
+
+
+@pytest.mark.parametrize("news", ["a task", "aborted", "throttled"])
+def test_a_job_that_lacks_it_no_more_makes_room_for_another_of_its_image(news: str) -> None:
+    """It has a task, it is over, or now it waits for what all wait for."""
+
+    async def story() -> None:
+        starts = unbounded()
+        without_capacity(starts, LEAST)
+        assert not starts.may_start("one-more", "gpu")
+        held = waits("gpu-7", at=NOW + 1, image="gpu")
+        told = {
+            "a task": with_a_task("gpu-7"),
+            "aborted": record(requested(job_id="gpu-7"), execution("ABORTED"), held),
+            "throttled": record(requested(job_id="gpu-7"), execution("RUNNING"), held),
+        }
+        starts.heard_of(told[news], NOW)
+        assert starts.may_start("one-more", "gpu")
+
+    played(story())
+
+
+def test_a_task_of_an_image_lets_more_of_it_through() -> None:
+    """There is a host again: as in the account's window, each that was taken on makes it a little larger."""
+
+    async def story() -> None:
+        starts = unbounded()
+        without_capacity(starts, LEAST + 5)
+        for number in range(LEAST):
+            starts.heard_of(with_a_task(f"gpu-{number}"), NOW)
+        let_through = [starts.may_start(f"job-{number}", "gpu") for number in range(2 * LEAST)]
+        assert LEAST - 5 < let_through.count(True) < LEAST
+
+    played(story())
+
+
+def test_when_none_of_an_image_waits_any_more_what_was_learnt_is_over() -> None:
+    """Also where their next refusals were heard of by other workers, or by nobody."""
+
+    async def story() -> None:
+        starts = unbounded()
+        without_capacity(starts, LEAST, wait_seconds=60)
+        assert not starts.may_start("one-more", "gpu")
+        await asyncio.sleep(60 + ANSWER_SECONDS + 0.1)
+        assert all(starts.may_start(f"job-{number}", "gpu") for number in range(1000))
+
+    played(story())
+
+
+def test_a_start_of_such_an_image_counts_until_its_refusal_would_be_heard_of() -> None:
+    """Then it is taken on, as far as anybody knows."""
+
+    async def story() -> None:
+        starts = unbounded()
+        without_capacity(starts, LEAST - 1)
+        assert starts.may_start("one-more", "gpu")
+        await asyncio.sleep(ANSWER_SECONDS + 0.1)
+        assert starts.may_start("another", "gpu")
+
+    played(story())
+
+
+@pytest.mark.parametrize(
+    ("receives", "shortest", "longest"), [(1, 8, 15), (2, 16, 30), (5, 121, 240), (7, 301, 600), (50, 301, 600)]
+)
+def test_how_long_a_request_is_handed_back(receives: int, shortest: int, longest: int) -> None:
+    """For about as long as it has waited, up to ten minutes; half of it drawn, or all would come back together."""
+    assert hold_seconds(receives, 0.0) == longest
+    assert hold_seconds(receives, 0.9999) == shortest
 
 
 # What the record says.

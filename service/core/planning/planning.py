@@ -188,7 +188,10 @@ class _Progress:
         waits = self._waiting(learned)
         stage = self.stages[running.stage - 1]
         left = stage.capacity_wait_seconds - (_seconds(self.request.now) - _seconds(waits.since))
-        wait = waiting.wait_seconds(waits.tries, running.refusals, left, self.request.execution_arn)
+        account_wide = diagnosis.is_account_wide(waits.failure_class)
+        wait = waiting.wait_seconds(
+            waits.tries, running.refusals, left, self.request.execution_arn, account_wide=account_wide
+        )
         if wait is None or len(self.attempts) >= MOST_ATTEMPTS:
             return self._fail(STAGE_FAILED, in_words(waits))
         if self._seconds_left() < _LEAST_SECONDS:

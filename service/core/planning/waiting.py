@@ -13,6 +13,8 @@ import hashlib
 MOST_REFUSALS = 380
 # RunTask's bucket is full again after a second, and launches come at 20 a second [ECS guide, throttling quotas].
 _FIRST_SECONDS = 4
+# Hosts, Spot and addresses take minutes to come, and each try in vain is one that RunTask would have taken of others.
+_FIRST_SECONDS_OF_AN_IMAGE = 30
 # Slowly: the fewer are left to wait, the oftener each must ask, or the last ones would wait beside an idle quota.
 _GROWTH = 1.3
 _MOST_GROWTH = 60  # Turns; by then the limit is a year.
@@ -25,7 +27,9 @@ _LONGEST_SECONDS = 120
 _LIMIT_PER_MEAN = 2.5
 
 
-def wait_seconds(tries: int, refusals: int, seconds_left: float, execution_arn: str) -> int | None:
+def wait_seconds(
+    tries: int, refusals: int, seconds_left: float, execution_arn: str, *, account_wide: bool
+) -> int | None:
     """How long to wait after so many tries; None where the budget is used up, of time or of turns.
 
     Full jitter: anything up to a limit that grows, so that those who were refused together do not come back together
@@ -37,7 +41,8 @@ def wait_seconds(tries: int, refusals: int, seconds_left: float, execution_arn: 
         return None
     longest = max(_LONGEST_SECONDS, _LIMIT_PER_MEAN * seconds_left / turns_left)
     growth = _GROWTH if turns_left > _FEW_TURNS else _FAST_GROWTH
-    limit = min(_FIRST_SECONDS * growth ** min(tries - 1, _MOST_GROWTH), longest)
+    first = _FIRST_SECONDS if account_wide else _FIRST_SECONDS_OF_AN_IMAGE
+    limit = min(first * growth ** min(tries - 1, _MOST_GROWTH), longest)
     return min(1 + int(drawn(execution_arn, refusals) * limit), int(seconds_left))
 
 

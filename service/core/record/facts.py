@@ -334,6 +334,7 @@ class WaitsForCapacity(_JobFact):
     wait_seconds: int
     stage: int
     attempt: int
+    image: str = ""
     since: float = Field(description="When it was refused for the first time.")
     tries: int
     failure_class: str

@@ -224,6 +224,7 @@ def hear_wait(detail: WaitDetail, state_machine_arn: str) -> WaitsForCapacity | 
         wait_seconds=detail.wait_seconds,
         stage=detail.stage,
         attempt=detail.attempt,
+        image=detail.image or "",
         since=since,
         tries=detail.waiting.tries,
         failure_class=detail.waiting.failure_class,

@@ -137,7 +137,7 @@ class SimIntegrations:
         try:
             if self._happens("RunTask failed", self._rates.run_task_fails):
                 raise StateError(*self._chance.choice(_RUN_TASK_ERRORS))
-            vcpus = self._quotas.launch(parameters["Overrides"]["Cpu"], self._loop.time())
+            vcpus = self._quotas.launch(parameters["TaskDefinition"], parameters["Overrides"]["Cpu"], self._loop.time())
         except StateError as refused:
             # A fault of ECS is no missing capacity: it is paid from the retries.
             if refused.error != _FAULT[0]:

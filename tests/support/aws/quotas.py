@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
@@ -19,6 +19,12 @@ _RATE_EXCEEDED = (
 _VCPUS_USED_UP = (
     "ECS.AmazonECSException",
     "You've reached the limit on the number of vCPUs you can run concurrently (Service: AmazonECS; Status Code: 400)",
+)
+# RunTask on a cluster of EC2 that is empty [ECS guide, api_failures_messages].
+_NO_HOSTS = (
+    "ECS.InvalidParameterException",
+    "No Container Instances were found in your cluster. (Service: AmazonECS; Status Code: 400; Error Code: "
+    "InvalidParameterException; Request ID: 1; Proxy: null)",
 )
 _CPU_UNITS = 1024
 
@@ -55,7 +61,7 @@ def _quota(capacity: float, refill: float) -> Callable[[], Quota]:
 class Quotas:
     """An account in a smaller region, as AWS gives it [Step Functions quotas; ECS guide, throttling; CloudWatch Logs].
 
-    `vcpus` are Fargate's, of all that runs at once.
+    `vcpus` are Fargate's, of all that runs at once. Task definitions of `hostless` have no host until a moment.
     """
 
     run_task: Quota = field(default_factory=_quota(20, 20))
@@ -66,12 +72,15 @@ class Quotas:
     get_execution_history: Quota = field(default_factory=_quota(400, 20))
     get_log_events: Quota = field(default_factory=_quota(10, 10))
     vcpus_in_use: float = 0.0
+    hostless: Mapping[str, float] = field(default_factory=dict)
 
-    def launch(self, cpu_units: str, now: float) -> float:
+    def launch(self, family: str, cpu_units: str, now: float) -> float:
         """Take a task on, and answer with its vCPUs. Raises StateError where a quota is used up."""
         vcpus = int(cpu_units) / _CPU_UNITS
         if not self.run_task.take(now):
             raise StateError(*_RATE_EXCEEDED)
+        if now < self.hostless.get(family, now):
+            raise StateError(*_NO_HOSTS)
         if self.vcpus_in_use + vcpus > self.vcpus:
             raise StateError(*_VCPUS_USED_UP)
         if not self.launches.take(now):
