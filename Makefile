@@ -21,8 +21,9 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
 
-simulate: $(READY) ## Simulate a minute of seeded histories of faults, and check every promise
+simulate: $(READY) ## Simulate a minute of seeded histories of faults, and scripted redrives, and check every promise
 	@$(BIN)/python -m tests.sim
+	@$(BIN)/python -m tests.sim --redrives
 
 chaos: $(READY) ## Real workers on the local AWS, killed and lied to
 	@$(BIN)/python -m tests.chaos

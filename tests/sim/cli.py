@@ -11,6 +11,7 @@ from itertools import count
 from statistics import median
 
 from tests.sim.campaign import Summary, run_seeds
+from tests.sim.redrives import SCENES, Scene, play
 from tests.sim.simulation import QUIESCENCE_SECONDS, Result, simulate
 
 _MOST_SHOWN = 10
@@ -21,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     told = _parser().parse_args(arguments)
     if told.seed is not None:
         return _one(told.seed, told.jobs, trace=told.trace)
+    if told.redrives is not None:
+        return _redrives(told.redrives, trace=told.trace)
     seeds = range(told.first, told.first + told.seeds) if told.seeds else count(told.first)
     minutes = told.minutes or (float("inf") if told.seeds else 1.0)
     summary = run_seeds(seeds, told.jobs, minutes=minutes)
@@ -38,7 +41,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=4, help="jobs a seed (default 4)")
     parser.add_argument("--minutes", type=float, help="stop after so long")
     parser.add_argument("--seed", type=int, help="replay this one seed")
-    parser.add_argument("--trace", action="store_true", help="with --seed: print its whole history")
+    parser.add_argument("--trace", action="store_true", help="with --seed or --redrives: print whole histories")
+    parser.add_argument(
+        "--redrives", nargs="?", const="", help="play the scripted redrives, or those with these words in their name"
+    )
     parser.add_argument("--json", action="store_true", help="the table as JSON")
     parser.set_defaults(first=int(time.time()) * 1000)
     return parser
@@ -50,6 +56,25 @@ def _one(seed: int, jobs: int, *, trace: bool) -> int:
         print(line)
     _verdict(result, jobs)
     return 1 if result.violations else 0
+
+
+def _redrives(words: str, *, trace: bool) -> int:
+    scenes = [scene for scene in SCENES if words in str(scene)]
+    broken = 0
+    for scene in scenes:
+        result = play(scene, trace=trace)
+        broken += bool(result.violations)
+        for line in (*result.lines, *result.violations):
+            print(line)
+        if trace or result.violations:
+            print(f"  in the scene: {scene}\n  replay: {replay_scene(scene)}")
+    print(f"{len(scenes)} scripted redrives, a promise broken in {broken}.")
+    return 1 if broken or not scenes else 0
+
+
+def replay_scene(scene: Scene) -> str:
+    """The one command that plays a scene again, to the same step."""
+    return f"{sys.executable} -m tests.sim --redrives '{scene}' --trace"
 
 
 def _verdict(result: Result, jobs: int) -> None:

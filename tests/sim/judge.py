@@ -117,16 +117,25 @@ class Judge:
         try:
             event = json.loads(held.body)
             detail = event["detail"]
-            name = detail["name"] if event["source"] == "aws.states" else detail["group"].removeprefix("job:")
+            name, _ = _told_of(event)
             item = self._truth.record(name)
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
         if not item or detail.get("stateMachineArn", STATE_MACHINE_ARN) != STATE_MACHINE_ARN:
             return None
-        known = self._knows_execution(item, detail) if "executionArn" in detail else self._knows_task(item, detail)
-        if not known:
+        if not self._knows(item, event["source"], detail):
             return f"what it says of {name} is not in its record"
         return None if is_looked_after(item) else f"nobody looks after {name}"
+
+    def _knows(self, item: Item, source: str, detail: dict[str, Any]) -> bool:
+        match source:
+            case "aws.states":
+                return self._knows_execution(item, detail)
+            case "jobferry":
+                waits = fact_in(item, "waiting")
+                return waits is not None and waits["at"] >= datetime.fromisoformat(detail["at"]).timestamp()
+            case _:
+                return self._knows_task(item, detail)
 
     def _knows_execution(self, item: Item, detail: dict[str, Any]) -> bool:
         held = fact_in(item, "execution")
@@ -137,6 +146,13 @@ class Judge:
     def _knows_task(self, item: Item, detail: dict[str, Any]) -> bool:
         held = fact_in(item, f"task#{detail['taskArn'].rsplit('/', 1)[-1]}")
         return held is not None and held["version"] >= detail["version"]
+
+    def on_heard(self, held: Held) -> None:
+        """An event was heard a while ago, in the calm: a redrive that it shows is known by now."""
+        name, redrive = _told_of(json.loads(held.body))
+        execution = fact_in(self._truth.record(name), "execution")
+        if (execution["redrive_count"] if execution else 0) < redrive:
+            self.accuse(4, f"{held.message_id} shows that {name} was redriven, and nobody has asked")
 
     # Promise 2: exactly one execution, of the request that is on record.
 
@@ -337,13 +353,12 @@ class Judge:
             if count not in told and count not in self.announced[execution.name]:
                 self.accuse(3, f"{notice.id} says nothing of redrive {count}, nor did anything else")
 
-    def on_redrive(self, execution: Execution) -> None:
+    def on_redrive(self, execution: Execution, count: int) -> None:
         """An execution was redriven in the calm, and the grace time is over: nothing of before is left."""
+        later = [place_of(item) for item in self._truth.tasks_of(execution)]
         for task in self._truth.tasks_of(execution):
             redrive, stage, _ = place_of(task)
-            later = [place_of(item) for item in self._truth.tasks_of(execution)]
-            reported = task.reported == "success"
-            if task.last_status == "STOPPED" or reported or redrive == max(later)[0]:
+            if task.last_status == "STOPPED" or task.reported == "success" or redrive >= count:
                 continue
             if any(item[0] > redrive and item[1] == stage for item in later):
                 self.accuse(4, f"{task.task_id} of redrive {redrive} of {execution.name} runs beside a later one")
@@ -527,3 +542,17 @@ class Judge:
             return [f"{job_id}:{untold[0]} of {counts[-1]} redrives ended, and was not announced"]
         running = [task.task_id for task in self._truth.tasks_of(execution) if task.last_status != "STOPPED"]
         return [f"{task_id} of {job_id} runs on" for task_id in running]
+
+
+def _told_of(event: dict[str, Any]) -> tuple[str, int]:
+    """The job that an event is about, and the redrive that it shows."""
+    detail = event["detail"]
+    match event["source"]:
+        case "aws.states":
+            return detail["name"], detail["redriveCount"]
+        case "jobferry":
+            return detail["executionArn"].rpartition(":")[2], detail["redrive_count"]
+        case _:
+            variables = detail["overrides"]["containerOverrides"][0]["environment"]
+            redrive = next(pair["value"] for pair in variables if pair["name"] == "JOBFERRY_REDRIVE")
+            return detail["group"].removeprefix("job:"), int(redrive)

@@ -34,7 +34,7 @@ from service.core.record.record import Record
 from service.core.telling import compose as announce
 from service.core.window import Window
 from service.perform import Performer
-from workers import consumer, events, requests, sweeper
+from workers import consumer, events, redrives, requests, sweeper
 from workers.guard import failure_of
 
 
@@ -316,6 +316,15 @@ def _nothing_before(record: Record) -> tuple[EarlierOutcome, ...]:
     return ()
 
 
+async def _finds_no_redrive(self: redrives.Redrives) -> int:
+    return 0
+
+
+def _lets_tasks_of_before_run_on(job: Record, task: TaskChanged, at: owed.Moment) -> bool:
+    return False
+
+
+_SEES_NO_REDRIVE_IN_A_WAIT = property(lambda record: None)
 _TAKES_STOPPED_FOR_FINISHED = property(lambda attempt: attempt.task is not None and attempt.task.stopped)
 
 
@@ -390,3 +399,12 @@ BURST_MUTANTS = (
     ),
 )
 HOLDS_NOTHING_BACK = _mutant("holds nothing back", (7,), (Starts, "may_start", lambda starts, job_id, image: True))
+
+# Mistakes that only redrives show whose events are lost for good, or that come within the grace time.
+REDRIVE_MUTANTS = (
+    _mutant("never asks which executions were redriven", (4,), (redrives.Redrives, "look", _finds_no_redrive)),
+    _mutant("lets tasks of before a redrive run on", (4,), (owed, "_is_outlived", _lets_tasks_of_before_run_on)),
+    _mutant("sees no redrive in a wait", (4,), (Record, "last_wait", _SEES_NO_REDRIVE_IN_A_WAIT)),
+    _mutant("tells nobody of outcomes before a redrive", (3,), (announce, "_earlier_outcomes", _nothing_before)),
+    _mutant("takes tasks for those of the first run", (3, 6, 9), (hearing, "_redrive_of", _says_no_redrive)),
+)

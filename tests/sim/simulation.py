@@ -21,10 +21,11 @@ import structlog
 
 from service.aws import jobs_table
 from service.core.record.facts import FACT, Fact
+from tests.sim.circumstances import Circumstances
 from tests.sim.judge import Judge, Violation
 from tests.sim.ledger import Ledger
 from tests.sim.network import Network
-from tests.sim.replicas import Blackout, Clients, Replica, draw_settings
+from tests.sim.replicas import Clients, Replica
 from tests.sim.truth import Truth
 from tests.sim.workload import Workload
 from tests.support.aws.cloudwatch_logs import SimLogs
@@ -37,7 +38,7 @@ from tests.support.aws.s3 import SimBucket
 from tests.support.aws.sns import SimTopic
 from tests.support.aws.sqs import SimQueue
 from tests.support.aws.stepfunctions import SimStepFunctions
-from tests.support.faults import Faults, draw_rates
+from tests.support.faults import Faults
 from tests.support.loop import PROCESS, Process, StuckError, VirtualLoop, world_call_at
 from tests.support.names import EVENTS_URL, REQUESTS_URL
 from tests.support.trace import Trace
@@ -51,7 +52,6 @@ _LOOK_SECONDS = 10.0
 _OUTLIVED_SECONDS = 30 + 15
 # Nothing may happen any more for this long, once all is said and done.
 _REST_SECONDS = 70.0
-_CALM_WITHIN_SECONDS = (150, 300, 900)
 
 
 @dataclass
@@ -78,21 +78,22 @@ class Result:
 class World:
     """All that there is in one simulation."""
 
-    def __init__(self, seed: int, jobs: int, *, trace: bool) -> None:
+    # Within so many seconds nothing that a redrive took the place of runs on.
+    outlived_seconds: float = _OUTLIVED_SECONDS
+
+    def __init__(self, seed: int, jobs: int, *, trace: bool, circumstances: Circumstances | None = None) -> None:
         self._chances: list[Random] = []
         self.seed = seed
         self.jobs = jobs
-        plan = self._chance("plan")
-        self.loop = loop = VirtualLoop(self._chance("loop") if plan.random() < 0.5 else None)
+        given = circumstances or Circumstances.draw(self._chance("plan"))
+        rates, settings = given.rates, given.settings
+        self.loop = loop = VirtualLoop(self._chance("loop") if given.shuffled else None)
         self.trace = Trace(loop.time, on=trace)
-        calm_at = plan.random() * plan.choice(_CALM_WITHIN_SECONDS)
-        self.faults = Faults(self._chance("faults"), calm_at, int(plan.random() * 12))
-        rates = draw_rates(plan)
-        settings = draw_settings(plan)
+        self.faults = Faults(self._chance("faults"), given.calm_at, given.most_kills)
         self.ledger = Ledger()
         self.bucket = SimBucket()
         self.topic = SimTopic(loop.time)
-        self.table = SimTable(loop.time, index_lag=plan.choice((0.0, 1.0)))
+        self.table = SimTable(loop.time, index_lag=given.index_lag)
         queue = partial(
             SimQueue,
             loop=loop,
@@ -127,7 +128,7 @@ class World:
             self.topic,
             loop.time,
         )
-        self.blackout = Blackout.draw(plan)
+        self.blackout = given.blackout
         self.replicas = [
             Replica(
                 n,
@@ -140,7 +141,7 @@ class World:
                 self.trace,
                 self.blackout,
             )
-            for n in range(1, 1 + plan.choice((1, 2, 2, 3)))
+            for n in range(1, 1 + given.replicas)
         ]
         self.workload = Workload(
             loop, self._chance("workload"), self.faults, rates, self.ledger, self.bucket, self.trace
@@ -176,7 +177,7 @@ class World:
             queue.on_lapse = judge.on_lapse
         judge.drain_seconds = drain_seconds
         clients.sqs.on_cancelled_poll = judge.on_cancelled_poll
-        self.workload.watch(self.states, self._on_redrive)
+        self.workload.watch(self.states, self.on_redrive)
 
     def _on_event(self, event: dict[str, Any]) -> None:
         detail = event["detail"]
@@ -193,10 +194,11 @@ class World:
         self.trace.say("states", "execution ended", execution.name, execution.now.status, execution.now.error or "")
         self.judge.on_end(execution)
 
-    def _on_redrive(self, execution: Any) -> None:
+    def on_redrive(self, execution: Any) -> None:
         """Nothing of before may run on beside it; of that the judge is sure where nothing else goes wrong."""
         if self.loop.time() >= max(self.faults.calm_at, self.blackout.ends):
-            world_call_at(self.loop, self.loop.time() + _OUTLIVED_SECONDS, self.judge.on_redrive, execution)
+            at, count = self.loop.time() + self.outlived_seconds, execution.now.redrive_count
+            world_call_at(self.loop, at, self.judge.on_redrive, execution, count)
 
     def _on_fault(self, process: Process, operation: str) -> None:
         process.sqs_faults += operation.startswith("sqs.")
@@ -212,7 +214,7 @@ class World:
 
     async def live(self) -> None:
         """Until all is said and done, or the time for that is over."""
-        self.workload.begin(self.jobs, self.requests, self.events)
+        self._begin()
         for replica in self.replicas:
             self.loop.in_world(replica.run())
         rested = 0.0
@@ -224,6 +226,10 @@ class World:
             if left and self.loop.time() > calm_since + QUIESCENCE_SECONDS:
                 self.judge.accuse(4, f"{QUIESCENCE_SECONDS:g} s after the last fault: {'; '.join(left[:5])}")
                 return
+
+    def _begin(self) -> None:
+        """Let producers and operators do what they do."""
+        self.workload.begin(self.jobs, self.requests, self.events)
 
     def _left_to_do(self) -> list[str]:
         if self.loop.time() < self.faults.calm_at or self.workload.to_send:
@@ -259,7 +265,7 @@ class World:
 def simulate(seed: int, jobs: int = 4, *, trace: bool = False) -> Result:
     """Run one seed to its end, or to its first violation."""
     with undisturbed():
-        return _history(seed, jobs, trace=trace)
+        return history(World(seed, jobs, trace=trace))
 
 
 @contextmanager
@@ -271,9 +277,9 @@ def undisturbed() -> Iterator[None]:
             pass
 
 
-def _history(seed: int, jobs: int, *, trace: bool) -> Result:
-    world = World(seed, jobs, trace=trace)
-    with _logs_into(world.trace if trace else None):
+def history(world: World) -> Result:
+    """What happens in a world until its end."""
+    with _logs_into(world.trace if world.trace.on else None):
         _run(world)
     world.loop.bury()
     return world.result()

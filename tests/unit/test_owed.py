@@ -172,6 +172,19 @@ ROWS: dict[str, dict[str, tuple[list[Action], list[Action]]]] = {
         "one that is over": (due(requested(), OUTCOME, announced(), task(redrive=1), receipt()), [ASK]),
         "one of the same redrive": (due(requested(), REDRIVEN, task(), receipt(), running("t2", redrive=1)), []),
     },
+    "... or it waits for capacity in a later redrive": {
+        "announced, and it waits": (due(requested(), OUTCOME, task(), receipt(), announced(), WAITING), [ASK]),
+        "it is thought to run": (due(requested(), execution("RUNNING"), task(), receipt(), WAITING), [ASK]),
+        "the wait is over": (
+            due(requested(), OUTCOME, announced(), WAITING, task("t2", created_at=END - 20), receipt("t2")),
+            [ASK],
+        ),
+        "a wait of this redrive": (due(requested(), REDRIVEN, task(), receipt(), WAITING), []),
+        "a wait before the end": (
+            due(requested(), OUTCOME, task(), receipt(), announced(), WAITING.model_copy(update={"redrive": 0})),
+            [],
+        ),
+    },
     "redriven, and another task does the work of one of before": {
         "another runs": (due(requested(), REDRIVEN, running(), running("t2", redrive=1)), [STOP_T1]),
         "another is over": (

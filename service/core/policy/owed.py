@@ -8,6 +8,7 @@
 | we are sweeping, and it has not ended                        | AskExecution            |
 | ended, and a task was made since: a redrive, not heard of    | AskExecution            |
 | ... or a task says that it is of a later redrive             | AskExecution            |
+| ... or it waits for capacity in a later redrive              | AskExecution            |
 | redriven, and another task does the work of one of before    | StopTask                |
 | ... or nothing says that the one of before reported          | that, after grace time  |
 | ... or nobody told of one of the run before                  | AskHistory              |
@@ -132,11 +133,12 @@ def _end_is_unknown(job: Record, at: Moment) -> bool:
 
 
 def _may_be_redriven(job: Record) -> bool:
-    """Whether a task, be it over by now, is of a later redrive, or younger than the execution's end."""
+    """Whether a task or a wait of a later redrive was heard of, be it over, or a task younger than the end."""
     execution = job.execution
     if execution is None:
         return False
-    if any((task.redrive or 0) > execution.redrive_count for task in job.tasks):
+    heard_of = [*(task.redrive or 0 for task in job.tasks), job.last_wait.redrive if job.last_wait else 0]
+    if max(heard_of) > execution.redrive_count:
         return True
     return execution.ended and any((task.created_at or 0) > _ended_at(execution) for task in job.tasks)
 

@@ -70,9 +70,14 @@ class Record:
         return tuple(sorted(heard_of, key=_by_place))
 
     @property
+    def last_wait(self) -> WaitsForCapacity | None:
+        """The last wait for capacity that was heard of, be it over, or of a redrive that was not heard of."""
+        return cast("WaitsForCapacity | None", self.registers.get("waiting"))
+
+    @property
     def waiting(self) -> WaitsForCapacity | None:
         """What the job waits for, as far as is known; a task made since, the end, or a redrive ends it."""
-        held = cast("WaitsForCapacity | None", self.registers.get("waiting"))
+        held = self.last_wait
         if held is None or held.redrive < self.redrive_count or (self.execution and self.execution.ended):
             return None
         return None if any((task.created_at or 0) > held.at for task in self.tasks) else held

@@ -21,6 +21,8 @@ class SimEventBridge:
 
     def __init__(self, loop: VirtualLoop, chance: Random, faults: Faults, rates: Rates, queue: SimQueue) -> None:
         self.on_event: Callable[[dict[str, Any]], None] = lambda event: None
+        # By how many seconds a script holds this event back; None, and it is lost.
+        self.held_back: Callable[[dict[str, Any]], float | None] = lambda event: 0.0
         self._loop = loop
         self._chance = chance
         self._faults = faults
@@ -52,6 +54,9 @@ class SimEventBridge:
             "time": iso(now),
             "detail": detail,
         }
+        held_back = self.held_back(event)
+        if held_back is None:
+            return
         body = json.dumps(event)
         if self._happens("event cut short", self._rates.event_cut):
             body = body[: int(self._chance.random() * len(body))]
@@ -60,7 +65,7 @@ class SimEventBridge:
         for _ in range(1 + self._happens("event doubled", self._rates.event_doubled)):
             late = self._happens("event late", self._rates.event_late)
             lag = self._chance.random() * (_LONG_LAG_SECONDS if late else _USUAL_LAG_SECONDS)
-            world_call_at(self._loop, now + lag, self._queue.send, body)
+            world_call_at(self._loop, now + held_back + lag, self._queue.send, body)
 
     def _happens(self, what: str, rate: float) -> bool:
         return self._faults.happens(what, rate, self._loop.time())

@@ -1,0 +1,55 @@
+"""Under which circumstances a history happens: drawn from its seed, or calm ones, for those that follow a script."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from random import Random
+
+from service.settings import Settings
+from tests.sim.replicas import Blackout, draw_settings
+from tests.support.faults import Rates, draw_rates
+from tests.support.settings import default_settings
+
+_CALM_WITHIN_SECONDS = (150, 300, 900)
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What is settled before a history begins. `shuffled`: what is ready at one moment runs in the seed's order."""
+
+    shuffled: bool
+    calm_at: float
+    most_kills: int
+    rates: Rates
+    settings: Settings
+    index_lag: float
+    blackout: Blackout
+    replicas: int
+
+    @classmethod
+    def draw(cls, plan: Random) -> Circumstances:
+        """Those of a seed."""
+        return cls(
+            shuffled=plan.random() < 0.5,
+            calm_at=plan.random() * plan.choice(_CALM_WITHIN_SECONDS),
+            most_kills=int(plan.random() * 12),
+            rates=draw_rates(plan),
+            settings=draw_settings(plan),
+            index_lag=plan.choice((0.0, 1.0)),
+            blackout=Blackout.draw(plan),
+            replicas=plan.choice((1, 2, 2, 3)),
+        )
+
+    @classmethod
+    def calm(cls) -> Circumstances:
+        """Nothing goes wrong by chance."""
+        return cls(
+            shuffled=True,
+            calm_at=-1000.0,  # And it has been for long.
+            most_kills=0,
+            rates=Rates(**{item.name: 0.0 for item in fields(Rates)}),
+            settings=default_settings(),
+            index_lag=1.0,
+            blackout=Blackout(0.0, 0.0),
+            replicas=2,
+        )

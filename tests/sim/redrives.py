@@ -1,0 +1,236 @@
+"""Histories of redrives that follow a script, for chance seldom makes them: what matters is lost for good, in the calm.
+
+Every story is told with every manner in which the events of Step Functions, and those of ECS, may come or not come.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from itertools import product
+from typing import Any
+
+from tests.sim.circumstances import Circumstances
+from tests.sim.ledger import Asked
+from tests.sim.simulation import Result, World, history, undisturbed
+from tests.support.aws.sqs import Held, SimQueue
+from tests.support.aws.stepfunctions import Execution
+from tests.support.loop import world_call_at
+from tests.support.simulated_images import Script
+
+JOB = "job"
+_TOKEN = "job-a"
+_LOOK_SECONDS = 1.0
+# An operator sees that a container runs, and takes so long to cancel it.
+_RUNS_SECONDS = 5.0
+_WITHIN_THE_GRACE_TIME_SECONDS = 4.0
+_LATE_SECONDS = 45.0
+_WINDOW_SECONDS = 60.0
+_QUOTA_SECONDS = 100.0
+_AT_WORK_SECONDS = 60.0
+# The look for redrives that no event told of, and a sweep; the job is due a little later, too.
+_FOUND_WITHIN_SECONDS = 300.0 + 30.0 + 40.0
+# After the last announcement, another look for redrives and another silence pass: nothing more may come of them.
+_AFTER_ALL_SECONDS = 400.0
+# What is cancelled would have run for long: so it does, where it is a callback's container that nobody stops.
+_LONG = Script(pending=2.0, runs=3000.0, lingers=1.0, lines=60)
+_FAILING = Script(pending=2.0, runs=20.0, lingers=1.0, lines=3, exit_code=1, reports=False)
+
+
+class Manner(Enum):
+    """How the events of one service come."""
+
+    HEARD = "heard"
+    LATE = "late"
+    OVERTAKEN = "the newest first"
+    LOST_LATER = "lost from the first redrive on"
+    LOST = "all lost"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A story, of a job of this image, as it is heard of."""
+
+    story: str
+    image: str
+    states: Manner
+    tasks: Manner
+
+    def __str__(self) -> str:
+        return f"{self.story}; {self.image}; Step Functions {self.states.value}; ECS {self.tasks.value}"
+
+
+class Stage(World):
+    """The world of one scene: an operator does what the story says, and all else goes well."""
+
+    def __init__(self, scene: Scene, *, trace: bool = False) -> None:
+        super().__init__(SCENES.index(scene), 0, trace=trace, circumstances=Circumstances.calm())
+        self.scene = scene
+        self.script = _LONG
+        self.bridge.held_back = self._held_back
+        self.ecs.draw_script = lambda chance, family, fails: self.script
+        self.events.on_delete = self._on_delete
+        self.outlived_seconds += self._heard_within + _LOOKED_AFTER_WITHIN[scene.tasks]
+
+    @property
+    def execution(self) -> Execution:
+        """The job's."""
+        return self.states.executions[JOB]
+
+    @property
+    def redrives(self) -> int:
+        """How often it was redriven."""
+        held = self.states.executions.get(JOB)
+        return held.now.redrive_count if held else 0
+
+    @property
+    def _heard_within(self) -> float:
+        """How soon a redrive is known, by the first of all that tells of it."""
+        return min(_HEARD_WITHIN[self.scene.states], _HEARD_WITHIN[self.scene.tasks], _FOUND_WITHIN_SECONDS)
+
+    def _begin(self) -> None:
+        body = {
+            "job_id": JOB,
+            "user": _TOKEN,
+            "stages": [{"image": self.scene.image, "command": ["say", _TOKEN]}],
+        }
+        text = json.dumps(body)
+        self.workload.to_send = 1  # More is to come, until the story is told.
+        self.ledger.note_request(self.requests.next_id(), Asked(text, JOB, _TOKEN))
+        self.requests.send(text)
+        self.loop.in_world(self._play())
+
+    async def _play(self) -> None:
+        for step in STORIES[self.scene.story]:
+            await step(self)
+        await self._until(lambda: self.execution.ended)
+        await self.hears_of_it()
+        await self.loop.pause(_AFTER_ALL_SECONDS)
+        self.workload.to_send = 0
+
+    async def _until(self, holds: Callable[[], bool]) -> None:
+        while not holds():
+            await self.loop.pause(_LOOK_SECONDS)
+
+    # What operators do.
+
+    async def cancels(self) -> None:
+        """Stop the execution, once a container of its present redrive runs."""
+        await self._until(self._runs)
+        await self.loop.pause(_RUNS_SECONDS)
+        self.states.cut_off(self.execution, "ABORTED")
+
+    def _runs(self) -> bool:
+        tasks = self.ecs.groups.get(f"job:{JOB}", ())
+        redrive = str(self.redrives)
+        return any(task.environment["JOBFERRY_REDRIVE"] == redrive and task.last_status == "RUNNING" for task in tasks)
+
+    async def fails(self) -> None:
+        """Let its container fail."""
+        self.script = _FAILING
+        await self._until(lambda: JOB in self.states.executions and self.execution.ended)
+
+    async def hears_of_it(self) -> None:
+        """Wait for the announcement of how it ended; the world's own patience is longer."""
+        count = self.redrives
+        await self._until(lambda: bool({count} & (self.judge.announced[JOB].keys() | self.judge.earlier[JOB])))
+        await self.loop.pause(_LOOK_SECONDS)
+
+    async def hesitates(self) -> None:
+        """For less than the grace time."""
+        await self.loop.pause(_WITHIN_THE_GRACE_TIME_SECONDS)
+
+    async def redrives_for_good(self) -> None:
+        """Redrive it; what runs then runs to its end."""
+        # Longer than what was cancelled may: nobody is to take care of that only when all has ended.
+        self.script = replace(_LONG, runs=self.outlived_seconds + _WINDOW_SECONDS, lines=30)
+        await self.redrives_it()
+
+    async def redrives_it(self) -> None:
+        """Redrive it; what runs then runs for long."""
+        self.states.redrive(self.execution)
+        self.on_redrive(self.execution)
+
+    async def uses_the_quota_up(self) -> None:
+        """Let something else have all that the account may run, and give it back after a while."""
+        taken = self.quotas.vcpus
+        self.quotas.vcpus_in_use += taken
+        self.loop.in_world(self._give_back(taken))
+
+    async def _give_back(self, vcpus: float) -> None:
+        await self.loop.pause(_QUOTA_SECONDS)
+        self.quotas.vcpus_in_use -= vcpus
+
+    # What is heard of it.
+
+    def _on_delete(self, queue: SimQueue, held: Held) -> None:
+        """Whoever is at work on the job already hears of it when that is done."""
+        self.judge.on_delete(queue, held)
+        world_call_at(self.loop, self.loop.time() + _AT_WORK_SECONDS, self.judge.on_heard, held)
+
+    def _held_back(self, event: dict[str, Any]) -> float | None:
+        manner = self.scene.states if event["source"] == "aws.states" else self.scene.tasks
+        match manner:
+            case Manner.LATE:
+                return _LATE_SECONDS
+            case Manner.OVERTAKEN:
+                # What comes later in the window waits for less, by more than the time between them.
+                return 1.1 * (_WINDOW_SECONDS - self.loop.time() % _WINDOW_SECONDS)
+            case Manner.LOST:
+                return None
+            case Manner.LOST_LATER if self.redrives:
+                return None
+        return 0.0
+
+
+_HEARD_WITHIN = {
+    Manner.HEARD: 0.0,
+    Manner.LATE: _LATE_SECONDS,
+    Manner.OVERTAKEN: 1.1 * _WINDOW_SECONDS,
+    Manner.LOST_LATER: float("inf"),
+    Manner.LOST: float("inf"),
+}
+# A task of before of which nobody tells in time is the sweeper's: after the grace time, or when its job was silent.
+_LOOKED_AFTER_WITHIN = {
+    Manner.HEARD: 0.0,
+    Manner.LATE: 33.0 + 30.0,
+    Manner.OVERTAKEN: 33.0 + 30.0,
+    Manner.LOST_LATER: 330.0 + 30.0,
+    Manner.LOST: 330.0 + 30.0,
+}
+Step = Callable[[Stage], Awaitable[None]]
+STORIES: Mapping[str, tuple[Step, ...]] = {
+    "cancelled, announced, redriven": (Stage.cancels, Stage.hears_of_it, Stage.redrives_for_good),
+    "failed, announced, redriven": (Stage.fails, Stage.hears_of_it, Stage.redrives_for_good),
+    "redriven within the grace time": (Stage.cancels, Stage.hesitates, Stage.redrives_for_good),
+    "redriven at once": (Stage.cancels, Stage.redrives_for_good),
+    "redriven, cancelled, and redriven within the grace time": (
+        *(Stage.cancels, Stage.hears_of_it, Stage.redrives_it),
+        *(Stage.cancels, Stage.hesitates, Stage.redrives_for_good),
+    ),
+    "redriven within the grace time, cancelled, announced, redriven": (
+        *(Stage.cancels, Stage.hesitates, Stage.redrives_it),
+        *(Stage.cancels, Stage.hears_of_it, Stage.redrives_for_good),
+    ),
+    "redriven twice within the grace time": (
+        *(Stage.cancels, Stage.hesitates, Stage.redrives_it),
+        *(Stage.cancels, Stage.hesitates, Stage.redrives_for_good),
+    ),
+    "redriven when a quota is used up": (
+        *(Stage.cancels, Stage.hears_of_it),
+        *(Stage.uses_the_quota_up, Stage.redrives_for_good),
+    ),
+}
+# The container of the one stops with its execution, that of the other runs on.
+IMAGES = ("plain", "reporter")
+SCENES = tuple(
+    Scene(story, image, states, tasks) for story, image, states, tasks in product(STORIES, IMAGES, Manner, Manner)
+)
+
+
+def play(scene: Scene, *, trace: bool = False) -> Result:
+    """Play one scene to its end, or to its first violation."""
+    with undisturbed():
+        return history(Stage(scene, trace=trace))
