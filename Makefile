@@ -69,6 +69,7 @@ check: $(READY) ## Lint, types, architecture, templates
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint deploy/template.yaml deploy/examples/*.yaml
 	$(BIN)/python -m schemas.export --check
+	$(BIN)/python -m service.api.export --check
 
 wheel: $(READY) ## Build the wheel, and try it in empty environments
 	@$(BIN)/python -m tests.wheel
@@ -79,8 +80,9 @@ types: $(READY) ## Generate TypeScript, Python and Go types from the schemas, an
 bench: $(READY) ## Measure, as ratios in one run
 	@$(BIN)/python -m tests.bench
 
-schemas: $(READY) ## Export the JSON Schemas
+schemas: $(READY) ## Export the JSON Schemas, and the HTTP API's OpenAPI document
 	@$(BIN)/python -m schemas.export
+	@$(BIN)/python -m service.api.export
 
 lock: ## Resolve the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

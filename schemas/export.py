@@ -38,7 +38,7 @@ class Export:
     def schema(self) -> dict[str, Any]:
         """The contract as a JSON Schema."""
         described = self.model.model_json_schema(mode=self.mode, schema_generator=PlainJsonSchema)
-        return {"$schema": DIALECT, "$id": self.id, **(_opened(described) if self.open else described)}
+        return {"$schema": DIALECT, "$id": self.id, **(opened(described) if self.open else described)}
 
     def text(self) -> str:
         """The content of the file."""
@@ -54,12 +54,12 @@ EXPORTS = (
 )
 
 
-def _opened(schema: Any) -> Any:
+def opened(schema: Any) -> Any:
     """The schema for a reader who must bear fields that a later release adds within the same version."""
     if isinstance(schema, dict):
         closed = schema.get("additionalProperties") is False
-        return {key: _opened(item) for key, item in schema.items() if not (closed and key == "additionalProperties")}
-    return [_opened(item) for item in schema] if isinstance(schema, list) else schema
+        return {key: opened(item) for key, item in schema.items() if not (closed and key == "additionalProperties")}
+    return [opened(item) for item in schema] if isinstance(schema, list) else schema
 
 
 def outdated(folder: Path = _HERE) -> list[str]:

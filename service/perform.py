@@ -53,6 +53,7 @@ from service.core.telling.letter import subject
 from service.core.telling.progress import compose_progress
 from service.core.telling.progress_text import subject_of_progress
 from service.core.telling.size_limit import fitted
+from service.core.tracking.listing import spent_of
 from service.metrics import ANNOUNCED, ARCHIVES, ARCHIVES_DONE, ARCHIVES_GIVEN_UP, TIME_TO_ANNOUNCE, UNMETERED, Meter
 
 log = structlog.stdlib.get_logger()
@@ -233,6 +234,9 @@ class Performer:
             status=notification.status,
             notification_id=notification.id,
             at=self.now(),
+            ended_at=job.execution.stopped_at if job.execution else None,
+            failure_class=notification.failure.failure_class if notification.failure else None,
+            spent=spent_of(notification),
         )
         return (announced,)
 

@@ -37,6 +37,7 @@ from service.metrics import THROTTLES, UNMETERED, Meter, Metrics
 from service.perform import Performer
 from service.settings import Settings
 from service.settle import Settling
+from service.tracking.wiring import Place, Tracking, wire_tracking
 
 # Building the user agent costs a fifth of a call; a constant one costs nothing.
 _USER_AGENT = "jobferry"
@@ -92,6 +93,25 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         objects = Objects(await client("s3"), credentials)
         catalog = await read_catalog(settings.catalog, objects, settings.task_family_prefix)
         yield await wire(settings, client, objects, catalog, region, clock, metrics)
+
+
+@asynccontextmanager
+async def open_tracking(place: Place) -> AsyncIterator[Tracking]:
+    """What reads and submits, over clients of its own, for as long as the context lasts."""
+    session = get_session()
+    check_endpoints(os.environ)
+    region = region_of(session, os.environ, place.state_machine_arn)
+    credentials = await credentials_of(session)
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    async with AsyncExitStack() as stack:
+
+        async def client(service: str) -> Any:
+            opening = session.create_client(service, region_name=region, config=_READING.merge(_addressing(endpoint)))
+            opened = await stack.enter_async_context(opening)
+            refuse_garbled(opened)
+            return opened
+
+        yield wire_tracking(place, client, credentials)
 
 
 async def wire(
@@ -185,8 +205,21 @@ def _config(settings: Settings, endpoint: str | None) -> AioConfig:
         read_timeout=settings.poll_seconds + 15,
         max_pool_connections=max(50, settings.event_slots),
         tcp_keepalive=True,
-        signature_version="v4",
-        # Links name the bucket's region: the global endpoint only redirects to a new bucket elsewhere, and the redirect
-        # breaks the signature. An endpoint of one's own need not know names of buckets as hosts.
-        s3={"addressing_style": "path" if endpoint else "virtual"},
-    )
+    ).merge(_addressing(endpoint))
+
+
+# People wait for an answer: they are told soon that AWS cannot be asked, and ask again.
+_READING = AioConfig(
+    user_agent=_USER_AGENT,
+    retries={"mode": "standard", "max_attempts": 3},
+    connect_timeout=3,
+    read_timeout=15,
+    max_pool_connections=50,
+)
+
+
+def _addressing(endpoint: str | None) -> AioConfig:
+    """Links name the bucket's region: the global endpoint only redirects to a new bucket elsewhere, and the redirect
+    breaks the signature. An endpoint of one's own need not know names of buckets as hosts.
+    """
+    return AioConfig(signature_version="v4", s3={"addressing_style": "path" if endpoint else "virtual"})

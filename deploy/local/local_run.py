@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ import boto3
 from deploy.local.emulator.process import EmulatorProcess
 from deploy.local.fills.quotas import NO_QUOTAS, Quotas
 from deploy.local.stack import PROJECT, Stack, deploy
+from schemas.errors import JobferryError
 
 CATALOG = PROJECT / "deploy" / "catalog.yaml"
 # What on AWS takes its time is quick here, so waiting for it would only be waiting.
@@ -29,6 +31,11 @@ QUICK: Mapping[str, str] = {
     "JOBFERRY_REDRIVES_SECONDS": "5",
 }
 _LAST_SECONDS = 15
+_ADDRESS = re.compile(r"http://[\w.:]+")
+
+
+class ConsoleEndedError(JobferryError):
+    """The HTTP API did not come up."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,31 @@ class LocalRun:
             yield worker
         finally:
             _end(worker)
+
+    @contextmanager
+    def console(self, port: int) -> Iterator[str]:
+        """The HTTP API beside it, for as long as the context lasts; its address.
+
+        Raises ConsoleEndedError where it does not come up; it has said why itself.
+        """
+        verb = ["service.operator.cli", "console", "--port", str(port)]
+        console = subprocess.Popen(
+            [sys.executable, "-m", "deploy.local.emulator.tethered", *verb],
+            env={**os.environ, **self.environment},
+            cwd=PROJECT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert console.stdout is not None
+        try:
+            found = _ADDRESS.search(console.stdout.readline().decode())
+            if found is None:
+                raise ConsoleEndedError
+            yield found[0]
+        finally:
+            _end(console)
+            console.stdout.close()
 
 
 @contextmanager

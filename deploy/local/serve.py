@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -22,16 +23,18 @@ from deploy.local.local_run import LocalRun, local_run
 from schemas.errors import JobferryError
 
 PREFIX, CATALOG = "JOBFERRY_", "JOBFERRY_CATALOG"
+API_PORT = 4580  # As of `jobferry console`.
 _LOOK_SECONDS = 0.5
 
 
-def serve(port: int, quotas: str | None = None, quota: Sequence[str] = ()) -> int:
+def serve(port: int, quotas: str | None = None, quota: Sequence[str] = (), api_port: int | None = None) -> int:
     """Run until told to stop, or until the worker or the AWS ends by itself, which is an error.
 
     Args:
         port: where the AWS answers.
         quotas: "default" for those of a new account; else none but those of `quota`, each like `run-task=20,100`.
         quota: see `quotas`.
+        api_port: where the HTTP API answers; None for its usual port, or a free one where that is taken.
     """
     told = threading.Event()
 
@@ -42,7 +45,7 @@ def serve(port: int, quotas: str | None = None, quota: Sequence[str] = ()) -> in
         signal.signal(number, tell)
     try:
         base = AWS_DEFAULTS if quotas == "default" else NO_QUOTAS
-        return _serve(port, told, quotas_of(quota, base))
+        return _serve(port, api_port, told, quotas_of(quota, base))
     except EmulatorEndedError:
         return 1  # It has said why itself.
     except JobferryError as error:
@@ -50,7 +53,7 @@ def serve(port: int, quotas: str | None = None, quota: Sequence[str] = ()) -> in
         return 1
 
 
-def _serve(port: int, told: threading.Event, quotas: Quotas) -> int:
+def _serve(port: int, api_port: int | None, told: threading.Event, quotas: Quotas) -> int:
     life = JobLife(Console(highlight=False))
     with ExitStack() as stack:
         output = stack.enter_context(_read_aside(life.containers))
@@ -61,11 +64,23 @@ def _serve(port: int, told: threading.Event, quotas: Quotas) -> int:
         log = stack.enter_context(open_to_write(log_file))
         seen = stack.enter_context(_read_aside(lambda lines: life.worker(_kept(lines, log.write))))
         worker = stack.enter_context(run.worker(log=seen))
+        api = stack.enter_context(run.console(_free_port() if api_port is None else api_port))
         if not told.is_set():
-            print(_where(run, env_file, log_file, quotas), flush=True)
+            print(_where(run, api, env_file, log_file, quotas), flush=True)
         ended = _await(told, worker, run)
     print(ended or "Stopped.", flush=True)
     return 1 if ended else 0
+
+
+def _free_port() -> int:
+    """The usual port of the API, or 0, which takes a free one, where another has it."""
+    with socket.socket() as door:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            door.bind(("127.0.0.1", API_PORT))
+        except OSError:
+            return 0
+    return API_PORT
 
 
 def own_settings(environment: Mapping[str, str]) -> dict[str, str]:
@@ -107,11 +122,12 @@ def _await(told: threading.Event, worker: subprocess.Popen[bytes], run: LocalRun
     return ""
 
 
-def _where(run: LocalRun, env_file: Path, log_file: Path, quotas: Quotas) -> str:
+def _where(run: LocalRun, api: str, env_file: Path, log_file: Path, quotas: Quotas) -> str:
     outputs = run.stack.outputs
     return f"""\
 Jobferry runs at {run.endpoint_url}, until Ctrl-C.
 
+  HTTP API       {api}/tenants/default/jobs
   requests       {outputs["RequestQueueUrl"]}
   notifications  {outputs["TopicArn"]}
   logs           s3://{outputs["LogBucketName"]}/jobs/

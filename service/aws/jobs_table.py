@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from service.aws.errors import AwsError, answered, aws_errors
+from service.aws.job_list import listing_changes
 from service.clock import Clock
 from service.core.record.facts import (
     FACT,
@@ -133,6 +134,10 @@ class JobsTable:
         with aws_errors():
             answer = await self.client.get_item(TableName=self.name, Key=item_key(key), ConsistentRead=True)
         return record_of(key, answer.get("Item", {}))
+
+    async def read_whole(self, key: RecordKey) -> Record:
+        """A record with all that is known of it, for whoever shows it."""
+        return await self.read(key)
 
     async def due(self, shard: int, at: float, limit: int) -> dict[RecordKey, float]:
         """Open records that nothing was heard of for too long, the most silent first, each with when it was due."""
@@ -259,6 +264,7 @@ def _write(fact: Fact, index: _IndexChange) -> Any:
         remove.extend(("open_shard", "due_at"))
         set_.append("expires_at = :expires")
         values[":expires"] = {"N": str(index.expires_at)}
+    set_.extend(listing_changes(fact, names, values, closes=index.closes))
     return {
         "UpdateExpression": f"SET {', '.join(set_)}" + (f" REMOVE {', '.join(remove)}" if remove else ""),
         "ConditionExpression": " AND ".join(conditions),

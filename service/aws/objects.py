@@ -23,6 +23,7 @@ PART_BYTES = 8 * 1024 * 1024
 # What is larger takes one of so few places: hundreds of logs are archived at once, and each may hold two parts.
 LARGE_BYTES = 1024 * 1024
 LARGE_AT_ONCE = 12
+_PIECE_BYTES = 256 * 1024
 # A log is data, whatever it holds: shown as text by a browser, never as a page.
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
@@ -68,6 +69,18 @@ class Objects:
                 if answer["ContentLength"] > at_most:
                     raise ObjectTooLargeError(f"{answer['ContentLength']:,} bytes")
                 return await stream.read()
+
+    async def chunks(self, bucket: str, key: str) -> AsyncIterator[bytes]:
+        """Read an object of any size, piece by piece."""
+        with aws_errors():
+            answer = await self.client.get_object(Bucket=bucket, Key=key)
+        async with answer["Body"] as body:
+            while True:
+                with aws_errors():
+                    piece = await body.read(_PIECE_BYTES)
+                if not piece:
+                    return
+                yield piece
 
     async def stream(self, bucket: str, key: str, chunks: AsyncIterator[bytes]) -> None:
         """Write an object of any size, holding a part of it or two in memory; only so many large ones at once."""

@@ -3,6 +3,7 @@
     jobs/<job id>/stages/<stage>/            what a stage wrote (JOBFERRY_OUTPUT)
     jobs/<job id>/logs/<stage>-<attempt>/<container>-<task id>.<work>.log
     jobs/<job id>/input/<digest>.json        the stages of a job too large to travel
+    jobs/<job id>/history/<outcome>.json.gz  what Step Functions told of an execution that ended, once somebody asked
     rejected/<message id>.json               the body of a request that was not admitted
 
 A log is written once: each try to archive it is a piece of work with a name, and a key, of its own, which the receipt
@@ -44,6 +45,11 @@ def stage_prefix(job_id: str, stage: int) -> str:
 def stages_key(job_id: str, digest: str) -> str:
     """The S3 key of the frozen stages of a job too large to travel, by their own digest: none is ever overwritten."""
     return f"jobs/{safe_segment(job_id)}/input/{digest}.json"
+
+
+def history_key(job_id: str, redrive_count: int, status: str) -> str:
+    """The S3 key of the history of an execution that ended so."""
+    return f"jobs/{safe_segment(job_id)}/history/{redrive_count}-{safe_segment(status)}.json.gz"
 
 
 def rejected_key(message_id: str) -> str:

@@ -21,6 +21,7 @@ def command_line() -> argparse.ArgumentParser:
     local.add_argument(
         "--port", type=port_number, default=4566, help="port on 127.0.0.1; 0 takes a free one (default: 4566)"
     )
+    local.add_argument("--api-port", type=port_number, help="port of the HTTP API (default: 4580, or a free one)")
     local.add_argument("--quotas", choices=["default"], help="keep the quotas of a new AWS account (default: none)")
     local.add_argument(
         "--quota",
@@ -34,6 +35,7 @@ def command_line() -> argparse.ArgumentParser:
     demo.add_argument("--json", action="store_true", help="print the notifications as JSON lines on standard output")
     _add_doctor_options(commands.add_parser("doctor", help="say what of a deployment is wrong, and the remedy"))
     _add_catalog_actions(commands.add_parser("catalog", help="compare the catalogue with the account"))
+    _add_console_options(commands.add_parser("console", help="serve the HTTP API here, with your own AWS credentials"))
     _add_dead_letter_actions(commands.add_parser("dlq", help="look into the dead-letter queues"))
     return parser
 
@@ -50,6 +52,14 @@ def _add_doctor_options(parser: argparse.ArgumentParser) -> None:
         "--stack", help="a CloudFormation stack to look at, instead of what the JOBFERRY_* variables name"
     )
     parser.add_argument("--catalog", help="the catalogue, a file or an s3:// URI, instead of the deployment's own")
+
+
+def _add_console_options(parser: argparse.ArgumentParser) -> None:
+    _add_doctor_options(parser)
+    parser.add_argument(
+        "--port", type=port_number, default=4580, help="port to serve at; 0 takes a free one (default: %(default)s)"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="an address of this machine alone (default: %(default)s)")
 
 
 def _add_catalog_actions(parser: argparse.ArgumentParser) -> None:

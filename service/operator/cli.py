@@ -13,6 +13,7 @@ from service.operator.arguments import command_line
 INTERRUPTED, NOBODY_READS = 130, 141  # as of a command that SIGINT or SIGPIPE ended
 # What the local run is made of beside the worker: a part that the image leaves out, and the packages of its extra.
 _LOCAL_RUN = ("deploy.local", "ministack", "hypercorn", "PIL", "rich")
+_CONSOLE = ("fastapi", "hypercorn")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,7 +70,7 @@ def _on_this_machine(options: argparse.Namespace) -> int:
     if options.command == "local":
         from deploy.local.serve import serve
 
-        return serve(options.port, options.quotas, options.quota)
+        return serve(options.port, options.quotas, options.quota, options.api_port)
     from deploy.local.demo.demo import demo
 
     return demo(as_json=options.json)
@@ -87,11 +88,26 @@ def _on_a_deployment(options: argparse.Namespace) -> int:
                 return doctor.examine_all(options)
             case "catalog":
                 return doctor.examine_catalog(options)
+            case "console":
+                return _console(options)
             case _:
                 return dlq.run(options)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
+
+
+def _console(options: argparse.Namespace) -> int:
+    if missing := [part for part in _CONSOLE if find_spec(part) is None]:
+        print(
+            f"jobferry console needs {missing[0]}, and that is not installed here: install Jobferry with its "
+            "dependencies.",
+            file=sys.stderr,
+        )
+        return 2
+    from service.operator import console
+
+    return console.run(options)
 
 
 if __name__ == "__main__":

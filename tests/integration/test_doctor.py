@@ -16,8 +16,9 @@ from service.operator import cli
 from service.operator.deployed_stack import registered_task_definitions
 from service.operator.doctor import caller, command, images, machine, queues, rules, storage
 from service.operator.doctor.checks import checks_of
-from service.operator.doctor.deployment import SHIPPED, Deployment, by_settings, by_stack
+from service.operator.doctor.deployment import Deployment, by_settings, by_stack
 from service.operator.doctor.findings import Finding, Problem, examine
+from service.operator.shipped import SHIPPED
 from service.settings import SettingsError
 from tests.support import whole_deployment as given
 from tests.support.names import ACCOUNT, BUCKET, CLUSTER_ARN, REGION, TOPIC_ARN

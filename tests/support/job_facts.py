@@ -85,9 +85,9 @@ async def create_table(client: Client, name: str) -> None:
 
 
 async def item(table: JobsTable, job_id: str = "job") -> dict[str, str]:
-    """The plain attributes of a job's item, as text."""
+    """The plain attributes of a job's item, as text, without those of the lists."""
     answer = await table.client.get_item(TableName=table.name, Key={"job_id": {"S": job_id}}, ConsistentRead=True)
-    plain = {name: value for name, value in answer.get("Item", {}).items() if not name.startswith("r#")}
+    plain = {name: value for name, value in answer.get("Item", {}).items() if not name.startswith(("r#", "list_"))}
     return {name: str(next(iter(value.values()))) for name, value in plain.items()}
 
 

@@ -13,7 +13,8 @@ from moto.events.models import EventPattern
 
 from schemas.catalog import Catalog
 from schemas.plan import group_of
-from service.operator.doctor.deployment import SHIPPED, Deployment
+from service.operator.doctor.deployment import Deployment
+from service.operator.shipped import SHIPPED
 from tests.support.names import ACCOUNT, BUCKET, CLUSTER_ARN, REGION, STATE_MACHINE_ARN, TASK_DEFINITION_ARN, TOPIC_ARN
 from tests.support.scripted_aws import Answer, Json, ScriptedAws
 

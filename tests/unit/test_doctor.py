@@ -14,10 +14,11 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from schemas.catalog import Image
 from service.operator.doctor import caller, images
 from service.operator.doctor.checks import CHECKS
-from service.operator.doctor.deployment import SHIPPED, Deployment
+from service.operator.doctor.deployment import Deployment
 from service.operator.doctor.findings import Check, Finding, Problem, examine
 from service.operator.doctor.machine import differences
 from service.operator.doctor.policies import allowed
+from service.operator.shipped import SHIPPED
 from tests.support.deployment import properties
 
 MACHINE = json.loads((SHIPPED / "state_machine.asl.json").read_text())

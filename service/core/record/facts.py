@@ -305,6 +305,21 @@ class Claimed(_Fact):
         return int((self.at - self.seconds) * 1000)
 
 
+class StageSpent(BaseModel):
+    """How long a stage took in its last attempt, in seconds, and the MiB that it was given: what is usual, later."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    image: str
+    stage: int
+    passed: bool
+    queued: float | None = None
+    starting: float | None = None
+    running: float | None = None
+    archiving: float | None = None
+    memory: int | None = None
+
+
 class Announced(_Fact):
     """Subscribers were told how the job ended, for this redrive count, or that a request was rejected."""
 
@@ -314,6 +329,9 @@ class Announced(_Fact):
     status: str
     notification_id: str
     at: float
+    ended_at: float | None = None
+    failure_class: str | None = None
+    spent: tuple[StageSpent, ...] = Field(default=(), description="Of the first stages, for lists and statistics.")
 
     @property
     def register_name(self) -> str:

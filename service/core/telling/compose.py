@@ -72,7 +72,6 @@ def notification_id(record: Record) -> str:
 
 
 def _of_rejection(record: Record, rejection: Rejected, links: Links) -> JobNotification:
-    kept = split_s3_uri(rejection.body_s3_uri)
     return JobNotification(
         id=notification_id(record),
         status="REJECTED",
@@ -83,13 +82,19 @@ def _of_rejection(record: Record, rejection: Rejected, links: Links) -> JobNotif
         trace=rejection.trace,
         submitted_at=iso(rejection.submitted_at),
         observed_via="request",
-        rejection=Rejection(
-            problems=rejection.problems,
-            claimed_job_id=rejection.claimed_job_id,
-            body_s3_uri=rejection.body_s3_uri,
-            body_link=links.of(*kept) if kept else None,
-        ),
+        rejection=rejection_report(rejection, links),
         text="",
+    )
+
+
+def rejection_report(rejection: Rejected, links: Links) -> Rejection:
+    """Why a request was not admitted."""
+    kept = split_s3_uri(rejection.body_s3_uri)
+    return Rejection(
+        problems=rejection.problems,
+        claimed_job_id=rejection.claimed_job_id,
+        body_s3_uri=rejection.body_s3_uri,
+        body_link=links.of(*kept) if kept else None,
     )
 
 
@@ -114,7 +119,7 @@ def _of_job(record: Record, request: Requested, links: Links) -> JobNotification
         submitted_at=iso(request.submitted_at),
         started_at=iso(execution.started_at),
         ended_at=iso(execution.stopped_at),
-        duration_seconds=_between(request.submitted_at, execution.stopped_at),
+        duration_seconds=seconds_from(request.submitted_at, execution.stopped_at),
         observed_via=execution.observed_via,
         earlier_outcomes=_earlier_outcomes(record),
         failure=None if status == "SUCCEEDED" else failure_card(record, execution, stages),
@@ -146,11 +151,12 @@ def _stage_report(record: Record, request: Requested, outcome: StageOutcome, lin
         output_s3_prefix=s3_uri(request.bucket, stage_prefix(record.job_id, outcome.number))
         if outcome.passed
         else None,
-        attempts=tuple(_attempt_report(record, attempt, links) for attempt in outcome.attempts),
+        attempts=tuple(attempt_report(record, attempt, links) for attempt in outcome.attempts),
     )
 
 
-def _attempt_report(record: Record, outcome: AttemptOutcome, links: Links) -> AttemptReport:
+def attempt_report(record: Record, outcome: AttemptOutcome, links: Links) -> AttemptReport:
+    """One attempt, as the planner and ECS told it."""
     task, by_planner = outcome.task, outcome.by_planner
     return AttemptReport(
         attempt=outcome.number,
@@ -176,10 +182,10 @@ def _durations(record: Record, task: TaskChanged) -> Durations:
     receipts = (record.receipt(task, container) for container in task.containers)
     archived = [receipt.archived_at for receipt in receipts if receipt and receipt.archived_at is not None]
     return Durations(
-        queued=_between(task.created_at, task.pull_started_at),
-        starting=_between(task.pull_started_at, task.started_at),
-        running=_between(task.started_at, task.stopped_at),
-        archiving=_between(task.stopped_at, max(archived, default=None)),
+        queued=seconds_from(task.created_at, task.pull_started_at),
+        starting=seconds_from(task.pull_started_at, task.started_at),
+        running=seconds_from(task.started_at, task.stopped_at),
+        archiving=seconds_from(task.stopped_at, max(archived, default=None)),
     )
 
 
@@ -216,5 +222,6 @@ def iso(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _between(start: float | None, end: float | None) -> float | None:
+def seconds_from(start: float | None, end: float | None) -> float | None:
+    """How long something took, to the millisecond; never less than nothing, since two clocks may disagree."""
     return round(max(0.0, end - start), 3) if start is not None and end is not None else None

@@ -9,19 +9,24 @@ from service.core.redaction import Redaction
 def without_secrets(notification: JobNotification, redaction: Redaction) -> JobNotification:
     """The notification, its excerpts redacted; links, names and ids stay, and the text is not made anew."""
     stages = tuple(
-        stage.model_copy(update={"attempts": tuple(_attempt(item, redaction) for item in stage.attempts)})
+        stage.model_copy(
+            update={"attempts": tuple(attempt_without_secrets(item, redaction) for item in stage.attempts)}
+        )
         for stage in notification.stages
     )
     return notification.model_copy(
         update={
-            "failure": _failure(notification.failure, redaction) if notification.failure else None,
-            "rejection": _rejection(notification.rejection, redaction) if notification.rejection else None,
+            "failure": failure_without_secrets(notification.failure, redaction) if notification.failure else None,
+            "rejection": rejection_without_secrets(notification.rejection, redaction)
+            if notification.rejection
+            else None,
             "stages": stages,
         }
     )
 
 
-def _failure(card: FailureCard, redaction: Redaction) -> FailureCard:
+def failure_without_secrets(card: FailureCard, redaction: Redaction) -> FailureCard:
+    """The same, its excerpts redacted."""
     return card.model_copy(
         update={
             "evidence": redaction.text(card.evidence),
@@ -31,7 +36,8 @@ def _failure(card: FailureCard, redaction: Redaction) -> FailureCard:
     )
 
 
-def _rejection(rejection: Rejection, redaction: Redaction) -> Rejection:
+def rejection_without_secrets(rejection: Rejection, redaction: Redaction) -> Rejection:
+    """The same, its excerpts redacted."""
     problems = (
         item.model_copy(update={"field": redaction.text(item.field), "message": redaction.text(item.message)})
         for item in rejection.problems
@@ -39,7 +45,8 @@ def _rejection(rejection: Rejection, redaction: Redaction) -> Rejection:
     return rejection.model_copy(update={"problems": tuple(problems)})
 
 
-def _attempt(attempt: AttemptReport, redaction: Redaction) -> AttemptReport:
+def attempt_without_secrets(attempt: AttemptReport, redaction: Redaction) -> AttemptReport:
+    """The same, its excerpts redacted."""
     return attempt.model_copy(
         update={
             "stopped_reason": _maybe(attempt.stopped_reason, redaction),

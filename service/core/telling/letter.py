@@ -71,10 +71,11 @@ def _lines(notification: JobNotification) -> Iterator[str]:
 
 
 def _took(notification: JobNotification) -> str:
-    return f" after {_duration(notification.duration_seconds)}" if notification.duration_seconds is not None else ""
+    return f" after {in_seconds(notification.duration_seconds)}" if notification.duration_seconds is not None else ""
 
 
-def _duration(seconds: float) -> str:
+def in_seconds(seconds: float) -> str:
+    """How long something took, for a person."""
     if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -170,14 +171,14 @@ def _exit_code(attempt: AttemptReport) -> str:
 def _attempt(attempt: AttemptReport) -> Iterator[str]:
     times = attempt.durations
     spent = (
-        f"waited for {_duration(times.queued)}" if times.queued is not None else "",
-        f"took {_duration(times.starting)} to pull its images and start" if times.starting is not None else "",
-        f"ran for {_duration(times.running)}{_on(attempt)}" if times.running is not None else "",
+        f"waited for {in_seconds(times.queued)}" if times.queued is not None else "",
+        f"took {in_seconds(times.starting)} to pull its images and start" if times.starting is not None else "",
+        f"ran for {in_seconds(times.running)}{_on(attempt)}" if times.running is not None else "",
     )
     if any(spent):
         yield f"  It {_joined(*filter(None, spent))}."
     if times.archiving is not None:
-        yield f"  Its logs were archived {_duration(times.archiving)} after its end."
+        yield f"  Its logs were archived {in_seconds(times.archiving)} after its end."
     for container in attempt.containers:
         if container.log:
             yield from _log(container.log)

@@ -15,11 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from schemas.catalog import Catalog
 from service.catalog_source import parse_catalog
 from service.core.log_layout import split_s3_uri
-from service.operator.deployed_stack import DeployedStack, deployed_stack, registered_task_definitions
+from service.operator.deployed_stack import deployed_stack, registered_task_definitions
+from service.operator.shipped import catalog_of, family_prefix_of
 from service.settings import Settings, SettingsError
-
-# What lies beside the code: in a clone, and in an installed Jobferry.
-SHIPPED = Path(__file__).resolve().parents[3] / "deploy"
 
 
 @dataclass(frozen=True)
@@ -102,20 +100,9 @@ def by_stack(session: boto3.Session, name: str, catalog: str | None = None) -> D
         topic_arn=stack.output("TopicArn"),
         log_bucket=stack.output("LogBucketName"),
         jobs_table=stack.output("JobsTableName"),
-        catalog=_read_catalog(session, catalog or _catalog_of(stack.parameters), _family_prefix_of(stack)),
+        catalog=_read_catalog(session, catalog or catalog_of(stack.parameters), family_prefix_of(stack)),
         stack=name,
     )
-
-
-def _catalog_of(parameters: Mapping[str, str]) -> str:
-    """The stack's catalogue; a file of the worker's image is out of reach, so the one that is shipped stands for it."""
-    catalog = parameters.get("Catalog", "")
-    return catalog if split_s3_uri(catalog) else str(SHIPPED / "catalog.yaml")
-
-
-def _family_prefix_of(stack: DeployedStack) -> str:
-    """What its families begin with; a stack of before has it as a parameter only."""
-    return stack.outputs.get("TaskFamilyPrefix") or stack.parameters.get("TaskFamilyPrefix") or stack.name
 
 
 def _read_catalog(session: boto3.Session, where: str, family_prefix: str) -> Catalog:

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from service.operator.doctor.deployment import SHIPPED, Deployment
+from service.operator.doctor.deployment import Deployment
 from service.operator.doctor.findings import Problem
+from service.operator.shipped import SHIPPED
 
 DEPLOY = "Deploy the function and the state machine from one version: `make deploy`."
 VCPU_QUOTA = "L-3032A538"  # Fargate On-Demand vCPU resource count [Service Quotas].

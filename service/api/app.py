@@ -1,0 +1,76 @@
+"""The app: made of what it reads and sends with, and of who may ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.middleware import Middleware
+
+from schemas.dialect import PlainJsonSchema
+from schemas.export import opened
+from schemas.job import JobRequest
+from service.api.doorkeeper import Doorkeeper
+from service.api.problems import answer_with_problems
+from service.api.reading import reading
+from service.api.submitting import submitting
+from service.tracking.submission import Submission
+from service.tracking.tracker import Tracker
+
+_DESCRIPTION = """\
+What happens to a job, while it happens and afterwards. Every path begins with the tenant whose jobs they are; of other
+tenants' jobs nothing can be learned, not even that they exist. Errors are RFC 9457 problems.
+"""
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What the app is made of, and how it is reached.
+
+    `on_loopback`: refuse what a page of another site makes a browser ask. `stream_seconds`: how long a stream may last,
+    where the answer is only handed on at its end.
+    """
+
+    tracker: Tracker
+    submission: Submission
+    on_loopback: bool = True
+    stream_seconds: float | None = None
+
+
+def build_app(serving: Serving) -> FastAPI:
+    """The app, which opens nothing itself."""
+    app = FastAPI(
+        title="Jobferry",
+        description=_DESCRIPTION,
+        version=version("jobferry"),
+        middleware=[Middleware(Doorkeeper)] if serving.on_loopback else [],
+        # Their pages load scripts from outside.
+        docs_url=None,
+        redoc_url=None,
+        # What is to be seen of this is told by whoever serves it.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
+    answer_with_problems(app)
+    app.include_router(reading(serving.tracker, serving.stream_seconds))
+    app.include_router(submitting(serving.submission))
+    app.openapi = partial(_described, app)  # type: ignore[method-assign]  # FastAPI's own way to change it
+    return app
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with what a request is: admission's own reader reads its body, not the framework."""
+    if app.openapi_schema is None:
+        described = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        request = JobRequest.model_json_schema(
+            ref_template="#/components/schemas/{model}", schema_generator=PlainJsonSchema
+        )
+        parts = request.pop("$defs", {})
+        # Answers may grow within a version; a request is held to what it may say.
+        described["components"] = opened(described["components"])
+        described["components"]["schemas"].update({**parts, JobRequest.__name__: request})
+        app.openapi_schema = described
+    return app.openapi_schema

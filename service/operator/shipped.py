@@ -1,0 +1,23 @@
+"""What is shipped beside the code, and what of a stack it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from service.core.log_layout import split_s3_uri
+from service.operator.deployed_stack import DeployedStack
+
+# What lies beside the code: in a clone, and in an installed Jobferry.
+SHIPPED = Path(__file__).resolve().parents[2] / "deploy"
+
+
+def catalog_of(parameters: Mapping[str, str]) -> str:
+    """The stack's catalogue; a file of the worker's image is out of reach, so the one that is shipped stands for it."""
+    catalog = parameters.get("Catalog", "")
+    return catalog if split_s3_uri(catalog) else str(SHIPPED / "catalog.yaml")
+
+
+def family_prefix_of(stack: DeployedStack) -> str:
+    """What its families begin with; a stack of before has it as a parameter only."""
+    return stack.outputs.get("TaskFamilyPrefix") or stack.parameters.get("TaskFamilyPrefix") or stack.name

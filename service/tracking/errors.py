@@ -1,0 +1,33 @@
+"""What a reader can be told instead of an answer."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from schemas.errors import JobferryError
+from schemas.notification import Problem
+
+
+class UnknownJobError(JobferryError):
+    """There is no such job."""
+
+
+class UnknownLogError(JobferryError):
+    """There is no such log."""
+
+
+class RefusedError(JobferryError):
+    """The request would not be admitted."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__()
+        self.problems = problems
+
+    @classmethod
+    def of(cls, field: str, message: str, remedy: str) -> Self:
+        """For one reason."""
+        return cls((Problem(field=field, message=message, remedy=remedy),))
+
+
+class TakenError(RefusedError):
+    """The job id belongs to an earlier request with another body."""

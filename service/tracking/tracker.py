@@ -1,0 +1,128 @@
+"""What can be asked of the jobs of a tenant. Nobody learns here whether another tenant has a job of some id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from schemas.price import Price
+from schemas.tracking import EventsSeen, JobPage, LogLines, StepsPage, TrackedJob, Why
+from service.aws.job_list import JobList
+from service.aws.objects import SignedLink
+from service.clock import Clock
+from service.core.record.keys import RecordKey
+from service.core.record.record import Record
+from service.core.redaction import Redaction
+from service.core.telling.compose import iso
+from service.core.tracking.events import cursor_of, events_of, unseen
+from service.core.tracking.job import track
+from service.core.tracking.listing import JobFilter
+from service.core.tracking.steps import steps_of
+from service.core.tracking.why import MOST_JOBS, Lately, why
+from service.tracking.errors import UnknownJobError
+from service.tracking.history import Histories
+from service.tracking.logs import LogPlace, LogReader
+from service.tracking.shared import Shared
+
+POLL_SECONDS = 1.0
+_LATELY_SECONDS = 60.0
+_HELD_RECORDS = 200  # Of up to 400 KB each.
+
+
+class ReadsRecords(Protocol):
+    """Where records are kept."""
+
+    async def read_whole(self, key: RecordKey) -> Record:
+        """The record as it is now, with all that is known; empty where there is none."""
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """Reads for people: each record at most once a second, however many look at it.
+
+    A tenant of None is the operator, whose AWS credentials reach every record anyway.
+    """
+
+    records: ReadsRecords
+    job_list: JobList
+    histories: Histories
+    logs: LogReader
+    now: Clock
+    redaction: Redaction = Redaction.of()  # noqa: RUF009  # frozen
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    link_seconds: int = 3600
+    _shared: Shared[RecordKey, Record] = field(init=False)
+    _lately: Shared[tuple[str, str | None], Lately] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_shared", Shared(self.records.read_whole, POLL_SECONDS, most=_HELD_RECORDS))
+        object.__setattr__(self, "_lately", Shared(self._read_lately, _LATELY_SECONDS, most=_HELD_RECORDS))
+
+    async def find(self, tenant: str | None, job_id: str) -> Record:
+        """A job by its id; a rejected request by its message's id, or the last by the id that it claimed.
+
+        Raises UnknownJobError, after the same reads, where there is none and where it is another tenant's.
+        """
+        key = RecordKey.of_job(job_id)
+        for _ in range(3):
+            record = await self._shared.get(key)
+            if _is_of(record, tenant):
+                return record
+            if key.kind == "job":
+                key = RecordKey.of_rejection(job_id)
+            else:
+                claimed = await self.job_list.rejected_as(tenant or "default", job_id)
+                key = claimed or key
+        raise UnknownJobError
+
+    async def job(self, tenant: str | None, job_id: str) -> TrackedJob:
+        """How it is now."""
+        return self._view(await self.find(tenant, job_id))
+
+    async def jobs(self, tenant: str, wanted: JobFilter, limit: int, cursor: str | None = None) -> JobPage:
+        """Those that match, the youngest first."""
+        return await self.job_list.page(tenant, wanted, limit, cursor)
+
+    async def steps(self, tenant: str | None, job_id: str, after: int = 0, limit: int = 100) -> StepsPage:
+        """The states that its execution went through."""
+        record = await self.find(tenant, job_id)
+        history = await self.histories.of(record)
+        steps, more = steps_of(record, history, self.redaction, after, limit)
+        return StepsPage(job_id=job_id, steps=steps, more=more, as_of=iso(self.now()) or "")
+
+    async def since(self, tenant: str | None, job_id: str, cursor: str | None) -> tuple[EventsSeen, str]:
+        """What happened since, how the job is now, and the cursor to go on by; the same cursor where nothing did."""
+        record = await self.find(tenant, job_id)
+        job, events = self._view(record), events_of(record, self.redaction)
+        return EventsSeen(job=job, events=unseen(events, cursor)), cursor_of(events, job.model_dump_json())
+
+    async def why(self, tenant: str | None, job_id: str) -> Why:
+        """Why it is not running yet, not finished, or was late."""
+        record = await self.find(tenant, job_id)
+        request = record.request
+        lately: Lately = await self._lately.get((request.tenant, request.job_type)) if request else ()
+        return why(record, self.now(), lately, self.redaction)
+
+    async def log(self, tenant: str | None, job_id: str, place: LogPlace, first: int, count: int) -> LogLines:
+        """Some lines of a container's log."""
+        return await self.logs.lines(await self.find(tenant, job_id), place, first, count)
+
+    async def log_link(self, tenant: str | None, job_id: str, place: LogPlace) -> SignedLink:
+        """A fresh link to a container's archived log."""
+        return await self.logs.link(await self.find(tenant, job_id), place, self.link_seconds)
+
+    def _view(self, record: Record) -> TrackedJob:
+        view = track(record, self.prices, self.redaction)
+        assert view is not None, "what was found is a job or a rejection"
+        return view
+
+    async def _read_lately(self, which: tuple[str, str | None]) -> Lately:
+        tenant, job_type = which
+        return await self.job_list.lately(tenant, JobFilter(job_type=job_type), MOST_JOBS)
+
+
+def _is_of(record: Record, tenant: str | None) -> bool:
+    if record.request is not None:
+        return tenant in (None, record.request.tenant)
+    return record.rejection is not None and (tenant is None or record.rejection.claimed_tenant == tenant)
