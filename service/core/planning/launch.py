@@ -41,14 +41,14 @@ def bigger(stage: Stage, cpu: int, memory: int) -> tuple[int, int] | None:
 
 
 def pause_seconds(remedy: Remedy, attempt: int, execution_arn: str) -> int:
-    """A pause whose limit doubles, for what mends itself with time; more memory helps at once.
-
-    Half of it is drawn, so that jobs that failed together do not come back together.
-    """
-    if remedy == "bigger":
-        return 0
-    limit = min(_FIRST_PAUSE_SECONDS << min(attempt - 2, 10), _LONGEST_PAUSE_SECONDS)
+    """A pause before another attempt; half of it is drawn, so that jobs that failed together do not return together."""
+    limit = longest_pause_seconds(remedy, attempt)
     return limit - int(drawn(execution_arn, attempt) * limit / 2)
+
+
+def longest_pause_seconds(remedy: Remedy, attempt: int) -> int:
+    """The limit of a pause, which doubles, for what mends itself with time; more memory helps at once."""
+    return 0 if remedy == "bigger" else min(_FIRST_PAUSE_SECONDS << min(attempt - 2, 10), _LONGEST_PAUSE_SECONDS)
 
 
 def next_stage(request: PlanRequest, stage: Stage, launch: Launch, seconds_left: float) -> NextStage:
