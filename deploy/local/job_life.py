@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ Tell = Callable[[Event], str]
 
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
 STYLES = {"warning": "yellow", "error": "red", "critical": "red"}
+OUTPUT = "|"
 _JOB_WIDTH, _WHAT_WIDTH = 16, 9
 # What a line of the log holds beside what it is about.
 _FRAME = frozenset({"event", "level", "timestamp", "job_id", "tenant", "exception"})
@@ -53,6 +55,11 @@ class JobLife:
         for raw in source:
             self._show(of_container(json.loads(raw)))
 
+    def tell_all(self, what: str, sentences: Iterable[str]) -> None:
+        """Show what is of no job."""
+        for told in sentences:
+            self._show(Line(clock(time.time()), None, what, told))
+
     def _show(self, line: Line) -> None:
         with self._showing:
             self._console.print(shown(line), soft_wrap=True)
@@ -61,10 +68,12 @@ class JobLife:
 def shown(line: Line) -> Text:
     """A line with its colours."""
     job = short(line.job_id or "")
-    text = Text(line.at + "  ", style="dim")
-    text.append(f"{job:<{_JOB_WIDTH}}  ", style=colour_of(line.job_id) if line.job_id else "")
-    text.append(f"{line.what:<{_WHAT_WIDTH}}  ", style=line.style or "bold")
-    text.append(harmless(line.told), style=line.style)
+    own = colour_of(line.job_id) if line.job_id else ""
+    text = Text()
+    text.append(line.at + "  ", style="dim")
+    text.append(f"{job:<{_JOB_WIDTH}}  ", style=own)
+    text.append(f"{line.what:<{_WHAT_WIDTH}}  ", style=own if line.what == OUTPUT else line.style or "bold")
+    text.append(harmless(line.told), style=own if line.what == OUTPUT else line.style)
     text.rstrip()
     return text
 
@@ -85,8 +94,10 @@ def harmless(text: str) -> str:
 
 
 def of_container(output: Event) -> Line:
-    """What a container printed, a line of it."""
-    return Line(clock(output["at"]), output["job_id"], "|", output["message"])
+    """What a container printed, a line of it; or what is to be known of all that begin."""
+    if "told" in output:
+        return Line(clock(output["at"]), None, "images", output["told"])
+    return Line(clock(output["at"]), output["job_id"], OUTPUT, output["message"])
 
 
 def of_worker(raw: str) -> Line | None:

@@ -49,11 +49,16 @@ class LocalRun:
     aws: EmulatorProcess
 
     @contextmanager
-    def worker(self, *, log: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
-        """One worker process beside it, for as long as the context lasts; `log` is a file descriptor for its log."""
+    def worker(
+        self, *, log: int | None = None, settings: Mapping[str, str] | None = None
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """One worker process beside it, for as long as the context lasts.
+
+        `log` is a file descriptor for its log; `settings` are its own, where they are to differ from the run's.
+        """
         worker = subprocess.Popen(
             [sys.executable, "-m", "deploy.local.emulator.tethered", "workers"],
-            env={**os.environ, **self.environment, "AWS_ACCESS_KEY_ID": self.stack.worker_role},
+            env={**os.environ, **self.environment, "AWS_ACCESS_KEY_ID": self.stack.worker_role, **(settings or {})},
             cwd=PROJECT,
             stdin=subprocess.PIPE,
             stderr=log,
@@ -66,15 +71,15 @@ class LocalRun:
             _end(worker)
 
     @contextmanager
-    def console(self, port: int) -> Iterator[str]:
-        """The HTTP API beside it, for as long as the context lasts; its address.
+    def console(self, port: int, *, settings: Mapping[str, str] | None = None) -> Iterator[str]:
+        """The HTTP API beside it, for as long as the context lasts; its address. `settings` are its own.
 
         Raises ConsoleEndedError where it does not come up; it has said why itself.
         """
         verb = ["service.operator.cli", "console", "--port", str(port)]
         console = subprocess.Popen(
             [sys.executable, "-m", "deploy.local.emulator.tethered", *verb],
-            env={**os.environ, **self.environment},
+            env={**os.environ, **self.environment, **(settings or {})},
             cwd=PROJECT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -100,6 +105,8 @@ def local_run(
     settings: Mapping[str, str] | None = None,
     output: int | None = None,
     quotas: Quotas = NO_QUOTAS,
+    own_images: Path | None = None,
+    keep: Path | None = None,
 ) -> Iterator[LocalRun]:
     """The system without a worker, for as long as the context lasts.
 
@@ -110,9 +117,13 @@ def local_run(
         settings: of the worker's, where they are to differ from the local run's; what the stack made it names itself.
         quotas: of the account; the worker reads logs within them.
         output: an open file descriptor for what containers print.
+        own_images: images of one's own, read anew when the file changes.
+        keep: a folder for the state, over restarts.
     """
     with ExitStack() as stack:
-        aws = stack.enter_context(EmulatorProcess(port, calls=calls, output=output, quotas=quotas))
+        aws = stack.enter_context(
+            EmulatorProcess(port, calls=calls, output=output, quotas=quotas, own_images=own_images, keep=keep)
+        )
         environment = aws.environment
         # Clients of this process find the embedded AWS as everyone does, by the standard variables.
         stack.enter_context(_variables(environment))

@@ -5,37 +5,63 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from rich.console import Console
 
+from deploy.local.catalog_file import ReadCatalog
 from deploy.local.emulator.process import EmulatorEndedError
 from deploy.local.fills.quotas import AWS_DEFAULTS, NO_QUOTAS, Quotas, quotas_of
 from deploy.local.folder import FOLDER, open_to_write, settings_file
 from deploy.local.job_life import JobLife
+from deploy.local.kept import KeptState
 from deploy.local.local_run import LocalRun, local_run
+from deploy.local.own_files import CATALOG, OwnFiles, Processes
 from schemas.errors import JobferryError
 
-PREFIX, CATALOG = "JOBFERRY_", "JOBFERRY_CATALOG"
+PREFIX = "JOBFERRY_"
 API_PORT = 4580  # As of `jobferry console`.
 _LOOK_SECONDS = 0.5
 
 
-def serve(port: int, quotas: str | None = None, quota: Sequence[str] = (), api_port: int | None = None) -> int:
-    """Run until told to stop, or until the worker or the AWS ends by itself, which is an error.
+@dataclass(frozen=True)
+class Wanted:
+    """What was asked for on the command line.
 
-    Args:
+    Attributes:
         port: where the AWS answers.
         quotas: "default" for those of a new account; else none but those of `quota`, each like `run-task=20,100`.
         quota: see `quotas`.
         api_port: where the HTTP API answers; None for its usual port, or a free one where that is taken.
+        catalog: a file in the place of the shell's JOBFERRY_CATALOG.
+        images: which process stands for which image, beside ours.
+        keep: a folder for the state, over restarts.
     """
+
+    port: int
+    quotas: str | None = None
+    quota: Sequence[str] = ()
+    api_port: int | None = None
+    catalog: Path | None = None
+    images: Path | None = None
+    keep: Path | None = None
+
+
+def serve(*, read_catalog: ReadCatalog, **asked_for: Any) -> int:
+    """Run until told to stop, or until the worker or the AWS ends by itself, which is an error.
+
+    Args:
+        read_catalog: the worker's own reader, so that a slip is found before it meets one.
+        asked_for: what `Wanted` holds.
+    """
+    wanted = Wanted(**asked_for)
     told = threading.Event()
 
     def tell(_number: int, _frame: FrameType | None) -> None:
@@ -44,8 +70,7 @@ def serve(port: int, quotas: str | None = None, quota: Sequence[str] = (), api_p
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, tell)
     try:
-        base = AWS_DEFAULTS if quotas == "default" else NO_QUOTAS
-        return _serve(port, api_port, told, quotas_of(quota, base))
+        return _serve(wanted, read_catalog, told)
     except EmulatorEndedError:
         return 1  # It has said why itself.
     except JobferryError as error:
@@ -53,21 +78,25 @@ def serve(port: int, quotas: str | None = None, quota: Sequence[str] = (), api_p
         return 1
 
 
-def _serve(port: int, api_port: int | None, told: threading.Event, quotas: Quotas) -> int:
+def _serve(wanted: Wanted, read_catalog: ReadCatalog, told: threading.Event) -> int:
+    quotas = quotas_of(wanted.quota, AWS_DEFAULTS if wanted.quotas == "default" else NO_QUOTAS)
     life = JobLife(Console(highlight=False))
     with ExitStack() as stack:
         output = stack.enter_context(_read_aside(life.containers))
-        own = own_settings(os.environ)
-        run = stack.enter_context(local_run(port, settings=own, output=output, quotas=quotas))
+        run = stack.enter_context(_run(wanted, quotas, output))
         env_file = stack.enter_context(settings_file(FOLDER, run.environment, run.aws.port))
         log_file = env_file.with_name(env_file.stem.replace("local", "worker", 1) + ".log")
         log = stack.enter_context(open_to_write(log_file))
         seen = stack.enter_context(_read_aside(lambda lines: life.worker(_kept(lines, log.write))))
-        worker = stack.enter_context(run.worker(log=seen))
-        api = stack.enter_context(run.console(_free_port() if api_port is None else api_port))
+        own = OwnFiles.of(run, wanted.images, read_catalog)
+        missing = own.begin()
+        copy = env_file.with_name(env_file.stem.replace("local", "catalog", 1) + ".yaml")
+        api_port = _free_port() if wanted.api_port is None else wanted.api_port
+        processes = stack.enter_context(Processes(run, seen, api_port, own.catalog, copy))
         if not told.is_set():
-            print(_where(run, api, env_file, log_file, quotas), flush=True)
-        ended = _await(told, worker, run)
+            print(_where(run, wanted, processes.api, env_file, log_file, quotas), flush=True)
+            life.tell_all("images", missing)
+        ended = _await(told, processes, run, own, life)
     print(ended or "Stopped.", flush=True)
     return 1 if ended else 0
 
@@ -83,9 +112,28 @@ def _free_port() -> int:
     return API_PORT
 
 
-def own_settings(environment: Mapping[str, str]) -> dict[str, str]:
+@contextmanager
+def _run(wanted: Wanted, quotas: Quotas, output: int) -> Iterator[LocalRun]:
+    """The run, where the last one left its state if that is to be kept."""
+    kept = KeptState(wanted.keep.absolute()) if wanted.keep else None
+    settings = own_settings(os.environ, wanted.catalog)
+    with local_run(
+        kept.port(wanted.port) if kept else wanted.port,
+        settings=settings,
+        output=output,
+        quotas=quotas,
+        own_images=wanted.images,
+        keep=kept.folder if kept else None,
+    ) as run:
+        if kept:
+            kept.claim(run.aws.port)
+        yield run
+
+
+def own_settings(environment: Mapping[str, str], given: Path | None = None) -> dict[str, str]:
     """The settings that this shell gives to the worker; a catalogue's file is found from here."""
     own = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
+    own |= {} if given is None else {CATALOG: str(given)}
     catalog = own.get(CATALOG, "")
     if catalog and not catalog.startswith("s3://"):
         own[CATALOG] = str(Path(catalog).resolve())
@@ -112,17 +160,33 @@ def _kept(lines: Iterable[bytes], keep: Callable[[bytes], object]) -> Iterator[b
         yield line
 
 
-def _await(told: threading.Event, worker: subprocess.Popen[bytes], run: LocalRun) -> str:
+def _await(told: threading.Event, processes: Processes, run: LocalRun, own: OwnFiles, life: JobLife) -> str:
     """Wait for the end; a sentence where nobody asked for it."""
     while not told.wait(_LOOK_SECONDS):
         if (status := run.aws.poll()) is not None:
             return f"The AWS on this machine is gone (it ended with status {status}), and all that was in it."
-        if worker.poll() is not None:
+        if processes.worker_has_ended:
             return "The worker ended by itself: its log is above."
+        _look_at_catalog(processes, own, life)
     return ""
 
 
-def _where(run: LocalRun, api: str, env_file: Path, log_file: Path, quotas: Quotas) -> str:
+def _look_at_catalog(processes: Processes, own: OwnFiles, life: JobLife) -> None:
+    """Where the catalogue has changed, who has read it takes over; where it has a slip, the old one stays."""
+    try:
+        missing = own.look()
+    except JobferryError as slip:
+        first, *more = str(slip).splitlines()
+        why = " ".join([first, "; ".join(map(str.strip, more))]).rstrip()
+        life.tell_all("catalogue", [f"{why}; what it said before stays in force"])
+        return
+    if missing is not None:
+        processes.begin_anew()
+        path = own.catalog.path if own.catalog else ""
+        life.tell_all("catalogue", [f"{path} is read anew; for requests from now on", *missing])
+
+
+def _where(run: LocalRun, wanted: Wanted, api: str, env_file: Path, log_file: Path, quotas: Quotas) -> str:
     outputs = run.stack.outputs
     return f"""\
 Jobferry runs at {run.endpoint_url}, until Ctrl-C.
@@ -134,6 +198,8 @@ Jobferry runs at {run.endpoint_url}, until Ctrl-C.
   records        DynamoDB table {outputs["JobsTableName"]}
   executions     {outputs["StateMachineArn"]}
   catalogue      {run.environment[CATALOG]}
+  images         {wanted.images.absolute() if wanted.images else "ours alone; --images FILE brings your own"}
+  state          {wanted.keep.absolute() if wanted.keep else "goes with this run; --keep DIR keeps it"}
   quotas         {" ".join(quotas.pairs()) or "none; --quotas default keeps AWS's"}
   settings       {env_file}
   worker's log   {log_file}

@@ -57,7 +57,9 @@ def deploy(session: boto3.Session, parameters: Mapping[str, str] | None = None) 
     """
     template_url = upload(session, None, PROJECT, build_lambda_zip(PROJECT))
     stack = NamedStack(session, STACK, every_seconds=_LOOK_SECONDS)
-    stack.execute(stack.propose(template_url, {**LOCAL_PARAMETERS, **(parameters or {})}))
+    changes = stack.propose(template_url, {**LOCAL_PARAMETERS, **(parameters or {})})
+    if changes.lines:  # A stack that was kept over a restart may have none.
+        stack.execute(changes)
     made = Stack(stack.outputs())
     _expire(session, made.outputs["JobsTableName"])
     return made

@@ -52,6 +52,10 @@ def _run(arguments: Sequence[str] | None) -> int:
             from workers.probe import ask
 
             return ask(options.port)
+        case "plan":
+            from service.operator.plan import run as plan
+
+            return plan(options)
         case "local" | "demo":
             return _on_this_machine(options)
         case _:
@@ -69,8 +73,10 @@ def _on_this_machine(options: argparse.Namespace) -> int:
         return 2
     if options.command == "local":
         from deploy.local.serve import serve
+        from service.catalog_source import parse_catalog
 
-        return serve(options.port, options.quotas, options.quota, options.api_port)
+        names = ("port", "quotas", "quota", "api_port", "catalog", "images", "keep")
+        return serve(read_catalog=parse_catalog, **{name: getattr(options, name) for name in names})
     from deploy.local.demo.demo import demo
 
     return demo(as_json=options.json)

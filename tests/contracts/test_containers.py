@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from deploy.local.ecs.images import Image, Images, load_images
-from deploy.local.emulator.emulator import IMAGES
+from deploy.local.ecs.images import IMAGES, Image, Images, load_images
 from tests.support.cloud import CLUSTER, Cloud, Record, container, only_if, shell
 from tests.support.waiting import wait_for
 

@@ -3,35 +3,57 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
+from service.catalog_source import parse_catalog
 from service.operator import cli, dlq
 from service.operator.arguments import command_line
 from service.operator.doctor import command as doctor
 from service.settings import SettingsError
 
 LOOKS = {"stack": None, "catalog": None}
+LOCAL: dict[str, Any] = {
+    **{"port": 4566, "api_port": None, "quotas": None, "quota": []},
+    **dict.fromkeys(("catalog", "images", "keep")),
+}
+    "port": 4566,
+    "api_port": None,
+    "quotas": None,
+    "quota": [],
+    "catalog": None,
+    "images": None,
+    "keep": None,
+}
 TYPED: dict[str, dict[str, Any]] = {
     "worker": {"command": "worker"},
     "health": {"command": "health", "port": 8080},
     "health --port 0": {"command": "health", "port": 0},
     "": {"command": None},
     "--version": {"command": None, "version": True},
-    "local": {"command": "local", "port": 4566, "api_port": None, "quotas": None, "quota": []},
-    "local --port 65535 --api-port 0": {
+    "local": {"command": "local", **LOCAL},
+    "local --port 65535 --api-port 0": {"command": "local", **LOCAL, "port": 65_535, "api_port": 0},
+    "local --catalog c --images i --keep k": {
         "command": "local",
-        "port": 65_535,
-        "api_port": 0,
-        "quotas": None,
-        "quota": [],
+        **LOCAL,
+        "catalog": Path("c"),
+        "images": Path("i"),
+        "keep": Path("k"),
+    },
+    "plan": {"command": "plan", "file": "-", "catalog": None, "prices": None, "json": False},
+    "plan -f f --catalog c --prices p --json": {
+        "command": "plan",
+        "file": "f",
+        "catalog": "c",
+        "prices": "p",
+        "json": True,
     },
     "local --quotas default --quota vcpus=6 --quota run-task=20,100": {
         "command": "local",
-        "port": 4566,
-        "api_port": None,
+        **LOCAL,
         "quotas": "default",
         "quota": ["vcpus=6", "run-task=20,100"],
     },
@@ -104,8 +126,13 @@ def test_health_asks_at_the_workers_own_port(monkeypatch: pytest.MonkeyPatch) ->
 RUNS: dict[str, tuple[str, str, object]] = {
     "worker": ("workers.__main__", "main", ()),
     "health --port 81": ("workers.probe", "ask", (81,)),
-    "local --port 82": ("deploy.local.serve", "serve", (82, None, [], None)),
-    "local --quotas default --quota vcpus=6": ("deploy.local.serve", "serve", (4566, "default", ["vcpus=6"], None)),
+    "local --port 82": ("deploy.local.serve", "serve", {**LOCAL, "port": 82, "read_catalog": parse_catalog}),
+    "local --quotas default --quota vcpus=6": (
+        "deploy.local.serve",
+        "serve",
+        {**LOCAL, "quotas": "default", "quota": ["vcpus=6"], "read_catalog": parse_catalog},
+    ),
+    "plan --json": ("service.operator.plan", "run", (command_line().parse_args(["plan", "--json"]),)),
     "demo": ("deploy.local.demo.demo", "demo", {"as_json": False}),
     "demo --json": ("deploy.local.demo.demo", "demo", {"as_json": True}),
 }

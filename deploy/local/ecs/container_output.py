@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import IO, Any, Protocol
@@ -46,6 +47,12 @@ class OutputFeed:
             if 0 <= room < len(events):
                 lines.append((events[room].timestamp, "... (the rest is in its log)"))
             self._write(job_id, container, lines)
+
+    def tell(self, sentence: str) -> None:
+        """Write down what is of no container, but of what containers are made of."""
+        with self._lock, contextlib.suppress(BrokenPipeError):
+            self._file.write(json.dumps({"at": time.time(), "told": sentence}) + "\n")
+            self._file.flush()
 
     def _write(self, job_id: str, container: str, lines: Sequence[tuple[int, str]]) -> None:
         # Whoever watched may be gone.

@@ -7,7 +7,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -18,8 +18,16 @@ from ministack.services import cloudwatch_logs, ecs
 
 from deploy.local.ecs.container_logs import LogEvent, LogPump
 from deploy.local.ecs.container_output import Watch, nobody_watches
-from deploy.local.ecs.containers import Container, ContainerSpec, ContainerStartError, Reaper, start_container
-from deploy.local.ecs.images import Image, Images
+from deploy.local.ecs.containers import (
+    Container,
+    ContainerSpec,
+    ContainerStartError,
+    InDocker,
+    Reaper,
+    start_container,
+)
+from deploy.local.ecs.docker import Docker, DockerRefusedError, ToCreate
+from deploy.local.ecs.images import Image, Images, ImagesOfJobs
 from deploy.local.ecs.task_lifecycle import TaskStartError
 from deploy.local.fills.call_log import Tell, nobody
 from deploy.local.fills.responses import JsonObject
@@ -28,6 +36,7 @@ from schemas.arn import task_id_of
 
 MEBIBYTE = 1 << 20
 DEFAULT_STOP_TIMEOUT = 30.0  # seconds (botocore, ContainerDefinition.stopTimeout)
+REDRIVE = "JOBFERRY_REDRIVE"
 OUTPUT_DRAIN = 5.0  # seconds a container's output may take after its end
 # They would outrank the static keys for no SDK, but they point at an endpoint that gives no usable credentials.
 UNUSABLE_CREDENTIALS = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
@@ -41,13 +50,18 @@ class Machine:
     endpoint_url: str
     path: str
     python_path: str
+    docker: Docker
+
+    def surroundings(self, image: Image) -> dict[str, str]:
+        """What a process here needs of this machine, and one in Docker brings itself. Ours find our modules."""
+        if image.docker:
+            return {}
+        ours = {} if image.own else {"PYTHONPATH": self.python_path}
+        return {"PATH": self.path, "LANG": "C.UTF-8", **ours}
 
     def environment(self, account: str, region: str, role: str | None = None) -> dict[str, str]:
-        """The variables a container starts with; nothing of the emulator's own environment is among them."""
+        """What a container knows of AWS; nothing of the emulator's own environment is among it."""
         return {
-            "PATH": self.path,
-            "PYTHONPATH": self.python_path,
-            "LANG": "C.UTF-8",
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
@@ -68,7 +82,7 @@ class ContainerStarter:
     """Starts the containers of tasks, and can end all of them."""
 
     def __init__(
-        self, images: Images, machine: Machine, reaper: Reaper, tell: Tell = nobody, watch: Watch = nobody_watches
+        self, images: ImagesOfJobs, machine: Machine, reaper: Reaper, tell: Tell = nobody, watch: Watch = nobody_watches
     ) -> None:
         self._images = images
         self._machine = machine
@@ -86,7 +100,8 @@ class ContainerStarter:
         Raises:
             TaskStartError: one of them cannot start; those before it are stopped.
         """
-        planned = [self._plan(each) for each in definition["containerDefinitions"]]
+        images = self._images.of_job(job_of(task))
+        planned = [self._plan(each, images) for each in definition["containerDefinitions"]]
         task["pullStoppedAt"] = now_iso()
         started: dict[str, Container] = {}
         for plan in planned:
@@ -105,13 +120,18 @@ class ContainerStarter:
             container.exited.wait()
             container.remove()
 
-    def _plan(self, definition: Mapping[str, Any]) -> Planned:
-        image = self._images.find(definition["image"])
+    def _plan(self, definition: Mapping[str, Any], images: Images) -> Planned:
+        image = images.find(definition["image"])
         if image is None:
             raise TaskStartError(
                 "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref "
                 f"{definition['image']}: {definition['image']}: not found"
             )
+        if image.docker:
+            try:
+                self._machine.docker.pull(image.docker)
+            except DockerRefusedError as refusal:
+                raise TaskStartError(f"CannotPullContainerError: {image.docker}: {refusal}") from refusal
         return Planned(definition, image)
 
     @contextmanager
@@ -129,14 +149,16 @@ class ContainerStarter:
         self, task: JsonObject, definition: JsonObject, plan: Planned, on_exit: Callable[[Container], None]
     ) -> Container:
         name = plan.definition["name"]
-        environment = self._environment(task, definition, plan.definition)
         spec = ContainerSpec(
             name=name,
             argv=argv_of(plan, override_of(task, name)),
-            environment=environment,
+            environment=self._environment(task, definition, plan),
             stop_timeout=float(plan.definition.get("stopTimeout") or DEFAULT_STOP_TIMEOUT),
             memory_limit=memory_limit_of(task, plan),
+            directory=plan.image.directory,
         )
+        if plan.image.docker:
+            spec = self._in_docker(task, plan, spec)
         tell = partial(self._tell, definition.get("executionRoleArn") or "")
         pump = open_log(task, plan.definition, tell, partial(self._watch, task, name))
         container = self._spawn(spec, pump)
@@ -145,6 +167,21 @@ class ContainerStarter:
             target=self._supervise, args=(container, pump, on_exit), daemon=True, name=f"container-{name}"
         ).start()
         return container
+
+    def _in_docker(self, task: JsonObject, plan: Planned, spec: ContainerSpec) -> ContainerSpec:
+        """The same container, to be made by Docker; what is started here is the client that runs it."""
+        entry_point, command = words_of(plan, override_of(task, spec.name))
+        made = ToCreate(
+            name=f"jobferry-{task_id_of(task['taskArn'])}-{spec.name}",
+            image=str(plan.image.docker),
+            entry_point=entry_point,
+            command=command,
+            variables=spec.environment,
+            memory=spec.memory_limit,
+            stop_timeout=spec.stop_timeout,
+        )
+        docker = self._machine.docker
+        return replace(spec, environment=docker.environment, in_docker=InDocker(docker, made))
 
     def _spawn(self, spec: ContainerSpec, pump: LogPump | None) -> Container:
         output = subprocess.DEVNULL if pump is None else pump.sink
@@ -166,7 +203,8 @@ class ContainerStarter:
         with self._lock:
             self._running.discard(container)
 
-    def _environment(self, task: JsonObject, definition: JsonObject, container: Mapping[str, Any]) -> dict[str, str]:
+    def _environment(self, task: JsonObject, definition: JsonObject, plan: Planned) -> dict[str, str]:
+        container = plan.definition
         given = pairs(container) | secrets_of(container) | pairs(override_of(task, container["name"]))
         env: dict[str, str] = {}
         role = override_role_of(task) or definition.get("taskRoleArn")
@@ -177,7 +215,8 @@ class ContainerStarter:
         task.setdefault("_metadata_tokens", []).append(token)
         for name in UNUSABLE_CREDENTIALS:
             env.pop(name, None)
-        return env | self._machine.environment(get_account_id(), get_region(), role) | given
+        known = self._machine.surroundings(plan.image) | self._machine.environment(get_account_id(), get_region(), role)
+        return env | known | dict(plan.image.environment) | given
 
     def _show(self, task: JsonObject, container: Container, image: str) -> None:
         shown = next(each for each in task["containers"] if each["name"] == container.spec.name)
@@ -188,10 +227,23 @@ class ContainerStarter:
 
 
 def argv_of(plan: Planned, override: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a container executes: an override's command replaces the definition's, that the image's, as in Docker."""
+    """What a container executes."""
+    entry_point, command = words_of(plan, override)
+    return entry_point + command
+
+
+def words_of(plan: Planned, override: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Entry point and command: an override's command replaces the definition's, that the image's, as in Docker."""
     entry_point = tuple(plan.definition.get("entryPoint") or plan.image.entry_point)
     default = () if plan.definition.get("entryPoint") else plan.image.command
-    return entry_point + tuple(override.get("command") or plan.definition.get("command") or default)
+    return entry_point, tuple(override.get("command") or plan.definition.get("command") or default)
+
+
+def job_of(task: Mapping[str, Any]) -> str:
+    """Who keeps the images that it began with: a job, and each redrive of it anew, which may be there to mend them."""
+    overrides = task["overrides"].get("containerOverrides") or []
+    redrives = [pairs(each)[REDRIVE] for each in overrides if REDRIVE in pairs(each)]
+    return f"{task.get('group', '')}#{redrives[0] if redrives else 0}"
 
 
 def override_of(task: Mapping[str, Any], name: str) -> Mapping[str, Any]:

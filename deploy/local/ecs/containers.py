@@ -10,11 +10,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.ecs import process_reaper
+from deploy.local.ecs.docker import Docker, DockerRefusedError, ToCreate
 from deploy.local.ecs.memory_watch import MemoryWatch
 from schemas.errors import JobferryError
 
@@ -28,14 +29,46 @@ class ContainerStartError(JobferryError):
 
 
 @dataclass(frozen=True)
+class InDocker:
+    """A container that Docker runs; the process here is only its client."""
+
+    docker: Docker
+    made: ToCreate
+
+    def create(self) -> tuple[str, ...]:
+        """Have it made, and answer with the command that runs it.
+
+        Raises:
+            ContainerStartError: Docker does not make it.
+        """
+        try:
+            return self.docker.create(self.made)
+        except DockerRefusedError as refusal:
+            raise ContainerStartError(str(refusal)) from None
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.docker.kill(self.made.name)
+
+    def remove(self) -> bool:
+        """Take it away once it has ended; whether it was killed for want of memory."""
+        return self.docker.remove(self.made.name)
+
+
+@dataclass(frozen=True)
 class ContainerSpec:
-    """All that is needed to start a container. `memory_limit` is in bytes, `stop_timeout` in seconds."""
+    """All that is needed to start a container. `memory_limit` is in bytes, `stop_timeout` in seconds.
+
+    Without a `directory` it works in one of its own that goes with it.
+    """
 
     name: str
     argv: tuple[str, ...]
     environment: Mapping[str, str]
     stop_timeout: float = 30.0
     memory_limit: int | None = None
+    directory: Path | None = None
+    in_docker: InDocker | None = None
 
 
 class Reaper:
@@ -86,6 +119,8 @@ class Container:
 
     def kill(self) -> None:
         """End every process of the container."""
+        if self.spec.in_docker is not None:
+            self.spec.in_docker.kill()
         self._signal(signal.SIGKILL)
 
     def remove(self) -> None:
@@ -102,12 +137,14 @@ class Container:
         reaper.forget(self.group)
         settle_output()
         self.out_of_memory = watch is not None and watch.finish()
+        if self.spec.in_docker is not None:
+            self.out_of_memory = self.spec.in_docker.remove()
         self.exit_code = exit_code_of(status)
         self.exited.set()
         on_exit(self)
 
     def _watch_memory(self) -> MemoryWatch | None:
-        if self.spec.memory_limit is None:
+        if self.spec.memory_limit is None or self.spec.in_docker is not None:
             return None
         return MemoryWatch(self.group, self.spec.memory_limit, self.kill)
 
@@ -132,30 +169,33 @@ def start_container(spec: ContainerSpec, scratch: Path, reaper: Reaper, output: 
     Raises:
         ContainerStartError: its command does not exist.
     """
-    require_executable(spec)
+    argv = spec.argv if spec.in_docker is None else spec.in_docker.create()
+    require_executable(spec, argv)
     directory = Path(tempfile.mkdtemp(prefix=f"container-{spec.name}-", dir=scratch))
     process = subprocess.Popen(
-        ["/bin/sh", "-c", ANNOUNCE_THEN_BECOME, "sh", *spec.argv],
+        ["/bin/sh", "-c", ANNOUNCE_THEN_BECOME, "sh", *argv],
         stdin=reaper.pipe,
         stdout=output,
         stderr=subprocess.STDOUT,
-        cwd=directory,
+        cwd=spec.directory or directory,
         env={"HOME": str(directory), "TMPDIR": str(directory), **spec.environment},
         start_new_session=True,
     )
     return Container(spec, directory, process)
 
 
-def require_executable(spec: ContainerSpec) -> None:
+def require_executable(spec: ContainerSpec, argv: Sequence[str]) -> None:
     """Refuse a command that cannot be executed, in the words of the container runtime.
 
     Raises:
         ContainerStartError: there is no command, or none such on the container's PATH.
     """
-    if not spec.argv:
+    if not argv:
         raise ContainerStartError("no command specified")
-    if shutil.which(spec.argv[0], path=spec.environment.get("PATH")) is None:
+    program = argv[0]
+    found = str(spec.directory / program) if spec.directory and "/" in program else program
+    if shutil.which(found, path=spec.environment.get("PATH")) is None:
         raise ContainerStartError(
             "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container "
-            f'process: exec: "{spec.argv[0]}": executable file not found in $PATH: unknown'
+            f'process: exec: "{program}": executable file not found in $PATH: unknown'
         )

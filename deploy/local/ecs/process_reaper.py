@@ -8,11 +8,17 @@ and whatever is still listed is killed. This needs no facility that only one ope
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+LEFT_BEHIND = "docker.json"  # As deploy/local/ecs/docker.py writes it; this process imports nothing of ours.
 
 
 def remaining(lines: Iterable[bytes]) -> set[int]:
@@ -27,12 +33,23 @@ def remaining(lines: Iterable[bytes]) -> set[int]:
     return groups
 
 
+def remove_from_docker(word: dict[str, Any]) -> None:
+    """Take away every container of the run that Docker still has."""
+    docker, environment = word["client"], word["environment"]
+    listing = [docker, "ps", "--all", "--quiet", "--filter", f"label={word['label']}"]
+    found = subprocess.run(listing, env=environment, capture_output=True, text=True, check=False).stdout.split()
+    if found:
+        subprocess.run([docker, "rm", "--force", *found], env=environment, capture_output=True, check=False)
+
+
 def main() -> None:
     """Wait for the emulator's end, then kill its containers and remove its scratch directory."""
     for group in remaining(sys.stdin.buffer):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
     for directory in sys.argv[1:]:
+        with contextlib.suppress(OSError, ValueError):
+            remove_from_docker(json.loads((Path(directory) / LEFT_BEHIND).read_text(encoding="utf-8")))
         shutil.rmtree(directory, ignore_errors=True)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any
 
-from ministack.core.responses import get_account_id, get_region, json_response, request_scope
+from ministack.core.responses import get_account_id, get_region, json_response, now_iso, request_scope
 from ministack.services import ecs
 
 from deploy.local.ecs import task_events
@@ -29,6 +29,7 @@ MOST_TASKS_A_CALL = 10  # botocore, ECS RunTask
 STOPPED_BY_USER = "Task stopped by user"  # what ECS says when StopTask gave no reason
 NO_VCPUS = "You've reached the limit on the number of vCPUs you can run concurrently"
 CPU_UNITS = 1024  # of one vCPU
+STOPPED_WITH_THE_RUN = "The local run ended while this task ran"
 STOPPED_TASKS_KEPT = 1000  # ECS forgets by time (an hour); the emulator walks all it keeps at every change
 
 
@@ -162,6 +163,19 @@ class LocalTasks:
             self._watchers[arn] = on_stopped
         if ecs._tasks.get(arn, {"lastStatus": "STOPPED"})["lastStatus"] == "STOPPED":
             self._tell(arn)
+
+    def restore(self) -> None:
+        """After a restart: what ran then was stopped, and ECS says so; ministack has marked it, and no more."""
+        for (account, region, _), task in ecs._tasks.all_items():
+            if task.get("stoppedAt"):
+                continue
+            with request_scope(account, region):
+                task.update(desiredStatus="STOPPED", stoppedAt=now_iso())
+                task.setdefault("stoppedReason", STOPPED_WITH_THE_RUN)
+                task.setdefault("stopCode", "UserInitiated")
+                for container in task["containers"]:
+                    container["lastStatus"] = "STOPPED"
+                task_events.publish(task)
 
     def close(self) -> None:
         """Kill every container there is."""

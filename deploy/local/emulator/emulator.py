@@ -3,7 +3,7 @@
     python -m deploy.local.emulator.emulator --port 4566
 
 It prints its endpoint on one line once it accepts requests, opens no other port, writes nothing outside a scratch
-directory that goes when it goes, and takes every process it started with it, however it ends.
+directory that goes when it goes (and outside --keep), and takes every process it started with it, however it ends.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
@@ -25,15 +26,16 @@ from typing import IO
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from deploy.local.ecs.container_output import OutputFeed, nobody_watches
+from deploy.local.ecs.container_output import OutputFeed, Watch, nobody_watches
 from deploy.local.ecs.containers import Reaper
-from deploy.local.ecs.images import ImageCatalogueError, Images, load_images
+from deploy.local.ecs.docker import Docker
+from deploy.local.ecs.images import IMAGES, ImageCatalogueError, ImagesOfJobs, SettledImages, WatchedImages, load_images
 from deploy.local.emulator import environment
 from deploy.local.fills.quotas import QuotaError, Quotas, quotas_of
 from schemas.errors import JobferryError
 
 HOST = "127.0.0.1"
-IMAGES = Path(__file__).parents[1] / "ecs" / "images.yaml"
+LOOK_SECONDS = 0.5  # between two looks at a file that may have changed
 LAST_REQUESTS = 0.5  # seconds that open requests get at the end; a long poll would take 20
 
 
@@ -44,8 +46,10 @@ class PortTakenError(JobferryError):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the emulator until SIGTERM, SIGINT, or the end of standard input where that was asked for."""
     options = parse(arguments)
+    output = os.fdopen(options.output_fd, "w", encoding="utf-8") if options.output_fd else None
+    feed = OutputFeed(output) if output else None
     try:
-        images = load_images(options.images)
+        images = images_of(options.images, options.own_images, feed)
         quotas = quotas_of(options.quota)
         listener = listen(options.port)
     except (ImageCatalogueError, PortTakenError, QuotaError) as error:
@@ -53,19 +57,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     scratch = Path(tempfile.mkdtemp(prefix="jobferry-local-"))
     port = listener.getsockname()[1]
-    environment.enter(environment.isolated(os.environ, port=port, scratch=scratch, log_level=options.log_level))
+    docker = Docker.of(os.environ, scratch)
+    surroundings = environment.isolated(
+        os.environ, port=port, scratch=scratch, log_level=options.log_level, keep=options.keep
+    )
+    environment.enter(surroundings)
     reaper = Reaper(scratch)
     calls = options.calls.open("w", encoding="utf-8") if options.calls else None
-    output = os.fdopen(options.output_fd, "w", encoding="utf-8") if options.output_fd else None
     try:
         run(
             listener,
             images,
             scratch,
             reaper,
+            docker,
             until_stdin_closes=options.until_stdin_closes,
             calls=calls,
-            output=output,
+            watch=feed or nobody_watches,
             quotas=quotas,
         )
     finally:
@@ -76,6 +84,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def images_of(ours: Path, own: Path | None, feed: OutputFeed | None) -> ImagesOfJobs:
+    """The images that there are; where somebody brings a file of his own, it is watched from a thread.
+
+    Raises:
+        ImageCatalogueError: a file holds none.
+    """
+    images = load_images(ours)
+    if own is None:
+        return SettledImages(images)
+    watched = WatchedImages(images, own, feed.tell if feed else tell_aside)
+    threading.Thread(target=look_at, args=(watched,), daemon=True, name="images").start()
+    return watched
+
+
+def look_at(images: WatchedImages) -> None:
+    """Look at a file every now and then, so that a slip in it is told before a job meets it."""
+    while True:
+        time.sleep(LOOK_SECONDS)
+        images.look()
+
+
+def tell_aside(sentence: str) -> None:
+    """Say something where nobody reads what containers print."""
+    print(sentence, file=sys.stderr)
+
+
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
@@ -83,6 +117,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--images", type=Path, default=IMAGES, help="image catalogue (default: %(default)s)")
+    parser.add_argument(
+        "--own-images", type=Path, help="images beside those and before them; read anew when they change"
+    )
+    parser.add_argument("--keep", type=Path, help="keep the state in this folder over restarts")
     parser.add_argument("--log-level", default="WARNING", help="the emulator's own log level (default: %(default)s)")
     parser.add_argument("--calls", type=Path, help="write down who called what, a line of JSON a call")
     parser.add_argument("--output-fd", type=int, help="an open file: write what containers print, as lines of JSON")
@@ -112,13 +150,14 @@ def listen(port: int) -> socket.socket:
 
 def run(
     listener: socket.socket,
-    images: Images,
+    images: ImagesOfJobs,
     scratch: Path,
     reaper: Reaper,
+    docker: Docker,
     *,
     until_stdin_closes: bool,
     calls: IO[str] | None,
-    output: IO[str] | None,
+    watch: Watch,
     quotas: Quotas,
 ) -> None:
     """Serve until told to end, then end everything that was started."""
@@ -133,8 +172,9 @@ def run(
     raise_descriptor_limit()
     port = listener.getsockname()[1]
     log = CallLog(calls) if calls else None
-    watch = OutputFeed(output) if output else nobody_watches
-    close = gaps.install(images, port=port, scratch=scratch, reaper=reaper, calls=log, watch=watch, quotas=quotas)
+    close = gaps.install(
+        images, port=port, scratch=scratch, reaper=reaper, docker=docker, calls=log, watch=watch, quotas=quotas
+    )
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.keep_alive_timeout = 75

@@ -12,11 +12,15 @@ KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV")
 OFF = ("SFTP_ENABLED", "IOT_MTLS_ENABLED", "PERSIST_STATE", "S3_PERSIST", "AUTH", "USE_SSL", "LAMBDA_STRICT")
 
 
-def isolated(inherited: Mapping[str, str], *, port: int, scratch: Path, log_level: str) -> dict[str, str]:
+def isolated(
+    inherited: Mapping[str, str], *, port: int, scratch: Path, log_level: str, keep: Path | None = None
+) -> dict[str, str]:
     """The whole environment of the emulator and of the Lambda functions it runs.
 
     Whatever else was inherited is left out: a key, a profile or an endpoint of the caller's must reach no function, and
     a setting of ministack's that happens to be exported must not open a port or a Docker connection.
+
+    With `keep`, ministack reads there at its start what it wrote there at its last end.
     """
     kept = {name: inherited[name] for name in KEPT if name in inherited}
     return {
@@ -32,8 +36,9 @@ def isolated(inherited: Mapping[str, str], *, port: int, scratch: Path, log_leve
         "DOCKER_HOST": f"unix://{scratch}/there-is-no-docker.sock",
         "HOME": str(scratch),
         "TMPDIR": str(scratch),
-        "STATE_DIR": str(scratch / "state"),
-        "S3_DATA_DIR": str(scratch / "s3"),
+        **({} if keep is None else {"PERSIST_STATE": "1", "S3_PERSIST": "1"}),
+        "STATE_DIR": str((keep or scratch) / "state"),
+        "S3_DATA_DIR": str((keep or scratch) / "s3"),
         "PYTHONDONTWRITEBYTECODE": "1",
         "AWS_EC2_METADATA_DISABLED": "true",
     }

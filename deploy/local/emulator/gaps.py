@@ -16,7 +16,8 @@ from deploy.local.ecs import task_events
 from deploy.local.ecs.container_output import Watch, nobody_watches
 from deploy.local.ecs.container_start import ContainerStarter, Machine, search_path
 from deploy.local.ecs.containers import Reaper
-from deploy.local.ecs.images import Images
+from deploy.local.ecs.docker import Docker
+from deploy.local.ecs.images import ImagesOfJobs
 from deploy.local.ecs.tasks import LocalTasks
 from deploy.local.fills import functions, role_credentials, throttled_logs
 from deploy.local.fills.call_log import CallLog, nobody
@@ -28,11 +29,12 @@ PROJECT = Path(__file__).resolve().parents[3]
 
 
 def install(
-    images: Images,
+    images: ImagesOfJobs,
     *,
     port: int,
     scratch: Path,
     reaper: Reaper,
+    docker: Docker,
     calls: CallLog | None = None,
     watch: Watch = nobody_watches,
     quotas: Quotas = NO_QUOTAS,
@@ -51,6 +53,7 @@ def install(
         endpoint_url=f"http://127.0.0.1:{port}",
         path=search_path(sys.executable, os.environ.get("PATH")),
         python_path=str(PROJECT),
+        docker=docker,
     )
     tell = calls.tell if calls else nobody
     tasks = LocalTasks(ContainerStarter(images, machine, reaper, tell, watch), quotas)
@@ -66,6 +69,15 @@ def install(
     run_task.install(tasks, tell)
     if calls:
         calls.install()
+
+    load = replace(app, "_load_persisted_state", lambda: None)
+
+    def load_and_tell() -> None:
+        load()
+        tasks.restore()
+        running.restore()
+
+    app._load_persisted_state = load_and_tell
 
     def close() -> None:
         # In this order, or the end of its container would be news to an execution, which would ask the planner.

@@ -17,6 +17,7 @@ from deploy.local.fills.quotas import NO_QUOTAS, Quotas
 from schemas.errors import JobferryError
 
 PROJECT = Path(__file__).resolve().parents[3]
+SAVES_WITHIN = 60.0  # seconds
 HEALTH = "/_ministack/health"
 # Version 1 of the AWS CLI takes no endpoint for SQS from the environment in any region that it has an old host name
 # for, us-east-1 among them [awscli/customizations/overridesslcommonname.py]; in this one it does.
@@ -42,6 +43,8 @@ class EmulatorProcess:
     Args:
         port: the port on 127.0.0.1; 0 takes a free one.
         images: the image catalogue; the emulator's own when left out.
+        own_images: another beside it, and before it, which is read anew when it changes.
+        keep: a folder for the state, over restarts; the state goes with the emulator when left out.
         log_level: what of its own log it writes to standard error.
         calls: where it writes down who called what; nowhere when left out.
         quotas: of the account; none when left out.
@@ -54,6 +57,8 @@ class EmulatorProcess:
         port: int = 0,
         *,
         images: Path | None = None,
+        own_images: Path | None = None,
+        keep: Path | None = None,
         log_level: str = "WARNING",
         calls: Path | None = None,
         output: int | None = None,
@@ -62,6 +67,8 @@ class EmulatorProcess:
     ) -> None:
         self.port = port
         self._images = images
+        self._own_images = own_images
+        self._keep = keep
         self._log_level = log_level
         self._calls = calls
         self._output = output
@@ -118,10 +125,11 @@ class EmulatorProcess:
             raise
 
     def stop(self, grace: float = 5.0) -> None:
-        """End it: SIGTERM, and SIGKILL after `grace` seconds."""
+        """End it: SIGTERM, and SIGKILL after `grace` seconds; what is to keep its state gets longer to write it."""
         process, self._process = self._process, None
         if process is None:
             return
+        grace = max(grace, SAVES_WITHIN) if self._keep else grace
         process.terminate()
         try:
             process.wait(grace)
@@ -159,6 +167,8 @@ class EmulatorProcess:
         command += ["--calls", str(self._calls)] if self._calls else []
         command += [f"--quota={pair}" for pair in self._quotas.pairs()]
         command += [] if self._output is None else ["--output-fd", str(self._output)]
+        command += ["--own-images", str(self._own_images)] if self._own_images else []
+        command += ["--keep", str(self._keep)] if self._keep else []
         return command + (["--images", str(self._images)] if self._images else [])
 
     def _announced_port(self, deadline: float) -> int:

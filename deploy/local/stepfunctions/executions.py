@@ -36,6 +36,7 @@ LONGEST_ERROR = 256  # characters (botocore)
 LONGEST_CAUSE = 32_768
 # 1 to 80 characters, none of these (botocore, Name).
 BAD_NAME = re.compile(r"[\s<>{}\[\]?*\"#%\\^|~`$&,;:/\u0000-\u001f\u007f-\u009f\ud800-\udfff]")
+ENDS = frozenset({"ExecutionSucceeded", "ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"})
 REDRIVABLE = frozenset({"FAILED", "TIMED_OUT", "ABORTED"})
 
 
@@ -74,6 +75,22 @@ class Executions:
         """Let every run stop where it stands and tell nobody: what ends with the emulator has not failed."""
         for run in list(self._runs.values()):
             run.end("ABORTED", {})
+
+    def restore(self) -> None:
+        """After a restart: tell of those that ended with the last one, and let the ones that failed be redriven.
+
+        ministack has marked as failed what ran then; where each stood is in its history.
+        """
+        for (account, region, _), execution in sfn._executions.all_items():
+            with request_scope(account, region):
+                machine = sfn._state_machines.get(execution["stateMachineArn"])
+                if machine is None or execution["status"] not in REDRIVABLE:
+                    continue
+                self._runs[execution["executionArn"]] = run_of_history(execution, machine, (account, region))
+                if execution["events"][-1]["type"] not in ENDS:
+                    told = error_and_cause(execution["error"], execution["cause"])
+                    execution_events.record_last(execution, "ExecutionFailed", {"executionFailedEventDetails": told})
+                    sfn._emit_execution_status_event(execution)
 
     async def handle_request(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, Any]
@@ -211,6 +228,18 @@ class Executions:
         resumed.state, resumed.input = ended.state, ended.input
         self._runs[execution["executionArn"]] = resumed
         return resumed
+
+
+def run_of_history(execution: JsonObject, machine: JsonObject, scope: tuple[str, str]) -> Run:
+    """The run of an execution that this process did not run, standing at the state that it entered last."""
+    run = Run(execution, json.loads(machine["definition"]), scope)
+    details = "stateEnteredEventDetails"
+    entered = [event[details] for event in execution["events"] if details in event]
+    if entered:
+        run.state, run.input = entered[-1]["name"], json.loads(entered[-1]["input"])
+    else:
+        run.input = json.loads(execution["input"])
+    return run
 
 
 def listed(execution: JsonObject) -> JsonObject:

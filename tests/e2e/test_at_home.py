@@ -1,0 +1,171 @@
+"""Images of one's own under `jobferry local`: changed while it runs, and kept over a restart."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from schemas.arn import execution_arn
+from tests.support.processes import Command, jobferry, needs_proc, running
+from tests.support.waiting import WITHIN_SECONDS
+
+CATALOG = {"images": {"mine": {"task_definition": "{prefix}-mine", "container": "main", "commands": [["**"]]}}}
+PROGRAM = """
+import os, pathlib, sys, time
+print(pathlib.Path.cwd().name, os.environ["MODE"], os.environ.get("PYTHONPATH"), *sys.argv[1:], flush=True)
+while sys.argv[1:] == ["wait"] and not pathlib.Path("go").exists():
+    time.sleep(0.05)
+"""
+
+
+class Home:
+    """A folder with a catalogue, images and a program."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "program").mkdir()
+        (folder / "program" / "app.py").write_text(PROGRAM)
+        self.write_catalog(CATALOG)
+        self.write_images("fast")
+
+    def write_catalog(self, catalog: object) -> None:
+        """As an editor does, at once."""
+        self._write("catalog.yaml", json.dumps(catalog))
+
+    def write_images(self, mode: str) -> None:
+        """With another variable of the image."""
+        entry = {"entry_point": ["{python}", "app.py"], "directory": "program", "environment": {"MODE": mode}}
+        self._write("images.yaml", json.dumps({"images": {"mine": entry}}))
+
+    def _write(self, name: str, text: str) -> None:
+        (self.folder / "new").write_text(text)
+        (self.folder / "new").replace(self.folder / name)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What any AWS client reads to join."""
+        lines = (self.folder / ".jobferry" / "local.env").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines)
+
+    def client(self, service: str) -> Any:
+        """A client made of the file's values alone."""
+        given = self.environment
+        session = boto3.Session(given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"])
+        kind: Any = session.client
+        return kind(service, region_name=given["AWS_REGION"], endpoint_url=given["AWS_ENDPOINT_URL"])
+
+    def send(self, job_id: str, *stages: dict[str, Any]) -> None:
+        """Send a request."""
+        body = json.dumps({"job_id": job_id, "stages": stages})
+        self.client("sqs").send_message(QueueUrl=self.environment["JOBFERRY_REQUEST_QUEUE_URL"], MessageBody=body)
+
+    def execution(self, job_id: str) -> str:
+        """The ARN of a job's execution."""
+        return execution_arn(self.environment["JOBFERRY_STATE_MACHINE_ARN"], job_id)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A folder to run it in."""
+    return Home(tmp_path)
+
+
+def local(home: Home, *more: str) -> Any:
+    """`jobferry local` in that folder, at a free port or that of the last time."""
+    return running(
+        "local", "--port", "0", "--catalog", "catalog.yaml", "--images", "images.yaml", *more, folder=home.folder
+    )
+
+
+def wait_for_words(command: Command, *words: str) -> list[str]:
+    """The first line that holds all of these words, as words."""
+    while True:
+        line = command.next_line(" ".join(words)).split()
+        if set(words) <= set(line):
+            return line
+
+
+def test_own_programs_run_and_their_files_may_change(home: Home) -> None:
+    """In their folder, with their variables; a job keeps what it began with, and a slip leaves all as it was."""
+    with local(home) as command:
+        command.wait_for_line("What becomes of jobs")
+        home.send("old", {"image": "mine", "command": ["wait"]}, {"image": "mine", "command": ["again"]})
+        assert wait_for_words(command, "old", "|")[3:] == ["program", "fast", "None", "wait"]
+
+        home.write_images("slow")
+        assert "mine;" in wait_for_words(command, "images.yaml", "anew:")
+        home.send("new", {"image": "mine"})
+        assert wait_for_words(command, "new", "|")[3:] == ["program", "slow", "None"]
+        (home.folder / "program" / "go").touch()
+        assert wait_for_words(command, "old", "again")[3:] == ["program", "fast", "None", "again"]
+        wait_for_words(command, "old", "announced", "SUCCEEDED")
+
+        home.write_catalog({"images": {"mine": {}}})
+        slip = " ".join(wait_for_words(command, "catalogue", "cannot"))
+        assert "images.mine.task_definition: Field required" in slip and slip.endswith("stays in force")
+        other = {"task_definition": "{prefix}-other:2", "container": "main"}
+        home.write_catalog({"images": {**CATALOG["images"], "other": other}})
+        wait_for_words(command, "catalogue", "anew;")
+        assert "other:" in wait_for_words(command, "no", "process", "stands")
+        home.send("others", {"image": "other"})
+        wait_for_words(command, "others", "announced", "FAILED")
+        home.send("same", {"image": "mine"})
+        assert wait_for_words(command, "same", "|")[3:] == ["program", "slow", "None"]
+    assert "Traceback" not in (home.folder / "stderr.log").read_text()
+
+
+def test_what_is_kept_is_there_after_a_restart(home: Home) -> None:
+    """Ended jobs and messages; what ran is told as failed and goes on by a redrive; the port is the same."""
+    keep = ("--keep", "state")
+    with local(home, *keep) as command:
+        command.wait_for_line("What becomes of jobs")
+        before = home.environment
+        home.send("done", {"image": "mine"})
+        wait_for_words(command, "done", "announced", "SUCCEEDED")
+        home.send("under-way", {"image": "mine", "command": ["first"]}, {"image": "mine", "command": ["wait"]})
+        wait_for_words(command, "under-way", "|", "wait")
+        command.process.send_signal(signal.SIGINT)
+        command.wait_for_line("Stopped.")
+        assert command.process.wait(WITHIN_SECONDS) == 0
+
+    other = jobferry("local", "--port", "1", *keep, folder=home.folder)
+    assert (other.returncode, other.stdout) == (1, "")
+    assert "state holds the state of port" in other.stderr
+
+    with local(home, *keep) as command:
+        command.wait_for_line("What becomes of jobs")
+        assert home.environment == before
+        steps = home.client("stepfunctions")
+        assert steps.describe_execution(executionArn=home.execution("done"))["status"] == "SUCCEEDED"
+        wait_for_words(command, "under-way", "announced", "FAILED")
+        failed = steps.describe_execution(executionArn=home.execution("under-way"))
+        assert (failed["status"], failed["error"]) == ("FAILED", "States.ServiceRestart")
+        (home.folder / "program" / "go").touch()
+        steps.redrive_execution(executionArn=home.execution("under-way"))
+        wait_for_words(command, "under-way", "announced", "SUCCEEDED")
+        entered = [
+            event["stateEnteredEventDetails"]["name"]
+            for event in steps.get_execution_history(executionArn=home.execution("under-way"))["events"]
+            if event["type"] == "TaskStateEntered"
+        ]
+        assert entered.count("run_stage") == 3, entered
+
+
+@needs_proc
+def test_a_file_that_cannot_be_used_ends_it_at_once(home: Home) -> None:
+    """One sentence on standard error, and nothing is left."""
+    (home.folder / "images.yaml").write_text("images: {mine: {entry_point: echo}}")
+    arguments = ("local", "--port", "0", "--catalog", "catalog.yaml", "--images", "images.yaml")
+    ended = jobferry(*arguments, folder=home.folder)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == 'images.yaml: mine.entry_point is to be a list, like ["echo", "hello"]\n'
+    home.write_images("fast")
+    home.write_catalog({"images": {}})
+    ended = jobferry(*arguments, folder=home.folder)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("The catalogue ") and "images: " in ended.stderr
