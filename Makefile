@@ -67,7 +67,7 @@ check: $(READY) ## Lint, types, architecture, templates
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cfn-lint deploy/template.yaml deploy/examples/*.yaml
+	$(BIN)/cfn-lint deploy/template.yaml deploy/examples/*.yaml service/operator/new_image/task.yaml
 	$(BIN)/python -m schemas.export --check
 	$(BIN)/python -m service.api.export --check
 

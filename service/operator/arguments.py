@@ -52,7 +52,7 @@ def command_line() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="run real jobs end to end on this machine, and check what comes of them")
     demo.add_argument("--json", action="store_true", help="print the notifications as JSON lines on standard output")
     _add_doctor_options(commands.add_parser("doctor", help="say what of a deployment is wrong, and the remedy"))
-    _add_catalog_actions(commands.add_parser("catalog", help="compare the catalogue with the account"))
+    _add_catalog_actions(commands.add_parser("catalog", help="begin an image; compare all with the account"))
     _add_console_options(commands.add_parser("console", help="serve the HTTP API here, with your own AWS credentials"))
     _add_plan_options(commands.add_parser("plan", help="say what a request would become, without asking anybody"))
     _add_dead_letter_actions(commands.add_parser("dlq", help="look into the dead-letter queues"))
@@ -125,6 +125,16 @@ def _add_plan_options(parser: argparse.ArgumentParser) -> None:
 def _add_catalog_actions(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True)
     _add_doctor_options(actions.add_parser("check", help="compare each image with its task definition"))
+    new = actions.add_parser(
+        "new",
+        help="write what an image begins with: program, task definition, entries",
+        description="Write a program, a task definition for AWS, the catalogue's entry and the local stand-in of an "
+        "image of your own. What is there already is never written over.",
+    )
+    new.add_argument("name", help="of the image, as requests will say it")
+    catalog, images = Path("catalog.yaml"), Path("images.yaml")
+    new.add_argument("--catalog", type=Path, default=catalog, metavar="FILE", help="default: %(default)s")
+    new.add_argument("--images", type=Path, default=images, metavar="FILE", help="default: %(default)s")
 
 
 def _add_dead_letter_actions(parser: argparse.ArgumentParser) -> None:

@@ -56,6 +56,10 @@ def _run(arguments: Sequence[str] | None) -> int:
             from service.operator.plan import run as plan
 
             return plan(options)
+        case "catalog" if options.action == "new":
+            from service.operator.new_image.command import run as new_image
+
+            return new_image(options)
         case "local" | "demo":
             return _on_this_machine(options)
         case _:

@@ -156,6 +156,34 @@ def test_what_is_kept_is_there_after_a_restart(home: Home) -> None:
         assert entered.count("run_stage") == 3, entered
 
 
+def test_what_an_image_begins_with_is_deployed_as_on_aws(home: Home) -> None:
+    """Its template makes a task definition that the catalogue agrees with; a parameter is left, and is named."""
+    begin = ("catalog", "new", "hello", "--catalog", "c.yaml", "--images", "i.yaml")
+    assert jobferry(*begin, folder=home.folder).returncode == 0
+    with running("local", "--port", "0", folder=home.folder) as command:
+        command.wait_for_line("What becomes of jobs")
+        formation = home.client("cloudformation")
+        outputs = {
+            each["OutputKey"]: each["OutputValue"]
+            for each in formation.describe_stacks(StackName="jobferry")["Stacks"][0]["Outputs"]
+        }
+        names = ("TaskFamilyPrefix", "TaskExecutionRoleArn", "TaskLogGroupName", "LogBucketName")
+        given = {"Image": "hello:1", **{name: outputs[name] for name in names}}
+        formation.create_stack(
+            StackName="hello",
+            TemplateBody=(home.folder / "hello" / "task.yaml").read_text(),
+            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()],
+            Capabilities=["CAPABILITY_IAM"],
+        )
+        formation.get_waiter("stack_create_complete").wait(StackName="hello", WaiterConfig={"Delay": 1})
+        [made] = formation.describe_stacks(StackName="hello")["Stacks"][0]["Outputs"]
+        check = ("catalog", "check", "--stack", "jobferry", "--catalog", "c.yaml")
+        checked = jobferry(*check, folder=home.folder, variables=home.environment)
+        role = made["OutputValue"]
+        problem = f"BAD  image hello: the state machine may not pass {role.rpartition('/')[2]}"
+        assert checked.stdout.splitlines() == [problem, f"       Add {role} to JobTaskRoleArns.", "1 wrong."]
+
+
 @needs_proc
 def test_a_file_that_cannot_be_used_ends_it_at_once(home: Home) -> None:
     """One sentence on standard error, and nothing is left."""

@@ -64,12 +64,14 @@ def bare_environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(PROJECT), "AWS_EC2_METADATA_DISABLED": "true"}
 
 
-def jobferry(*arguments: str, folder: Path, within: float = WITHIN_SECONDS) -> subprocess.CompletedProcess[str]:
+def jobferry(
+    *arguments: str, folder: Path, within: float = WITHIN_SECONDS, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a command of Jobferry's to its end, somewhere else than in the project."""
     return subprocess.run(
         [sys.executable, "-m", "service.operator.cli", *arguments],
         cwd=folder,
-        env=bare_environment(),
+        env={**bare_environment(), **(variables or {})},
         capture_output=True,
         text=True,
         timeout=within,

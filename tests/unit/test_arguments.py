@@ -20,14 +20,6 @@ LOCAL: dict[str, Any] = {
     **{"port": 4566, "api_port": None, "quotas": None, "quota": []},
     **dict.fromkeys(("catalog", "images", "keep")),
 }
-    "port": 4566,
-    "api_port": None,
-    "quotas": None,
-    "quota": [],
-    "catalog": None,
-    "images": None,
-    "keep": None,
-}
 TYPED: dict[str, dict[str, Any]] = {
     "worker": {"command": "worker"},
     "health": {"command": "health", "port": 8080},
@@ -71,6 +63,13 @@ TYPED: dict[str, dict[str, Any]] = {
         "stack": "s",
         "catalog": None,
     },
+    "catalog new n": {
+        "command": "catalog",
+        "action": "new",
+        "name": "n",
+        "catalog": Path("catalog.yaml"),
+        "images": Path("images.yaml"),
+    },
     "dlq list": {"command": "dlq", "action": "list", "stack": None},
     "dlq list --stack s": {"command": "dlq", "action": "list", "stack": "s"},
     "dlq show 1": {"command": "dlq", "action": "show", "stack": None, "message_id": "1"},
@@ -99,6 +98,7 @@ REFUSED = (
     "local --quotas other",
     "dlq replay 1 --yes",
     "catalog",
+    "catalog new",
     "dlq",
     "dlq show",
     "dlq drop",
@@ -131,6 +131,11 @@ RUNS: dict[str, tuple[str, str, object]] = {
         "deploy.local.serve",
         "serve",
         {**LOCAL, "quotas": "default", "quota": ["vcpus=6"], "read_catalog": parse_catalog},
+    ),
+    "catalog new n": (
+        "service.operator.new_image.command",
+        "run",
+        (command_line().parse_args(["catalog", "new", "n"]),),
     ),
     "plan --json": ("service.operator.plan", "run", (command_line().parse_args(["plan", "--json"]),)),
     "demo": ("deploy.local.demo.demo", "demo", {"as_json": False}),

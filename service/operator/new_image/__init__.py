@@ -1,0 +1,1 @@
+"""`jobferry catalog new`: what an image of one's own begins with."""
