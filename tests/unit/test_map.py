@@ -8,7 +8,14 @@ import pytest
 
 from tests.support.dockerfile import ROOT
 
-PAGES = ["CONTRIBUTING.md", "README.md", "docs/glossary.md", "deploy/IMAGES.md", "deploy/RUNBOOK.md"]
+PAGES = [
+    "CONTRIBUTING.md",
+    "README.md",
+    "docs/develop-your-image.md",
+    "docs/glossary.md",
+    "deploy/IMAGES.md",
+    "deploy/RUNBOOK.md",
+]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 ROOTS = ("schemas", "service", "workers", "deploy", "tests")
 _ROOM = re.compile(r"^([a-z0-9_]+(?:/[a-z0-9_]+)*/) +\S", re.MULTILINE)
