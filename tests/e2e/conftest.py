@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,15 @@ import pytest
 import yaml
 
 from deploy.examples.pictures.drawing import ferry
+from deploy.local.fills.quotas import Quotas, Rate
 from deploy.local.local_run import CATALOG, LocalRun, local_run
-from deploy.local.subscriber import Subscriber
+from deploy.local.subscriber import Received, Subscriber
+from schemas.notification import JobNotification
+from schemas.progress import JobProgress
+from service.core.record.facts import FACT, WaitsForCapacity
 from tests.support.job_requests import POINTER_CLASSES, REPEATS, REQUESTS, body
 from tests.support.system import SharedWorker, System
+from tests.support.waiting import last_lines, wait_for
 
 HERE = Path(__file__).parent
 # Where producers put what their pointers point to; the worker's role is let in by a parameter.
@@ -56,6 +61,9 @@ IMAGES = {
         "max_memory": 256,
     },
 }
+# RunTask's bucket holds few, so most of these meet its throttle.
+BURST_JOBS = 30
+BURST_QUOTAS = Quotas(run_task=Rate(per_second=3, bucket=3))
 OUTCOMES = {"status": ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "REJECTED"]}
 FILTERS = {
     "failed": {"status": ["FAILED"]},
@@ -107,6 +115,63 @@ def _define(run: LocalRun, family: str, image: str) -> None:
         memory="512",
         containerDefinitions=[{"name": "main", "image": image, "logConfiguration": logs}],
     )
+
+
+@dataclass
+class Burst:
+    """What became of many jobs at once where few are taken on: what was told of them, and what is on record."""
+
+    call_log: Path
+    outcomes: dict[str, JobNotification] = field(default_factory=dict)
+    waits: dict[str, JobProgress] = field(default_factory=dict)
+    recorded: dict[str, WaitsForCapacity] = field(default_factory=dict)
+
+
+@pytest.fixture(scope="package")
+def burst(tmp_path_factory: pytest.TempPathFactory) -> Burst:
+    """It has an account of its own, whose quotas are as small as its bucket."""
+    folder = tmp_path_factory.mktemp("burst")
+    found = Burst(folder / "calls.jsonl")
+    with (
+        (folder / "worker.log").open("wb") as log,
+        local_run(calls=found.call_log, quotas=BURST_QUOTAS) as run,
+        run.worker(log=log.fileno()),
+    ):
+        subscriber = Subscriber.to(run.session, run.stack.outputs["TopicArn"], name="burst")
+        _send_burst(run)
+
+        def all_told() -> bool:
+            for received in subscriber.receive():
+                _note(found, received)
+            return len(found.outcomes) == BURST_JOBS
+
+        wait_for(all_told, "every outcome", seen=lambda: f"{len(found.outcomes)} came\n{last_lines(Path(log.name))}")
+        found.recorded.update(_waits_on_record(run))
+    return found
+
+
+def _send_burst(run: LocalRun) -> None:
+    sqs, url = run.session.client("sqs"), run.stack.outputs["RequestQueueUrl"]
+    for number in range(BURST_JOBS):
+        stages = [{"image": "image_1", "command": ["echo", "hello"]}]
+        request = {"job_id": f"burst-{number}", "stages": stages, "progress": True}
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(request))
+
+
+def _note(found: Burst, received: Received) -> None:
+    status = received.attributes["status"]
+    if status in OUTCOMES["status"]:
+        found.outcomes[received.notification.job_id or ""] = received.notification
+    elif status == "WAITING":
+        found.waits[received.progress.id] = received.progress
+
+
+def _waits_on_record(run: LocalRun) -> Iterator[tuple[str, WaitsForCapacity]]:
+    pages = run.session.client("dynamodb").get_paginator("scan").paginate(TableName=run.stack.outputs["JobsTableName"])
+    for item in (item for page in pages for item in page["Items"] if "r#waiting" in item):
+        fact = FACT.validate_json(item["r#waiting"]["M"]["fact"]["S"])
+        assert isinstance(fact, WaitsForCapacity)
+        yield fact.job_id, fact
 
 
 @pytest.fixture(scope="package")

@@ -42,12 +42,6 @@ EXCUSES = (
     ),
     _excuse(
         "StateMachineRole",
-        "TellOfWaits",
-        "sqs:SendMessage",
-        "ECS takes every task on here, unless it is told not to; see tests/contracts/test_waits",
-    ),
-    _excuse(
-        "StateMachineRole",
         "HearOfTasks",
         "events:DescribeRule PutRule PutTargets",
         "Step Functions hears of a task's end by a rule that it makes itself; here the fill watches the task [ecs-iam]",

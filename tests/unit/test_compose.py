@@ -14,7 +14,7 @@ from schemas.notification import FailureCard, JobNotification, Link
 from schemas.plan import STAGE_FAILED, PlannerReport
 from service.core.diagnosis.table import ROWS
 from service.core.policy.outcome import status_of
-from service.core.record.facts import Fact, Overfull
+from service.core.record.facts import Fact, Overfull, StageBrief
 from service.core.record.hearing import forgotten_task
 from service.core.record.record import Record, merge_all
 from service.core.telling.compose import Links, compose, iso, linked_objects, notification_id
@@ -165,13 +165,17 @@ def test_a_task_that_was_stopped_from_outside_is_no_success_whatever_the_planner
 
 def test_no_negative_duration_is_told() -> None:
     """Two clocks may disagree; then it is not known how long the task ran."""
-    backwards = task(containers=(container(exit_code=137),), started_at=NOW + 60, stopped_at=NOW)
-    late = attempt(passed=False, exit_code=137, error="States.Timeout")
-    cause = PlannerReport(evidence="States.Timeout").as_json()
-    ended = execution("FAILED", error=STAGE_FAILED, cause=cause, attempts=(late,))
-    card = failure(requested(), ended, backwards)
-    assert "-60" not in f"{card.evidence} {card.next_action}"
-    assert "after" not in card.evidence
+    late = attempt(passed=False, error="States.Timeout", task_arn=None)
+    ended = execution("FAILED", error=STAGE_FAILED, cause=None, attempts=(late,))
+    brief = {"name": "n", "image": "i", "container": "main", "integration": "callback", "timeout_seconds": 600}
+    reporter = requested().model_copy(update={"stages": (StageBrief(**brief, heartbeat_seconds=60),)})
+
+    def told(started_at: float, stopped_at: float) -> str:
+        ran = task(containers=(container(exit_code=0),), started_at=started_at, stopped_at=stopped_at)
+        return failure(reporter, ended, ran).evidence
+
+    assert "after 60 s" in told(NOW, NOW + 60)
+    assert "after" not in told(NOW + 60, NOW)
 
 
 def test_a_failure_without_a_name_is_told_as_such() -> None:

@@ -29,6 +29,17 @@ def default(parameter: str) -> float:
     return float(template()["Parameters"][parameter]["Default"])
 
 
+def endpoints() -> int:
+    """The interface endpoints that NatGateways=endpoints makes."""
+    found = [item["Properties"] for item in resources("AWS::EC2::VPCEndpoint").values()]
+    return sum(item.get("VpcEndpointType") == "Interface" for item in found)
+
+
+def endpoints_cost() -> float:
+    """A month of them: each is billed in each of its two zones [AWS PrivateLink pricing]."""
+    return endpoints() * 2 * ENDPOINT * HOURS
+
+
 def test_the_ways_out() -> None:
     """The gateways of the default, and what one and none cost."""
     [gateways], price, why = row("NAT gateways")
@@ -37,6 +48,7 @@ def test_the_ways_out() -> None:
     assert price == round(gateways * one)
     assert f"`NatGateways=1`: {one:.0f}" in why
     assert f"an address for each worker, {ADDRESS * HOURS:.0f} each" in why
+    assert f"{endpoints()} interface endpoints in 2 zones, {endpoints_cost():.0f}, " in why
 
 
 def test_the_workers() -> None:
@@ -69,5 +81,4 @@ def test_the_sums() -> None:
     rest = int(total) - row("NAT gateways")[1]
     assert f"`NatGateways=1` about {rest + nat:.0f}" in why
     assert f"`NatGateways=0` about {rest + workers * ADDRESS * HOURS:.0f}" in why
-    endpoints = 7 * 2 * ENDPOINT * HOURS
-    assert f"come to {endpoints:.0f}" in README
+    assert f"`NatGateways=endpoints` about {rest + endpoints_cost():.0f}" in why

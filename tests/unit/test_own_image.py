@@ -73,6 +73,15 @@ def test_the_machines_are_as_their_capacity_provider_and_a_careful_team_want_the
     assert "ECS_CLUSTER=${ClusterName}\n" in machine["UserData"]["Fn::Base64"]["Fn::Sub"]
 
 
+def test_machines_without_nat_have_the_endpoints_that_their_agent_needs_beside_jobferrys() -> None:
+    """Both are under a condition: where there is NAT, they would be paid for nothing."""
+    found = {name: item for name, item in machines()["Resources"].items() if item["Type"] == "AWS::EC2::VPCEndpoint"}
+    services = {item["Properties"]["ServiceName"]["Fn::Sub"].rpartition(".")[2] for item in found.values()}
+    assert services == {"ecs-agent", "ecs-telemetry"}
+    assert {item["Condition"] for item in found.values()} == {"WithEndpoints"}
+    assert machines()["Parameters"]["EndpointVpcId"]["Default"] == ""
+
+
 def test_the_machines_can_be_deleted_and_no_job_is_cut_off() -> None:
     """CloudFormation empties no group whose instances are protected, and ECS's protection outlives its provider; that a
     machine is drained before it goes, for as long as a job takes, protects the jobs.

@@ -164,17 +164,24 @@ def test_no_arn_is_tied_to_one_partition(path: Path) -> None:
     assert "arn:aws:" not in text
 
 
+PRIVATE = {"PrivateSubnetOne", "PrivateSubnetTwo"}
 # What is made for a way out, by NatGateways: the gateways, the subnets of the tasks, and whether they have addresses.
 WAYS_OUT = {
-    "2": ({"NatGatewayOne", "NatGatewayTwo"}, {"PrivateSubnetOne", "PrivateSubnetTwo"}, "DISABLED"),
-    "1": ({"NatGatewayOne"}, {"PrivateSubnetOne", "PrivateSubnetTwo"}, "DISABLED"),
+    "2": ({"NatGatewayOne", "NatGatewayTwo"}, PRIVATE, "DISABLED"),
+    "1": ({"NatGatewayOne"}, PRIVATE, "DISABLED"),
     "0": (set(), {"PublicSubnetOne", "PublicSubnetTwo"}, "ENABLED"),
+    "endpoints": (set(), PRIVATE, "DISABLED"),
 }
+# What runs in the network calls, by its roles, and what Fargate calls to start it [ECS guide, vpc-endpoints].
+# With a key of one's own SQS and S3 ask KMS themselves.
+IN_THE_NETWORK = {"WorkerRole", "PicturesTaskRole", "ReporterTaskRole"}
+FOR_FARGATE = {"ecr.api", "ecr.dkr", "logs"}
+FREE = {"s3", "dynamodb"}
 
 
 @pytest.mark.parametrize("nats", WAYS_OUT)
 def test_the_price_of_the_own_network_is_a_choice(nats: str) -> None:
-    """Two NAT gateways, one, or none; tasks and worker have a way out in each case, and the worker waits for it."""
+    """Two NAT gateways, one, none, or endpoints: tasks and worker have a way out, and the worker waits for it."""
     gateways, subnets, address = WAYS_OUT[nats]
     made = Made({"NatGateways": nats})
     assert {name for name in resources("AWS::EC2::NatGateway") if made.has(name)} == gateways
@@ -185,10 +192,45 @@ def test_the_price_of_the_own_network_is_a_choice(nats: str) -> None:
     assert {subnet["Ref"] for subnet in substitutions["SubnetIds"]["Fn::Join"][1]} == subnets
     assert network["AssignPublicIp"] == substitutions["AssignPublicIp"] == address
     ways = {way["Ref"] for way in made.value(template()["Resources"]["WorkerService"]["Metadata"]["WaysOut"])}
-    assert ways == outward(made, "Private" if gateways else "Public")
+    endpoints = set(endpoints_of(made).values()) if nats == "endpoints" else set()
+    assert ways == outward(made, "Private" if subnets == PRIVATE else "Public") | endpoints
     for route in (name for name in resources("AWS::EC2::Route") if made.has(name)):
         target = made.value(properties(route).get("NatGatewayId", properties(route).get("GatewayId")))["Ref"]
         assert made.has(target), f"{route} leads to {target}"
+
+
+def endpoints_of(made: Made) -> dict[str, str]:
+    """The endpoints that are made, by their service."""
+    names = [name for name in resources("AWS::EC2::VPCEndpoint") if made.has(name)]
+    return {properties(name)["ServiceName"]["Fn::Sub"].rpartition("}.")[2]: name for name in names}
+
+
+@pytest.mark.parametrize("nats", WAYS_OUT)
+def test_without_a_way_out_there_is_an_endpoint_of_every_service_that_is_called(nats: str) -> None:
+    """Those of S3 and DynamoDB are free, and always there."""
+    made = endpoints_of(Made({"NatGateways": nats}))
+    actions = [
+        action for role, item in role_statements() if role in IN_THE_NETWORK for action in listed(item["Action"])
+    ]
+    called = {action.partition(":")[0] for action in actions} - {"kms"} | FOR_FARGATE
+    assert called >= FREE
+    assert set(made) == (called if nats == "endpoints" else FREE)
+
+
+def test_endpoints_are_found_by_their_services_names_and_take_what_the_network_sends() -> None:
+    """Clients know of no endpoint, so names lead to it; in both zones, and on the one port that tasks may use."""
+    made = Made({"NatGateways": "endpoints"})
+    paid = [properties(name) for service, name in endpoints_of(made).items() if service not in FREE]
+    for endpoint in paid:
+        assert endpoint["VpcEndpointType"] == "Interface"
+        assert endpoint["PrivateDnsEnabled"] is True
+        assert {subnet["Ref"] for subnet in endpoint["SubnetIds"]} == PRIVATE
+        assert endpoint["SecurityGroupIds"] == [{"Ref": "EndpointSecurityGroup"}]
+    [way_in] = properties("EndpointSecurityGroup")["SecurityGroupIngress"]
+    [way_out] = properties("TaskSecurityGroup")["SecurityGroupEgress"]
+    assert (way_in["FromPort"], way_in["ToPort"]) == (way_out["FromPort"], way_out["ToPort"]) == (443, 443)
+    assert way_in["CidrIp"] == {"Fn::GetAtt": ["Vpc", "CidrBlock"]}
+    assert properties("Vpc")["EnableDnsSupport"] is properties("Vpc")["EnableDnsHostnames"] is True
 
 
 def outward(made: Made, kind: str) -> set[str]:
@@ -223,6 +265,8 @@ class Made:
                 return self.holds(template()["Conditions"][name])
             case {"Fn::And": parts}:
                 return all(map(self.holds, parts))
+            case {"Fn::Or": parts}:
+                return any(map(self.holds, parts))
             case {"Fn::Not": [part]}:
                 return not self.holds(part)
             case {"Fn::Equals": [one, other]}:
