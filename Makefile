@@ -6,6 +6,8 @@
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+# Python keeps what it compiled, pytest its rewritten tests: else each of the many processes here does it anew.
+unexport PYTHONDONTWRITEBYTECODE
 READY := .venv/.ready
 
 help: ## What can be made

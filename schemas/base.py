@@ -39,7 +39,9 @@ WHOLE = BeforeValidator(_whole)
 
 def well_formed(value: object) -> object:
     """A text without halves of surrogate pairs: JSON can escape them, but no UTF-8 can carry them on."""
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
+    if not isinstance(value, str) or value.isascii():
+        return value
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 WellFormed = Annotated[str, BeforeValidator(well_formed)]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Container
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +14,7 @@ from service.core.policy.owed import Moment, Patience, owed
 from service.core.record.facts import Claimed, Fact
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
+from service.renewing import Renewing
 
 
 class Jobs(Protocol):
@@ -62,28 +62,31 @@ class Settling:
     @asynccontextmanager
     async def _claims_kept(self, job: Record, me: str) -> AsyncIterator[None]:
         """Keep what I have claimed mine for as long as the work takes: a log may be larger than a claim is long."""
-        renewing = [asyncio.create_task(self._renew(claim)) for claim in job.claims_of(me)]
-        try:
+        async with AsyncExitStack() as kept:
+            for claim in job.claims_of(me):
+                await kept.enter_async_context(Renewing(claim.seconds / 3, _Kept(claim, self.jobs, self.now).renew))
             yield
-        finally:
-            for task in renewing:
-                task.cancel()
-            ended = await asyncio.gather(*renewing, return_exceptions=True)
-        for bug in ended:
-            if isinstance(bug, Exception):
-                raise bug
-
-    async def _renew(self, claim: Claimed) -> None:
-        """Renew a claim at each third of its span, until another has it: then the work is done twice, harmlessly."""
-        held: Claimed | None = claim
-        while held is not None and held.owner == claim.owner:
-            claim = held
-            await asyncio.sleep(claim.seconds / 3)
-            # A renewal that fails is tried again at the next third.
-            with suppress(AwsError):
-                held = (await self.jobs.merge(claim.renewed(self.now()))).claim(claim.what)
 
     def _next(self, job: Record, me: str, done: Container[Action]) -> Action | None:
         """The first thing that is owed by the record as it is now; it may have changed since the last was done."""
         actions = owed(job, Moment(self.now(), me, self.patience))
         return next((action for action in actions if action not in done), None)
+
+
+@dataclass
+class _Kept:
+    """A claim that is renewed until another has it: then the work is done twice, harmlessly."""
+
+    claim: Claimed
+    jobs: Jobs
+    now: Clock
+
+    async def renew(self) -> bool:
+        """Renew it once; answers whether it is still mine."""
+        # A renewal that fails is tried again at the next third.
+        with suppress(AwsError):
+            held = (await self.jobs.merge(self.claim.renewed(self.now()))).claim(self.claim.what)
+            if held is None or held.owner != self.claim.owner:
+                return False
+            self.claim = held
+        return True

@@ -14,6 +14,7 @@ from service.aws.queue import MAX_BATCH, Message, Queue
 from service.metrics import HANDED_BACK, POLL_FAILURES, POLLS, SETTLE_FAILURES, Meter
 from workers.guard import failure_of
 from workers.liveness import Liveness
+from workers.stopping import told_to_stop
 
 Handle = Callable[[Message], Awaitable[int | None]]
 """Settles a message; answers with after how many seconds it is to come again, or with None where it is done."""
@@ -81,8 +82,7 @@ class Consumer:
         except AwsError as error:
             self.metrics.count(POLL_FAILURES)
             log.warning("poll_failed", queue=self.name, error=error.code, why=str(error)[:200])
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.stopping.wait(), _POLL_FAILED_SECONDS)
+            await told_to_stop(self.stopping, _POLL_FAILED_SECONDS)
             return ()
         self.liveness.polled(self.name)
         self.metrics.count(POLLS)

@@ -8,13 +8,13 @@ rolling deployment under steady traffic [ecs-task-protection-examples #3].
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 
 import aiohttp
 import structlog
 
 from workers.liveness import Liveness
+from workers.stopping import told_to_stop
 
 log = structlog.stdlib.get_logger()
 
@@ -47,8 +47,7 @@ class Protection:
         async with aiohttp.ClientSession(timeout=_AGENT_TIMEOUT) as session:
             while not self.stopping.is_set():
                 await self.keep_in_step(session)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self.stopping.wait(), _LOOK_SECONDS)
+                await told_to_stop(self.stopping, _LOOK_SECONDS)
             if self._protected_at is not None:
                 await self._put(session, protect=False)
 

@@ -7,7 +7,6 @@ would cost more than the jobs did; one call lists all redrives, whatever the num
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -20,6 +19,7 @@ from service.core.record.facts import ExecutionChanged
 from service.core.record.hearing import hear_execution
 from service.metrics import SWEEP_FAILURES, UNMETERED, Meter
 from workers.guard import failure_of
+from workers.stopping import told_to_stop
 
 log = structlog.stdlib.get_logger()
 
@@ -49,8 +49,7 @@ class Redrives:
             except AwsError as error:
                 self.metrics.count(SWEEP_FAILURES)
                 log.warning("redrives_not_listed", error=type(error).__name__, why=str(error)[:200])
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.stopping.wait(), self.every_seconds)
+            await told_to_stop(self.stopping, self.every_seconds)
 
     async def look(self) -> int:
         """Tell the records of all that was redriven since the last look, and answer how much that was.

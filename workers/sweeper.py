@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -18,6 +17,7 @@ from service.metrics import SWEEP_FAILURES, SWEEP_FOUND, SWEEP_OVERDUE, Meter
 from service.settle import Settling
 from workers.guard import failure_of
 from workers.liveness import Liveness
+from workers.stopping import told_to_stop
 
 log = structlog.stdlib.get_logger()
 
@@ -46,8 +46,7 @@ class Sweeper:
             except AwsError as error:
                 self.metrics.count(SWEEP_FAILURES)
                 log.warning("sweep_failed", error=error.code, why=str(error)[:200])
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.stopping.wait(), self.every_seconds)
+            await told_to_stop(self.stopping, self.every_seconds)
 
     async def sweep(self) -> int:
         """Take up every job that is due, and answer how many those were."""

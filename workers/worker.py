@@ -29,6 +29,7 @@ from workers.redrives import Redrives
 from workers.reporting import metrics_reported
 from workers.requests import HeldBack, Requests
 from workers.single_flight import SingleFlight
+from workers.stopping import told_to_stop
 from workers.sweeper import Sweeper
 
 log = structlog.stdlib.get_logger()
@@ -140,8 +141,7 @@ class Worker:
     async def _starts_left(self) -> None:
         """Wait while Step Functions or ECS takes no more on: what cannot be started is better left in the queue."""
         while not (self.stopping.is_set() or self.runtime.starts.has_capacity()):
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.stopping.wait(), _GATE_SECONDS)
+            await told_to_stop(self.stopping, _GATE_SECONDS)
 
     def _note_failure(self, queue: str) -> NoteFailure:
         async def note(message: Message, error: Exception) -> None:

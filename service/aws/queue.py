@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from service.aws.errors import AwsError, aws_errors
+from service.renewing import Renewing
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
@@ -69,23 +70,15 @@ class Queue:
             # An empty answer has no Messages key at all [LocalStack snapshot].
             return tuple(_message(item) for item in answer.get("Messages", []))
 
-    @asynccontextmanager
-    async def lease(self, message: Message) -> AsyncIterator[None]:
+    def lease(self, message: Message) -> Renewing:
         """Keep a message ours for as long as the work goes on, by renewing its visibility at a third of its span."""
-        renewing = asyncio.create_task(self._renew(message))
-        try:
-            yield
-        finally:
-            renewing.cancel()
-            with suppress(asyncio.CancelledError):
-                await renewing
+        return Renewing(self.visibility_seconds / 3, partial(self._renew, message))
 
-    async def _renew(self, message: Message) -> None:
-        while True:
-            await asyncio.sleep(self.visibility_seconds / 3)
-            # A renewal that fails is tried again at the next third; at worst the message is handled twice, harmlessly.
-            with suppress(AwsError):
-                await self.set_visibility(message, self.visibility_seconds)
+    async def _renew(self, message: Message) -> bool:
+        # A renewal that fails is tried again at the next third; at worst the message is handled twice, harmlessly.
+        with suppress(AwsError):
+            await self.set_visibility(message, self.visibility_seconds)
+        return True
 
     async def set_visibility(self, message: Message, seconds: int) -> None:
         """Let the message be received again after so many seconds; 0 gives it back at once."""

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]  # cfn-lint ships no types
 
 from schemas.catalog import Catalog
+from tests.support.template import read_template
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
@@ -25,7 +25,7 @@ Json = dict[str, Any]
 @cache
 def template() -> Json:
     """The template, with the short forms of functions spelt out."""
-    return dict(cfn_yaml.load(str(DEPLOY / "template.yaml")))
+    return read_template(DEPLOY / "template.yaml")
 
 
 def resources(kind: str) -> dict[str, Json]:

@@ -147,7 +147,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
             if chance is not None and len(soon) > 1:
                 soon.rotate(-int(chance.random() * len(soon)))
             step = soon.popleft()
-            if step.callback is not None and self._may_run(step):
+            if step.callback is None:
+                continue
+            process = step.context.get(PROCESS)
+            if process is None or self._may_run(step, process):
                 self.steps += 1
                 step.context.run(step.callback, *step.args)
                 if self.steps > self._most_steps:
@@ -167,10 +170,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             elif not due.done():
                 due.set_result(None)
 
-    def _may_run(self, step: Step) -> bool:
-        process = step.context.get(PROCESS)
-        if process is None:
-            return True
+    def _may_run(self, step: Step, process: Process) -> bool:
         if process.stalled_until > self._moment and process.alive:
             heapq.heappush(self._later, (process.stalled_until, next(self._numbers), step))
             return False

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]  # cfn-lint ships no types
 
 from schemas.catalog import Catalog, Image
 from tests.support.deployment import DEPLOY, statements, template
+from tests.support.template import read_template
 
 GUIDE = (DEPLOY / "IMAGES.md").read_text(encoding="utf-8")
 EXAMPLE = DEPLOY / "examples" / "own_image.yaml"
@@ -18,12 +18,12 @@ EXAMPLE = DEPLOY / "examples" / "own_image.yaml"
 
 def example() -> dict[str, Any]:
     """The example, with the short forms of functions spelt out."""
-    return dict(cfn_yaml.load(str(EXAMPLE)))
+    return read_template(EXAMPLE)
 
 
 def machines() -> dict[str, Any]:
     """The machines that the example on EC2 runs on."""
-    return dict(cfn_yaml.load(str(EXAMPLE.with_name("machines.yaml"))))
+    return read_template(EXAMPLE.with_name("machines.yaml"))
 
 
 def entries() -> dict[str, tuple[Image, dict[str, Any]]]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]  # cfn-lint ships no types
 
 from schemas.catalog import Image
 from schemas.job import MAX_STAGES, JobRequest
@@ -30,6 +29,7 @@ from tests.support.deployment import (
     role_statements,
     template,
 )
+from tests.support.template import read_template
 
 CFN_LINT = "from cfnlint.runner import main; raise SystemExit(main())"
 # By way of S3; a body of its own may have 51,200 bytes, which is why `make deploy` and the local run upload it.
@@ -56,9 +56,16 @@ def test_cfn_lint_finds_nothing() -> None:
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_the_templates_are_read_here_as_the_linter_reads_them(path: Path) -> None:
+    """Its import takes half a second, which each process of tests would pay."""
+    linter = import_module("cfnlint.decode.cfn_yaml")
+    assert json.dumps(read_template(path)) == json.dumps(linter.load(str(path)))
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
 def test_every_finding_of_a_scanner_that_is_not_followed_is_answered(path: Path) -> None:
     """A check is skipped by its id, at the resource it is about, with a reason that one can weigh."""
-    items = cfn_yaml.load(str(path))["Resources"].values()
+    items = read_template(path)["Resources"].values()
     skips = [skip for item in items for skip in item.get("Metadata", {}).get("checkov", {}).get("skip", ())]
     for skip in skips:
         assert re.fullmatch(r"CKV2?_AWS_\d+", skip["id"])

@@ -18,6 +18,7 @@ from service.core.redaction import cut_in_the_middle, redact
 
 _LONGEST_LINE = 400
 _DEEPEST_NESTING = 64
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 _MEMORY_KILL = "OutOfMemory"
 # Of a task that failed to start the job's own container may have done its work, before a sidecar started
 # [grand-challenge].
@@ -244,7 +245,7 @@ def _text(value: object) -> str | None:
 def whole_number(value: object) -> int | None:
     """CPU units or MiB, which AWS gives as text; None for what is no such number."""
     text = str(value)
-    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
+    return int(text) if _WHOLE_NUMBER.fullmatch(text) else None
 
 
 def parsed(text: str) -> object:

@@ -22,5 +22,5 @@ def ending_of_task(task: TaskChanged, own_container: str, error: str | None = No
         started=task.started_at is not None or known.started,
         memory=whole_number(task.memory),
         error=error,
-        cause=None if read_task_cause(cause or "") else cause,
+        cause=None if cause and read_task_cause(cause) else cause,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from schemas.arn import task_id_of
 from schemas.notification import Status
@@ -22,7 +23,7 @@ class StageOutcome:
     brief: StageBrief
     attempts: tuple[AttemptOutcome, ...]
 
-    @property
+    @cached_property
     def passed(self) -> bool:
         """Whether an attempt ended with an explicit exit code 0 of the job's own container."""
         return any(attempt.passed for attempt in self.attempts)
@@ -43,7 +44,7 @@ class AttemptOutcome:
     task: TaskChanged | None = None
     reported: bool = True
 
-    @property
+    @cached_property
     def own(self) -> ContainerState | None:
         """The job's own container, as ECS last described it."""
         containers = self.task.containers if self.task else ()
@@ -59,7 +60,7 @@ class AttemptOutcome:
             return self.own.exit_code
         return self.by_planner.exit_code if self.by_planner else None
 
-    @property
+    @cached_property
     def passed(self) -> bool:
         """By the planner's word and how the container ended; without the planner's word, by what ECS says alone.
 
