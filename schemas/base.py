@@ -67,9 +67,11 @@ def exit_code(value: object) -> int | None:
 
 def json_object(text: str | None) -> dict[str, Any]:
     """The object that a JSON text holds, its texts well formed; empty where it is cut, is no JSON, or no object."""
+    if not text:
+        return {}
     try:
-        value = json.loads(text or "")
-        if "\\u" in (text or ""):
+        value = json.loads(text)
+        if "\\u" in text:  # Else there is nothing to mend: only an escape holds half of a pair.
             value = json.loads(str(well_formed(json.dumps(value, ensure_ascii=False))))
     except (ValueError, RecursionError):
         return {}

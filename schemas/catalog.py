@@ -150,7 +150,7 @@ class Catalog(Contract):
     def of_families(self, prefix: str) -> Self:
         """The catalogue of the deployment whose families begin with this."""
         images = {
-            name: image.model_copy(update={"task_definition": image.task_definition.replace(FAMILY_PREFIX, prefix, 1)})
+            name: image.model_copy(update={"task_definition": image.task_definition.replace(FAMILY_PREFIX, prefix)})
             for name, image in self.images.items()
         }
         return self.model_copy(update={"images": images})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 
 from service.clock import Clock
 
@@ -15,7 +17,7 @@ class Liveness:
 
     now: Clock
     _taken_at: dict[int, float] = field(default_factory=dict)
-    _count: int = 0
+    _pieces: Iterator[int] = field(default_factory=count)
     _polled_at: dict[str, float] = field(default_factory=dict)
 
     def expects(self, queue: str) -> None:
@@ -28,9 +30,9 @@ class Liveness:
 
     def took(self) -> int:
         """A piece of work is in hand; answers with what to call it when it is let go."""
-        self._count += 1
-        self._taken_at[self._count] = self.now()
-        return self._count
+        piece = next(self._pieces)
+        self._taken_at[piece] = self.now()
+        return piece
 
     def let_go(self, piece: int) -> None:
         """It is out of hand: settled, or given back."""

@@ -65,7 +65,7 @@ class Queue:
                 WaitTimeSeconds=wait_seconds,
                 VisibilityTimeout=self.visibility_seconds,
                 MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp", TRACE_HEADER],
-                MessageAttributeNames=[REPLAY, TRACEPARENT, "ExtendedPayloadSize", "SQSLargePayloadSize"],
+                MessageAttributeNames=[REPLAY, TRACEPARENT],
             )
             # An empty answer has no Messages key at all [LocalStack snapshot].
             return tuple(_message(item) for item in answer.get("Messages", []))

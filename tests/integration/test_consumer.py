@@ -186,6 +186,34 @@ async def test_deletes_go_in_batches(sqs: ScriptedSqs, work: Work) -> None:
     assert all(len(batch) <= 10 for batch in sqs.deleted)
 
 
+async def test_a_batch_waits_a_little_to_be_full(sqs: ScriptedSqs, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is settled one after the other goes in one call too."""
+    monkeypatch.setattr(module, "_LINGER_SECONDS", 60)
+    bodies = [f"m{number}" for number in range(10)]
+    work.hold("m9")
+    sqs.put(*bodies)
+    async with consuming(sqs, work):
+        await eventually(lambda: len(work.begun) == 10 and work.at_once == 1)
+        assert sqs.deleted == []
+        work.release()
+        await eventually(lambda: bool(sqs.deleted))
+    assert [sorted(batch) for batch in sqs.deleted] == [bodies]
+
+
+async def test_no_batch_is_waited_for_once_the_worker_stops(
+    sqs: ScriptedSqs, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The drain has a deadline."""
+    monkeypatch.setattr(module, "_LINGER_SECONDS", 600)
+    work.hold("slow")
+    sqs.put("slow")
+    async with consuming(sqs, work) as consumer:
+        await eventually(lambda: work.begun == ["slow"])
+        consumer.stopping.set()
+        work.release()
+        await eventually(lambda: sqs.all_deleted == {"slow"})
+
+
 async def test_a_delete_that_fails_is_not_the_end(sqs: ScriptedSqs, work: Work) -> None:
     """What was not deleted comes again and is settled again, harmlessly."""
     sqs.delete_errors.append(throttled())

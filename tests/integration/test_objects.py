@@ -179,6 +179,13 @@ async def test_the_memory_of_a_stream_does_not_grow_with_it() -> None:
     assert peak < 3 * PART_BYTES
 
 
+async def test_parts_are_of_one_size_whatever_the_chunks() -> None:
+    """S3 takes ten thousand of them, and none below 5 MiB but the last."""
+    client = Swallowing()
+    await Objects(cast(Client, client), None).stream("bucket", "key", chunks(*[bytes(3 * MIB)] * 6))
+    assert client.parts == [PART_BYTES, PART_BYTES, 2 * MIB]
+
+
 def opened(url: str) -> tuple[str, bytes]:
     """What a browser gets: the content type and the body."""
     with urllib.request.urlopen(url, timeout=10) as answer:
@@ -252,14 +259,16 @@ async def test_only_so_many_large_objects_are_streamed_at_once(objects: Objects,
     gate = asyncio.Event()
     begun: list[str] = []
 
-    async def growing(name: str, size: int) -> AsyncIterator[bytes]:
-        yield b"x" * size
+    async def growing(name: str, *sizes: int) -> AsyncIterator[bytes]:
+        for size in sizes:
+            yield b"x" * size
         begun.append(name)
         await gate.wait()
 
     async with asyncio.TaskGroup() as streams:
         for number in range(LARGE_AT_ONCE + 3):
-            streams.create_task(objects.stream(bucket, f"large-{number}", growing("large", LARGE_BYTES + 1)))
+            sizes = (LARGE_BYTES + 1,) if number % 2 else (LARGE_BYTES, 1)
+            streams.create_task(objects.stream(bucket, f"large-{number}", growing("large", *sizes)))
         streams.create_task(objects.stream(bucket, "small", growing("small", 10)))
         await eventually(lambda: len(begun) == LARGE_AT_ONCE + 1)
         assert "small" in begun

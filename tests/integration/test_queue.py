@@ -50,16 +50,6 @@ async def test_a_message_says_who_it_is_when_it_was_sent_and_how_often_it_came(q
     assert (again.message_id, again.receive_count) == (message.message_id, 2)
 
 
-async def test_the_extended_clients_attribute_is_asked_for(queue: Queue) -> None:
-    """Message attributes arrive only if they were asked for by name."""
-    size: Any = {"DataType": "Number", "StringValue": "300000"}
-    await queue.client.send_message(
-        QueueUrl=queue.url, MessageBody="pointer", MessageAttributes={"ExtendedPayloadSize": size}
-    )
-    [message] = await queue.receive(1, wait_seconds=1)
-    assert message.attributes == {"ExtendedPayloadSize": "300000"}
-
-
 async def test_a_message_brings_its_trace(queue: Queue) -> None:
     """X-Ray's header is a system attribute, W3C's a message attribute; both arrive only if they are asked for."""
     header: Any = {"DataType": "String", "StringValue": TRACE_HEADER}

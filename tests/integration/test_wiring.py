@@ -10,15 +10,22 @@ from typing import Any, cast
 import pytest
 
 from schemas.price import Price
+from service.aws.queue import Message
+from service.aws.starts import Starts
+from service.core.record.record import Record
 from service.core.redaction import REDACTED
 from service.metrics import Metrics
 from service.perform import Performer
 from service.runtime import Runtime, open_runtime
 from service.settings import Settings
+from service.settle import Settling
+from tests.support.builders import record, requested
 from workers.consumer import Consumer
+from workers.events import Events
 from workers.liveness import Liveness
 from workers.protection import Protection
 from workers.redrives import Redrives
+from workers.requests import Requests
 from workers.sweeper import Sweeper
 from workers.worker import Worker
 
@@ -160,6 +167,32 @@ async def test_the_loops_of_a_worker_are_given_what_the_settings_say(monkeypatch
         assert {id(part.stopping) for part in parts} == {id(worker.stopping)}
         assert {id(part.liveness) for part in parts if part is not redrives} == {id(worker.liveness)}
         assert {id(part.metrics) for part in (requests, events, sweeper, redrives)} == {id(runtime.metrics)}
+
+
+async def test_what_an_event_tells_is_heard_of_by_the_pace_of_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before its job is settled; what a request tells is no news of a start."""
+    job, happened = record(requested()), list[object]()
+
+    async def hear(_self: object, _message: Message) -> Record:
+        return job
+
+    async def settle(_self: object, settled: Record) -> None:
+        happened.append(("settled", settled))
+
+    monkeypatch.setattr(Events, "hear", hear)
+    monkeypatch.setattr(Requests, "hear", hear)
+    monkeypatch.setattr(Settling, "settle", settle)
+    monkeypatch.setattr(Starts, "heard_of", lambda _self, heard, _now: happened.append(("heard of", heard)))
+    async with open_runtime(SETTINGS) as runtime:
+        loops = Worker(runtime, Liveness(runtime.settling.now), asyncio.Event()).loops()
+        requests, events = (cast(Any, loop).cr_frame.f_locals["self"] for loop in loops[:2])
+        for loop in loops:
+            loop.close()
+        await events.handle(Message("m", "", "r"))
+        assert happened == [("heard of", job), ("settled", job)]
+        happened.clear()
+        await requests.handle(Message("m", "", "r"))
+        assert happened == [("settled", job)]
 
 
 async def test_no_request_is_taken_while_none_can_be_started_and_events_are() -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from moto.server import ThreadedMotoServer
+
 from tests.mutants.campaign import Program, Verdict, rate, tried
-from tests.mutants.coverage import TestsFailError, collect
+from tests.mutants.coverage import collect
 from tests.mutants.equivalent import Noted
-from tests.mutants.tree import Tree
+from tests.mutants.tree import TestsFailError, Tree
+from tests.support.moto import RUNNING
 
 TESTS = ("tests/unit", "tests/integration", "tests/sim/test_simulation.py")
 
@@ -32,8 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _show(mutation.where, mutation.kind, program.diff(mutation))
         return 0
     with ExitStack() as stack:
+        stack.enter_context(one_moto())
         roots = [stack.enter_context(tempfile.TemporaryDirectory(prefix="mutants-")) for _ in range(given.at_once)]
-        trees = [Tree.copied(Path(root)) for root in roots]
+        trees = [Tree.copied(Path(root), given.tests or TESTS) for root in roots]
         try:
             coverage = collect(trees, given.tests or TESTS, _say)
         except TestsFailError as error:
@@ -41,12 +46,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 2
         began = time.monotonic()
         verdicts = []
-        for verdict in tried(chosen, trees, coverage):
+        for verdict in tried(chosen, trees, coverage, given.seconds):
             verdicts.append(verdict)
             _tell(verdict, program, verbose=given.verbose)
             if len(verdicts) % 10 == 0:
                 _say(f"{len(verdicts)} of {len(chosen)} ...")
     return _summed_up(verdicts, given.threshold, time.monotonic() - began)
+
+
+@contextmanager
+def one_moto() -> Iterator[None]:
+    """One server for the tests of all mutants: each uses names of its own, and a start takes longer than a test."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    os.environ[RUNNING] = f"http://{host}:{port}"
+    try:
+        yield
+    finally:
+        del os.environ[RUNNING]
+        server.stop()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--tests", nargs="+", default=[], metavar="PATH", help=f"tests to use (default {' '.join(TESTS)})"
     )
+    parser.add_argument("--seconds", type=float, default=60.0, help="of tests, the nearest, for each (default 60)")
     parser.add_argument("--list", action="store_true", help="show the sample, and try nothing")
     parser.add_argument("--verbose", action="store_true", help="show also what the tests said of each")
     return parser

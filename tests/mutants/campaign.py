@@ -16,10 +16,12 @@ from tests.mutants.equivalent import Noted
 from tests.mutants.mutation import Mutation
 from tests.mutants.mutators import mutations_of
 from tests.mutants.plugin import HANGS, HANGS_AFTER_SECONDS, ROOTS
-from tests.mutants.tree import CHECKOUT, Tree, files_of, side_by_side
+from tests.mutants.tree import CHECKOUT, Answer, Tree, files_of, side_by_side
+from tests.mutants.warm import UNABLE
 
 _START_SECONDS = 60.0
 _SLOWER = 10.0
+_NEAREST = 4
 
 
 class Fate(StrEnum):
@@ -98,9 +100,15 @@ def _is_within(mutation: Mutation, place: str) -> bool:
     return mutation.line == int(line) and mutation.path == path if line else Path(mutation.path).is_relative_to(path)
 
 
-def tried(mutations: Sequence[Mutation], trees: Sequence[Tree], coverage: Coverage) -> Iterator[Verdict]:
-    """The verdict on each, as they come."""
-    yield from side_by_side(trees, lambda tree, mutation: judge(mutation, tree, coverage.killers(mutation)), mutations)
+def tried(
+    mutations: Sequence[Mutation], trees: Sequence[Tree], coverage: Coverage, seconds: float
+) -> Iterator[Verdict]:
+    """The verdict on each, as they come, by tests that take so many seconds together."""
+
+    def verdict(tree: Tree, mutation: Mutation) -> Verdict:
+        return judge(mutation, tree, coverage.killers(mutation, seconds))
+
+    yield from side_by_side(trees, verdict, mutations)
 
 
 def judge(
@@ -109,19 +117,42 @@ def judge(
     """Make the change, run the tests that may notice it until one fails, and take the change back."""
     if not killers:
         return Verdict(mutation, Fate.NOT_RUN, 0)
+    if not mutation.at_import:
+        answer = tree.swapped(mutation, killers, hangs_after, _SLOWER * sum(killers.values()) + _START_SECONDS)
+        if answer.code != UNABLE and not (answer.code == 0 and answer.early):
+            return Verdict(mutation, _fate(answer), len(killers), answer.said)
+    with tree.mutated(mutation):
+        for some in _nearest_first(killers):
+            answer = _in_the_file(tree, some, hangs_after)
+            if answer.code != 0:
+                break
+    return Verdict(mutation, _fate(answer), len(killers), answer.said)
+
+
+def _nearest_first(killers: dict[str, float]) -> Iterator[dict[str, float]]:
+    """First the files that most likely notice, since to collect takes longer than to run."""
+    files = list(dict.fromkeys(_file(test) for test in killers))
+    for some in (files[:_NEAREST], files[_NEAREST:]):
+        if some:
+            yield {test: seconds for test, seconds in killers.items() if _file(test) in some}
+
+
+def _file(test: str) -> str:
+    return test.partition("::")[0]
+
+
+def _in_the_file(tree: Tree, killers: dict[str, float], hangs_after: float) -> Answer:
     chosen = tree.root / "killers.json"
     chosen.write_text(json.dumps(killers))
-    files = list(dict.fromkeys(test.partition("::")[0] for test in killers))
-    with tree.mutated(mutation):
-        arguments = ["-x", "--hypothesis-seed=0", "--killers", str(chosen), "--hangs-after", str(hangs_after), *files]
-        code, said = tree.pytest(arguments, _START_SECONDS + _SLOWER * sum(killers.values()))
-    return Verdict(mutation, _fate(code, said), len(killers), said)
+    files = list(dict.fromkeys(_file(test) for test in killers))
+    arguments = ["-x", "--killers", str(chosen), "--hangs-after", str(hangs_after), *files]
+    return tree.pytest(arguments, _SLOWER * sum(killers.values()) + _START_SECONDS)
 
 
-def _fate(code: int | None, said: str) -> Fate:
-    if code is None or HANGS in said:
+def _fate(answer: Answer) -> Fate:
+    if answer.code is None or HANGS in answer.said:
         return Fate.TIMED_OUT
-    return Fate.SURVIVED if code == 0 else Fate.KILLED
+    return Fate.SURVIVED if answer.code == 0 else Fate.KILLED
 
 
 def rate(verdicts: Sequence[Verdict]) -> float:

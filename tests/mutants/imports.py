@@ -23,6 +23,15 @@ class Imports:
             found |= dict.fromkeys(nearest, max(found.values()) + 1)
         return found
 
+    def reached(self, path: str) -> set[str]:
+        """The files that a file imports, over however many steps."""
+        found = {path}
+        nearest = {path}
+        while nearest:
+            nearest = set().union(*(self._of[file] for file in nearest)) - found
+            found |= nearest
+        return found
+
     def _imported(self, root: Path, path: str) -> Iterator[str]:
         for node in ast.walk(ast.parse((root / path).read_bytes())):
             for name in _names(node, _module(path), is_package=path.endswith("__init__.py")):

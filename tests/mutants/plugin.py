@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import faulthandler
+import inspect
 import json
 import os
+import socket
 import sys
 import time
 from collections import defaultdict
@@ -15,6 +17,9 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from hypothesis import Phase, settings
+
+from tests.mutants.warm import Collected
 
 ROOTS = ("service", "workers", "schemas")
 HANGS = "Timeout ("  # What faulthandler says before it ends the process.
@@ -24,9 +29,10 @@ _SLOWER = 10.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Two ways to run: `--lines-to` collects, `--killers` reads which tests to run, in which order."""
+    """How to run: `--lines-to` notes lines, `--killers` reads which tests to run, `--warm` is asked again and again."""
     parser.addoption("--lines-to", type=Path, help="write here which lines each test runs")
     parser.addoption("--killers", type=Path, help="run these tests only, in their order: {test: seconds}")
+    parser.addoption("--warm", type=int, help="collect, then run what is asked for at this socket")
     parser.addoption("--hangs-after", type=float, default=HANGS_AFTER_SECONDS, help="beyond ten times its usual time")
 
 
@@ -40,6 +46,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Lines(config.rootpath, config.option.lines_to))
     if config.option.killers is not None:
         config.pluginmanager.register(Killers(json.loads(config.option.killers.read_text()), config.option.hangs_after))
+    if config.option.warm is not None:
+        config.pluginmanager.register(Collected(socket.socket(fileno=config.option.warm), Killers))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Whoever looks for a mutant needs one example against it, not the smallest."""
+    if session.config.option.killers is not None or session.config.option.warm is not None:
+        settings.register_profile("mutants", phases=(Phase.explicit, Phase.generate))
+        settings.load_profile("mutants")
 
 
 class Killers:
@@ -76,10 +92,23 @@ class Lines:
         self._paths: dict[str, str] = {}
         self._ran: set[tuple[str, int]] = set()
         self._tests: dict[str, dict[str, Any]] = {}
+        self._collecting: dict[str, set[tuple[str, int]]] = {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(self, collector: pytest.Collector) -> Iterator[None]:
+        """What a file of tests runs while it is imported, such as the rows of its tables, all of its tests run."""
+        self._ran = set()
+        sys.settrace(self._called)
+        try:
+            return (yield)
+        finally:
+            sys.settrace(None)
+            if isinstance(collector, pytest.Module):
+                self._collecting[collector.nodeid] = self._ran
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        self._ran = set()
+        self._ran = set(self._collecting[item.nodeid.partition("::")[0]])
         began = time.perf_counter()
         sys.settrace(self._called)
         try:
@@ -98,8 +127,11 @@ class Lines:
         return lines
 
     def _called(self, frame: FrameType, event: str, arg: Any) -> Any:
-        """Python calls this for every call of a function, and what it answers for each line of that function."""
-        if not self._path(frame.f_code.co_filename):
+        """Python calls this for every call of a function, and what it answers for each line of that function.
+
+        What modules and classes run is left out: whoever comes first would have it alone.
+        """
+        if not frame.f_code.co_flags & inspect.CO_NEWLOCALS or not self._path(frame.f_code.co_filename):
             return None
         return self._line(frame, event, arg)
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.mutants.campaign import Fate, Program, judge, rate
-from tests.mutants.coverage import Coverage
+from tests.mutants.coverage import Coverage, Kept, moved
 from tests.mutants.equivalent import Note, Noted
 from tests.mutants.imports import Imports
 from tests.mutants.mutation import Mutation
 from tests.mutants.mutators import mutations_of
-from tests.mutants.tree import CHECKOUT, Tree, side_by_side
+from tests.mutants.tree import CHECKOUT, Answer, Tree, side_by_side
+from tests.mutants.warm import UNABLE
 
 PROGRAM = b"""LIMIT = 10
 
@@ -42,7 +44,7 @@ def test_none_left() -> None:
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Tree:
+def tree(tmp_path: Path) -> Iterator[Tree]:
     """A program of a few lines, and its tests."""
     files = {"service/slots.py": PROGRAM.decode(), "checks/test_slots.py": TESTS, "pyproject.toml": "[tool.pytest]"}
     for path in ("service/__init__.py", "workers/__init__.py", "schemas/__init__.py", "tests/__init__.py"):
@@ -51,7 +53,9 @@ def tree(tmp_path: Path) -> Tree:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
     shutil.copytree(CHECKOUT / "tests/mutants", tmp_path / "tests/mutants", ignore=shutil.ignore_patterns("test_*"))
-    return Tree(tmp_path)
+    made = Tree(tmp_path, ["checks"])
+    yield made
+    made.stop()
 
 
 def mutation(new_line: str) -> Mutation:
@@ -100,20 +104,75 @@ def _endless() -> Mutation:
 def test_a_tree_that_is_not_the_changed_one_is_not_judged(tree: Tree) -> None:
     """Else every mutant would survive, where the installed program is another copy."""
     shutil.rmtree(tree.root / "service")
-    code, said = tree.pytest(["--killers", "none.json"], 60)
-    assert code == 4
-    assert "service is not the one of" in said
+    answer = tree.pytest(["--killers", "none.json"], 60)
+    assert answer.code == 4
+    assert "service is not the one of" in answer.said
 
 
 def test_the_lines_that_each_test_runs_are_noted(tree: Tree) -> None:
     """Of the program alone, in every function that a test enters."""
-    code, said = tree.pytest(["--lines-to", "lines.json", "checks"], 60)
-    assert code == 0, said
+    answer = tree.pytest(["--lines-to", "lines.json", "checks"], 60)
+    assert answer.code == 0, answer.said
     ran = {
         test.rpartition(":")[2]: what["lines"]
         for test, what in json.loads((tree.root / "lines.json").read_text()).items()
     }
     assert ran == {"test_left": {"service/slots.py": [4, 5, 7]}, "test_none_left": {"service/slots.py": [4, 5, 6, 7]}}
+
+
+def test_what_a_file_of_tests_runs_while_it_is_collected_all_its_tests_run(tree: Tree) -> None:
+    """The rows of a table are often made there, and a mistake in one is seen by the test that reads it."""
+    table = "import pytest\n\nfrom service.slots import left\n\n\n" + (
+        "@pytest.mark.parametrize('slots', [left(4)])\ndef test_slots(slots: int) -> None:\n    assert slots == 6\n"
+    )
+    (tree.root / "checks/test_slots.py").write_text(table)
+    answer = tree.pytest(["--lines-to", "lines.json", "checks"], 60)
+    assert answer.code == 0, answer.said
+    ran = json.loads((tree.root / "lines.json").read_text())
+    assert [what["lines"] for what in ran.values()] == [{"service/slots.py": [4, 5, 7]}]
+    test = "checks/test_slots.py::test_slots[6]"
+    assert judge(mutation("return LIMIT + taken"), tree, {test: 0.1}).fate == Fate.KILLED
+
+
+@pytest.mark.parametrize(
+    ("new_line", "expected"), [("return LIMIT + taken", (1, False)), ("LIMIT = 11", (UNABLE, False))]
+)
+def test_a_function_is_changed_in_memory(tree: Tree, new_line: str, expected: tuple[int, bool]) -> None:
+    """The file stays as it is, and the next mutant meets the function as it was; what no function holds is left."""
+    assert _swapped(tree, "return LIMIT + taken").code == 1
+    answer = _swapped(tree, new_line)
+    assert (answer.code, answer.early) == expected
+    assert (tree.root / "service/slots.py").read_bytes() == PROGRAM
+    assert _swapped(tree, "return 6").code == 0
+
+
+def _swapped(tree: Tree, new_line: str) -> Answer:
+    return tree.swapped(mutation(new_line), KILLERS, 20, 60)
+
+
+def test_a_line_has_moved_only_where_its_neighbours_have() -> None:
+    """What a test ran is still true of such lines alone, so that only the other tests are run again."""
+    before = "a\nb\nc\nd\ne\nf\n"
+    assert moved(before, before) == {line: line for line in range(1, 7)}
+    assert moved(before, "new\n" + before) == {2: 3, 3: 4, 4: 5, 5: 6, 6: 7}
+    assert moved(before, before.replace("c", "x")) == {1: 1, 5: 5, 6: 6}
+    assert moved(before, "") == {}
+
+
+def test_only_what_ran_a_changed_line_is_noted_anew() -> None:
+    """And a whole file of tests, where itself or what it stands on has changed."""
+    ran = {"t.py::far": {"lines": {"service/a.py": [1, 5]}}, "t.py::near": {"lines": {"service/a.py": [3]}}}
+    noted = {"program": {"service/a.py": "a\nb\nc\nd\ne\n"}, "keys": {"t.py": "k"}, "tests": {"t.py": ran}}
+    kept = Kept(noted, {"service/a.py": "a\nb\nnew\nd\ne\nf\ng\n"})
+    assert kept.stale({"t.py": "k"}) == {"t.py": ["t.py::far", "t.py::near"]}
+    kept = Kept(
+        noted | {"tests": {"t.py": {"t.py::far": {"lines": {"service/a.py": [1]}}}}}, {"service/a.py": "a\nb\n"}
+    )
+    assert kept.stale({"t.py": "k"}) == {}
+    assert kept.stale({"t.py": "another"}) == {"t.py": ["t.py"]}
+    kept.note("t.py", "another", {"t.py::new": {"lines": {}}})
+    assert kept.stale({"t.py": "another"}) == {}
+    assert list(kept.tests["t.py"]) == ["t.py::new"]
 
 
 def test_the_same_seed_draws_the_same_sample() -> None:
@@ -150,6 +209,7 @@ def test_tests_that_run_the_line_are_chosen_nearest_and_quickest_first() -> None
     in_function = Mutation("a.py", 3, 0, 1, "", "", 2, 3, at_import=False)
     assert known.killers(in_function) == {"tests/near.py::two": 5.0, "tests/far.py::one": 1.0}
     at_import = Mutation("a.py", 1, 0, 1, "", "", 1, 1, at_import=True)
+    assert list(known.killers(in_function, at_most_seconds=4)) == ["tests/near.py::two"]
     assert list(known.killers(at_import)) == ["tests/near.py::two", "tests/near.py::three", "tests/far.py::one"]
 
 
@@ -201,7 +261,7 @@ def test_what_is_left_is_stopped(tree: Tree) -> None:
     results = side_by_side([tree, tree], _quick_or_endless, ["quick", "endless"])
     assert next(results) == "quick"
     results.close()  # type: ignore[attr-defined]  # a generator
-    assert tree.pytest(["--co", "checks"], 60)[0] == 0
+    assert tree.pytest(["--co", "checks"], 60).code == 0
 
 
 def _quick_or_endless(tree: Tree, what: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -15,10 +16,16 @@ from service.aws.jobs_table import JobsTable
 from tests.support.connecting import CREDENTIALS, REGION, Client, Connect
 from tests.support.job_facts import GRACE, RETENTION_DAYS, SILENCE, Time, create_table
 
+RUNNING = "JOBFERRY_TESTS_MOTO"
+"""The variable that names a server which many runs of tests share."""
+
 
 @pytest.fixture(scope="session")
 def endpoint() -> Iterator[str]:
-    """Where moto answers."""
+    """Where moto answers; where one runs already, there."""
+    if running := os.environ.get(RUNNING):
+        yield running
+        return
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

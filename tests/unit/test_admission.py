@@ -516,3 +516,27 @@ def test_a_job_type_may_need_an_input_file() -> None:
     assert isinstance(admit(json.dumps({**bare, "input_file": "in/a.jpg"}), MESSAGE, needs), Admitted)
     own_stages = {"job_type": "shrink", "stages": [{"image": "echo"}]}
     assert isinstance(admit(json.dumps(own_stages), MESSAGE, needs), Admitted), "a label alone asks for nothing"
+
+
+def test_a_refusal_bears_the_digest_of_what_was_understood() -> None:
+    """By it a request is known again that was admitted before the catalogue changed; what is no request has none."""
+    text = body(stages=[{"image": "later"}])
+    known = catalog(images={"later": {"task_definition": "l", "container": "c"}})
+    assert refused(text).digest == admitted(text, known).digest
+    assert refused(body(stages=[{"image": 1}])).digest is None
+
+
+@pytest.mark.parametrize(("faults", "told", "more"), [(50, 50, False), (51, 51, True), (128, 51, True)])
+def test_that_there_is_more_is_told_where_there_is(faults: int, told: int, more: bool) -> None:
+    """Fifty reasons stand as they are; beyond that one sentence stands for the rest."""
+    variables = {f"V{number}": "x" for number in range(faults)}
+    problems = refused(body(stages=[stage(environment=variables)])).problems
+    assert len(problems) == told
+    assert (problems[-1].message == "there is more that is wrong") is more
+
+
+def test_a_heap_of_stages_is_looked_at_only_as_far_as_it_is_told() -> None:
+    """Of a hundred stages that all are wrong, in form or by the catalogue, the first fifty faults are told."""
+    for item in ({"image": 1}, {"image": "nope"}):
+        problems = refused(body(stages=[item] * 100)).problems
+        assert [problem.field for problem in problems] == [*(f"stages.{n}.image" for n in range(50)), ""]

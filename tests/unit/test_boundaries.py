@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from schemas import dialect, export
 from schemas.base import exit_code, json_object
@@ -15,7 +15,7 @@ from schemas.errors import JobferryError
 from schemas.events import EVENT, ContainerOverride, ExecutionDetail, PayloadDetails, TaskDetail, is_ours_by_type
 from schemas.failures import FAILURE_CLASSES, FAILURES
 from schemas.fargate import FARGATE_SIZES
-from schemas.job import JobRequest
+from schemas.job import JobRequest, Seconds
 from schemas.plan import Attempt, ErrorResult, LambdaResult, PlannerReport, PlanRequest
 from schemas.price import Price
 from schemas.trace import Trace
@@ -305,3 +305,12 @@ def test_each_file_is_indented_text_in_UTF_8(tmp_path: Path) -> None:
         assert text == json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"
         shipped = Path(export.__file__).with_name(item.file).read_text(encoding="utf-8")
         assert text == shipped
+
+
+def test_a_number_without_a_fraction_is_whole_however_it_is_written() -> None:
+    """As JSON Schema has it; any other fraction is refused and never cut off."""
+    seconds = TypeAdapter(Seconds)
+    assert [seconds.validate_python(value, strict=True) for value in (60, 60.0)] == [60, 60]
+    for value in (60.5, "60", True):
+        with pytest.raises(ValidationError):
+            seconds.validate_python(value, strict=True)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from schemas.catalog import Image, Parameter, StageTemplate
+from schemas.catalog import Catalog, Image, Parameter, StageTemplate
 from schemas.fargate import FARGATE_SIZES, fits_fargate, next_fargate_size
 from tests.support.builders import catalog
 
@@ -43,9 +43,22 @@ def test_sizes_are_free_where_Fargate_does_not_bind() -> None:
     """On EC2, and on capacity providers that are not Fargate's, any size goes."""
     assert not image(launch_type="EC2", memory=600).on_fargate
     assert not image(capacity_providers=[{"capacity_provider": "spot-group"}], memory=600).on_fargate
-    assert image(
-        capacity_providers=[{"capacity_provider": "FARGATE_SPOT"}, {"capacity_provider": "FARGATE"}]
-    ).on_fargate
+    spot, on_demand, own = ({"capacity_provider": name} for name in ("FARGATE_SPOT", "FARGATE", "spot-group"))
+    assert image(capacity_providers=[spot, on_demand]).on_fargate
+    assert not image(capacity_providers=[spot, own], memory=600).on_fargate
+
+
+def test_a_ceiling_may_be_the_memory_itself() -> None:
+    """Such an image is never tried with more."""
+    assert image(memory=1024, max_memory=1024).max_memory == 1024
+
+
+def test_the_families_of_a_deployment_begin_with_its_prefix() -> None:
+    """Where the catalogue says so; another family stands as it is, and so does the rest of an image."""
+    named = {"ours": image(task_definition="{prefix}-one:3"), "theirs": image(task_definition="two")}
+    deployed = Catalog(images=named).of_families("prod").images
+    assert {name: item.task_definition for name, item in deployed.items()} == {"ours": "prod-one:3", "theirs": "two"}
+    assert deployed["ours"].container == "c"
 
 
 def test_a_job_type_names_only_images_of_the_catalogue() -> None:

@@ -54,3 +54,25 @@ def test_the_estimate_follows_the_price_table(changes: dict[str, object], estima
 def test_a_task_that_never_ran_costs_nothing_that_is_known() -> None:
     """Without a start or an end there is no use to tell of."""
     assert cost_of([task(pull_started_at=None, started_at=None)], PRICES) is None
+    assert cost_of([task(stopped_at=None)], PRICES) is None
+
+
+@pytest.mark.parametrize("changes", [{"cpu": None}, {"memory": None}, {"cpu": ""}, {"memory": ""}])
+def test_a_task_of_unknown_size_is_left_out(changes: dict[str, object]) -> None:
+    """A sum that took it for nothing would be too small; the others are told of."""
+    assert cost_of([task(**changes)], PRICES) is None
+    assert cost_of([task(**changes), task()], PRICES) == cost_of([task()], PRICES)
+
+
+def test_a_clock_that_went_back_makes_no_use_negative() -> None:
+    """ECS's moments are of more than one machine."""
+    cost = cost_of([task(stopped_at=990.0)], PRICES)
+    assert cost is not None
+    assert (cost.vcpu_seconds, cost.gb_seconds) == (0, 0)
+
+
+def test_a_task_without_a_pull_counts_from_its_start() -> None:
+    """An image that was there already, as on EC2."""
+    cost = cost_of([task(pull_started_at=None)], {})
+    assert cost is not None
+    assert cost.vcpu_seconds == 45

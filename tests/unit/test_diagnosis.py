@@ -17,6 +17,7 @@ from service.core.diagnosis.diagnosis import (
     budget_of,
     budget_of_class,
     diagnose,
+    diagnose_as_classified,
     ending_of_cause,
     read_task_cause,
     retryable,
@@ -986,3 +987,23 @@ def test_any_cause_can_be_read(text: str, cut: int) -> None:
     whole = json.dumps(task())
     for cause in (text, whole[:cut] + text, text + whole[cut:]):
         assert isinstance(diagnose(ending_of_cause("States.TaskFailed", cause, "main")), Diagnosis)
+
+
+def test_a_class_that_no_row_has_is_judged_anew() -> None:
+    """A newer planner may know one more; what this table sees is better than nothing."""
+    ending = Ending(exit_code=3)
+    assert diagnose_as_classified(ending, "of_tomorrow", "x") == diagnose(ending)
+
+
+def test_a_class_that_the_table_finds_too_keeps_its_own_words() -> None:
+    """Nothing was known that the ending does not tell."""
+    ending = Ending(exit_code=3)
+    assert diagnose_as_classified(ending, diagnose(ending).failure_class, "x") == diagnose(ending)
+
+
+def test_who_knew_more_of_an_ending_is_believed() -> None:
+    """His class and his evidence hold; what to do supposes the least that the class knows."""
+    found = diagnose_as_classified(Ending(exit_code=1), "spot_interruption", "Your Spot Task was interrupted.")
+    assert (found.failure_class, found.evidence) == ("spot_interruption", "Your Spot Task was interrupted.")
+    assert found.confidence == "likely"
+    assert diagnose_as_classified(Ending(exit_code=1), "unknown", "x").confidence == "guess"

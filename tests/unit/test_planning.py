@@ -259,6 +259,21 @@ def test_a_stage_that_its_own_timeout_ends_is_a_stage_that_failed() -> None:
     assert end.outcome.error == STAGE_FAILED
 
 
+@pytest.mark.parametrize(
+    ("item", "evidence"),
+    [
+        (stage(timeout_seconds=50), "States.Timeout (timeout 50 s)"),
+        (callback(timeout_seconds=50, heartbeat_seconds=7), "States.Timeout (timeout 50 s, heartbeat every 7 s)"),
+    ],
+    ids=["sync", "callback"],
+)
+def test_a_timeout_is_told_with_the_numbers_that_it_ran_under(item: Stage, evidence: str) -> None:
+    """AWS gives no cause for it; a heartbeat is due from a container alone that has to report back."""
+    end = Machine([item]).run(Ends(error="States.Timeout", takes=50))
+    assert end.outcome is not None
+    assert json.loads(end.outcome.cause)["evidence"] == evidence
+
+
 def test_a_failure_in_the_last_second_is_still_a_failure() -> None:
     """An exit code says more than the clock."""
     late = Ends(error=EXIT_1.error, cause=EXIT_1.cause, takes=100)
@@ -304,3 +319,17 @@ def test_the_catalogues_images_are_planned_as_they_were_admitted() -> None:
     """What the builders' catalogue gives is what the tests here call a stage."""
     known = catalog().images["echo"]
     assert (known.container, known.task_definition) == (stage().container, stage().task_definition)
+
+
+def test_only_a_container_that_reports_back_has_a_token_to_be_told() -> None:
+    """Its environment is a text with a gap for it; a sync stage's is a list for older state machines too."""
+    machines = [Machine([stage()]), Machine([callback()])]
+    for machine in machines:
+        machine.run(Ends(result={"containers": containers(("main", 0))}))
+    sync, reports = (machine.ran[0] for machine in machines)
+    assert {"Name": "MODE", "Value": "fast"} in sync.environment
+    assert (sync.environment_before_token, sync.environment_after_token) == ("", "")
+    assert reports.environment == ()
+    token = f"{reports.environment_before_token}SECRET{reports.environment_after_token}"
+    assert {"Name": "TASK_TOKEN", "Value": "SECRET"} in json.loads(token)
+    assert "TASK_TOKEN" not in environment_of(sync)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.notification import JobNotification, Link
-from service.core.redaction import LONGEST_EXCERPT, PatternError, Redaction, cut, cut_in_the_middle, redact
+from service.core.redaction import LONGEST_EXCERPT, REDACTED, PatternError, Redaction, cut, cut_in_the_middle, redact
 from service.core.telling.compose import Links, compose
 from tests.support.builders import (
     JOB,
@@ -392,3 +392,11 @@ def test_the_pattern_that_cannot_be_used_is_named_by_its_number() -> None:
         Redaction.of(["("])
     with pytest.raises(PatternError, match="pattern 2 also matches nothing"):
         Redaction.of(["a", "b*"])
+
+
+def test_of_a_pattern_with_a_group_for_the_secret_all_else_stays() -> None:
+    """Whatever its other groups are called; without such a group all that matched is hidden."""
+    named = Redaction.of((r"(?P<user>[a-z]+)/(?P<secret_key>[0-9]{4})/(?P<host>[a-z]+)",))
+    assert named.text("bob/1234/db") == f"bob/{REDACTED}/db"
+    unnamed = Redaction.of((r"(?P<user>[a-z]+)/[0-9]{4}",))
+    assert unnamed.text("bob/1234/db") == f"{REDACTED}/db"

@@ -45,9 +45,7 @@ def read_json(body: str, *, well_formed: bool = True) -> Any:
 
     `well_formed=False` lets escaped halves of surrogate pairs pass, for a reader that mends them.
     """
-    if not body.isascii():
-        _refuse_surrogates(body)
-    if len(body.encode()) > MAX_BODY_BYTES:
+    if len(_in_utf8(body)) > MAX_BODY_BYTES:
         _refuse(f"the body is larger than {MAX_BODY_BYTES:,} bytes", "Keep large data in S3 and send its URI.")
     for mark, most, what in ((",", MAX_VALUES, "values"), ("{", MAX_OBJECTS, "objects")):
         if body.count(mark) >= most and _STRING.sub("", body).count(mark) >= most:
@@ -63,8 +61,8 @@ def read_json(body: str, *, well_formed: bool = True) -> Any:
         _refuse("the body has a number that is too long to read", "Send numbers of a usual size.")
     if body.count("[") + body.count("{") > MAX_DEPTH and any(depth > MAX_DEPTH for _, _, depth in _containers(value)):
         _refuse_depth()
-    if well_formed and "\\u" in body:
-        _refuse_surrogates(json.dumps(value, ensure_ascii=False))
+    if well_formed and "\\u" in body:  # Else there is none: only an escape holds half of a pair in UTF-8.
+        _in_utf8(json.dumps(value, ensure_ascii=False))
     return value
 
 
@@ -130,9 +128,9 @@ def _finite_number(text: str) -> float:
     return number
 
 
-def _refuse_surrogates(text: str) -> None:
+def _in_utf8(text: str) -> bytes:
     try:
-        text.encode()
+        return text.encode()
     except UnicodeEncodeError:
         _refuse("the body holds half a surrogate pair, which no UTF-8 can carry", "Send well-formed Unicode.")
 

@@ -217,9 +217,8 @@ def _task_in(value: object) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         return None
     task = _folded(value)
-    wrapped = task.get("tasks")
-    if isinstance(wrapped, list) and wrapped and isinstance(wrapped[0], dict):
-        task = _folded(wrapped[0])
+    wrapped = _objects(task.get("tasks"))
+    task = wrapped[0] if wrapped else task
     return task if task.keys() & {"containers", "taskArn", "stopCode", "stoppedReason"} else None
 
 

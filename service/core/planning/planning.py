@@ -104,7 +104,6 @@ def _judge_error(request: PlanRequest, stage: Stage, running: NextStage) -> _Lea
         callback=stage.integration == "callback",
         timeout_seconds=running.timeout_seconds,
         heartbeat_seconds=running.heartbeat_seconds if stage.integration == "callback" else None,
-        memory=int(running.memory),
     )
     task = diagnosis.read_task_cause(cause)
     # Step Functions fails the state when any container exits non-zero; only the job's own one decides.
