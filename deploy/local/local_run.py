@@ -66,8 +66,8 @@ class LocalRun:
             _end(worker)
 
     @contextmanager
-    def console(self, port: int) -> Iterator[str]:
-        """The HTTP API beside it, for as long as the context lasts; its address.
+    def console(self, port: int, *, log: int | None = None) -> Iterator[str]:
+        """The HTTP API beside it, for as long as the context lasts; its address. `log` is as of the worker.
 
         Raises ConsoleEndedError where it does not come up; it has said why itself.
         """
@@ -78,6 +78,7 @@ class LocalRun:
             cwd=PROJECT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=log,
             start_new_session=True,
         )
         assert console.stdout is not None

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -19,12 +19,14 @@ from deploy.local.emulator.process import EmulatorEndedError
 from deploy.local.fills.quotas import AWS_DEFAULTS, NO_QUOTAS, Quotas, quotas_of
 from deploy.local.folder import FOLDER, open_to_write, settings_file
 from deploy.local.job_life import JobLife
-from deploy.local.local_run import LocalRun, local_run
+from deploy.local.local_run import ConsoleEndedError, LocalRun, local_run
 from schemas.errors import JobferryError
 
 PREFIX, CATALOG = "JOBFERRY_", "JOBFERRY_CATALOG"
 API_PORT = 4580  # As of `jobferry console`.
 _LOOK_SECONDS = 0.5
+_SETTINGS_SECONDS = 30  # A process that cannot work with its settings says so when it starts.
+_WORKER_ENDED = "The worker ended by itself: its log is above."
 
 
 def serve(port: int, quotas: str | None = None, quota: Sequence[str] = (), api_port: int | None = None) -> int:
@@ -64,16 +66,29 @@ def _serve(port: int, api_port: int | None, told: threading.Event, quotas: Quota
         log = stack.enter_context(open_to_write(log_file))
         seen = stack.enter_context(_read_aside(lambda lines: life.worker(_kept(lines, log.write))))
         worker = stack.enter_context(run.worker(log=seen))
-        api = stack.enter_context(run.console(_free_port() if api_port is None else api_port))
-        if not told.is_set():
-            print(_where(run, api, env_file, log_file, quotas), flush=True)
-        ended = _await(told, worker, run)
+        try:
+            api = stack.enter_context(run.console(_port_of_api(port) if api_port is None else api_port, log=seen))
+        except ConsoleEndedError:
+            ended = _why_no_api(worker)
+        else:
+            if not told.is_set():
+                print(_where(run, api, env_file, log_file, quotas), flush=True)
+            ended = _await(told, worker, run)
     print(ended or "Stopped.", flush=True)
     return 1 if ended else 0
 
 
-def _free_port() -> int:
-    """The usual port of the API, or 0, which takes a free one, where another has it."""
+def _why_no_api(worker: subprocess.Popen[bytes]) -> str:
+    """Both read the same settings: a slip in one ends the worker as well, and only the worker knows all of them."""
+    with suppress(subprocess.TimeoutExpired):
+        worker.wait(_SETTINGS_SECONDS)
+    return _WORKER_ENDED if worker.poll() is not None else "The HTTP API did not come up: why, is above."
+
+
+def _port_of_api(port: int) -> int:
+    """Its usual one; 0, which takes a free one, where another has that, or where any port will do for the AWS too."""
+    if port == 0:
+        return 0
     with socket.socket() as door:
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -118,7 +133,7 @@ def _await(told: threading.Event, worker: subprocess.Popen[bytes], run: LocalRun
         if (status := run.aws.poll()) is not None:
             return f"The AWS on this machine is gone (it ended with status {status}), and all that was in it."
         if worker.poll() is not None:
-            return "The worker ended by itself: its log is above."
+            return _WORKER_ENDED
     return ""
 
 

@@ -26,7 +26,7 @@ _TOGETHER = frozenset(
     }
 )
 # End-to-end tests that share nothing, each with a system of its own.
-_ALONE = frozenset({"tests/e2e/test_local_command.py", "tests/e2e/test_planner_zip.py"})
+_ALONE = frozenset({"tests/e2e/test_console.py", "tests/e2e/test_local_command.py", "tests/e2e/test_planner_zip.py"})
 # Of each, one at a time: those that mostly wait are mixed with those that only compute.
 _FIRST_IN_TURNS = ("tests/chaos", _SHARED_SYSTEM, "tests/sim")
 _THEN = ("tests/contracts", "tests/integration")
