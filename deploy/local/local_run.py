@@ -71,8 +71,10 @@ class LocalRun:
             _end(worker)
 
     @contextmanager
-    def console(self, port: int, *, settings: Mapping[str, str] | None = None) -> Iterator[str]:
-        """The HTTP API beside it, for as long as the context lasts; its address. `settings` are its own.
+    def console(self, port: int, *, settings: Mapping[str, str] | None = None, log: int | None = None) -> Iterator[str]:
+        """The HTTP API beside it, for as long as the context lasts; its address.
+
+        `settings` are its own, `log` is as of the worker.
 
         Raises ConsoleEndedError where it does not come up; it has said why itself.
         """
@@ -83,6 +85,7 @@ class LocalRun:
             cwd=PROJECT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=log,
             start_new_session=True,
         )
         assert console.stdout is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -11,11 +11,18 @@ from typing import Self
 from deploy.local.catalog_file import CatalogFile, ReadCatalog
 from deploy.local.ecs.images import IMAGES, ImageCatalogueError, load_images
 from deploy.local.folder import open_to_write
-from deploy.local.local_run import LocalRun
+from deploy.local.local_run import ConsoleEndedError, LocalRun
 from deploy.local.stand_ins import StandIns
 from schemas.catalog import Catalog
+from schemas.errors import JobferryError
 
 CATALOG = "JOBFERRY_CATALOG"
+WORKER_ENDED = "The worker ended by itself: its log is above."
+_SETTINGS_SECONDS = 30  # A process that cannot work with its settings says so when it starts.
+
+
+class ProcessesEndedError(JobferryError):
+    """The worker, or the HTTP API beside it, does not come up."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +89,13 @@ class Processes:
     def __enter__(self) -> Self:
         with ExitStack() as begun:
             settings = self._settings()
-            self._worker = begun.enter_context(self._run.worker(log=self._log, settings=settings))
-            self.api = begun.enter_context(self._run.console(self._api_port, settings=settings))
+            worker = begun.enter_context(self._run.worker(log=self._log, settings=settings))
+            try:
+                console = self._run.console(self._api_port, settings=settings, log=self._log)
+                self.api = begun.enter_context(console)
+            except ConsoleEndedError:
+                raise ProcessesEndedError(_why_no_api(worker)) from None
+            self._worker = worker
             self._held = begun.pop_all()
         return self
 
@@ -108,6 +120,13 @@ class Processes:
         with open_to_write(self._copy) as file:
             file.write(self._catalog.text.encode())
         return {CATALOG: str(self._copy.absolute())}
+
+
+def _why_no_api(worker: subprocess.Popen[bytes]) -> str:
+    """Both read the same settings: a slip in one ends the worker as well, and only the worker knows all of them."""
+    with suppress(subprocess.TimeoutExpired):
+        worker.wait(_SETTINGS_SECONDS)
+    return WORKER_ENDED if worker.poll() is not None else "The HTTP API did not come up: why, is above."
 
 
 def _from_here(path: Path) -> Path:

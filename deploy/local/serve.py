@@ -23,7 +23,7 @@ from deploy.local.folder import FOLDER, open_to_write, settings_file
 from deploy.local.job_life import JobLife
 from deploy.local.kept import KeptState
 from deploy.local.local_run import LocalRun, local_run
-from deploy.local.own_files import CATALOG, OwnFiles, Processes
+from deploy.local.own_files import CATALOG, WORKER_ENDED, OwnFiles, Processes, ProcessesEndedError
 from schemas.errors import JobferryError
 
 PREFIX = "JOBFERRY_"
@@ -91,18 +91,23 @@ def _serve(wanted: Wanted, read_catalog: ReadCatalog, told: threading.Event) -> 
         own = OwnFiles.of(run, wanted.images, read_catalog)
         missing = own.begin()
         copy = env_file.with_name(env_file.stem.replace("local", "catalog", 1) + ".yaml")
-        api_port = _free_port() if wanted.api_port is None else wanted.api_port
-        processes = stack.enter_context(Processes(run, seen, api_port, own.catalog, copy))
-        if not told.is_set():
-            print(_where(run, wanted, processes.api, env_file, log_file, quotas), flush=True)
-            life.tell_all("images", missing)
-        ended = _await(told, processes, run, own, life)
+        api_port = _port_of_api(wanted.port) if wanted.api_port is None else wanted.api_port
+        try:
+            processes = stack.enter_context(Processes(run, seen, api_port, own.catalog, copy))
+            if not told.is_set():
+                print(_where(run, wanted, processes.api, env_file, log_file, quotas), flush=True)
+                life.tell_all("images", missing)
+            ended = _await(told, processes, run, own, life)
+        except ProcessesEndedError as error:
+            ended = str(error)
     print(ended or "Stopped.", flush=True)
     return 1 if ended else 0
 
 
-def _free_port() -> int:
-    """The usual port of the API, or 0, which takes a free one, where another has it."""
+def _port_of_api(port: int) -> int:
+    """Its usual one; 0, which takes a free one, where another has that, or where any port will do for the AWS too."""
+    if port == 0:
+        return 0
     with socket.socket() as door:
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -166,7 +171,7 @@ def _await(told: threading.Event, processes: Processes, run: LocalRun, own: OwnF
         if (status := run.aws.poll()) is not None:
             return f"The AWS on this machine is gone (it ended with status {status}), and all that was in it."
         if processes.worker_has_ended:
-            return "The worker ended by itself: its log is above."
+            return WORKER_ENDED
         _look_at_catalog(processes, own, life)
     return ""
 

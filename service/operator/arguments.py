@@ -72,7 +72,11 @@ def _add_local_options(local: argparse.ArgumentParser) -> None:
     local.add_argument(
         "--port", type=port_number, default=4566, help="port on 127.0.0.1; 0 takes a free one (default: 4566)"
     )
-    local.add_argument("--api-port", type=port_number, help="port of the HTTP API (default: 4580, or a free one)")
+    local.add_argument(
+        "--api-port",
+        type=port_number,
+        help="port of the HTTP API (default: 4580; a free one where that is taken, or with --port 0)",
+    )
     local.add_argument("--quotas", choices=["default"], help="keep the quotas of a new AWS account (default: none)")
     local.add_argument(
         "--quota",

@@ -29,6 +29,7 @@ _TOGETHER = frozenset(
 _ALONE = frozenset(
     {
         "tests/e2e/test_at_home.py",
+        "tests/e2e/test_console.py",
         "tests/e2e/test_develop_your_image.py",
         "tests/e2e/test_local_command.py",
         "tests/e2e/test_planner_zip.py",
