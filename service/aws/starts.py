@@ -63,8 +63,9 @@ class Starts:
         over = {job_id: item for job_id, item in self._outstanding.items() if item.until <= now}
         if over:
             self._outstanding = {job_id: item for job_id, item in self._outstanding.items() if job_id not in over}
-            self.window = self.window.taken(sum(not item.refused for item in over.values()), before)
-        if not self._outstanding:
+        if taken_on := sum(not item.refused for item in over.values()):
+            self.window = self.window.taken(taken_on, before)  # All starts of a moment are answered in one, too.
+        elif not self._outstanding:
             self.window = Window()  # Nobody waits any more: what was learnt is over.
 
 
