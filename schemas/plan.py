@@ -255,7 +255,7 @@ class ExecutionInput(Passed):
 class PlanRequest(Passed):
     """The event of the `plan_next_step` Lambda."""
 
-    step: Literal["plan_next_step", "handle_error_step", "finish_step", "fail_step"]
+    step: Literal["plan_next_step", "handle_error_step", "fail_step"]
     execution_arn: str
     started_at: str
     redrive_count: int = Field(

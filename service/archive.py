@@ -21,10 +21,10 @@ _TAIL_LINES = 10
 _TAIL_LINE_CHARACTERS = 200
 # What of a line is looked at before it is cut, so that a secret is still whole when it is looked for.
 _TAIL_LOOK_CHARACTERS = 2000
-_POLL_SECONDS = 1.0
 # A container that ran has a stream, since the driver makes it first; it may appear late [prefect-aws #177, metaflow
-# #209]. So many quiet times it is waited for, and asked for as much more seldom.
+# #209]. So many quiet times it is waited for, and asked for every so often.
 _QUIET_TIMES_WITHOUT_A_STREAM = 4
+_POLL_SECONDS = 4.0
 _NO_LOG = LogConfiguration()
 
 
@@ -60,7 +60,10 @@ class _Tally:
 
 @dataclass(frozen=True)
 class LogArchive:
-    """Archives logs. A log is whole once its end was read and nothing came for `quiet_seconds` since the stop."""
+    """Archives logs. A log is whole once its end was read and nothing came for `quiet_seconds` since the stop.
+
+    So nothing is asked for before: what came meanwhile is there then, and says itself when it came.
+    """
 
     tasks: Tasks
     logs: ContainerLogs
@@ -148,26 +151,34 @@ class LogArchive:
         token: str | None = None
         was_at_end = False
         quiet_until = ended_at + self.quiet_seconds if ended_at is not None else 0.0
+        await asyncio.sleep(max(0.0, quiet_until - self.now()))
         while True:
             await self.logs.turn()
             asked_at = self.now()
             page = await self.logs.page(group, stream, token)
             tally.has_a_stream |= page is not None
             if page is not None and page.events:
-                # What comes once the end was reached is late, whatever its own time says, and more may follow it.
-                heard_at = self.now() if was_at_end else min(self.now(), page.events[-1].at)
-                quiet_until = max(quiet_until, heard_at + self.quiet_seconds)
+                came_at = min(self.now(), max(_came_at(event, self.now(), was_at_end) for event in page.events))
+                quiet_until = max(quiet_until, came_at + self.quiet_seconds)
                 yield page.events
             if page is not None and page.next_token != token:
                 token = page.next_token
                 continue
-            patience = 1 if tally.has_a_stream or ended_at is None else _QUIET_TIMES_WITHOUT_A_STREAM
-            until = quiet_until + (patience - 1) * self.quiet_seconds
+            waits_for_stream = not tally.has_a_stream and ended_at is not None
+            until = quiet_until + waits_for_stream * (_QUIET_TIMES_WITHOUT_A_STREAM - 1) * self.quiet_seconds
             # By the question and not by its answer: lines may have come since, while we or the answer stood still.
             if asked_at >= until:
                 return
             was_at_end = True
-            await asyncio.sleep(max(0.05, min(patience * _POLL_SECONDS, until - self.now())))
+            left = max(0.05, until - self.now())
+            await asyncio.sleep(min(_POLL_SECONDS, left) if waits_for_stream else left)
+
+
+def _came_at(event: LogEvent, now: float, was_at_end: bool) -> float:
+    """When a line came. Where CloudWatch does not say, one that comes once the end was reached came just now."""
+    if event.taken_in_at is not None:
+        return event.taken_in_at
+    return now if was_at_end else event.at
 
 
 async def _lines(

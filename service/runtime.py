@@ -21,6 +21,7 @@ from service.aws.executions import Executions
 from service.aws.failures import Failures
 from service.aws.jobs_table import JobsTable
 from service.aws.objects import Objects
+from service.aws.opened_when_needed import OpenedWhenNeeded
 from service.aws.queue import Queue
 from service.aws.response_check import refuse_garbled
 from service.aws.starts import Starts
@@ -90,7 +91,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
                 clock.heed(opened)
             return opened
 
-        objects = Objects(await client("s3"), credentials)
+        objects = Objects(_when_needed(client, "s3"), credentials)
         catalog = await read_catalog(settings.catalog, objects, settings.task_family_prefix)
         yield await wire(settings, client, objects, catalog, region, clock, metrics)
 
@@ -138,7 +139,8 @@ async def wire(
     states = await client("stepfunctions")
     on_throttle(states, starts.throttled, ".sfn.StartExecution")
     executions = Executions(states, settings.state_machine_arn, starts)
-    performer = await _performer(settings, client, objects, region, executions, now, metrics)
+    topic = Topic(await client("sns"), settings.topic_arn)
+    performer = _performer(settings, client, objects, region, executions, topic, now, metrics)
     patience = Patience(settings.task_grace_seconds, settings.log_deadline_seconds)
     return Runtime(
         settings=settings,
@@ -156,16 +158,21 @@ async def wire(
     )
 
 
-async def _performer(
+def _when_needed(client: OpenClient, service: str) -> Any:
+    return OpenedWhenNeeded(partial(client, service))
+
+
+def _performer(
     settings: Settings,
     client: OpenClient,
     objects: Objects,
     region: str,
     executions: Executions,
+    topic: Topic,
     now: Clock,
     metrics: Meter,
 ) -> Performer:
-    tasks = Tasks(await client("ecs"))
+    tasks = Tasks(_when_needed(client, "ecs"))
     reads = paced(settings.get_log_events_per_second)
     redaction = Redaction.of(settings.secret_patterns)
     return Performer(
@@ -173,7 +180,7 @@ async def _performer(
         tasks=tasks,
         archive=LogArchive(
             tasks=tasks,
-            logs=ContainerLogs(await client("logs"), reads),
+            logs=ContainerLogs(_when_needed(client, "logs"), reads),
             objects=objects,
             bucket=settings.log_bucket,
             region=region,
@@ -183,7 +190,7 @@ async def _performer(
         ),
         objects=objects,
         redaction=redaction,
-        topic=Topic(await client("sns"), settings.topic_arn),
+        topic=topic,
         link_seconds=settings.link_seconds,
         prices=settings.prices,
         claim_seconds=max(settings.claim_seconds, 3 * settings.log_quiet_seconds),

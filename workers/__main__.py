@@ -6,14 +6,13 @@ import asyncio
 import logging
 import sys
 
-import structlog
-
-from service.settings import SettingsError, read_settings
-from workers.worker import run_worker
-
 
 def main() -> int:
     """Run the worker until it is told to stop; 2 if the settings cannot work."""
+    _do_without("rich")
+    from service.settings import SettingsError, read_settings
+    from workers.worker import run_worker
+
     configure_logging()
     try:
         asyncio.run(run_worker(read_settings()))
@@ -24,8 +23,18 @@ def main() -> int:
     return 0
 
 
+def _do_without(package: str) -> None:
+    """Let a package that others import where it is installed pass for missing, if nobody has imported it yet.
+
+    structlog would take rich for tracebacks that a worker never draws: 12 MB, and a tenth of a start.
+    """
+    sys.modules.setdefault(package, None)  # type: ignore[arg-type]  # as Python has it [reference, the module cache]
+
+
 def configure_logging() -> None:
     """JSON lines for machines, colours on a terminal; tracebacks without local variables, which may hold tokens."""
+    import structlog
+
     pretty = sys.stderr.isatty()
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)

@@ -35,7 +35,8 @@ class Consumer:
     """Works one queue until told to stop. Nothing is held that cannot be worked on: slots come before messages.
 
     `gate` is passed before each poll: closed, nothing more is taken. `note_failure` keeps why a message failed, for
-    whoever finds it in the dead-letter queue.
+    whoever finds it in the dead-letter queue. `gather_seconds` are left for more messages to come after a poll that
+    brought a few: where it is busy, a poll then brings many. What comes when it was quiet is taken at once.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Consumer:
     gate: Gate
     note_failure: NoteFailure
     metrics: Meter
+    gather_seconds: float = 0.0
     _settled: asyncio.Queue[Message] = field(default_factory=asyncio.Queue)
 
     async def run(self) -> None:
@@ -75,6 +77,8 @@ class Consumer:
         for message in messages:
             task = working.create_task(self._give_back(message) if self.stopping.is_set() else self._settle(message))
             task.add_done_callback(lambda _: slots.give_back())
+        if 0 < len(messages) < taken:
+            await told_to_stop(self.stopping, self.gather_seconds)
 
     async def _poll(self, at_most: int) -> tuple[Message, ...]:
         try:

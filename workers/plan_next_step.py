@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import boto3
 from pydantic import TypeAdapter
 
 from schemas.errors import JobferryError
@@ -41,5 +40,7 @@ def _stages_of(config: Config) -> tuple[Stage, ...]:
     """The frozen stages: from the input, or from S3 where they were too large to travel."""
     if config.stages_s3 is None:
         return config.stages
+    import boto3  # Half of a cold start, for the few jobs whose stages are in S3.
+
     answer = boto3.client("s3").get_object(Bucket=config.stages_s3.bucket, Key=config.stages_s3.key)
     return _STAGES.validate_json(answer["Body"].read())

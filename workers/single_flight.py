@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 
-Settle = Callable[[Record], Awaitable[object]]
+Settle = Callable[[Record], Awaitable[Record]]
 Read = Callable[[RecordKey], Awaitable[Record]]
 
 
@@ -21,18 +21,26 @@ class SingleFlight:
 
     settle_record: Settle
     read: Read
-    _look_again: dict[RecordKey, bool] = field(default_factory=dict)
+    _came_meanwhile: dict[RecordKey, list[Record]] = field(default_factory=dict)
 
     async def settle(self, job: Record) -> None:
         """Do all that is owed to a job, or leave it to the pass under way, which will look at the record again."""
-        if job.key in self._look_again:
-            self._look_again[job.key] = True
+        if job.key in self._came_meanwhile:
+            self._came_meanwhile[job.key].append(job)
             return
-        self._look_again[job.key] = False
+        came = self._came_meanwhile[job.key] = []
         try:
-            await self.settle_record(job)
-            while self._look_again[job.key]:
-                self._look_again[job.key] = False
-                await self.settle_record(await self.read(job.key))
+            settled = await self.settle_record(job)
+            while came:
+                known = all(_knows(settled, other) for other in came)
+                came.clear()
+                # A write of the pass answered with what the others had written before: there is nothing new to read.
+                settled = await self.settle_record(settled if known else await self.read(job.key))
         finally:
-            del self._look_again[job.key]
+            del self._came_meanwhile[job.key]
+
+
+def _knows(record: Record, other: Record) -> bool:
+    """Whether a record holds all that another one does, or knows better."""
+    held = record.registers
+    return all(name in held and held[name].rank >= fact.rank for name, fact in other.registers.items())

@@ -35,6 +35,8 @@ from workers.sweeper import Sweeper
 log = structlog.stdlib.get_logger()
 
 _GATE_SECONDS = 0.1
+# For how long messages may gather where many come: a request is to start at once, an event's job waits for its log.
+_GATHER_SECONDS = {"requests": 0.01, "events": 0.1}
 
 
 async def run_worker(settings: Settings) -> None:
@@ -133,6 +135,7 @@ class Worker:
             gate=gate,
             note_failure=self._note_failure(name),
             metrics=self.runtime.metrics,
+            gather_seconds=_GATHER_SECONDS[name],
         ).run()
 
     def _note(self, job: Record) -> None:

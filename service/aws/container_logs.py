@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LogEvent:
-    """One line as the driver sent it; the time in epoch seconds."""
+    """One line as the driver sent it, and when CloudWatch took it in, where it says so; times in epoch seconds."""
 
     at: float
     message: str
+    taken_in_at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,13 @@ class ContainerLogs:
             answer = await self.client.get_log_events(
                 logGroupName=group, logStreamName=stream, startFromHead=True, **position
             )
-            events = tuple(LogEvent(item["timestamp"] / 1000, item["message"]) for item in answer["events"])
+            events = tuple(
+                LogEvent(item["timestamp"] / 1000, item["message"], _seconds(item.get("ingestionTime")))
+                for item in answer["events"]
+            )
             return LogPage(events, answer["nextForwardToken"])
         return None
+
+
+def _seconds(milliseconds: int | None) -> float | None:
+    return milliseconds / 1000 if milliseconds is not None else None

@@ -25,12 +25,12 @@ class Outstanding:
 
     def has_room(self) -> bool:
         """Whether one more may be started."""
-        self._forget_the_answered()
+        self.forget_the_answered()
         return self.window.has_room(len(self._starts))
 
     def any_waits(self) -> bool:
         """Whether any of them was refused, and waits."""
-        self._forget_the_answered()
+        self.forget_the_answered()
         return any(item.refused for item in self._starts.values())
 
     def is_empty(self) -> bool:
@@ -56,13 +56,15 @@ class Outstanding:
         """It asks no more, which tells nothing of what ECS takes on."""
         self._starts.pop(job_id, None)
 
-    def _forget_the_answered(self) -> None:
-        """Those of which nothing more was heard in time are taken on, as far as we know."""
+    def forget_the_answered(self) -> int:
+        """Those of which nothing more was heard in time are taken on, as far as we know; answers with how many."""
         now, before = _now(), len(self._starts)
         over = {job_id: item for job_id, item in self._starts.items() if item.until <= now}
+        taken_on = sum(not item.refused for item in over.values())
         if over:
             self._starts = {job_id: item for job_id, item in self._starts.items() if job_id not in over}
-            self.window = self.window.taken(sum(not item.refused for item in over.values()), before)
+            self.window = self.window.taken(taken_on, before)
+        return taken_on
 
 
 def _now() -> float:

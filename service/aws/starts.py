@@ -22,10 +22,10 @@ class Starts:
 
     def has_capacity(self) -> bool:
         """Whether an execution may be started now, of whatever image."""
-        has_room = self.account.has_room()
-        if self.account.is_empty():
+        # All starts of a moment are answered in one, too, and that is worth knowing for the next ones.
+        if not self.account.forget_the_answered() and self.account.is_empty():
             self.account = Outstanding()  # Nobody waits any more: what was learnt is over.
-        return self.bucket.has_token(_now()) and has_room
+        return self.account.has_room() and self.bucket.has_token(_now())
 
     def may_start(self, job_id: str, image: str) -> bool:
         """Whether this job may be started now, as far as its image is concerned. Then it is, and counts as one more."""

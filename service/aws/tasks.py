@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -41,6 +42,7 @@ class Tasks:
 
     client: ECSClient
     _known: MutableMapping[str, dict[str, LogConfiguration]] = field(default_factory=dict)
+    _asking: MutableMapping[str, asyncio.Task[None]] = field(default_factory=dict)
 
     async def describe(self, arn: str) -> TaskDetail | None:
         """How a task is; None where ECS has forgotten it, about an hour after its end, or with its cluster."""
@@ -60,13 +62,23 @@ class Tasks:
         return None
 
     async def log_configurations(self, task_definition_arn: str) -> dict[str, LogConfiguration] | None:
-        """The log configuration of each container of a task definition; None where it was deleted."""
+        """The log configuration of each container of a task definition; None where it was deleted.
+
+        One call a definition, however many ask at once: a burst of tasks that stop is of few definitions.
+        """
         if task_definition_arn not in self._known:
-            with answered("ClientException"), aws_errors():
-                answer = await self.client.describe_task_definition(taskDefinition=task_definition_arn)
-                containers = answer["taskDefinition"].get("containerDefinitions", [])
-                self._known[task_definition_arn] = {item["name"]: _log_configuration(item) for item in containers}
+            if task_definition_arn not in self._asking:
+                asking = self._asking[task_definition_arn] = asyncio.create_task(self._ask(task_definition_arn))
+                asking.add_done_callback(lambda _: self._asking.pop(task_definition_arn))
+            # Who is cut off leaves the call to the others.
+            await asyncio.shield(self._asking[task_definition_arn])
         return self._known.get(task_definition_arn)
+
+    async def _ask(self, task_definition_arn: str) -> None:
+        with answered("ClientException"), aws_errors():
+            answer = await self.client.describe_task_definition(taskDefinition=task_definition_arn)
+            containers = answer["taskDefinition"].get("containerDefinitions", [])
+            self._known[task_definition_arn] = {item["name"]: _log_configuration(item) for item in containers}
 
 
 def _log_configuration(container: object) -> LogConfiguration:

@@ -1,132 +1,83 @@
-"""What a job costs the worker: AWS calls, and its own thinking beside them.
+"""What Jobferry costs, as ratios in one run: `make bench`, some minutes. Linux only, for its clocks and /proc.
 
-The worker runs in this process against the embedded AWS, which is another process: so the CPU time of this one is the
-worker's alone, and the emulator's speed is not in it. A bare aiobotocore call, measured in the same run, is the unit.
+python -m tests.bench                     # all of it
+python -m tests.bench --only intake       # one part
+python -m tests.bench --rounds 9          # steadier medians
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
+import argparse
 import sys
-import time
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, cast
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
-import structlog
+from tests.bench import measures
+from tests.bench.bill import Bill
+from tests.bench.lived import Lived
+from tests.bench.place import Place, place
+from tests.bench.report import Row, header, write_json
 
-from deploy.local.local_run import LocalRun, local_run
-from deploy.local.subscriber import Subscriber
-from service.clock import wall_clock
-from service.perform import Performer
-from service.runtime import Runtime, open_runtime
-from service.settings import Settings
-from workers.liveness import Liveness
-from workers.worker import Worker
+_DEFAULT_JSON = Path("build/bench.json")
+Part = Callable[[Place, int], Iterator[Any]]
 
-JOBS = 100
-BARE_CALLS = 500
-_WITHIN_SECONDS = 180
-
-
-@dataclass(frozen=True)
-class Measured:
-    """The cost of all jobs together; CPU in seconds."""
-
-    cpu: float
-    calls: Mapping[str, int]
+PARTS: Mapping[str, Part] = {
+    "intake": lambda here, rounds: measures.intake(here, rounds),
+    "lives": lambda here, rounds: measures.lives(here, max(2, rounds // 2)),
+    "quarter": lambda here, rounds: measures.quarter(here),
+    "open": lambda here, rounds: measures.open_loop(here),
+    "sizes": lambda here, rounds: measures.sizes(here),
+    "starting": lambda here, rounds: measures.starting(here, rounds),
+    "logs": lambda here, rounds: measures.large_logs(here),
+    "silent": lambda here, rounds: measures.silent_jobs(),
+    "bills": lambda here, rounds: measures.bills(here),
+}
 
 
-def main() -> None:
-    """Measure, and print one table."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    with local_run() as run, _environment(run):
-        measured, bare_cpu = asyncio.run(_measure(run))
-    calls = sum(measured.calls.values())
-    for name, count in sorted(measured.calls.items(), key=lambda item: -item[1]):
-        print(f"  {name:<45} {count / JOBS:6.2f} a job")
-    print(f"AWS calls a job                                 {calls / JOBS:6.2f}")
-    print(f"CPU of a bare call                              {1000 * bare_cpu:6.2f} ms")
-    print(f"CPU of a job, in bare calls                     {measured.cpu / JOBS / bare_cpu:6.2f}")
-    print(f"CPU of a job over that of its calls, made bare  {measured.cpu / (calls * bare_cpu):6.2f}")
-
-
-async def _measure(run: LocalRun) -> tuple[Measured, float]:
-    async with open_runtime(Settings()) as runtime:
-        calls: Counter[str] = Counter()
-        for client in _clients(runtime):
-            client.meta.events.register("request-created.*", _counter(calls))
-        bare = await _bare_call(runtime)
-        calls.clear()
-        started = time.process_time()
-        await _run_jobs(run, runtime)
-        return Measured(time.process_time() - started, dict(calls)), bare
-
-
-async def _bare_call(runtime: Runtime) -> float:
-    """CPU seconds of one call that carries next to nothing."""
-    client, url = runtime.requests.client, runtime.requests.url
-    started = time.process_time()
-    for _ in range(BARE_CALLS):
-        await client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    return (time.process_time() - started) / BARE_CALLS
-
-
-async def _run_jobs(run: LocalRun, runtime: Runtime) -> None:
-    """Send the jobs, work until every one is announced, and stop. Client and subscriber run in threads, idle mostly."""
-    stopping = asyncio.Event()
-    subscriber = Subscriber.to(run.session, run.stack.outputs["TopicArn"], name="bench")
-    sender = await asyncio.create_subprocess_exec(*_sender(run))
-    await sender.wait()
-    async with asyncio.TaskGroup() as loops:
-        for loop in Worker(runtime, Liveness(wall_clock), stopping).loops():
-            loops.create_task(loop)
-        announced = await asyncio.to_thread(subscriber.wait_for, JOBS, _WITHIN_SECONDS)
-        stopping.set()
-    assert len(announced) == JOBS, f"only {len(announced)} of {JOBS} jobs were announced in time"
-
-
-def _sender(run: LocalRun) -> list[str]:
-    """A process that sends the jobs, so that their sending is not in the measure."""
-    body = json.dumps({"stages": [{"image": "image_1", "command": ["echo", "hello"]}]})
-    code = (
-        "import boto3, sys\nsqs = boto3.client('sqs')\n"
-        "for _ in range(int(sys.argv[3])): sqs.send_message(QueueUrl=sys.argv[1], MessageBody=sys.argv[2])"
+def main() -> int:
+    """Measure, print one table, and write the same as JSON."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    return [sys.executable, "-c", code, run.stack.outputs["RequestQueueUrl"], body, str(JOBS)]
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=list(PARTS), metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--rounds", type=int, default=5, help="of each measure that is repeated (default: %(default)s)")
+    parser.add_argument("--json", type=Path, default=_DEFAULT_JSON, help="where to write (default: %(default)s)")
+    given = parser.parse_args()
+    if not sys.platform.startswith("linux"):
+        print("This needs Linux: it reads other processes' clocks and memory.")
+        return 2
+    rows: list[Row] = []
+    bills: list[Bill] = []
+    calls: Mapping[str, float] = {}
+    print(header())
+    for name in given.only:
+        for told in _measured(name, given.rounds):
+            match told:
+                case Row():
+                    rows.append(told)
+                    print(told, flush=True)
+                case Lived(calls=of_a_life):
+                    calls = of_a_life
+                    for call, count in sorted(of_a_life.items(), key=lambda item: -item[1]):
+                        print(f"      {call:<30} {count:6.2f} a life", flush=True)
+                case Bill():
+                    bills.append(told)
+                case str():
+                    print(told, flush=True)
+    for told in bills:
+        print(*told.lines(), sep="\n")
+    more = {"calls of a life": calls, "bills": [asdict(told) for told in bills]}
+    write_json(given.json, rows, more)
+    return 0
 
 
-def _counter(calls: Counter[str]) -> object:
-    def count(operation_name: str, **_: object) -> None:
-        calls[operation_name] += 1
-
-    return count
-
-
-def _clients(runtime: Runtime) -> Iterator[Any]:
-    performer = cast("Performer", runtime.settling.performer)
-    yield runtime.requests.client
-    yield runtime.table.client
-    yield runtime.objects.client
-    for part in ("executions", "tasks", "topic"):
-        yield getattr(performer, part).client
-    yield performer.archive.logs.client
-
-
-@contextmanager
-def _environment(run: LocalRun) -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ.update(run.environment)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+def _measured(name: str, rounds: int) -> Iterator[Any]:
+    with tempfile.TemporaryDirectory(prefix="jobferry-bench-") as folder, place(Path(folder)) as here:
+        yield from measures.or_why_not(PARTS[name](here, rounds), name)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ def test_what_is_stopped_hears_it(docker: Path, cloud: Cloud) -> None:
     ]
     arns = [cloud.run_task(definition) for definition in definitions]
     for arn in arns:
-        wait_for(lambda arn=arn: cloud.lines(arn), "its first word")
+        wait_for(partial(cloud.lines, arn), "its first word")
         cloud.ecs.stop_task(cluster="jobs", task=arn)
     codes = [cloud.await_task(arn)["containers"][0]["exitCode"] for arn in arns]
     assert codes == [5, 137]

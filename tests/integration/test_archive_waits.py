@@ -33,6 +33,7 @@ class TimedLogs:
     appears: float | None = 0.0
     arrive: tuple[float, ...] = ()
     asked: list[float] = field(default_factory=list)
+    says_when: bool = True
 
     async def get_log_events(self, *, nextToken: str = "0", **_: Any) -> Any:
         now = self.loop.time()
@@ -40,8 +41,12 @@ class TimedLogs:
         if self.appears is None or now < self.appears:
             raise refusal("ResourceNotFoundException")
         there = [at for at in self.arrive if at <= now]
-        events = [{"timestamp": int(at * 1000), "message": f"{at:g}"} for at in there[int(nextToken) :]]
+        events = [self._event(at) for at in there[int(nextToken) :]]
         return {"events": events, "nextForwardToken": str(len(there))}
+
+    def _event(self, at: float) -> dict[str, Any]:
+        came = {"ingestionTime": int(1000 * max(at, self.appears or 0))} if self.says_when else {}
+        return {"timestamp": int(at * 1000), "message": f"{at:g}", **came}
 
 
 @pytest.fixture
@@ -89,7 +94,7 @@ WAITS: dict[str, tuple[float | None, tuple[float, ...], dict[str, Any], float, s
     "lines before the stop": (0.0, (990.0, 999.0), {}, QUIET, None),
     "a last line after the stop": (0.0, (999.0, 1004.0), {}, 4 + QUIET, None),
     "lines that go on": (0.0, (1004.0, 1012.0, 1020.0), {}, 20 + QUIET, None),
-    "a stream that is late": (1025.0, (999.0,), {}, 28 + QUIET, None),
+    "a stream that is late": (1025.0, (999.0,), {}, 25 + QUIET, None),
     "a stream that never appears": (None, (), {}, 4 * QUIET, "its log stream never appeared: look whether"),
     "a task that stopped long ago": (0.0, (900.0,), {"stopped_at": 900.0}, 0.0, None),
     "a stop that was not told": (0.0, (), {"stopped_at": None}, QUIET, "the container wrote nothing"),
@@ -130,15 +135,29 @@ def test_a_log_is_waited_for_as_long_as_lines_may_come(
     assert (receipt.why or "").startswith(why or "") and bool(receipt.why) == bool(why)
 
 
-def test_looks_are_a_second_apart_and_seldomer_while_there_is_no_stream(loop: VirtualLoop) -> None:
-    """GetLogEvents has a quota that all jobs share."""
-    logs = TimedLogs(loop)
+def test_nothing_is_asked_for_before_the_quiet_time_is_over(loop: VirtualLoop) -> None:
+    """GetLogEvents has a quota that all jobs share: a log of one page is two reads, the second its end."""
+    logs = TimedLogs(loop, arrive=(990.0, 999.0))
     archived(loop, logs)
-    assert [round(at - STOPPED) for at in logs.asked] == [0, *range(11)]  # the first token is a new one
+    assert [round(at - STOPPED) for at in logs.asked] == [10, 10]
+    late = TimedLogs(loop, arrive=(990.0, loop.time() + 4))
     started = loop.time()
+    archived(loop, late, stopped_at=started)
+    assert [round(at - started) for at in late.asked] == [10, 10, 14]
+
+
+def test_a_stream_that_is_not_there_is_asked_for_now_and_then(loop: VirtualLoop) -> None:
+    """Until four quiet times are over."""
     missing = TimedLogs(loop, None)
-    archived(loop, missing, stopped_at=started)
-    assert [round(at - started) for at in missing.asked] == list(range(0, 41, 4))
+    archived(loop, missing)
+    assert [round(at - STOPPED) for at in missing.asked] == [*range(10, 40, 4), 40]
+
+
+def test_where_nothing_says_when_a_line_came_one_that_was_not_there_before_came_just_now(loop: VirtualLoop) -> None:
+    """`ingestionTime` need not be in an answer [botocore, OutputLogEvent]."""
+    logs = TimedLogs(loop, appears=1025.0, arrive=(999.0,), says_when=False)
+    archived(loop, logs)
+    assert [round(at - STOPPED) for at in logs.asked] == [10, 14, 18, 22, 26, 26, 36]
 
 
 def test_a_receipt_names_its_task_and_where_the_log_was(loop: VirtualLoop) -> None:

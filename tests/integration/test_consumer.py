@@ -72,9 +72,11 @@ def work() -> Work:
 
 
 @asynccontextmanager
-async def consuming(sqs: ScriptedSqs, work: Handle, slots: int = 50) -> AsyncIterator[Consumer]:
+async def consuming(
+    sqs: ScriptedSqs, work: Handle, slots: int = 50, gather_seconds: float = 0.0
+) -> AsyncIterator[Consumer]:
     """A running consumer, stopped at the end; it must come to its end by itself."""
-    consumer = consumer_of(queue_of(sqs), work, slots)
+    consumer = consumer_of(queue_of(sqs), work, slots, gather_seconds=gather_seconds)
     running = asyncio.create_task(consumer.run())
     try:
         yield consumer
@@ -130,6 +132,23 @@ async def test_a_poll_asks_for_ten_at_most(sqs: ScriptedSqs, work: Work) -> None
     """SQS refuses more."""
     async with consuming(sqs, work, slots=50):
         await eventually(lambda: sqs.polls == [10])
+
+
+async def test_after_a_few_messages_more_are_let_gather(sqs: ScriptedSqs, work: Work) -> None:
+    """The next poll then brings many; what was taken is worked on meanwhile, and a stop waits for nothing."""
+    sqs.put("a", "b")
+    async with consuming(sqs, work, gather_seconds=3600):
+        await eventually(lambda: sqs.all_deleted == {"a", "b"})
+        assert sqs.polls == [10]
+
+
+async def test_after_many_messages_or_none_the_next_poll_begins_at_once(sqs: ScriptedSqs, work: Work) -> None:
+    """Where ten came there are more, and where it is quiet the first to come is taken at once."""
+    sqs.put(*(f"m{number}" for number in range(10)))
+    async with consuming(sqs, work, gather_seconds=3600):
+        await eventually(lambda: sqs.polls == [10, 10] and sqs.polls_under_way == 1)
+        sqs.end_polls()
+        await eventually(lambda: sqs.polls == [10, 10, 10])
 
 
 async def test_unused_slots_are_free_again(sqs: ScriptedSqs, work: Work) -> None:

@@ -62,12 +62,14 @@ async def test_an_empty_stream_is_a_page_without_lines(logs: ContainerLogs, grou
     assert page.events == ()
 
 
-async def test_a_line_has_its_time_in_seconds(logs: ContainerLogs, group: str) -> None:
-    """CloudWatch counts milliseconds."""
+async def test_a_line_has_its_times_in_seconds(logs: ContainerLogs, group: str) -> None:
+    """CloudWatch counts milliseconds; it takes a line in at once, or soon after it was written."""
     at = await written(logs, group, "grüße")
     page = await logs.page(group, STREAM, None)
     assert page is not None
-    assert page.events == (LogEvent(at / 1000, "grüße"),)
+    [event] = page.events
+    assert event.taken_in_at is not None and at / 1000 <= event.taken_in_at < at / 1000 + 60
+    assert event == LogEvent(at / 1000, "grüße", event.taken_in_at)
 
 
 async def test_pages_are_read_from_the_head_to_the_end(logs: ContainerLogs, group: str) -> None:

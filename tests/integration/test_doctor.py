@@ -237,7 +237,7 @@ RULES: dict[str, tuple[Look, str, Json, Said]] = {
         rules.task_rule,
         "tasks",
         pattern("tasks", **{"detail-type": ["ECS Container Instance State Change"]}),
-        [("the rule tasks leaves out RUNNING, STOPPED", "Widen its pattern")],
+        [("the rule tasks leaves out STOPPED", "Widen its pattern")],
     ),
     "of one status": (
         rules.task_rule,
@@ -249,7 +249,7 @@ RULES: dict[str, tuple[Look, str, Json, Said]] = {
         rules.task_rule,
         "tasks",
         pattern("tasks", detail={"group": [{"prefix": "service:"}]}),
-        [("the rule tasks leaves out RUNNING, STOPPED", "Widen its pattern")],
+        [("the rule tasks leaves out STOPPED", "Widen its pattern")],
     ),
     "executions: of ends alone": (
         rules.execution_rule,

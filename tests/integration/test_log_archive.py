@@ -20,7 +20,7 @@ from service.clock import wall_clock
 from service.core.record.facts import ContainerState, LogArchived, TaskChanged
 from service.core.redaction import Redaction
 from tests.support.job_facts import Time
-from tests.support.scripted_logs import KeptObjects, ScriptedLogs, lines
+from tests.support.scripted_logs import KeptObjects, ScriptedLogs, arriving, lines
 
 DEFINITION = "arn:aws:ecs:us-east-1:123456789012:task-definition/jobferry-image-1:3"
 BLOCKING = LogConfiguration("awslogs", "/jobs", "jobs", "us-east-1", "blocking")
@@ -30,7 +30,7 @@ QUIET_SECONDS = 0.5
 
 @pytest.fixture(autouse=True)
 def _polls_are_quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten looks fit into the quiet time."""
+    """Several looks for a stream fit into the time that it is waited for."""
     monkeypatch.setattr(module, "_POLL_SECONDS", 0.05)
 
 
@@ -84,8 +84,7 @@ PAGES = {
     "empty pages between": (lines("one"), [], [], lines("two")),
     "a stream that is late": (ScriptedLogs.missing, ScriptedLogs.missing, lines("one", "two")),
     "a repeated token first": (ScriptedLogs.same, lines("one", "two")),
-    "lines after a repeated token": (lines("one"), ScriptedLogs.same, ScriptedLogs.same, lines("two")),
-    "empty for a while": ([], ScriptedLogs.same, ScriptedLogs.same, lines("one", "two")),
+    "lines after a repeated token": (arriving("one"), ScriptedLogs.same, lines("two")),
 }
 
 
@@ -101,8 +100,8 @@ async def test_the_archived_lines_are_the_emitted_lines(script: tuple[Any, ...])
 
 async def test_lines_that_come_late_put_the_end_off() -> None:
     """While lines still come, there has been no quiet: the archive waits for as long again."""
-    pause = [ScriptedLogs.same] * 7  # each a look, so most of the quiet time
-    script = ScriptedLogs(lines("1"), *pause, lines("2"), *pause, lines("3"), *pause, lines("4"))
+    end = ScriptedLogs.same
+    script = ScriptedLogs(arriving("1"), end, arriving("2"), end, arriving("3"), end, lines("4"))
     _, text = await archived(script)
     assert text == "1\n2\n3\n4\n"
 
@@ -168,7 +167,7 @@ async def test_first_and_last_line_tell_the_times() -> None:
 
 async def test_lines_that_come_out_of_order_do_not_turn_the_times_round() -> None:
     """A late line may bear an early time: the first is the earliest, the last the latest."""
-    logs = ScriptedLogs(lines("b", at=1_700_000_060), ScriptedLogs.same, lines("a", at=1_700_000_000))
+    logs = ScriptedLogs(arriving("b", at=1_700_000_060), ScriptedLogs.same, lines("a", at=1_700_000_000))
     receipt, text = await archived(logs)
     assert text == "b\na\n"
     assert (receipt.first_at, receipt.last_at) == (1_700_000_000, 1_700_000_060)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -95,6 +97,42 @@ async def test_a_task_definition_is_read_once(tasks: Tasks, name: str) -> None:
     with answering(tasks.client, "DescribeTaskDefinition") as asked:
         assert await tasks.log_configurations(arn) is first
     assert asked == []
+
+
+async def test_a_task_definition_is_read_once_by_all_who_ask_at_the_same_time(tasks: Tasks, name: str) -> None:
+    """Also where the first of them is cut off meanwhile, as at the end of a drain."""
+    arn, release = await defined(tasks, name), asyncio.Event()
+    answer = await tasks.client.describe_task_definition(taskDefinition=arn)
+    asked: list[str] = []
+
+    async def describe_task_definition(taskDefinition: str) -> object:
+        asked.append(taskDefinition)
+        await release.wait()
+        return answer
+
+    slow = Tasks(cast(Any, SimpleNamespace(describe_task_definition=describe_task_definition)))
+    asking = [asyncio.create_task(slow.log_configurations(arn)) for _ in range(5)]
+    await asyncio.sleep(0)
+    asking.pop(0).cancel()
+    release.set()
+    assert [set(found or {}) for found in await asyncio.gather(*asking)] == [{"main", "sidecar"}] * 4
+    assert asked == [arn]
+
+
+async def test_a_task_definition_that_could_not_be_read_is_asked_for_again(tasks: Tasks, name: str) -> None:
+    """The failure is everybody's who asked, and nobody's who comes later."""
+    arn = await defined(tasks, name)
+    answers = iter([OSError("the network is down"), await tasks.client.describe_task_definition(taskDefinition=arn)])
+
+    async def describe_task_definition(taskDefinition: str) -> object:
+        if isinstance(answer := next(answers), OSError):
+            raise answer
+        return answer
+
+    failing = Tasks(cast(Any, SimpleNamespace(describe_task_definition=describe_task_definition)))
+    told = await asyncio.gather(*(failing.log_configurations(arn) for _ in range(3)), return_exceptions=True)
+    assert [type(each) for each in told] == [AwsError] * 3
+    assert set(await failing.log_configurations(arn) or {}) == {"main", "sidecar"}
 
 
 async def test_a_deleted_task_definition_has_no_log_configurations(tasks: Tasks) -> None:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from schemas.price import Price
+from service.aws.opened_when_needed import OpenedWhenNeeded
 from service.aws.queue import Message
 from service.aws.starts import Starts
 from service.core.record.record import Record
@@ -104,7 +105,7 @@ async def test_every_setting_of_the_runtime_reaches_what_it_is_for() -> None:
         assert isinstance(runtime.metrics, Metrics) and runtime.metrics is performer.metrics
         clocks = {id(part.now) for part in (table, runtime.failures, settling, performer, archive)}
         assert len(clocks) == 1
-        names = {client.meta.service_model.service_name for client in clients(runtime)}
+        names = {client.meta.service_model.service_name for client in await clients(runtime)}
         assert names == {"sqs", "dynamodb", "s3", "ecs", "stepfunctions", "logs", "sns"}
 
 
@@ -117,7 +118,7 @@ async def test_a_claim_outlasts_the_quiet_time_of_a_log() -> None:
 async def test_how_calls_are_made() -> None:
     """Repeated by botocore in its standard mode; a long poll has its time, and every slot a connection."""
     async with open_runtime(SETTINGS) as runtime:
-        for client in clients(runtime):
+        for client in await clients(runtime):
             config = client.meta.config
             assert config.retries == {"mode": "standard", "total_max_attempts": 9}
             assert config.read_timeout > SETTINGS.poll_seconds + 10
@@ -130,15 +131,37 @@ async def test_how_calls_are_made() -> None:
 async def test_few_slots_have_connections_enough_all_the_same() -> None:
     """What is around them asks AWS too: leases, deletes, the sweeper."""
     async with open_runtime(SETTINGS.model_copy(update={"event_slots": 5})) as runtime:
-        assert [client.meta.config.max_pool_connections for client in clients(runtime)] == [50] * 8
+        assert [client.meta.config.max_pool_connections for client in await clients(runtime)] == [50] * 8
 
 
-def clients(runtime: Runtime) -> list[Any]:
-    """Every client that the runtime works with."""
+async def clients(runtime: Runtime) -> list[Any]:
+    """Every client that the runtime works with, those included that its work would open."""
     performer = cast(Performer, runtime.settling.performer)
     queues = [runtime.requests.client, runtime.events.client]
-    of_jobs = [runtime.table.client, runtime.objects.client, performer.tasks.client, performer.executions.client]
-    return [*queues, *of_jobs, performer.archive.logs.client, performer.topic.client]
+    at_once = [runtime.table.client, performer.executions.client, performer.topic.client]
+    later = [runtime.objects.client, performer.tasks.client, performer.archive.logs.client]
+    return [*queues, *at_once, *[await cast(OpenedWhenNeeded, client).opened() for client in later]]
+
+
+async def test_a_client_is_opened_by_its_first_call_and_once() -> None:
+    """However many need it at the same time; a worker that only starts jobs opens no client of S3, ECS or Logs."""
+    opened: list[Any] = []
+
+    class Client:
+        async def put_object(self, **given: str) -> dict[str, str]:
+            await asyncio.sleep(0)
+            return given
+
+    async def open_client() -> Client:
+        await asyncio.sleep(0)
+        opened.append(Client())
+        return cast(Client, opened[-1])
+
+    client: Any = OpenedWhenNeeded(open_client)
+    assert opened == []
+    answers = await asyncio.gather(*(client.put_object(Key=str(number)) for number in range(3)))
+    assert [answer["Key"] for answer in answers] == ["0", "1", "2"]
+    assert len(opened) == 1
 
 
 async def test_the_loops_of_a_worker_are_given_what_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,6 +175,8 @@ async def test_the_loops_of_a_worker_are_given_what_the_settings_say(monkeypatch
             loop.close()
         requests, events, sweeper, redrives, protection = parts
         assert isinstance(requests, Consumer) and isinstance(events, Consumer)
+        # A request is to start at once; an event's job waits for its log anyway.
+        assert (requests.gather_seconds, events.gather_seconds) == (0.01, 0.1)
         assert [(part.name, part.queue, part.slots, part.poll_seconds) for part in (requests, events)] == [
             ("requests", runtime.requests, 51, 7),
             ("events", runtime.events, 201, 7),

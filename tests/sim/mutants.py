@@ -250,11 +250,11 @@ async def _starts_under_new_names(
 
 
 async def _stops_at_a_repeated_token(
-    self: archive.LogArchive, group: str, stream: str, quiet_until: float
+    self: archive.LogArchive, group: str, stream: str, ended_at: float | None, tally: archive._Tally
 ) -> AsyncIterator[tuple[LogEvent, ...]]:
     token: str | None = None
     while (page := await self.logs.page(group, stream, token)) and page.next_token != token:
-        token = page.next_token
+        token, tally.has_a_stream = page.next_token, True
         if page.events:
             yield page.events
 

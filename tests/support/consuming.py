@@ -12,7 +12,13 @@ from workers.liveness import Liveness
 
 
 def consumer(
-    queue: Queue, handle: Handle, slots: int, *, poll_seconds: int = 20, stopping: asyncio.Event | None = None
+    queue: Queue,
+    handle: Handle,
+    slots: int,
+    *,
+    poll_seconds: int = 20,
+    stopping: asyncio.Event | None = None,
+    gather_seconds: float = 0.0,
 ) -> Consumer:
     """It works this queue, by the name of the requests'."""
     return Consumer(
@@ -26,6 +32,7 @@ def consumer(
         gate=_open,
         note_failure=_not_noted,
         metrics=UNMETERED,
+        gather_seconds=gather_seconds,
     )
 
 

@@ -13,7 +13,7 @@ from schemas.trace import Trace
 from service.core.planning.planning import plan
 from tests.support.builders import JOB, NOW, TRACEPARENT, execution_arn, task_arn
 
-Step = Literal["plan_next_step", "handle_error_step", "finish_step", "fail_step"]
+Step = Literal["plan_next_step", "handle_error_step", "fail_step"]
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,7 @@ class Machine:
         if ends.error:
             caught = ErrorResult(Error=ends.error, Cause=ends.cause)
             return self._plan("handle_error_step", self._input(before, error_result=caught))
-        last = before.next_stage is not None and before.next_stage.stage == before.total_stages_count
-        step: Step = "finish_step" if last else "plan_next_step"
-        return self._plan(step, self._input(before, stage_result=ends.result))
+        return self._plan("plan_next_step", self._input(before, stage_result=ends.result))
 
     def _plan(self, step: Step, told: ExecutionInput) -> LambdaResult:
         request = PlanRequest(

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from service.clock import wall_clock
 from tests.support.connecting import refusal
 
 Events = list[dict[str, Any]]
@@ -15,6 +16,11 @@ Events = list[dict[str, Any]]
 def lines(*messages: str, at: float = 1_700_000_000.0) -> Events:
     """Log events a millisecond apart."""
     return [{"timestamp": int(at * 1000) + number, "message": each} for number, each in enumerate(messages)]
+
+
+def arriving(*messages: str, at: float = 1_700_000_000.0) -> Callable[[], Events]:
+    """Log events that CloudWatch takes in just before they are read, whatever time they bear."""
+    return lambda: [{**event, "ingestionTime": int(1000 * wall_clock())} for event in lines(*messages, at=at)]
 
 
 class ScriptedLogs:

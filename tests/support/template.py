@@ -15,7 +15,8 @@ _WITHOUT_FN = frozenset({"Ref", "Condition"})
 class _Loader(yaml.SafeLoader):
     """YAML with CloudFormation's functions, their short forms spelt out; dates stay texts."""
 
-    yaml_implicit_resolvers: ClassVar = {
+    # PyYAML's stubs say that an instance has it.
+    yaml_implicit_resolvers: ClassVar = {  # type: ignore[misc]
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from moto.events.models import EventPattern
 
-from tests.support.deployment import Json, properties
+from tests.support.deployment import Json, properties, template
 
 ACCOUNT = "123456789012"
 CLUSTER = f"arn:aws:ecs:eu-west-1:{ACCOUNT}:cluster/jobferry"
@@ -17,11 +17,22 @@ MACHINE = f"arn:aws:states:eu-west-1:{ACCOUNT}:stateMachine:jobferry"
 
 def passes(rule: str, event: Json) -> bool:
     """Whether a rule lets an event through, on the account above."""
-    pattern = json.dumps(properties(rule)["EventPattern"])
+    pattern = json.dumps(_by_default(properties(rule)["EventPattern"]))
     for reference, arn in (({"Fn::GetAtt": ["Cluster", "Arn"]}, CLUSTER), ({"Ref": "StateMachine"}, MACHINE)):
         pattern = pattern.replace(json.dumps(reference), json.dumps(arn))
     matches: bool = EventPattern.load(pattern).matches_event(event)  # type: ignore[arg-type]  # moto has no public type
     return matches
+
+
+def _by_default(pattern: Any) -> Any:
+    """A pattern under the template's defaults, by which tasks' starts are told of."""
+    if isinstance(pattern, dict):
+        if "Fn::If" in pattern:
+            condition, if_true, _ = pattern["Fn::If"]
+            assert condition == "WithTaskStarts" and template()["Parameters"]["TaskStartEvents"]["Default"] == "true"
+            return if_true
+        return {key: _by_default(part) for key, part in pattern.items()}
+    return pattern
 
 
 def task_event(**detail: Any) -> Json:
@@ -48,8 +59,8 @@ def task_event(**detail: Any) -> Json:
     }
 
 
-def execution_event(status: str, machine: str = MACHINE) -> Json:
-    """A Step Functions Execution Status Change."""
+def execution_event(status: str, machine: str = MACHINE, **detail: Any) -> Json:
+    """A Step Functions Execution Status Change; of a redrive, unless `detail` says otherwise."""
     arn = f"{machine.replace(':stateMachine:', ':execution:')}:thumbs-42"
     return {
         "version": "0",
@@ -60,7 +71,8 @@ def execution_event(status: str, machine: str = MACHINE) -> Json:
         "time": "2026-01-23T17:57:58Z",
         "region": "eu-west-1",
         "resources": [arn],
-        "detail": {"executionArn": arn, "stateMachineArn": machine, "name": "thumbs-42", "status": status},
+        "detail": {"executionArn": arn, "stateMachineArn": machine, "name": "thumbs-42", "status": status}
+        | {"redriveCount": 1, **detail},
     }
 
 
@@ -83,11 +95,33 @@ def test_the_task_rule_lets_our_tasks_through(detail: Json, let_through: bool) -
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE"])
-def test_the_execution_rule_lets_every_status_through(status: str) -> None:
+def test_the_execution_rule_lets_every_status_of_a_redrive_through(status: str) -> None:
     """RUNNING too: it is how a redrive is heard of."""
     assert passes("ExecutionEvents", execution_event(status))
     assert not passes("ExecutionEvents", execution_event(status, MACHINE + "-2"))
     assert not passes("TaskEvents", execution_event(status))
+
+
+@pytest.mark.parametrize(
+    ("status", "detail", "let_through"),
+    [
+        ("RUNNING", {"redriveCount": 0}, False),
+        ("RUNNING", {"redriveCount": 2}, True),
+        ("SUCCEEDED", {"redriveCount": 0}, True),
+        ("ABORTED", {"redriveCount": 0}, True),
+        ("PENDING_REDRIVE", {"redriveCount": 0}, True),
+    ],
+)
+def test_that_an_execution_was_started_is_no_news(status: str, detail: Json, let_through: bool) -> None:
+    """StartExecution answered as much; every other status is news, of a first run too."""
+    assert passes("ExecutionEvents", execution_event(status, **detail)) == let_through
+
+
+def test_an_execution_that_runs_and_does_not_say_for_which_time_may_be_redriven() -> None:
+    """Older recordings have no redriveCount at all."""
+    event = execution_event("RUNNING")
+    del event["detail"]["redriveCount"]
+    assert passes("ExecutionEvents", event)
 
 
 @pytest.mark.parametrize(

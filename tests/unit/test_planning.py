@@ -322,14 +322,12 @@ def test_the_catalogues_images_are_planned_as_they_were_admitted() -> None:
 
 
 def test_only_a_container_that_reports_back_has_a_token_to_be_told() -> None:
-    """Its environment is a text with a gap for it; a sync stage's is a list for older state machines too."""
+    """Its environment is a text with a gap for it, beside the one for the redrive."""
     machines = [Machine([stage()]), Machine([callback()])]
     for machine in machines:
         machine.run(Ends(result={"containers": containers(("main", 0))}))
     sync, reports = (machine.ran[0] for machine in machines)
-    assert {"Name": "MODE", "Value": "fast"} in sync.environment
-    assert (sync.environment_before_token, sync.environment_after_token) == ("", "")
-    assert reports.environment == ()
-    token = f"{reports.environment_before_token}SECRET{reports.environment_after_token}"
-    assert {"Name": "TASK_TOKEN", "Value": "SECRET"} in json.loads(token)
+    assert environment_of(sync)["MODE"] == "fast"
+    assert sync.environment_after_token == ""
+    assert environment_of(reports, token="SECRET")["TASK_TOKEN"] == "SECRET"
     assert "TASK_TOKEN" not in environment_of(sync)

@@ -8,21 +8,26 @@ import pytest
 
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
+from tests.support.job_facts import KEY, execution, task
 from workers.single_flight import SingleFlight
 
 
 class Passes:
-    """Notes each pass, and lets it go on when told."""
+    """Notes each pass, and lets it go on when told; it ends with what `learns` is of the job by then."""
 
-    def __init__(self) -> None:
+    def __init__(self, learns: Record | None = None) -> None:
         self.begun: list[Record] = []
+        self.reads: list[RecordKey] = []
         self.go_on = asyncio.Event()
+        self._learns = learns
 
-    async def settle(self, job: Record) -> None:
+    async def settle(self, job: Record) -> Record:
         self.begun.append(job)
         await self.go_on.wait()
+        return self._learns or job
 
     async def read(self, key: RecordKey) -> Record:
+        self.reads.append(key)
         return Record(key)
 
 
@@ -40,6 +45,31 @@ async def test_who_comes_during_a_pass_does_not_wait_and_is_looked_after() -> No
     assert len(passes.begun) == 2
 
 
+STOPPED, ENDED = task(5, "STOPPED"), execution("SUCCEEDED")
+BEGUN = Record(KEY, {STOPPED.register_name: STOPPED})
+CAME = Record(KEY, {STOPPED.register_name: STOPPED, ENDED.register_name: ENDED})
+LEARNT = {
+    "all, by a later write": (CAME, 0),
+    "more than that": (Record(KEY, {**CAME.registers, "task#0123456789abcdef": task(6, "STOPPED")}), 0),
+    "not the end": (BEGUN, 1),
+    "an earlier word of it": (Record(KEY, {**CAME.registers, ENDED.register_name: execution("RUNNING")}), 1),
+}
+
+
+@pytest.mark.parametrize(("learnt", "reads"), LEARNT.values(), ids=LEARNT)
+async def test_only_what_the_pass_has_not_learnt_is_read(learnt: Record, reads: int) -> None:
+    """A write answers with the whole record, and so with what others wrote before it."""
+    passes = Passes(learnt)
+    single_flight = SingleFlight(passes.settle, passes.read)
+    first = asyncio.create_task(single_flight.settle(BEGUN))
+    await asyncio.sleep(0)
+    await single_flight.settle(CAME)
+    passes.go_on.set()
+    await first
+    assert len(passes.reads) == reads
+    assert passes.begun == [BEGUN, Record(KEY) if reads else learnt]
+
+
 async def test_jobs_do_not_wait_for_one_another() -> None:
     """Another job's pass begins at once."""
     passes = Passes()
@@ -55,7 +85,7 @@ async def test_after_a_pass_that_failed_the_next_one_begins_anew() -> None:
     """A failure is the message's own affair; the job is not in hand any more."""
     passes = Passes()
 
-    async def fails(_: Record) -> None:
+    async def fails(_: Record) -> Record:
         raise OSError("the network is down")
 
     single_flight = SingleFlight(fails, passes.read)

@@ -35,7 +35,7 @@ State = dict[str, Any]
 
 MACHINE: State = json.loads((Path(__file__).parents[2] / "deploy" / "state_machine.asl.json").read_text())
 STATES: dict[str, State] = MACHINE["States"]
-PLANNERS = ("plan_next_step", "handle_error_step", "finish_step", "fail_step")
+PLANNERS = ("plan_next_step", "handle_error_step", "fail_step")
 RUNS = tuple(name for name, state in STATES.items() if "ecs:runTask" in state.get("Resource", ""))
 CALLBACKS = tuple(name for name in RUNS if STATES[name]["Resource"].endswith(".waitForTaskToken"))
 PLANNED = STATES["plan_next_step"]
@@ -73,9 +73,8 @@ def strings(value: Any) -> Iterator[str]:
 
 def choice_values(name: str, variable: str) -> set[str]:
     """What a choice state knows a variable to be."""
-    rules = [rule for rule in STATES[name]["Choices"] if "StringEquals" in rule]
-    assert all(rule["Variable"] == variable for rule in rules)
-    return {rule["StringEquals"] for rule in rules}
+    rules = [part for rule in STATES[name]["Choices"] for part in rule.get("And", [rule])]
+    return {rule["StringEquals"] for rule in rules if rule["Variable"] == variable and "StringEquals" in rule}
 
 
 def test_every_next_exists_and_every_state_is_reached() -> None:
@@ -100,13 +99,31 @@ def test_the_choices_know_all_that_the_planner_can_say() -> None:
     """Each decision and each launch has its branch."""
     launches = get_args(NextStage.model_fields["launch"].annotation)
     assert choice_values("next_stage_choice_step", "$.lambda_result.decision") == set(get_args(Decision))
-    assert choice_values("launch_choice_step", "$.lambda_result.next_stage.launch") == set(launches)
+    for name in ("next_stage_choice_step", "launch_choice_step"):
+        assert choice_values(name, "$.lambda_result.next_stage.launch") == set(launches)
+
+
+def test_a_launch_leads_to_the_same_run_at_once_and_after_a_wait() -> None:
+    """The choice after a plan knows the launches too, so that a stage need not pass through a second choice."""
+    after_a_wait = {rule["StringEquals"]: rule["Next"] for rule in STATES["launch_choice_step"]["Choices"]}
+    both = [rule for rule in STATES["next_stage_choice_step"]["Choices"] if "And" in rule]
+    assert {rule["And"][1]["StringEquals"]: rule["Next"] for rule in both} == after_a_wait
+    # Only a decision to run has a launch: the path of the second test leads nowhere for the others.
+    assert all(rule["And"][0]["StringEquals"] == "run" for rule in both)
+
+
+def test_no_choice_follows_a_choice_and_nothing_only_passes_on() -> None:
+    """Each state that is entered is billed."""
+    choices = {name for name, state in STATES.items() if state["Type"] == "Choice"}
+    assert not any(set(nexts(STATES[name])) & choices for name in choices)
+    assert not any(state["Type"] == "Pass" for state in STATES.values())
 
 
 def test_what_the_choices_do_not_know_fails_by_name() -> None:
     """An unknown decision or launch ends with an error of its own, not with States.NoChoiceMatched."""
     for name in ("next_stage_choice_step", "launch_choice_step"):
         assert STATES[STATES[name]["Default"]]["Error"].startswith("Jobferry.")
+    assert [rule["Next"] for rule in STATES["next_stage_choice_step"]["Choices"]].count("unknown_launch") == 1
 
 
 def test_a_wait_is_told_of_and_happens_all_the_same() -> None:
@@ -201,7 +218,7 @@ def test_what_only_the_context_knows_stands_between_the_parts_of_the_environment
 
 
 def test_planner_states_differ_only_in_the_step_they_name() -> None:
-    """The four steps are one call, told apart by `step`, which is the state's own name."""
+    """The three steps are one call, told apart by `step`, which is the state's own name."""
     for name in PLANNERS:
         state = json.loads(json.dumps(STATES[name]))
         assert state["Parameters"]["Payload"].pop("step") == name
@@ -262,9 +279,7 @@ def test_the_whole_execution_ends_within_the_year() -> None:
 
 # --- Limits -----------------------------------------------------------------------------------------------------------
 
-START = ("plan_next_step",)
-ATTEMPT = ("next_stage_choice_step", "launch_choice_step", CALLBACKS[0])
-PASSED = (*ATTEMPT, "task_finished_choice_step")
+PASSED = ("next_stage_choice_step", CALLBACKS[0])
 REFUSED = (
     "next_stage_choice_step",
     "tell_waiting_step",
@@ -286,7 +301,7 @@ def most_events(stages: int, failures_a_stage: int) -> int:
     """The history of a job whose every stage fails so often before it passes."""
     failed = events((*FAILED, "handle_error_step"))
     passed = events(("plan_next_step", *PASSED))
-    end = events(("finish_step", "next_stage_choice_step", "job_succeeded"))
+    end = events(("plan_next_step", "next_stage_choice_step", "job_succeeded"))
     return 1 + stages * (passed + failures_a_stage * failed) + end + 1
 
 
@@ -304,8 +319,8 @@ def test_all_attempts_and_all_waits_together_fit_into_the_history() -> None:
 
 
 def test_the_event_count_is_that_of_a_known_history() -> None:
-    """One stage that passes at once: started, 5 + 2 + 2 + 6 + 2 for the stage, 5 + 2 + 2 for the end, succeeded."""
-    assert most_events(1, 0) == 28
+    """One stage that passes at once: started, 5 + 2 + 6 for the stage, 5 + 2 + 2 for the end, succeeded."""
+    assert most_events(1, 0) == 24
 
 
 def attempts(count: int) -> tuple[Attempt, ...]:

@@ -106,6 +106,20 @@ def test_starts_of_which_nothing_is_heard_are_taken_on() -> None:
     played(story())
 
 
+def test_starts_that_silence_answers_in_one_moment_grow_the_window() -> None:
+    """A burst is started in a moment, and so answered in one: a worker is not held to a hundred each few seconds."""
+
+    async def story() -> None:
+        starts = await filled()
+        await asyncio.sleep(ANSWER_SECONDS + 0.1)
+        for number in range(3 * int(FIRST_SIZE)):
+            assert starts.has_capacity()
+            await starts.turn(f"later-{number}")
+        assert not starts.has_capacity()
+
+    played(story())
+
+
 def test_a_task_that_was_heard_of_makes_room_at_once() -> None:
     """Whatever the answer's time."""
 

@@ -81,7 +81,14 @@ class SimLogs:
             return {"events": [], "nextForwardToken": f"f/{at:0{len(token or '') + 1}d}"}
         page = arrived[: 1 + int(self._chance.random() * _LONGEST_PAGE)]
         return {
-            "events": [{"timestamp": int((EPOCH + written) * 1000), "message": text} for written, _, text in page],
+            "events": [
+                {
+                    "timestamp": int((EPOCH + written) * 1000),
+                    "message": text,
+                    "ingestionTime": int((EPOCH + arrived_at) * 1000),
+                }
+                for written, arrived_at, text in page
+            ],
             "nextForwardToken": f"f/{at + len(page)}" if page or token is None else token,
         }
 

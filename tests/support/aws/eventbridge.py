@@ -30,9 +30,14 @@ class SimEventBridge:
         self._queue = queue
 
     def execution_changed(self, detail: dict[str, Any]) -> None:
-        """A Step Functions Execution Status Change: best effort."""
+        """A Step Functions Execution Status Change: best effort. The rule leaves out that one was started."""
         lost = self._rates.execution_event_lost
-        if detail["stateMachineArn"] == STATE_MACHINE_ARN and not self._happens("execution event lost", lost):
+        wanted = detail["status"] != "RUNNING" or detail["redriveCount"] != 0
+        if (
+            wanted
+            and detail["stateMachineArn"] == STATE_MACHINE_ARN
+            and not self._happens("execution event lost", lost)
+        ):
             self._deliver("aws.states", "Step Functions Execution Status Change", detail)
 
     def task_changed(self, detail: dict[str, Any]) -> None:

@@ -97,15 +97,20 @@ def choice(state: Mapping[str, Any]) -> Callable[[Json], str]:
 
 
 def _rule(rule: Mapping[str, Any]) -> tuple[Callable[[Json], bool], str]:
-    variable = path(rule["Variable"])
-    match {key: value for key, value in rule.items() if key not in {"Variable", "Next"}}:
-        case {"StringEquals": wanted}:
-            return (lambda data: bool(variable(data, None) == wanted)), rule["Next"]
-        case {"IsPresent": True}:
-            return (lambda data: _is_there(data, rule["Variable"])), rule["Next"]
-        case {"NumericLessThanPath": other}:
-            bound = path(other)
-            return (lambda data: bool(variable(data, None) < bound(data, None))), rule["Next"]
+    return _test({key: value for key, value in rule.items() if key != "Next"}), rule["Next"]
+
+
+def _test(rule: Mapping[str, Any]) -> Callable[[Json], bool]:
+    match dict(rule):
+        case {"And": parts, **others} if not others:
+            tests = [_test(part) for part in parts]
+            # One after the other, to the first that does not hold: so IsPresent guards what follows [ASL, And].
+            return lambda data: all(holds(data) for holds in tests)
+        case {"Variable": where, "StringEquals": wanted, **others} if not others:
+            variable = path(where)
+            return lambda data: bool(variable(data, None) == wanted)
+        case {"Variable": where, "IsPresent": True, **others} if not others:
+            return lambda data: _is_there(data, where)
         case unknown:
             raise NotUnderstoodError(str(unknown))
 
