@@ -117,9 +117,11 @@ class Performer:
                 return await self._announce(job)
 
     async def _start(self, action: StartExecution, job: Record) -> tuple[Fact, ...]:
-        job_id = action.job_id
+        job_id, request = action.job_id, job.request
+        assert request is not None, "a job is started by its request"
+        trace_header = request.trace.aws_trace_header if request.trace else None
         try:
-            started = await self.executions.start(job_id, action.execution_input, action.trace_header)
+            started = await self.executions.start(job_id, request.execution_input, trace_header)
         except AwsError as error:
             if error.code not in REFUSED_FOR_GOOD:
                 raise

@@ -7,24 +7,32 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
+from schemas.errors import JobferryError
 from service.aws.errors import AwsError
 from service.clock import Clock, new_work
-from service.core.policy.actions import Action
-from service.core.policy.owed import Moment, Patience, owed
+from service.core.policy.actions import NEEDS_THE_WHOLE, Action
+from service.core.policy.owed import Moment, Patience, must_be_whole, owed
 from service.core.record.facts import Claimed, Fact
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.renewing import Renewing
 
 
+class NotWholeError(JobferryError):
+    """The record lacks what was written before its head: was it deleted by hand?"""
+
+
 class Jobs(Protocol):
     """Where records are kept."""
 
     async def merge(self, fact: Fact) -> Record:
-        """Hear a fact; answer with the whole record."""
+        """Hear a fact; answer with the head of the record, which decisions are made on."""
 
     async def read(self, key: RecordKey) -> Record:
-        """The record as it is now; empty where there is none."""
+        """The head of the record as it is now; empty where there is none."""
+
+    async def read_whole(self, key: RecordKey) -> Record:
+        """All of a record as it is now; empty where there is none."""
 
 
 class Performs(Protocol):
@@ -51,13 +59,27 @@ class Settling:
         """
         me = me or self.new_work()
         done: set[Action] = set()
-        while action := self._next(job, me, done):
+        while True:
+            if must_be_whole(job):
+                job = await self._whole(job)
+            action = self._next(job, me, done)
+            if action is None:
+                return job
+            if isinstance(action, NEEDS_THE_WHOLE) and not job.is_whole:
+                # What is beside the head was written before it, so this is no older than the head: we look once more.
+                job = await self._whole(job)
+                continue
             done.add(action)
             async with self._claims_kept(job, me):
                 learnt = await self.performer.perform(action, job, me)
             for fact in learnt:
-                job = await self.jobs.merge(fact)
-        return job
+                job = (await self.jobs.merge(fact)).beside(job)
+
+    async def _whole(self, job: Record) -> Record:
+        whole = await self.jobs.read_whole(job.key)
+        if not whole.is_whole:
+            raise NotWholeError(str(job.key))
+        return whole
 
     @asynccontextmanager
     async def _claims_kept(self, job: Record, me: str) -> AsyncIterator[None]:

@@ -1,14 +1,16 @@
-"""DynamoDB: one item a job, one attribute a register. Merging a fact is one conditional write."""
+"""DynamoDB: one partition a job, one attribute a register. Merging a fact is one conditional write.
+
+DynamoDB bills an update by its whole item. So what decisions are made on is an item of its own, the head, and what only
+some need is kept beside it: the request with its execution input.
+"""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from pydantic import ValidationError
 
 from service.aws.errors import AwsError, answered, aws_errors
 from service.aws.job_list import listing_changes
@@ -27,7 +29,8 @@ from service.core.record.facts import (
     TaskChanged,
 )
 from service.core.record.keys import RecordKey
-from service.core.record.record import Record
+from service.core.record.record import Record, merge
+from service.core.record.registers import Registers
 from service.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -36,12 +39,14 @@ if TYPE_CHECKING:
 OPEN_JOBS_INDEX = "open_jobs"
 SHARDS = 8
 _REGISTER = "r#"
+_HEAD = "head"
+_REQUEST = "request"
 _NO_JOB = "no-job"
 _AS_THE_TEMPLATE = "as deploy/template.yaml makes it"
 _WRONG_TABLE = {
     "AccessDeniedException": "this role may not read it",
     "ResourceNotFoundException": "there is no such table in this account and region",
-    "ValidationException": f"it must have the key job_id, a string, {_AS_THE_TEMPLATE}",
+    "ValidationException": f"it must have the key record_key and part, two strings, {_AS_THE_TEMPLATE}",
 }
 _NEEDS_INDEX = f"it must have the index open_jobs over open_shard, a string, and due_at, a number, {_AS_THE_TEMPLATE}"
 _WRONG_INDEX = {
@@ -51,6 +56,9 @@ _WRONG_INDEX = {
     "ResourceNotFoundException": _NEEDS_INDEX,
 }
 _DAY_SECONDS = 86_400
+# What is kept beside a head is not written again when its job ends. An execution may be open for a year, and redriven
+# for 14 days [Step Functions quotas]: then it has ended, and the retention begins.
+_LONGEST_JOB_DAYS = 366 + 14
 # When a job is due is a key of the index, and one that moves costs two writes: it moves in steps of such a part of the
 # time that it is put off for, and a job is due by so much later at most.
 _STEPS_OF_A_WAIT = 10
@@ -95,22 +103,55 @@ class JobsTable:
                 raise SettingsError(f"JOBFERRY_JOBS_TABLE ({self.name}) cannot be used: {why}.") from None
 
     async def merge(self, fact: Fact) -> Record:
-        """Hear a fact and answer with the whole record, also where the record knew better.
+        """Hear a fact and answer with the head of the record, also where it knew better; a request's with all of it.
 
         A fact about a job that nobody requested leaves nothing behind: its record is empty.
         """
+        if isinstance(fact, Requested):
+            return await self._admit(fact)
         job = await self._merge(fact, self._index(fact))
         if isinstance(fact, Announced) and fact.register_name not in job.registers:
             # The job was redriven while the outcome before that was announced, so it stays open.
             return await self._merge(fact, _IndexChange())
         return job
 
-    async def _merge(self, fact: Fact, index: _IndexChange) -> Record:
-        return record_of(fact.record_key, await self._update(fact, index))
+    async def _admit(self, fact: Requested) -> Record:
+        """The request itself comes first: whoever finds a head finds its request.
 
-    async def _update(self, fact: Fact, index: _IndexChange) -> Mapping[str, Any]:
-        """The item after a fact was heard: as it is now, or as it was where it knew better."""
-        write = _write(fact, index)
+        A second one completes what the first began; it may have come while the first one's worker died.
+        """
+        first = await self._first_request(fact)
+        job = await self._merge(first.in_brief(), self._index(first), listed=first)
+        return merge(job, first)
+
+    async def _first_request(self, fact: Requested) -> Requested:
+        """The first request with this id, which is this one if there was none."""
+        item = {
+            **item_key(fact.record_key, _REQUEST),
+            _REGISTER + fact.register_name: _register(fact),
+            "expires_at": {"N": str(self._expires_at() + _LONGEST_JOB_DAYS * _DAY_SECONDS)},
+        }
+        try:
+            with aws_errors():
+                await self.client.put_item(
+                    TableName=self.name,
+                    Item=item,
+                    ConditionExpression="attribute_not_exists(record_key)",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+                return fact
+        except AwsError as error:
+            held = record_of(fact.record_key, error.answer.get("Item", {})).request
+            if error.code != "ConditionalCheckFailedException" or held is None:
+                raise
+            return held
+
+    async def _merge(self, fact: Fact, index: _IndexChange, listed: Fact | None = None) -> Record:
+        """The head after a fact was heard: as it is now, or as it was where it knew better.
+
+        `listed` is what the lists are told of, where that is more than the head holds.
+        """
+        write = _write(fact, index, listed or fact)
         try:
             with aws_errors():
                 answer = await self.client.update_item(
@@ -121,23 +162,45 @@ class JobsTable:
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
                 # Not an empty record where there is none: nothing would be owed to the job, and its message deleted.
-                return answer["Attributes"]
+                return record_of(fact.record_key, answer["Attributes"]).holding(fact)
         except AwsError as error:
             held: Mapping[str, Any] = error.answer.get("Item", {})
             # Only what is there already can stand in the way of what needs no record before it.
             if error.code != "ConditionalCheckFailedException" or (not held and isinstance(fact, _OPENING)):
                 raise
-            return held
+            return record_of(fact.record_key, held)
 
     async def read(self, key: RecordKey) -> Record:
-        """A record as it is now; empty where there is none."""
+        """The head of a record as it is now; empty where there is none."""
         with aws_errors():
             answer = await self.client.get_item(TableName=self.name, Key=item_key(key), ConsistentRead=True)
         return record_of(key, answer.get("Item", {}))
 
     async def read_whole(self, key: RecordKey) -> Record:
-        """A record with all that is known of it, for whoever shows it."""
-        return await self.read(key)
+        """A record as it is now, with all that is kept beside its head.
+
+        The head is read first, since it is first in the order of the parts; what it speaks of was written before it.
+        """
+        return record_of(key, *[item async for item in self._parts(key)])
+
+    async def _parts(self, key: RecordKey) -> AsyncIterator[Mapping[str, Any]]:
+        """All items of a record, page by page: each has 1 MB at most [botocore, Query]."""
+        begin: dict[str, Any] = {}
+        while True:
+            with aws_errors():
+                answer = await self.client.query(
+                    TableName=self.name,
+                    KeyConditionExpression="record_key = :key",
+                    ExpressionAttributeValues={":key": {"S": str(key)}},
+                    ConsistentRead=True,
+                    **begin,
+                )
+                parts, last = answer["Items"], answer.get("LastEvaluatedKey")
+            for part in parts:
+                yield part
+            if not last:
+                return
+            begin = {"ExclusiveStartKey": last}
 
     async def due(self, shard: int, at: float, limit: int) -> dict[RecordKey, float]:
         """Open records that nothing was heard of for too long, the most silent first, each with when it was due."""
@@ -147,10 +210,11 @@ class JobsTable:
                 IndexName=OPEN_JOBS_INDEX,
                 KeyConditionExpression="open_shard = :shard AND due_at < :at",
                 ExpressionAttributeValues={":shard": {"S": str(shard)}, ":at": {"N": str(int(at))}},
-                ProjectionExpression="job_id, due_at",
+                ProjectionExpression="record_key, due_at",
                 Limit=limit,
             )
-            return {RecordKey.read(item["job_id"]["S"]): float(item["due_at"]["N"]) for item in answer.get("Items", [])}
+            found = answer.get("Items", [])
+            return {RecordKey.read(item["record_key"]["S"]): float(item["due_at"]["N"]) for item in found}
 
     async def close(self, job: Record) -> None:
         """Take an announced job out of the sweeper's index: news of what was announced already had put it back there.
@@ -233,7 +297,7 @@ def _due(since: float, seconds: float) -> int:
     return (int(since + seconds) // step + 1) * step
 
 
-def _write(fact: Fact, index: _IndexChange) -> Any:
+def _write(fact: Fact, index: _IndexChange, listed: Fact) -> Any:
     """The update and its condition: the register is free, or holds a rank that this fact beats.
 
     What closes a job must not find it redriven.
@@ -241,12 +305,12 @@ def _write(fact: Fact, index: _IndexChange) -> Any:
     conditions = ["(attribute_not_exists(#register) OR #register.#rank < :below)"]
     names = {"#register": _REGISTER + fact.register_name, "#rank": "rank"}
     if not isinstance(fact, _OPENING):
-        conditions.append("attribute_exists(job_id)")
+        conditions.append("attribute_exists(record_key)")
     if isinstance(fact, _ENDLESS):
         conditions.append("attribute_not_exists(#overfull)")
         names["#overfull"] = _REGISTER + OVERFULL_REGISTER
     values: dict[str, Any] = {
-        ":fact": {"M": {"rank": {"N": str(fact.rank)}, "fact": {"S": fact.model_dump_json(exclude_none=True)}}},
+        ":fact": _register(fact),
         ":below": {"N": str(fact.beats_below)},
     }
     set_, remove = ["#register = :fact"], []
@@ -264,7 +328,7 @@ def _write(fact: Fact, index: _IndexChange) -> Any:
         remove.extend(("open_shard", "due_at"))
         set_.append("expires_at = :expires")
         values[":expires"] = {"N": str(index.expires_at)}
-    set_.extend(listing_changes(fact, names, values, closes=index.closes))
+    set_.extend(listing_changes(listed, names, values, closes=index.closes))
     return {
         "UpdateExpression": f"SET {', '.join(set_)}" + (f" REMOVE {', '.join(remove)}" if remove else ""),
         "ConditionExpression": " AND ".join(conditions),
@@ -273,9 +337,13 @@ def _write(fact: Fact, index: _IndexChange) -> Any:
     }
 
 
-def item_key(key: RecordKey) -> dict[str, Any]:
-    """The key of a record's item. The attribute is named after the most of them."""
-    return {"job_id": {"S": str(key)}}
+def _register(fact: Fact) -> Any:
+    return {"M": {"rank": {"N": str(fact.rank)}, "fact": {"S": fact.model_dump_json(exclude_none=True)}}}
+
+
+def item_key(key: RecordKey, part: str = _HEAD) -> dict[str, Any]:
+    """The key of one part of a record."""
+    return {"record_key": {"S": str(key)}, "part": {"S": part}}
 
 
 def shard_of(key: RecordKey) -> int:
@@ -283,26 +351,19 @@ def shard_of(key: RecordKey) -> int:
     return zlib.crc32(str(key).encode()) % SHARDS
 
 
-def record_of(key: RecordKey, item: Mapping[str, Any]) -> Record:
-    """The record that an item holds."""
-    kept = {
-        name.removeprefix(_REGISTER): value["M"]["fact"]["S"]
-        for name, value in item.items()
-        if name.startswith(_REGISTER)
-    }
-    size = sum(len(text.encode()) + _REGISTER_BYTES for text in kept.values())
-    read = {name: _fact(text) for name, text in kept.items()}
-    return Record(key, {name: fact for name, fact in read.items() if fact is not None}, size)
+def record_of(key: RecordKey, *items: Mapping[str, Any]) -> Record:
+    """The record that these items hold together: of each register what knows most."""
+    kept: dict[str, Mapping[str, Any]] = {}
+    for item in items:
+        for name, value in item.items():
+            if name.startswith(_REGISTER):
+                held = kept.get(name)
+                if held is None or int(held["rank"]["N"]) < int(value["M"]["rank"]["N"]):
+                    kept[name] = value["M"]
+    texts = {name.removeprefix(_REGISTER): register["fact"]["S"] for name, register in kept.items()}
+    size = sum(len(text.encode()) + _REGISTER_BYTES for text in texts.values())
+    return Record(key, Registers(texts, _fact), size)
 
 
-def _fact(text: str) -> Fact | None:
-    """What a register holds; None for a kind of fact that only a newer worker knows.
-
-    It stays in the item as it is, and the newer worker, or the next one, finds it there.
-    """
-    try:
-        return FACT.validate_json(text)
-    except ValidationError as error:
-        if all(item["type"] == "union_tag_invalid" and not item["loc"] for item in error.errors(include_url=False)):
-            return None
-        raise
+def _fact(text: str) -> Fact:
+    return FACT.validate_json(text)

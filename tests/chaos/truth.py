@@ -87,9 +87,9 @@ class Asking:
         found = pages.paginate(
             TableName=self.run.stack.outputs["JobsTableName"],
             FilterExpression="attribute_exists(open_shard)",
-            ProjectionExpression="job_id",
+            ProjectionExpression="record_key",
         )
-        return frozenset(RecordKey.read(item["job_id"]["S"]).id for page in found for item in page["Items"])
+        return frozenset(RecordKey.read(item["record_key"]["S"]).id for page in found for item in page["Items"])
 
     def depth(self, url: str) -> int:
         """How many messages a queue has, in flight and delayed included."""

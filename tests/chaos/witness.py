@@ -57,4 +57,4 @@ def _steps(call: Call) -> Iterator[tuple[str, str]]:
         register = call.request["ExpressionAttributeNames"].get("#register", "").removeprefix(_REGISTER)
         step = next((step for step in (_CLAIM, _NOTE) if register.startswith(step)), None)
         if step:
-            yield step, RecordKey.read(call.request["Key"]["job_id"]["S"]).id
+            yield step, RecordKey.read(call.request["Key"]["record_key"]["S"]).id

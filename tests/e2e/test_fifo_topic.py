@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local.local_run import local_run
 from deploy.local.subscriber import Subscriber
-from service.aws.jobs_table import shard_of
+from service.aws.jobs_table import item_key, shard_of
 from service.core.record.keys import RecordKey
 from tests.support.job_requests import shell
 from tests.support.system import System
@@ -46,7 +46,7 @@ def test_a_crash_between_publishing_and_noting_makes_no_second_copy_on_a_fifo_to
 
 def announced(system: System, job_id: str) -> bool:
     """Whether the record says that the outcome was announced."""
-    table, key = system.outputs["JobsTableName"], {"job_id": {"S": job_id}}
+    table, key = system.outputs["JobsTableName"], item_key(RecordKey.of_job(job_id))
     return ANNOUNCED in system.client("dynamodb").get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
 
 
@@ -54,7 +54,7 @@ def forget_announcement(system: System, job_id: str) -> None:
     """Leave the record as a worker leaves it that dies after SNS's answer: not announced, so still open."""
     system.client("dynamodb").update_item(
         TableName=system.outputs["JobsTableName"],
-        Key={"job_id": {"S": job_id}},
+        Key=item_key(RecordKey.of_job(job_id)),
         UpdateExpression="SET open_shard = :shard, due_at = :now REMOVE #announced",
         ExpressionAttributeNames={"#announced": ANNOUNCED},
         ExpressionAttributeValues={

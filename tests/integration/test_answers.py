@@ -30,7 +30,7 @@ PAGE = b"<html><body>502 Bad Gateway</body></html>"
 NO_OBJECTS = (b"null", b"[]", b'"oops"', b"7")
 ERROR = b'{"__type": "com.amazon.coral.service#InternalFailure", "message": "boom"}'
 HALF = b'{"Messages": [{"MessageId": "m1", "Bo'
-HALF_AN_ITEM = b'{"Attributes": {"job_id": {"S": "job"}'
+HALF_AN_ITEM = b'{"Attributes": {"record_key": {"S": "job"}'
 XML_ERROR = b"<ErrorResponse><Error><Type>Receiver</Type><Code>InternalFailure</Code></Error></ErrorResponse>"
 
 

@@ -77,6 +77,9 @@ class RenewalFails:
     async def read(self, key: RecordKey) -> Record:
         return self.job
 
+    async def read_whole(self, key: RecordKey) -> Record:
+        return self.job
+
 
 async def test_renewing_a_claim(monkeypatch: pytest.MonkeyPatch) -> None:
     """The work that holds the claim ends, once it can."""

@@ -6,17 +6,19 @@ import random
 from dataclasses import replace
 from itertools import count
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from pydantic import ValidationError
 
 from schemas.notification import Problem
+from service.aws import jobs_table
 from service.aws.errors import AwsError
 from service.aws.jobs_table import JobsTable, item_key, record_of, shard_of
 from service.core.policy.actions import NoteOverfull
 from service.core.policy.owed import Moment, owed
 from service.core.record import record as pure
-from service.core.record.facts import Fact, LogArchived, Overfull, Rejected
+from service.core.record.facts import FACT, Fact, LogArchived, Overfull, Rejected
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.settings import SettingsError
@@ -42,7 +44,47 @@ async def test_the_first_request_with_an_id_is_the_job(table: JobsTable) -> None
     first, second = requested(digest="d1"), requested(digest="d2")
     assert (await table.merge(first)).request == first
     assert (await table.merge(second)).request == first
-    assert (await table.read(KEY)).request == first
+    assert (await table.read(KEY)).request == first.in_brief()
+    assert (await table.read_whole(KEY)).request == first
+
+
+async def test_what_a_request_began_and_left_the_next_one_completes(table: JobsTable) -> None:
+    """Its worker died between the request and the head: whoever comes, a rival even, finds the first one's job."""
+    first = requested(digest="d1")
+    with patch.object(table.client, "update_item", side_effect=ConnectionError("died")), pytest.raises(AwsError):
+        await table.merge(first)
+    assert await table.read(KEY) == Record.of_job("job")
+    assert (await table.merge(requested(digest="d2"))).request == first
+    assert (await table.read(KEY)).request == first.in_brief()
+
+
+async def test_a_write_of_the_head_does_not_carry_the_request(table: JobsTable) -> None:
+    """An update is billed by its whole item, and most decisions need little of a request."""
+    large = requested().model_copy(update={"execution_input": "x" * 12_000})
+    await table.merge(large)
+    head = await table.client.get_item(TableName=table.name, Key=item_key(KEY), ConsistentRead=True)
+    assert len(str(head["Item"])) < 1000
+    assert (await table.read_whole(KEY)).request == large
+
+
+async def test_what_is_kept_beside_a_head_outlives_it(table: JobsTable, time: Time) -> None:
+    """It is written once, so it is kept for as long as a job may take, and for the retention after that."""
+    await table.merge(requested())
+    answer = await table.client.get_item(TableName=table.name, Key=item_key(KEY, "request"), ConsistentRead=True)
+    assert int(answer["Item"]["expires_at"]["N"]) == int(time()) + (RETENTION_DAYS + 380) * 86_400
+
+
+async def test_a_record_of_many_pages_is_read_whole(table: JobsTable) -> None:
+    """DynamoDB answers with 1 MB at most at a time."""
+    await table.merge(requested())
+    for number in range(4):
+        await table.client.put_item(
+            TableName=table.name, Item={**item_key(KEY, f"note#{number}"), "text": {"S": "x" * 390_000}}
+        )
+    told = {"rank": {"N": "0"}, "fact": {"S": execution("FAILED").model_dump_json()}}
+    await table.client.put_item(TableName=table.name, Item={**item_key(KEY, "z"), "r#execution": {"M": told}})
+    whole = await table.read_whole(KEY)
+    assert (whole.request, whole.execution) == (requested(), execution("FAILED"))
 
 
 async def test_the_table_of_the_template_passes_the_look_at_start(table: JobsTable) -> None:
@@ -53,8 +95,9 @@ async def test_the_table_of_the_template_passes_the_look_at_start(table: JobsTab
 
 WRONG_TABLES = {
     "none at all": (None, "there is no such table"),
-    "no index": ({"KeySchema": [{"AttributeName": "job_id", "KeyType": "HASH"}]}, "the index open_jobs"),
-    "another key": ({"KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}, "the key job_id"),
+    "no index": (("record_key", "part"), "the index open_jobs"),
+    "no parts": (("record_key",), "the key record_key and part"),
+    "another key": (("id",), "the key record_key and part"),
 }
 
 
@@ -63,10 +106,11 @@ async def test_a_wrong_table_is_refused_in_a_sentence(table: JobsTable, shape: A
     """It names the setting, the table, and what it must have."""
     wrong = replace(table, name=f"{table.name}-wrong")
     if shape:
-        (key,) = shape["KeySchema"]
-        attributes: Any = [{"AttributeName": key["AttributeName"], "AttributeType": "S"}]
+        attributes: Any = [{"AttributeName": key, "AttributeType": "S"} for key in shape]
+        kinds = zip(shape, ("HASH", "RANGE"), strict=False)
+        keys: Any = [{"AttributeName": key, "KeyType": kind} for key, kind in kinds]
         await table.client.create_table(
-            TableName=wrong.name, AttributeDefinitions=attributes, BillingMode="PAY_PER_REQUEST", **shape
+            TableName=wrong.name, AttributeDefinitions=attributes, KeySchema=keys, BillingMode="PAY_PER_REQUEST"
         )
     with pytest.raises(SettingsError) as refusal:
         await wrong.check()
@@ -81,7 +125,7 @@ async def test_of_two_facts_the_higher_rank_wins_and_both_writers_see_it(table: 
     older = await table.merge(task(3))
     assert newer == older == await table.read(KEY)
     assert [(each.version, each.last_status) for each in older.tasks] == [(5, "STOPPED")]
-    assert older.request == requested()
+    assert older.request == requested().in_brief()
 
 
 async def test_a_fact_heard_twice_changes_nothing(table: JobsTable, time: Time) -> None:
@@ -132,7 +176,7 @@ async def test_a_claim_is_renewed_by_its_owner_only(table: JobsTable) -> None:
 
 async def test_unknown_attributes_are_no_registers(table: JobsTable) -> None:
     """The index and what a later version may add do not disturb reading."""
-    assert record_of(KEY, {"job_id": {"S": "job"}, "due_at": {"N": "1"}, "novelty": {"S": "x"}}) == Record.of_job("job")
+    assert record_of(KEY, {**item_key(KEY), "due_at": {"N": "1"}, "novelty": {"S": "x"}}) == Record.of_job("job")
 
 
 async def test_a_fact_of_a_kind_that_only_a_newer_worker_knows_stands_in_nobodys_way(table: JobsTable) -> None:
@@ -157,8 +201,23 @@ async def test_a_fact_of_a_kind_that_only_a_newer_worker_knows_stands_in_nobodys
 def test_a_fact_of_a_known_kind_that_cannot_be_read_is_no_novelty() -> None:
     """What is wrong with it is a bug, and is not passed over."""
     broken = {"M": {"rank": {"N": "0"}, "fact": {"S": '{"kind": "execution", "job_id": "job"}'}}}
+    record = record_of(KEY, {"r#execution": broken})
     with pytest.raises(ValidationError, match="arn"):
-        record_of(KEY, {"r#execution": broken})
+        assert record.execution
+
+
+async def test_what_nobody_looks_at_is_not_read(table: JobsTable) -> None:
+    """Nor is what was just written: it is used as it is."""
+    await table.merge(requested())
+    await table.merge(task(3))
+    with patch.object(jobs_table, "FACT") as reader:
+        heard = execution("FAILED")
+        job = await table.merge(heard)
+        assert job.execution is heard
+    assert reader.validate_json.call_count == 0
+    with patch.object(jobs_table, "FACT", wraps=FACT) as reader:
+        assert (await table.read(KEY)).tasks == (task(3),)
+    assert reader.validate_json.call_count == 1
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -173,12 +232,12 @@ async def test_the_table_merges_as_the_pure_core_does(table: JobsTable, seed: in
         for status in ("absent", "possibly_lossy", "complete")
     ]
     told = [requested(), *chance.choices(facts, k=25), requested(digest="d2")]
-    merged = [await table.merge(fact) for fact in told]
-    expected = Record.of_job("job")
-    for fact, answer in zip(told, merged, strict=True):
+    expected = known = Record.of_job("job")
+    for fact in told:
         expected = pure.merge(expected, fact)
-        assert answer == expected
-    assert await table.read(KEY) == expected
+        known = (await table.merge(fact)).beside(known)
+        assert known == expected
+    assert await table.read_whole(KEY) == expected
 
 
 def step(seconds: float) -> int:
@@ -256,7 +315,7 @@ async def test_an_announced_job_is_closed_and_expires(table: JobsTable, time: Ti
     await table.merge(announced())
     assert await open_jobs(table, time() + 10 * SILENCE) == set()
     left = await item(table)
-    assert left.keys() == {"job_id", "expires_at"}
+    assert left.keys() == {"record_key", "part", "expires_at"}
     assert int(left["expires_at"]) == int(time()) + RETENTION_DAYS * 86_400
 
 

@@ -153,7 +153,7 @@ async def test_twenty_viewers_cost_what_one_costs(tracking: Tracking, table: Job
         answers = await asyncio.gather(*(ask(app, "GET", OURS) for _ in range(20)))
         await asyncio.gather(*(ask(app, "GET", f"{OURS}/events") for _ in range(20)))
     assert {answer.status for answer in answers} == {200}
-    assert calls == ["GetItem"]
+    assert calls == ["Query"]
 
 
 async def opened(tracking: Tracking) -> Client:
@@ -419,7 +419,7 @@ async def test_why_compares_with_the_last_jobs_of_the_type(app: Any, table: Jobs
 async def test_aws_in_trouble_is_a_problem_and_no_traceback(app: Any, tracking: Tracking) -> None:
     """Its own words name accounts and roles, and stay here."""
     client = await opened(tracking)
-    with answering(client, "GetItem", RuntimeError("arn:aws:iam::123456789012:role/secret")):
+    with answering(client, "Query", RuntimeError("arn:aws:iam::123456789012:role/secret")):
         answer = await ask(app, "GET", OURS)
     assert (answer.status, answer.headers["retry-after"]) == (503, "2")
     assert "123456789012" not in answer.text

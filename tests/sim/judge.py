@@ -106,7 +106,7 @@ class Judge:
         rejection = self._truth.record(f"rejected:{held.message_id}")
         if "r#rejection" in rejection:
             return None if is_looked_after(rejection) else "nobody will announce its rejection"
-        request = fact_in(self._truth.record(asked.job_id or ""), "request")
+        request = self._truth.request(asked.job_id or "")
         if request is None:
             return "nothing is known of its request"
         if request["user"] != asked.token:
@@ -161,7 +161,7 @@ class Judge:
         if PROCESS.get() is None:
             return
         tokens = self._ledger.jobs.get(execution.name, set())
-        request = fact_in(self._truth.record(execution.name), "request")
+        request = self._truth.request(execution.name)
         if self._truth.token_of(execution) not in tokens:
             self.accuse(2, f"{execution.name} was started for a request that nobody made")
         elif request is None:
@@ -316,7 +316,7 @@ class Judge:
         self._check_link(notice, rejection["body_link"], rejection["body_s3_uri"])
 
     def _winner(self, job_id: str) -> str | None:
-        request = fact_in(self._truth.record(job_id), "request")
+        request = self._truth.request(job_id)
         return str(request["user"]) if request else None
 
     def _check_outcome(self, notice: Notice, job_id: str, count: int) -> None:
@@ -444,10 +444,10 @@ class Judge:
 
     # What is noted must have happened, and what is on record stays.
 
-    def on_write(self, key: str, before: Item, after: Item) -> None:
+    def on_write(self, key: str, part: str, before: Item, after: Item) -> None:
         """An item of the table has changed."""
         if "r#request" in before and before["r#request"] != after.get("r#request"):
-            self.accuse(2, f"the request of {key} was changed")
+            self.accuse(2, f"the request of {key} was changed, in its {part}")
         for name, value in after.items():
             if name.startswith("r#") and value is not before.get(name):
                 self._check_register(key, name, before.get(name), value)

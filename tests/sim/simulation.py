@@ -93,7 +93,8 @@ class World:
         self.ledger = Ledger()
         self.bucket = SimBucket()
         self.topic = SimTopic(loop.time)
-        self.table = SimTable(loop.time, index_lag=given.index_lag)
+        pages = self._chance("pages").choice((1, 25))
+        self.table = SimTable(loop.time, index_lag=given.index_lag, page_items=pages)
         queue = partial(
             SimQueue,
             loop=loop,

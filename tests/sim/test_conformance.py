@@ -35,7 +35,7 @@ _REDRIVEN = execution("RUNNING", redrive=1)
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_facts_merge_as_the_pure_core_merges_them(table: JobsTable, seed: int) -> None:
-    """In any order, with any repetition, and with the whole record as the answer each time."""
+    """In any order, with any repetition, and with all that decisions are made on as the answer each time."""
     chance = Random(seed)
     facts: list[Fact] = [task(version, "STOPPED" if version > 4 else "RUNNING") for version in range(1, 7)]
     facts += [execution(status, redrive) for status in ("RUNNING", "FAILED", "SUCCEEDED") for redrive in (0, 1)]
@@ -44,11 +44,13 @@ async def test_facts_merge_as_the_pure_core_merges_them(table: JobsTable, seed: 
         LogArchived(job_id="job", task_id="t", container="main", status=status)
         for status in ("absent", "possibly_lossy", "complete")
     ]
-    expected = Record.of_job("job")
+    expected = known = Record.of_job("job")
     for fact in (requested(), *chance.choices(facts, k=25), requested(digest="d2")):
         expected = pure.merge(expected, fact)
-        assert await table.merge(fact) == expected
-    assert await table.read(KEY) == expected
+        known = (await table.merge(fact)).beside(known)
+        assert known == expected
+    assert (await table.read(KEY)).beside(known) == expected
+    assert await table.read_whole(KEY) == expected
 
 
 async def test_what_is_said_of_an_unknown_job_leaves_nothing(table: JobsTable) -> None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from tests.sim.ledger import Ledger
-from tests.support.aws.dynamodb import Item, SimTable
+from tests.support.aws.dynamodb import HEAD, Item, SimTable
 from tests.support.aws.ecs import SimEcs, Task
 from tests.support.aws.s3 import SimBucket
 from tests.support.aws.stepfunctions import Execution, SimStepFunctions
@@ -78,9 +78,15 @@ class Truth:
             if stage["integration"] == "sync"
         )
 
-    def record(self, job_id: str) -> Item:
-        """The item that is held of a job, or of a rejection."""
-        return self.table.items.get(job_id, {})
+    def request(self, job_id: str) -> dict[str, Any] | None:
+        """The request of a job that is on record; without a head, nobody would look after it."""
+        if fact_in(self.record(job_id), "request") is None:
+            return None
+        return fact_in(self.record(job_id, "request"), "request")
+
+    def record(self, job_id: str, part: str = HEAD) -> Item:
+        """What is held of a job, or of a rejection: the head, or another part."""
+        return self.table.item(job_id, part)
 
 
 def place_of(task: Task) -> tuple[int, int, int]:

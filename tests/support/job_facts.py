@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.aws.jobs_table import JobsTable, shard_of
+from service.aws.jobs_table import JobsTable, item_key, shard_of
 from service.core.record.facts import (
     Announced,
     Claimed,
@@ -86,7 +86,8 @@ async def create_table(client: Client, name: str) -> None:
 
 async def item(table: JobsTable, job_id: str = "job") -> dict[str, str]:
     """The plain attributes of a job's item, as text, without those of the lists."""
-    answer = await table.client.get_item(TableName=table.name, Key={"job_id": {"S": job_id}}, ConsistentRead=True)
+    key = item_key(RecordKey.read(job_id))
+    answer = await table.client.get_item(TableName=table.name, Key=key, ConsistentRead=True)
     plain = {name: value for name, value in answer.get("Item", {}).items() if not name.startswith(("r#", "list_"))}
     return {name: str(next(iter(value.values()))) for name, value in plain.items()}
 

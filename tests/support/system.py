@@ -17,6 +17,8 @@ from deploy.local.subscriber import Received, Subscriber
 from schemas.arn import execution_arn
 from schemas.notification import JobNotification, LogReceipt
 from schemas.plan import group_of
+from service.aws.jobs_table import item_key
+from service.core.record.keys import RecordKey
 from tests.support.waiting import last_lines, wait_for
 
 _WORK = ("RequestQueueUrl", "EventQueueUrl")
@@ -72,7 +74,7 @@ class System:
         """How everything stands: the queues, the worker's last words, and of one job its record and its execution."""
         told = [f"{queue} {depths}" for queue, depths in self._depths().items()]
         if job_id:
-            table, key = self.outputs["JobsTableName"], {"job_id": {"S": job_id}}
+            table, key = self.outputs["JobsTableName"], item_key(RecordKey.of_job(job_id))
             record = self.client("dynamodb").get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
             told += [f"record {record}", f"execution {self.execution(job_id)}"]
         told.append(f"announced so far: {sorted(self.found)}")

@@ -178,7 +178,7 @@ class Path:
             assert kept == rejected.encode(errors="surrogatepass")
 
     def _check_items(self) -> None:
-        for key, item in self.table.items.items():
+        for key, item in [(key, item) for key, parts in self.table.items.items() for item in parts.values()]:
             assert 0 < len(key.encode()) <= 2048
             assert len(json.dumps(item, ensure_ascii=False).encode()) < _ITEM_BYTES
 

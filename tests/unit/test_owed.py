@@ -100,7 +100,7 @@ OUTCOME = execution(attempts=(attempt(),))
 REDRIVEN = execution("RUNNING", redrive_count=1, redriven_at=END + 100)
 AGAIN = execution(redrive_count=1, attempts=(attempt(),))
 ANNOUNCE = Announce(KEY, 0)
-START = StartExecution(JOB, "{}")
+START = StartExecution(JOB)
 ASK = AskExecution(JOB)
 ASK_T1 = AskTask(JOB, task_arn())
 # The second stage of the job's first redrive is not taken on.

@@ -53,6 +53,9 @@ class Work:
     async def read(self, key: RecordKey) -> Record:
         return self.job
 
+    async def read_whole(self, key: RecordKey) -> Record:
+        return self.job
+
     async def perform(self, action: Action, job: Record, me: str) -> tuple[Fact, ...]:
         match action:
             case Claim(what=what):

@@ -25,7 +25,7 @@ from service.core.policy.owed import SWEEP, Patience
 from service.core.record.facts import Claimed, Fact
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record, merge
-from service.settle import Settling
+from service.settle import NotWholeError, Settling
 from tests.support.builders import (
     JOB,
     KEY,
@@ -58,11 +58,34 @@ class InMemory:
     async def read(self, key: RecordKey) -> Record:
         return self.records.get(key, Record(key))
 
+    async def read_whole(self, key: RecordKey) -> Record:
+        return await self.read(key)
+
     async def all_of(self, *facts: Fact) -> Record:
         """The record after these facts."""
         for fact in facts:
             job = await self.merge(fact)
         return job
+
+
+@dataclass
+class InParts(InMemory):
+    """The same, which answers with heads: what they leave out is read apart, or is gone."""
+
+    reads: int = 0
+    is_gone: bool = False
+
+    async def merge(self, fact: Fact) -> Record:
+        return _head(await super().merge(fact))
+
+    async def read_whole(self, key: RecordKey) -> Record:
+        self.reads += 1
+        whole = await self.read(key)
+        return _head(whole) if self.is_gone else whole
+
+
+def _head(whole: Record) -> Record:
+    return whole.holding(whole.request.in_brief()) if whole.request else whole
 
 
 @dataclass
@@ -83,7 +106,7 @@ class Scripted:
         return self.answers.get(action, ())
 
 
-START = StartExecution(JOB, "{}")
+START = StartExecution(JOB)
 ASK = AskExecution(JOB)
 ANNOUNCE = Announce(KEY, 0)
 ARCHIVE = ArchiveLog(JOB, "t1", "main")
@@ -99,6 +122,34 @@ USUAL: dict[Action, tuple[Fact, ...]] = {
 def settling(jobs: InMemory, performer: Scripted) -> Settling:
     """The heart, beating by the performer's clock."""
     return Settling(jobs, performer, Patience(task_grace=30, log_deadline=900), lambda: performer.now)
+
+
+async def test_what_a_head_leaves_out_is_read_once_and_only_by_who_needs_it() -> None:
+    """A log is archived without it, an announcement is not, and whoever has it reads no more."""
+    jobs, performer = InParts(), Scripted(USUAL)
+    job = await jobs.all_of(requested(), execution("RUNNING"), task())
+    job = await settling(jobs, performer).settle(job)
+    assert (performer.done[-1], jobs.reads) == (ARCHIVE, 0)
+    await settling(jobs, performer).settle(await jobs.merge(OUTCOME))
+    assert (performer.done[-1], jobs.reads) == (ANNOUNCE, 1)
+
+
+async def test_what_came_between_the_head_and_the_whole_is_decided_on() -> None:
+    """The whole is read later than the head was answered: the job may be redriven by then."""
+    jobs, performer = InParts(), Scripted(USUAL)
+    job = await jobs.all_of(requested(), task(), receipt(), OUTCOME, claim("announce#0", "me", performer.now))
+    await jobs.merge(execution("RUNNING", redrive_count=1))
+    await settling(jobs, performer).settle(job, "me")
+    assert jobs.reads == 1
+    assert ANNOUNCE not in performer.done
+
+
+async def test_a_record_whose_request_is_gone_is_no_endless_look() -> None:
+    """Somebody deleted it by hand, say; the message comes again, and is set aside in the end."""
+    jobs = InParts(is_gone=True)
+    job = await jobs.merge(requested())
+    with pytest.raises(NotWholeError, match=JOB):
+        await settling(jobs, Scripted(USUAL)).settle(job)
 
 
 async def test_a_request_is_started_once() -> None:

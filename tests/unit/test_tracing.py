@@ -104,8 +104,7 @@ def test_the_trace_of_the_first_request_is_the_jobs() -> None:
     first, second = requested(trace=TRACE), requested(trace=Trace(traceparent=LONGEST_TRACE.traceparent))
     job = record(first, second, requested())
     assert job.request == first
-    assert owed(job, Moment(NOW, "me")) == (StartExecution(JOB, "{}", TRACE_HEADER),)
-    assert owed(record(second), Moment(NOW, "me")) == (StartExecution(JOB, "{}"),)
+    assert owed(job, Moment(NOW, "me")) == (StartExecution(JOB),)
 
 
 def test_a_notification_goes_on_with_the_trace() -> None:

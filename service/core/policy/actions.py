@@ -12,8 +12,6 @@ class StartExecution:
     """Start the job's execution. Its name is the job id, so a repeat is harmless."""
 
     job_id: str
-    execution_input: str
-    trace_header: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +114,6 @@ Action = (
     | GiveUpLog
     | Announce
 )
+
+NEEDS_THE_WHOLE = (StartExecution, TellProgress, Announce)
+"""What is done with more of a record than decisions are made on."""

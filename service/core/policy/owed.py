@@ -98,10 +98,14 @@ def owed(job: Record, at: Moment) -> tuple[Action, ...]:
     return (*full, *_start(job), *_questions(job, at), *_progress(job, at), *_logs(job, at), *_announcement(job, at))
 
 
+def must_be_whole(job: Record) -> bool:
+    """Whether decisions on a job need more than the head of its record: what was told of its stages."""
+    return job.request is not None and job.request.progress and not job.is_whole
+
+
 def _start(job: Record) -> Iterator[Action]:
     if job.request is not None and job.execution is None:
-        trace = job.request.trace
-        yield StartExecution(job.job_id, job.request.execution_input, trace.aws_trace_header if trace else None)
+        yield StartExecution(job.job_id)
 
 
 def _questions(job: Record, at: Moment) -> Iterator[Action]:

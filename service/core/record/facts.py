@@ -90,13 +90,33 @@ class Requested(_JobFact):
     labels: dict[str, str] = Field(default_factory=dict)
     trace: Trace | None = None
     progress: bool = False
-    bucket: str
-    execution_input: str
-    stages: tuple[StageBrief, ...]
+    bucket: str = ""
+    execution_input: str = ""
+    stages: tuple[StageBrief, ...] = ()
+    stage_count: int = 0
+    is_brief: bool = Field(default=False, description="Whether all but what decisions need is left out.")
 
     @property
     def register_name(self) -> str:
         return "request"
+
+    @property
+    def rank(self) -> int:
+        """The whole request tells more than what decisions need of it."""
+        return 0 if self.is_brief else 1
+
+    def in_brief(self) -> Requested:
+        """What decisions need of it: the rest is kept apart, so that writes of the head do not carry it."""
+        return Requested(
+            job_id=self.job_id,
+            digest=self.digest,
+            message_id=self.message_id,
+            submitted_at=self.submitted_at,
+            tenant=self.tenant,
+            progress=self.progress,
+            stage_count=len(self.stages),
+            is_brief=True,
+        )
 
 
 class Rejected(_Fact):

@@ -27,6 +27,10 @@ from service.core.record.facts import (
     receipt_register,
 )
 from service.core.record.keys import RecordKey
+from service.core.record.registers import Registers
+
+_TASKS = "task#"
+_CLAIMS = "claim#"
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,11 @@ class Record:
         return cast("Requested | None", self.registers.get("request"))
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it has all that is kept of the job, and not only what most decisions need."""
+        return self.request is None or not self.request.is_brief
+
+    @property
     def rejection(self) -> Rejected | None:
         return cast("Rejected | None", self.registers.get("rejection"))
 
@@ -66,8 +75,7 @@ class Record:
     @cached_property
     def tasks(self) -> tuple[TaskChanged, ...]:
         """Every task heard of, oldest first."""
-        heard_of = [fact for fact in self.registers.values() if isinstance(fact, TaskChanged)]
-        return tuple(sorted(heard_of, key=_by_place))
+        return tuple(sorted(cast("list[TaskChanged]", self._named(_TASKS)), key=_by_place))
 
     @property
     def last_wait(self) -> WaitsForCapacity | None:
@@ -125,13 +133,29 @@ class Record:
 
     def claims_of(self, owner: str) -> tuple[Claimed, ...]:
         """What this owner is at work on."""
-        return tuple(fact for fact in self.registers.values() if isinstance(fact, Claimed) and fact.owner == owner)
+        claims = cast("list[Claimed]", self._named(_CLAIMS))
+        return tuple(claim for claim in claims if claim.owner == owner)
 
     def new_claim(self, what: str, owner: str, at: float, seconds: float) -> Claimed:
         """A claim to be made; it remembers since when there have been tries."""
         held = self.claim(what)
         since = held.began_at if held else at
         return Claimed(record_key=self.key, what=what, owner=owner, at=at, seconds=seconds, since=since)
+
+    def holding(self, fact: Fact) -> Record:
+        """This record with a fact in the place of what its register held."""
+        news = {fact.register_name: fact}
+        held = self.registers
+        return replace(self, registers=held | news if isinstance(held, Registers) else {**held, **news})
+
+    def beside(self, known: Record) -> Record:
+        """This head, together with what is known of what is kept beside it: that is written once."""
+        request = known.request
+        return self if request is None or request.is_brief or self.is_whole else self.holding(request)
+
+    def _named(self, prefix: str) -> list[Fact]:
+        """The facts in the registers whose names begin like this; the others are not looked at."""
+        return [self.registers[name] for name in self.registers if name.startswith(prefix)]
 
     def open_task_arns(self) -> tuple[str, ...]:
         """Tasks that are not known to have stopped: heard of from ECS, or only named by the execution's outcome."""
@@ -151,7 +175,7 @@ def merge(record: Record, fact: Fact) -> Record:
     held = record.registers.get(fact.register_name)
     if held is not None and held.rank >= fact.beats_below:
         return record
-    return replace(record, registers={**record.registers, fact.register_name: fact})
+    return record.holding(fact)
 
 
 def merge_all(record: Record, facts: Iterable[Fact]) -> Record:

@@ -7,34 +7,49 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.support.aws.errors import refusal
-from tests.support.aws.expressions import Given, holds, updated
+from tests.support.aws.expressions import Given, NotUnderstoodError, holds, updated
 from tests.support.aws.sqs import Calls
 
 Item = dict[str, Any]
+HEAD = "head"
+Written = Callable[[str, str, Item, Item], None]
+"""What is told of a write: of which record, of which part of it, how it was, and how it is."""
 
 
 class SimTable:
-    """The table of jobs. An item is never changed in place, so that answers may share it."""
+    """The table of jobs: records of parts. An item is never changed in place, so that answers may share it."""
 
-    def __init__(self, clock: Callable[[], float], *, index_lag: float = 0.0) -> None:
-        self.items: dict[str, Item] = {}
+    def __init__(self, clock: Callable[[], float], *, index_lag: float = 0.0, page_items: int = 25) -> None:
+        self.items: dict[str, dict[str, Item]] = {}
         self.index_writes = 0
-        self.on_write: Callable[[str, Item, Item], None] = lambda key, before, after: None
+        self.on_write: Written = lambda key, part, before, after: None
+        self.page_items = page_items
         self._clock = clock
         self._index_lag = index_lag
         self._index: dict[str, Item] = {}
         self._index_news: deque[tuple[float, str, Item | None]] = deque()
 
-    def write(self, key: str, item: Item) -> None:
+    def item(self, key: str, part: str = HEAD) -> Item:
+        """One item; empty where there is none."""
+        return self.items.get(key, {}).get(part, {})
+
+    def write(self, item: Item) -> None:
         """Put an item in the place of another."""
-        before = self.items.get(key, {})
-        self.items[key] = item
+        key, part = _key_of(item)
+        before = self.item(key, part)
+        self.items.setdefault(key, {})[part] = item
         entry, held = _index_entry(item), _index_entry(before)
         if entry != held:
             # A key that moves is deleted in one place and written in another [DynamoDB guide, GSI write throughput].
             self.index_writes += (held is not None) + (entry is not None)
             self._index_news.append((self._clock() + self._index_lag, key, entry))
-        self.on_write(key, before, item)
+        self.on_write(key, part, before, item)
+
+    def page(self, key: str, after: str) -> tuple[list[Item], bool]:
+        """The parts of a record after this one, in their order, and whether there are more."""
+        parts = self.items.get(key, {})
+        names = sorted(name for name in parts if name > after)
+        return [parts[name] for name in names[: self.page_items]], len(names) > self.page_items
 
     def index(self) -> dict[str, Item]:
         """Shard and due time by key, as the index knows them: eventually consistent, as every index is."""
@@ -50,6 +65,10 @@ def _index_entry(item: Item) -> Item | None:
     """An item without both keys is not in the index at all."""
     shard, due = item.get("open_shard"), item.get("due_at")
     return {"open_shard": shard, "due_at": due} if shard and due else None
+
+
+def _key_of(item: Item) -> tuple[str, str]:
+    return item["record_key"]["S"], item["part"]["S"]
 
 
 class DynamoDbClient:
@@ -69,30 +88,40 @@ class DynamoDbClient:
         ExpressionAttributeValues: Any = None,
         **_: Any,
     ) -> Any:
-        key = Key["job_id"]["S"]
+        key, part = _key_of(Key)
         names, values = ExpressionAttributeNames or {}, ExpressionAttributeValues or {}
 
         def effect() -> Any:
-            held = self._table.items.get(key, {})
-            given = Given(held, names, values)
-            if ConditionExpression is not None and not holds(ConditionExpression, given):
-                more: Any = {"Item": held} if held else {}
-                raise refusal("ConditionalCheckFailedException", **more)
-            item = updated(UpdateExpression, given)
-            item.setdefault("job_id", {"S": key})
-            self._table.write(key, item)
+            held = self._table.item(key, part)
+            _check(ConditionExpression, Given(held, names, values))
+            item = updated(UpdateExpression, Given(held, names, values)) | Key
+            self._table.write(item)
             return {"Attributes": item}
 
         return await self._calls.call("dynamodb.UpdateItem", effect, about=f"{key} {next(iter(names.values()), '')}")
 
-    async def put_item(self, *, Item: Any, **_: Any) -> Any:
-        key = Item["job_id"]["S"]
-        await self._calls.call("dynamodb.PutItem", lambda: self._table.write(key, Item), about=key)
+    async def put_item(
+        self,
+        *,
+        Item: Any,
+        ConditionExpression: str | None = None,
+        ExpressionAttributeNames: Any = None,
+        ExpressionAttributeValues: Any = None,
+        **_: Any,
+    ) -> Any:
+        key, part = _key_of(Item)
+
+        def effect() -> None:
+            given = Given(self._table.item(key, part), ExpressionAttributeNames or {}, ExpressionAttributeValues or {})
+            _check(ConditionExpression, given)
+            self._table.write(Item)
+
+        await self._calls.call("dynamodb.PutItem", effect, about=f"{key} {part}")
         return {}
 
     async def get_item(self, *, Key: Any, **_: Any) -> Any:
-        key = Key["job_id"]["S"]
-        held = await self._calls.call("dynamodb.GetItem", lambda: self._table.items.get(key), about=key)
+        key, part = _key_of(Key)
+        held = await self._calls.call("dynamodb.GetItem", lambda: self._table.item(key, part), about=key)
         return {"Item": held} if held else {}
 
     async def query(
@@ -100,19 +129,33 @@ class DynamoDbClient:
         *,
         KeyConditionExpression: str,
         ExpressionAttributeValues: Any,
-        ExpressionAttributeNames: Any = None,
+        IndexName: str | None = None,
+        ExclusiveStartKey: Any = None,
         Limit: int | None = None,
         **_: Any,
     ) -> Any:
-        def chosen(entry: Item) -> bool:
-            return holds(
-                KeyConditionExpression, Given(entry, ExpressionAttributeNames or {}, ExpressionAttributeValues)
-            )
-
-        def effect() -> Any:
+        def due() -> Any:
             found = sorted(
-                (float(entry["due_at"]["N"]), key) for key, entry in self._table.index().items() if chosen(entry)
+                (float(entry["due_at"]["N"]), key)
+                for key, entry in self._table.index().items()
+                if holds(KeyConditionExpression, Given(entry, {}, ExpressionAttributeValues))
             )
-            return {"Items": [{"job_id": {"S": key}, "due_at": {"N": str(due)}} for due, key in found[:Limit]]}
+            return {"Items": [{"record_key": {"S": key}, "due_at": {"N": str(due)}} for due, key in found[:Limit]]}
 
-        return await self._calls.call("dynamodb.Query", effect)
+        def whole() -> Any:
+            if KeyConditionExpression != "record_key = :key":
+                raise NotUnderstoodError(KeyConditionExpression)
+            key = ExpressionAttributeValues[":key"]["S"]
+            items, more = self._table.page(key, ExclusiveStartKey["part"]["S"] if ExclusiveStartKey else "")
+            last = {"LastEvaluatedKey": {name: items[-1][name] for name in ("record_key", "part")}} if more else {}
+            return {"Items": items, **last}
+
+        about = "" if IndexName else ExpressionAttributeValues[":key"]["S"]
+        return await self._calls.call("dynamodb.Query", due if IndexName else whole, about=about)
+
+
+def _check(condition: str | None, given: Given) -> None:
+    """Refuse what a condition does not allow, with what is there."""
+    if condition is not None and not holds(condition, given):
+        more: Any = {"Item": given.item} if given.item else {}
+        raise refusal("ConditionalCheckFailedException", **more)
