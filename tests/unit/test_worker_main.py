@@ -78,7 +78,7 @@ def test_settings_that_cannot_work_are_a_sentence_each_and_no_traceback(
     def wrong() -> None:
         raise SettingsError("A is missing.\nB is wrong.")
 
-    monkeypatch.setattr(program, "read_settings", wrong)
+    monkeypatch.setattr("service.settings.read_settings", wrong)
     assert program.main() == 2
     assert capsys.readouterr().err == "A is missing.\nB is wrong.\n"
 
@@ -90,8 +90,8 @@ def test_a_worker_that_was_told_to_stop_ends_well(monkeypatch: pytest.MonkeyPatc
     async def run(settings: object) -> None:
         ran.append(settings)
 
-    monkeypatch.setattr(program, "read_settings", lambda: "the settings")
-    monkeypatch.setattr(program, "run_worker", run)
+    monkeypatch.setattr("service.settings.read_settings", lambda: "the settings")
+    monkeypatch.setattr("workers.worker.run_worker", run)
     assert program.main() == 0
     assert ran == ["the settings"]
     assert structlog.get_logger().bind().is_enabled_for(logging.INFO)
