@@ -23,6 +23,10 @@ while sys.argv[1:] == ["wait"] and not pathlib.Path("go").exists():
 """
 
 
+# Others may test here at the same time.
+FREE_PORTS = ("--port", "0", "--api-port", "0")
+
+
 class Home:
     """A folder with a catalogue, images and a program."""
 
@@ -77,9 +81,8 @@ def home(tmp_path: Path) -> Home:
 
 def local(home: Home, *more: str) -> Any:
     """`jobferry local` in that folder, at a free port or that of the last time."""
-    return running(
-        "local", "--port", "0", "--catalog", "catalog.yaml", "--images", "images.yaml", *more, folder=home.folder
-    )
+    files = ("--catalog", "catalog.yaml", "--images", "images.yaml")
+    return running("local", *FREE_PORTS, *files, *more, folder=home.folder)
 
 
 def wait_for_words(command: Command, *words: str) -> list[str]:
@@ -160,7 +163,7 @@ def test_what_an_image_begins_with_is_deployed_as_on_aws(home: Home) -> None:
     """Its template makes a task definition that the catalogue agrees with; a parameter is left, and is named."""
     begin = ("catalog", "new", "hello", "--catalog", "c.yaml", "--images", "i.yaml")
     assert jobferry(*begin, folder=home.folder).returncode == 0
-    with running("local", "--port", "0", folder=home.folder) as command:
+    with running("local", *FREE_PORTS, folder=home.folder) as command:
         command.wait_for_line("What becomes of jobs")
         formation = home.client("cloudformation")
         outputs = {
@@ -188,7 +191,7 @@ def test_what_an_image_begins_with_is_deployed_as_on_aws(home: Home) -> None:
 def test_a_file_that_cannot_be_used_ends_it_at_once(home: Home) -> None:
     """One sentence on standard error, and nothing is left."""
     (home.folder / "images.yaml").write_text("images: {mine: {entry_point: echo}}")
-    arguments = ("local", "--port", "0", "--catalog", "catalog.yaml", "--images", "images.yaml")
+    arguments = ("local", *FREE_PORTS, "--catalog", "catalog.yaml", "--images", "images.yaml")
     ended = jobferry(*arguments, folder=home.folder)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == 'images.yaml: mine.entry_point is to be a list, like ["echo", "hello"]\n'

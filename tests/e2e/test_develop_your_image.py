@@ -38,8 +38,9 @@ class Reader:
         match block.language:
             case "sh" if block.text.startswith("jobferry local "):
                 arguments = block.text.split()[1:]
-                # At any free port: others may test here at the same time.
-                self.terminal = self.held.enter_context(running(*arguments, "--port", "0", folder=self.folder))
+                # At any free ports: others may test here at the same time.
+                ports = ("--port", "0", "--api-port", "0")
+                self.terminal = self.held.enter_context(running(*arguments, *ports, folder=self.folder))
                 self.terminal.wait_for_line("What becomes of jobs is shown here.")
             case "sh":
                 self.run(block)
