@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,17 @@ def local(home: Home, *more: str) -> Any:
     return running("local", *FREE_PORTS, *files, *more, folder=home.folder)
 
 
+def asked(jobs: str, request: dict[str, Any]) -> int:
+    """The status that the HTTP API answers with to a request that is only to be judged."""
+    body = json.dumps(request).encode()
+    question = urllib.request.Request(f"{jobs}?validate_only=true", body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(question, timeout=60) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refusal:
+        return refusal.code
+
+
 def wait_for_words(command: Command, *words: str) -> list[str]:
     """The first line that holds all of these words, as words."""
     while True:
@@ -96,7 +109,9 @@ def wait_for_words(command: Command, *words: str) -> list[str]:
 def test_own_programs_run_and_their_files_may_change(home: Home) -> None:
     """In their folder, with their variables; a job keeps what it began with, and a slip leaves all as it was."""
     with local(home) as command:
+        jobs = command.wait_for_line("HTTP API").split()[-1]
         command.wait_for_line("What becomes of jobs")
+        assert asked(jobs, {"stages": [{"image": "other"}]}) == 422
         home.send("old", {"image": "mine", "command": ["wait"]}, {"image": "mine", "command": ["again"]})
         assert wait_for_words(command, "old", "|")[3:] == ["program", "fast", "None", "wait"]
 
@@ -115,6 +130,7 @@ def test_own_programs_run_and_their_files_may_change(home: Home) -> None:
         home.write_catalog({"images": {**CATALOG["images"], "other": other}})
         wait_for_words(command, "catalogue", "anew;")
         assert "other:" in wait_for_words(command, "no", "process", "stands")
+        assert asked(jobs, {"stages": [{"image": "other"}]}) < 300, "the API knows it too, where it was"
         home.send("others", {"image": "other"})
         wait_for_words(command, "others", "announced", "FAILED")
         home.send("same", {"image": "mine"})
