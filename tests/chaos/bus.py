@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from types import TracebackType
@@ -18,9 +19,12 @@ from typing import Any, Self
 
 from deploy.local.local_run import LocalRun
 from tests.chaos.plan import BusRates
+from tests.chaos.workload import Hearing
 
 _QUEUE = "chaos-bus"
 _RECEIVE_SECONDS = 1
+# Later than a grace time and a silence.
+_LATE_SECONDS = 8.0
 LOST, DUPLICATED, HELD_BACK = "event lost", "event delivered twice", "event held back"
 
 
@@ -31,6 +35,7 @@ class Bus:
     run: LocalRun
     rates: BusRates
     seed: int
+    hearing: Callable[[str, str], Hearing] = lambda _source, _job_id: Hearing.USUAL
     raging: bool = True
     met: Counter[str] = field(default_factory=Counter)
     _held: list[tuple[float, int, str]] = field(default_factory=list)
@@ -87,21 +92,21 @@ class Bus:
 
     def _decide(self, body: str) -> None:
         """Lost, or on its way after some seconds, perhaps twice."""
-        rates = self.rates
-        lost = rates.lose_tasks if json.loads(body).get("source") == "aws.ecs" else rates.lose_executions
-        if self._happens(lost):
+        rates, (source, job_id) = self.rates, _of(json.loads(body))
+        hearing = self.hearing(source, job_id)
+        if hearing is Hearing.LOST or self._happens(rates.lose_tasks if source == "aws.ecs" else rates.lose_executions):
             self.met[LOST] += 1
             return
-        self._hold(body)
+        seconds = _LATE_SECONDS if hearing is Hearing.LATE else 0.0
+        self._hold(body, seconds)
         if self._happens(rates.duplicate):
             self.met[DUPLICATED] += 1
-            self._hold(body)
+            self._hold(body, seconds)
 
-    def _hold(self, body: str) -> None:
-        seconds = 0.0
+    def _hold(self, body: str, seconds: float) -> None:
         if self._happens(self.rates.hold_back):
             self.met[HELD_BACK] += 1
-            seconds = self._dice.uniform(0, self.rates.longest_seconds)
+            seconds += self._dice.uniform(0, self.rates.longest_seconds)
         with self._lock:
             heapq.heappush(self._held, (time.monotonic() + seconds, next(self._numbers), body))
 
@@ -122,3 +127,9 @@ class Bus:
             while self._held and self._held[0][0] <= time.monotonic() and len(due) < 10:
                 due.append(heapq.heappop(self._held)[2])
         return due
+
+
+def _of(event: dict[str, Any]) -> tuple[str, str]:
+    """Which service an event is of, and which job."""
+    detail = event["detail"]
+    return event["source"], detail.get("name") or detail.get("group", "").removeprefix("job:")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
+from service.core.record.keys import RecordKey
+
 _SERVICES = {
     "AmazonSQS": "sqs",
     "DynamoDB_20120810": "dynamodb",
@@ -37,6 +39,11 @@ class Call:
     def request(self) -> Any:
         """The request of a JSON service."""
         return json.loads(self.body or b"{}")
+
+    @property
+    def is_for_a_turn(self) -> bool:
+        """Whether it takes a turn at what one worker does for all, which is about no message and before the first."""
+        return self.operation == "UpdateItem" and RecordKey.read(self.request["Key"]["job_id"]["S"]).kind == "turn"
 
 
 @dataclass(frozen=True)

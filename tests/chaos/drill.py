@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +19,13 @@ from tests.chaos.faults import Faults, TokenBucket
 from tests.chaos.fleet import Fleet
 from tests.chaos.killer import Killer, strikes
 from tests.chaos.links import broken_links
-from tests.chaos.plan import CLAIM_SECONDS, Plan
+from tests.chaos.operator import Operator
+from tests.chaos.plan import CLAIM_SECONDS, Plan, catalog
 from tests.chaos.proxy import Proxy
 from tests.chaos.truth import Asking
 from tests.chaos.verdict import Sent, Told, Verdict, judge
 from tests.chaos.witness import Witness
-from tests.chaos.workload import Errand, errands
+from tests.chaos.workload import Errand, Hearing, errands
 
 _LOOK_SECONDS = 0.5
 _SETTLED_SECONDS = 1.5
@@ -45,6 +46,7 @@ class Report:
     seconds: float
     logs: Path  # the workers' logs, kept only if it did not pass
     seen: str  # how everything stood at the end
+    redrives: int
 
     @property
     def passed(self) -> bool:
@@ -62,6 +64,7 @@ class _Drill:
     bus: Bus
     fleet: Fleet
     subscriber: Subscriber
+    operator: Operator
     requests: deque[tuple[float, Errand]]
     started: float = field(default_factory=time.monotonic)
     sent: list[Sent] = field(default_factory=list)
@@ -86,7 +89,7 @@ class _Drill:
         self.receive()
         if self.seconds >= self.look_at:
             self.look_at = self.seconds + _LOOK_SECONDS
-            self.abort()
+            self.operator.act(self.seconds, self.told)
             self.look()
 
     def send(self) -> None:
@@ -96,6 +99,7 @@ class _Drill:
                 QueueUrl=self.asking.run.stack.outputs["RequestQueueUrl"], MessageBody=errand.body
             )
             self.sent.append(Sent(answer["MessageId"], errand, self.seconds))
+            self.operator.take(errand)
 
     def strike(self) -> None:
         for strike in list(self.proxy.killer.due(self.seconds)):
@@ -119,12 +123,6 @@ class _Drill:
             at = self.seconds
             self.told.append(Told(received.notification, at, tuple(broken_links(received.notification))))
 
-    def abort(self) -> None:
-        """Stop the executions that are to be stopped, once their containers run."""
-        wanted = {item.errand.job_id for item in self.sent if item.errand.aborted}
-        for name in wanted & self.asking.at_work() if wanted else ():
-            self.asking.stop(str(name))
-
     def look(self) -> None:
         """See whether it has been quiet for so long that nothing more will come."""
         if not self.is_quiet():
@@ -135,14 +133,16 @@ class _Drill:
         if quiet > self.plan.longest_silence / 2:
             # Or whoever takes up the last open job would meet every death that is left.
             self.calm()
-        self.settled = quiet >= (self.plan.longest_silence if self.asking.open_records() else _SETTLED_SECONDS)
+        is_open = self.asking.open_records() or self.operator.untold(self.told)
+        self.settled = quiet >= (self.plan.longest_silence if is_open else _SETTLED_SECONDS)
 
     def seen(self) -> str:
         """How everything stands: what is still to come, and what the workers said last."""
         asking = self.asking
         return (
             f"{len(self.requests)} to send, {self.bus.holding} events on their way, {asking.queued()} messages in the "
-            f"queues; running {sorted(asking.running())}, open {sorted(asking.open_records())}\n"
+            f"queues; running {sorted(asking.running())}, open {sorted(asking.open_records())}, "
+            f"redriven and untold {sorted(self.operator.untold(self.told))}\n"
             f"{self.fleet.last_words()}"
         )
 
@@ -165,9 +165,12 @@ def drill(plan: Plan, progress: Progress = lambda _: None) -> Report:
         seen = going.seen()
         going.fleet.stop()
         going.receive()
-        verdict = judge(going.sent, going.told, going.asking.truth(), going.proxy.witness.excused)
+        verdict = judge(
+            going.sent, going.told, going.asking.truth(), going.proxy.witness.excused, plan.outlived_seconds
+        )
         faults = Counter({str(kind): number for kind, number in going.proxy.met.items()}) + going.bus.met
-        report = Report(plan, verdict, going.fleet.deaths, faults, going.proxy.calls.total(), seconds, logs, seen)
+        calls, redrives = going.proxy.calls.total(), going.operator.redrives
+        report = Report(plan, verdict, going.fleet.deaths, faults, calls, seconds, logs, seen, redrives)
     if report.passed:
         shutil.rmtree(logs)
     return report
@@ -186,8 +189,10 @@ def _opened(plan: Plan, run: LocalRun, logs: Path) -> Iterator[_Drill]:
         killer=Killer(deque(deaths)),
         witness=witness,
     )
+    where = logs / "catalog.json"
+    where.write_text(catalog(), encoding="utf-8")
     fleet = Fleet(
-        environment={**run.environment, **plan.settings},
+        environment={**run.environment, "JOBFERRY_CATALOG": str(where), **plan.settings},
         door_for=proxy.door_for,
         calls=proxy.calls,
         module=plan.worker_module,
@@ -196,10 +201,26 @@ def _opened(plan: Plan, run: LocalRun, logs: Path) -> Iterator[_Drill]:
         dice=random.Random(f"{plan.seed}:fleet"),
     )
     proxy.strike = fleet.strike
-    requests = sorted(((at, item) for item in errands(plan) for at in item.at), key=lambda due: due[0])
-    with proxy, Bus(run, plan.bus, plan.seed) as bus:
+    planned = errands(plan)
+    requests = sorted(((at, item) for item in planned for at in item.at), key=lambda due: due[0])
+    asking = Asking(run)
+    operator = Operator(asking)
+    with proxy, Bus(run, plan.bus, plan.seed, _hearing(planned, operator)) as bus:
         fleet.start()
-        yield _Drill(plan, Asking(run), proxy, bus, fleet, subscriber, deque(requests))
+        yield _Drill(plan, asking, proxy, bus, fleet, subscriber, operator, deque(requests))
+
+
+def _hearing(planned: Sequence[Errand], operator: Operator) -> Callable[[str, str], Hearing]:
+    """What becomes of the events of a source about a job: from its first redrive on, what its errand says."""
+    errand_of = {errand.job_id: errand for errand in planned}
+
+    def hearing(source: str, job_id: str) -> Hearing:
+        errand = errand_of.get(job_id)
+        if errand is None or not operator.is_redriven(job_id):
+            return Hearing.USUAL
+        return errand.tasks if source == "aws.ecs" else errand.states
+
+    return hearing
 
 
 def _progress(going: _Drill) -> str:

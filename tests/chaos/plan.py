@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from deploy.local.local_run import QUICK
+import yaml
+
+from deploy.local.local_run import CATALOG, QUICK
 from tests.chaos.faults import FAULT_RATES, Fault
 from tests.chaos.killer import Strike
 
+# Beside the images of every local run, one whose container runs on when its execution is stopped: nobody but Jobferry
+# stops a callback's task.
+PATIENT = "patient"
+_PATIENT = {
+    "task_definition": "{prefix}-image-1",
+    "container": "image_1-container",
+    "integration": "callback",
+    "commands": [["sh", "-c", "*"]],
+    "timeout_seconds": 7200,
+}
 # What takes minutes in earnest takes seconds here, so that a drill sees leases, claims and silences run out.
 CLAIM_SECONDS = 5
 WORKER_SETTINGS: Mapping[str, str] = {
@@ -35,6 +48,12 @@ class BusRates:
     longest_seconds: float = 4.0
 
 
+def catalog() -> str:
+    """The catalogue of a drill, as text."""
+    own = yaml.safe_load(CATALOG.read_text(encoding="utf-8"))
+    return json.dumps({**own, "images": {**own["images"], PATIENT: _PATIENT}})
+
+
 @dataclass(frozen=True)
 class Plan:
     """One drill. The trouble ends after `storm_seconds`, or when half of `longest_silence` was quiet.
@@ -42,15 +61,18 @@ class Plan:
     It is quiet when no message is anywhere and nothing runs. What is open after `longest_silence` of that is stuck, and
     so is what is open after `seconds`.
 
-    `deaths` are drawn from the seed unless they are given.
+    `deaths` are drawn from the seed unless they are given, and so are the `kinds` of jobs. Nothing that a redrive took
+    the place of may run for more than `outlived_seconds` beside it.
     """
 
     jobs: int = 200
+    kinds: Sequence[str] = ()
     workers: int = 3
     seed: int = 1
     seconds: float = 180
     storm_seconds: float = 120
     longest_silence: float = 40
+    outlived_seconds: float = 60
     jobs_per_second: float = 10
     kills_per_minute: float = 20
     fault_rates: Mapping[Fault, float] = field(default_factory=lambda: dict(FAULT_RATES))

@@ -124,7 +124,7 @@ class Proxy:
         draw = self.faults.draw(call.operation)
         troubled = True
         try:
-            strike = self.killer.at_call(call.operation)
+            strike = None if call.is_for_a_turn else self.killer.at_call(call.operation)
             if strike is not None:
                 return await self._die(request, call, strike)
             troubled = draw.fault is not None

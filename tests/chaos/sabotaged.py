@@ -18,6 +18,7 @@ from service.core.telling import compose as announce
 from workers.__main__ import main
 from workers.consumer import Consumer
 from workers.guard import failure_of
+from workers.redrives import Redrives
 from workers.sweeper import Sweeper
 
 SABOTAGE = "CHAOS_SABOTAGE"
@@ -82,6 +83,25 @@ def never_sweep() -> None:
     _replace(Sweeper, "sweep", rest)
 
 
+def never_look_for_redrives() -> None:
+    """Promise 4 again: a redrive of which every event is lost is found by ListExecutions, or by nothing."""
+
+    async def rest(_: Redrives) -> int:
+        return 0
+
+    _replace(Redrives, "look", rest)
+
+
+def let_tasks_of_before_run_on() -> None:
+    """Promise 4: nothing of before a redrive outlives it by more than the grace time."""
+    _replace(owed, "_is_outlived", lambda _job, _task, _at: False)
+
+
+def tell_nothing_of_before() -> None:
+    """Promise 3: an outcome that was redriven before its announcement is told of in the next one."""
+    _replace(announce, "_earlier_outcomes", lambda _record: ())
+
+
 def call_all_a_success() -> None:
     """Promise 9: success means an explicit exit code 0."""
     _replace(announce, "status_of", lambda _record: "SUCCEEDED")
@@ -95,6 +115,9 @@ SABOTAGES: Mapping[str, Callable[[], None]] = {
         announce_without_claim,
         note_before_publishing,
         never_sweep,
+        never_look_for_redrives,
+        let_tasks_of_before_run_on,
+        tell_nothing_of_before,
         call_all_a_success,
     )
 }

@@ -23,6 +23,7 @@ MUST_BE_NONE = {
     "unexcused": "Same-id repeats without excuse",
     "stuck": "Stuck",
     "executions_beyond": "Executions or tasks beyond one",
+    "outlived": "Tasks that a redrive took the place of, and that ran on",
     "broken_links": "Links that did not open",
 }
 
@@ -51,6 +52,7 @@ def _figures(report: Report) -> list[tuple[str, str | Text]]:
     verdict, deaths = report.verdict, report.deaths
     return [
         ("Outcomes due", f"{verdict.jobs}"),
+        ("Redrives", f"{report.redrives}"),
         ("Seconds", f"{report.seconds:.0f}"),
         ("Calls of the workers", f"{report.calls:,}"),
         ("Workers killed by SIGKILL", f"{deaths.get('SIGKILL', 0)}"),
@@ -78,6 +80,7 @@ def as_json(report: Report) -> str:
             "passed": report.passed,
             "seconds": round(report.seconds, 1),
             "calls": report.calls,
+            "redrives": report.redrives,
             "deaths": dict(report.deaths),
             **({} if report.passed else {"seen": report.seen}),
             "faults": dict(report.faults),

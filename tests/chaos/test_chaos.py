@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from dataclasses import replace
+from itertools import count
 
 from tests.chaos import sabotaged
 from tests.chaos.drill import Report, drill
@@ -11,6 +12,7 @@ from tests.chaos.faults import NO_FAULTS
 from tests.chaos.killer import Strike
 from tests.chaos.plan import WORKER_SETTINGS, BusRates, Plan
 from tests.chaos.table import as_json
+from tests.chaos.workload import BESIDE_SECONDS, Hearing, When, errands
 
 # A drill ends when nothing more can come; the bound is for a machine that is busy with other things.
 DEATHS = (
@@ -29,6 +31,7 @@ def test_every_promise_holds_in_a_short_drill() -> None:
     """Thirty jobs of every kind, with faults and deaths: nothing is lost, wrong, doubled, stuck or dead-lettered."""
     report = drill(SHORT)
     assert report.passed, as_json(report)
+    assert report.redrives == sum(len(errand.redriven) for errand in errands(SHORT)) > 0, as_json(report)
     assert report.deaths["SIGKILL"] == 2 and report.deaths["SIGTERM"] == 1 and len(report.faults) > 5, as_json(report)
 
 
@@ -68,10 +71,37 @@ def test_never_sweeping_is_seen_as_stuck() -> None:
     assert any("SUCCEEDED" in line for line in report.verdict.stuck), as_json(report)
 
 
+def test_never_looking_for_redrives_is_seen_as_loss() -> None:
+    """A job was announced, and then redriven: when all events of that are lost, its second outcome is."""
+    plan = redriven(When.ANNOUNCED, Hearing.LOST, longest_silence=8)
+    report = sabotage(sabotaged.never_look_for_redrives, plan)
+    assert report.redrives and report.verdict.lost, as_json(report)
+
+
+def test_letting_tasks_of_before_run_on_is_seen() -> None:
+    """A cancelled container works on beside the one of the redrive, and nobody stops it before all has ended."""
+    plan = replace(CALM, jobs=1, kinds=("overtaken",), outlived_seconds=BESIDE_SECONDS / 2)
+    report = sabotage(sabotaged.let_tasks_of_before_run_on, plan)
+    assert report.redrives and report.verdict.outlived, as_json(report)
+
+
+def test_telling_nothing_of_before_is_seen_as_loss() -> None:
+    """A job was redriven at once: nobody hears how it had ended before that."""
+    report = sabotage(sabotaged.tell_nothing_of_before, redriven(When.AT_ONCE, Hearing.USUAL))
+    assert report.redrives and report.verdict.lost, as_json(report)
+
+
 def test_calling_all_a_success_is_seen_as_wrong() -> None:
     """A job whose second stage exited with another code than 0 is announced as a success."""
     report = sabotage(sabotaged.call_all_a_success, CALM)
     assert report.verdict.wrong, as_json(report)
+
+
+def redriven(when: When, hearing: Hearing, longest_silence: float = CALM.longest_silence) -> Plan:
+    """A drill of one job, by the first seed that redrives it once, and then."""
+    kind = f"redriven, states {hearing.name}, tasks {hearing.name}"
+    plans = (replace(CALM, jobs=1, kinds=(kind,), seed=seed, longest_silence=longest_silence) for seed in count())
+    return next(plan for plan in plans if errands(plan)[0].redriven == (when,))
 
 
 def sabotage(how: object, plan: Plan) -> Report:

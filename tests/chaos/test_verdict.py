@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from schemas.notification import AttemptReport, JobNotification, StageReport, Status
-from tests.chaos.truth import Execution, Truth
+from schemas.notification import AttemptReport, EarlierOutcome, JobNotification, StageReport, Status
+from tests.chaos.truth import Codes, Execution, Truth
 from tests.chaos.verdict import Sent, Told, Verdict, judge
-from tests.chaos.workload import Errand
+from tests.chaos.workload import Errand, When
 
 ERRAND = Errand("one stage", '{"user": "first"}', "SUCCEEDED", (0.0,), "job", (0,))
 OTHER = Errand("one stage", '{"user": "second"}', "SUCCEEDED", (0.0,), "job", (0,))
@@ -66,6 +68,72 @@ def test_a_repeat_needs_an_excuse() -> None:
     assert judged([SENT], [told(), told()], excused=frozenset({"job"})).holds
 
 
+def test_each_outcome_of_a_redriven_job_is_due() -> None:
+    """By itself each, with the attempts up to its redrive; whoever heard of the last alone has lost one."""
+    first = told("job:0:ABORTED", "ABORTED", codes=(143,))
+    assert redriven(first, again()).holds
+    assert redriven(first).lost == ("job:1 (cancelled)",)
+    assert redriven(again()).lost == ("job (cancelled)",)
+    assert redriven(first, told("job:1:SUCCEEDED")).wrong, "its attempt is of the redrive"
+
+
+@pytest.mark.parametrize(
+    ("status", "wrong"),
+    [pytest.param("ABORTED", False, id="as it was"), pytest.param("FAILED", True, id="as it was not")],
+)
+def test_an_outcome_may_be_told_of_in_the_next(status: Any, *, wrong: bool) -> None:
+    """It was redriven before it was announced, and the next one says how it had ended."""
+    verdict = redriven(again(EarlierOutcome(redrive_count=0, status=status)))
+    assert (bool(verdict.wrong), verdict.lost) == (wrong, ())
+
+
+def test_what_is_told_of_before_is_of_before() -> None:
+    """No outcome tells of itself, or of what never was."""
+    before = EarlierOutcome(redrive_count=0, status="ABORTED")
+    for count in (1, 7):
+        assert redriven(again(before, EarlierOutcome(redrive_count=count, status="ABORTED"))).wrong
+
+
+def test_an_outcome_that_is_told_of_twice_needs_an_excuse() -> None:
+    """By itself and in the next one."""
+    both = (told("job:0:ABORTED", "ABORTED", codes=(143,)), again(EarlierOutcome(redrive_count=0, status="ABORTED")))
+    assert redriven(*both).unexcused == ("job",)
+    assert redriven(*both, excused=frozenset({"job"})).holds
+
+
+def test_what_runs_on_beside_a_redrive_is_seen() -> None:
+    """For longer than a drill allows."""
+    assert judged([SENT], [told()], beside=60).holds
+    assert judged([SENT], [told()], beside=61).outlived == ("job: redrive 0 ran on for 61 s beside a redrive",)
+
+
+def redriven(*heard: Told, excused: frozenset[str] = frozenset()) -> Verdict:
+    """The verdict on one job that was cancelled, redriven, and then succeeded."""
+    errand = Errand("cancelled", '{"user": "first"}', "SUCCEEDED", (0.0,), "job", None, redriven=(When.AT_ONCE,))
+    ran = Execution("job", "SUCCEEDED", "first", "job", before=("ABORTED",))
+    codes: Codes = {(0, 1, 1): 143, (1, 1, 1): 0}
+    return judged([Sent("m-1", errand, at=1.0)], list(heard), executions=(ran,), codes=codes, excused=excused)
+
+
+def again(*before: EarlierOutcome) -> Told:
+    """What the second outcome of that job is told as."""
+    attempts = tuple(
+        AttemptReport(redrive=redrive, attempt=1, passed=code == 0, exit_code=code)
+        for redrive, code in enumerate((143, 0))
+    )
+    notification = JobNotification(
+        id="job:1:SUCCEEDED",
+        status="SUCCEEDED",
+        job_id="job",
+        redrive_count=1,
+        observed_via="event",
+        earlier_outcomes=before,
+        stages=(StageReport(stage=1, name="one", image="image_1", status="PASSED", attempts=attempts),),
+        text="",
+    )
+    return Told(notification, at=3.0)
+
+
 def test_a_second_execution_is_seen() -> None:
     """An execution with a name that is no job's."""
     ran = (Execution("job", "SUCCEEDED", "first", "job"), Execution("job-2", "SUCCEEDED", "first", "job"))
@@ -77,12 +145,15 @@ def judged(
     heard: list[Told],
     *,
     executions: tuple[Execution, ...] = (Execution("job", "SUCCEEDED", "first", "job"),),
+    codes: Codes | None = None,
+    beside: float = 0.0,
     open_records: frozenset[str] = frozenset(),
     excused: frozenset[str] = frozenset(),
 ) -> Verdict:
     """The verdict on one job that Step Functions saw succeed."""
-    truth = Truth(executions, {"job": {(1, 1): 0}}, 0, open_records, 0, 0)
-    return judge(sent, heard, truth, excused)
+    codes = {(0, 1, 1): 0} if codes is None else codes
+    truth = Truth(executions, {"job": codes}, 0, open_records, 0, 0, {"job: redrive 0": beside})
+    return judge(sent, heard, truth, excused, outlived_seconds=60)
 
 
 def told(

@@ -1,4 +1,4 @@
-"""What subscribers received against what AWS says, job by job. Pure: no clock, no AWS."""
+"""What subscribers received against what AWS says, outcome by outcome. Pure: no clock, no AWS."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from schemas.notification import JobNotification
 from tests.chaos.truth import Codes, Execution, Truth
 from tests.chaos.workload import Errand
+
+Outcome = tuple[str, int]
+"""Of a job, or of a message that was rejected, and of which redrive."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +36,27 @@ class Told:
         """The job, or the message that was rejected."""
         return self.notification.id.rsplit(":", 2)[0]
 
+    @property
+    def outcome(self) -> Outcome:
+        """Which outcome of it this is."""
+        return self.subject, int(self.notification.id.rsplit(":", 2)[1])
+
 
 @dataclass(frozen=True)
 class Due:
-    """One outcome that subscribers must hear of, once."""
+    """One outcome that subscribers must hear of, once: by itself, or where it was redriven sooner, in a later one."""
 
     subject: str
     errand: Errand
     status: str
     sent_at: float
     codes: Codes = field(default_factory=dict)
+    redrive: int = 0
+
+    @property
+    def outcome(self) -> Outcome:
+        """Which outcome it is."""
+        return self.subject, self.redrive
 
 
 @dataclass(frozen=True)
@@ -58,6 +72,7 @@ class Verdict:
     unexcused: tuple[str, ...]
     dead_lettered: int
     executions_beyond: tuple[str, ...]
+    outlived: tuple[str, ...]
     broken_links: tuple[str, ...]
     seconds: tuple[float, ...]
 
@@ -65,7 +80,7 @@ class Verdict:
     def holds(self) -> bool:
         """Whether every promise was kept."""
         broken = (self.lost, self.stuck, self.wrong, self.doubled, self.unexcused, self.executions_beyond)
-        return not (any(broken) or self.broken_links or self.dead_lettered)
+        return not (any(broken) or self.outlived or self.broken_links or self.dead_lettered)
 
     def seconds_at(self, share: float) -> float:
         """The time from the first sending to the announcement that this share of all outcomes kept within."""
@@ -73,32 +88,47 @@ class Verdict:
         return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else 0.0
 
 
-def judge(sent: Sequence[Sent], told: Sequence[Told], truth: Truth, excused: Set[str]) -> Verdict:
-    """Compare. `excused`: what may have been announced twice under one id, for trouble met its announcement."""
-    dues = {due.subject: due for due in outcomes_due(sent, truth)}
-    heard: dict[str, list[Told]] = defaultdict(list)
+def judge(
+    sent: Sequence[Sent], told: Sequence[Told], truth: Truth, excused: Set[str], outlived_seconds: float
+) -> Verdict:
+    """Compare. `excused`: what may have been announced twice, for trouble met its announcement.
+
+    Nothing that a redrive took the place of may run on beside it for longer than `outlived_seconds`.
+    """
+    dues = {due.outcome: due for due in outcomes_due(sent, truth)}
+    heard: dict[Outcome, list[Told]] = defaultdict(list)
     for item in told:
-        heard[item.subject].append(item)
-    missing = [due for due in dues.values() if due.subject not in heard]
+        heard[item.outcome].append(item)
+    missing = [due for due in dues.values() if due.outcome not in heard and due.outcome not in _told_later(told)]
     stuck = [due for due in missing if _is_open(due, truth)]
-    repeated = {subject: copies for subject, copies in heard.items() if len(copies) > 1}
+    repeated = {outcome: copies for outcome, copies in heard.items() if len(copies) > 1}
+    twice = {outcome for outcome in heard if outcome in _told_later(told)}
     return Verdict(
         jobs=len(dues),
         lost=tuple(_named(due) for due in missing if due not in stuck),
         stuck=tuple(f"{_named(due)}: Step Functions says {due.status}" for due in stuck),
-        wrong=tuple(_wrong(dues, heard)),
-        doubled=tuple(subject for subject, copies in repeated.items() if len({_essence(item) for item in copies}) > 1),
-        repeats=sum(len(copies) - 1 for copies in repeated.values()),
-        unexcused=tuple(subject for subject in repeated if subject not in excused),
+        wrong=(*_wrong(dues, heard), *_wrong_of_before(dues, told)),
+        doubled=tuple(_id(outcome) for outcome, copies in repeated.items() if len({*map(_essence, copies)}) > 1),
+        repeats=sum(len(copies) - 1 for copies in repeated.values()) + len(twice),
+        unexcused=tuple(_id(outcome) for outcome in (*repeated, *twice) if outcome[0] not in excused),
         dead_lettered=truth.dead_lettered,
         executions_beyond=tuple(_beyond(dues, truth)),
+        outlived=tuple(
+            f"{task} ran on for {seconds:.0f} s beside a redrive"
+            for task, seconds in truth.beside.items()
+            if seconds > outlived_seconds
+        ),
         broken_links=tuple(f"{item.subject}: {link}" for item in told for link in item.broken),
-        seconds=tuple(copies[0].at - dues[subject].sent_at for subject, copies in heard.items() if subject in dues),
+        seconds=tuple(
+            copies[0].at - dues[outcome].sent_at
+            for outcome, copies in heard.items()
+            if outcome in dues and not dues[outcome].errand.redriven
+        ),
     )
 
 
 def outcomes_due(sent: Iterable[Sent], truth: Truth) -> Iterator[Due]:
-    """What must be heard of: each job once, however often it was sent, and each rejected message."""
+    """What must be heard of: each outcome of each job once, however often it was sent, and each rejected message."""
     ran = {execution.job_id: execution for execution in truth.executions}
     first: dict[str, Sent] = {}
     for item in sent:
@@ -108,9 +138,19 @@ def outcomes_due(sent: Iterable[Sent], truth: Truth) -> Iterator[Due]:
         else:
             first.setdefault(subject, item)
     for subject, item in first.items():
-        execution = ran.get(subject)
-        status = execution.status if execution else "never started"
-        yield Due(subject, item.errand, status, item.at, truth.codes.get(subject, {}))
+        statuses = ran[subject].statuses if subject in ran else ("never started",)
+        for redrive, status in enumerate(statuses):
+            codes = {place: code for place, code in truth.codes.get(subject, {}).items() if place[0] <= redrive}
+            yield Due(subject, item.errand, status, item.at, codes, redrive)
+
+
+def _told_later(told: Iterable[Told]) -> dict[Outcome, str | None]:
+    """The outcomes that were told of in a later one, for the job was redriven before their announcement."""
+    return {
+        (item.subject, before.redrive_count): before.status
+        for item in told
+        for before in item.notification.earlier_outcomes
+    }
 
 
 def _came_second(item: Sent, execution: Execution | None) -> bool:
@@ -123,23 +163,38 @@ def _is_open(due: Due, truth: Truth) -> bool:
     return due.subject in truth.open_records or truth.queued > 0
 
 
-def _wrong(dues: Mapping[str, Due], heard: Mapping[str, Sequence[Told]]) -> Iterator[str]:
-    for subject, copies in heard.items():
-        due = dues.get(subject)
+def _wrong(dues: Mapping[Outcome, Due], heard: Mapping[Outcome, Sequence[Told]]) -> Iterator[str]:
+    for outcome, copies in heard.items():
+        due = dues.get(outcome)
         if due is None:
-            yield f"{subject}: announced {copies[0].notification.status}, which nobody is due"
+            yield f"{_id(outcome)}: announced {copies[0].notification.status}, which nobody is due"
             continue
         for item in copies:
             yield from (f"{_named(due)}: {why}" for why in _disagreements(due, item.notification))
 
 
+def _wrong_of_before(dues: Mapping[Outcome, Due], told: Sequence[Told]) -> Iterator[str]:
+    """What later outcomes say of those that the job was redriven from: true, and the oldest first."""
+    for (subject, redrive), status in _told_later(told).items():
+        due = dues.get((subject, redrive))
+        true = due.status if due else None
+        if status != true:
+            yield f"{subject}:{redrive}: told of as {status} in a later outcome, Step Functions says {true}"
+    for item in told:
+        counts = [before.redrive_count for before in item.notification.earlier_outcomes]
+        if counts != sorted({*counts}) or any(count >= item.outcome[1] for count in counts):
+            yield f"{item.notification.id}: outcomes before it are told of as {counts}"
+
+
 def _disagreements(due: Due, told: JobNotification) -> Iterator[str]:
     if told.status != due.status:
         yield f"announced {told.status}, Step Functions says {due.status}"
+    if told.redrive_count != due.redrive:
+        yield f"announced as redrive {told.redrive_count}"
     if due.status == "REJECTED":
         return
-    if told.status != due.errand.expected:
-        yield f"announced {told.status}, the producer was to get {due.errand.expected}"
+    if told.status != due.errand.expected_of(due.redrive):
+        yield f"announced {told.status}, the producer was to get {due.errand.expected_of(due.redrive)}"
     codes = _codes(told)
     if codes != due.codes:
         yield f"announced exit codes {codes}, ECS says {due.codes}"
@@ -148,7 +203,8 @@ def _disagreements(due: Due, told: JobNotification) -> Iterator[str]:
 
 
 def _codes(told: JobNotification) -> Codes:
-    return {(stage.stage, item.attempt): item.exit_code for stage in told.stages for item in stage.attempts}
+    attempts = ((stage.stage, item) for stage in told.stages for item in stage.attempts)
+    return {(item.redrive, stage, item.attempt): item.exit_code for stage, item in attempts}
 
 
 def _essence(item: Told) -> tuple[object, ...]:
@@ -157,7 +213,7 @@ def _essence(item: Told) -> tuple[object, ...]:
     return told.id, told.status, tuple(_codes(told).items())
 
 
-def _beyond(dues: Mapping[str, Due], truth: Truth) -> Iterator[str]:
+def _beyond(dues: Mapping[Outcome, Due], truth: Truth) -> Iterator[str]:
     """Executions that are not the one of an admitted job, and tasks beyond one an attempt."""
     admitted = {due.subject for due in dues.values() if due.status != "REJECTED"}
     yield from (item.name for item in truth.executions if item.name not in admitted)
@@ -166,4 +222,10 @@ def _beyond(dues: Mapping[str, Due], truth: Truth) -> Iterator[str]:
 
 
 def _named(due: Due) -> str:
-    return f"{due.subject} ({due.errand.kind})"
+    return f"{_id(due.outcome)} ({due.errand.kind})"
+
+
+def _id(outcome: Outcome) -> str:
+    """As notification ids begin; the redrive is left out where there was none."""
+    subject, redrive = outcome
+    return f"{subject}:{redrive}" if redrive else subject

@@ -54,7 +54,7 @@ def _steps(call: Call) -> Iterator[tuple[str, str]]:
         message = json.loads(form_of(call.body)["Message"])
         yield "publish", json.loads(message["default"])["id"].rsplit(":", 2)[0]
     elif call.operation == "UpdateItem":
-        register = call.request["ExpressionAttributeNames"].get("#register", "").removeprefix(_REGISTER)
+        register = call.request.get("ExpressionAttributeNames", {}).get("#register", "").removeprefix(_REGISTER)
         step = next((step for step in (_CLAIM, _NOTE) if register.startswith(step)), None)
         if step:
             yield step, RecordKey.read(call.request["Key"]["record_key"]["S"]).id

@@ -4,22 +4,44 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
+from itertools import product
 from typing import Any
 
 from schemas.notification import Status
-from tests.chaos.plan import Plan
+from tests.chaos.plan import PATIENT, Plan
 
 _LATEST_REPEAT_SECONDS = 12.0
 _RUNS_UNTIL_STOPPED_SECONDS = 3600
+# A job is cancelled and redriven; what was cancelled may run on beside what the redrive runs for so long.
+BESIDE_SECONDS = 10
+
+
+class Hearing(Enum):
+    """What becomes of the events of one service about a job, from its first redrive on."""
+
+    USUAL = "as all others"
+    LATE = "late"
+    LOST = "lost"
+
+
+class When(Enum):
+    """When an operator redrives what was cancelled."""
+
+    ANNOUNCED = "once it is announced"
+    WITHIN_GRACE = "within the grace time"
+    AT_ONCE = "at once"
 
 
 @dataclass(frozen=True)
 class Errand:
     """One body, when it is sent (seconds after the start, once or more), and what must come of it.
 
-    `exit_codes` are those of the stages that ran; None where the harness stops the execution in their midst.
+    `exit_codes` are those of the stages that ran; None where the harness stops the execution in their midst. It
+    stops it and redrives it as often as `redriven` says, and stops it once more if it is to be `aborted`.
     """
 
     kind: str
@@ -30,17 +52,25 @@ class Errand:
     exit_codes: tuple[int, ...] | None = ()
     log: str | None = None
     aborted: bool = False
+    redriven: tuple[When, ...] = ()
+    states: Hearing = Hearing.USUAL
+    tasks: Hearing = Hearing.USUAL
 
     @property
     def admissible(self) -> bool:
         return self.expected != "REJECTED"
 
+    def expected_of(self, redrive: int) -> Status:
+        """The outcome of one of its redrives, 0 for the run before the first."""
+        return self.expected if redrive >= len(self.redriven) else "ABORTED"
+
 
 def errands(plan: Plan) -> list[Errand]:
     """Everything that is sent in a drill, in the order of its first sending."""
     dice = random.Random(f"{plan.seed}:workload")
-    kinds = [kind for kind, _ in _MIX]
-    drawn = dice.choices(kinds, [weight for _, weight in _MIX], k=max(plan.jobs - len(kinds), 0))
+    mix = [_MIX[name] for name in plan.kinds or _MIX]
+    kinds = [kind for kind, _ in mix]
+    drawn = dice.choices(kinds, [weight for _, weight in mix], k=max(plan.jobs - len(kinds), 0))
     # Every kind is there at least once, however short the drill.
     order = [*kinds, *drawn][: plan.jobs]
     dice.shuffle(order)
@@ -95,6 +125,44 @@ def _stopped(job_id: str, _: random.Random) -> Iterator[Errand]:
     yield replace(errand, aborted=True)
 
 
+def _redriven(states: Hearing, tasks: Hearing) -> _Kind:
+    """Cancelled and redriven once or twice, with what tells of it lost or late."""
+
+    def made(job_id: str, dice: random.Random) -> Iterator[Errand]:
+        whens = tuple(dice.choice(list(When)) for _ in range(dice.choice((1, 1, 2))))
+        stage = dice.choice((_mended, _patient))(len(whens), 1)
+        errand = _job(f"redriven: {[when.value for when in whens]}", job_id, [stage], None)
+        yield replace(errand, redriven=whens, states=states, tasks=tasks)
+
+    return made
+
+
+def _cancelled_again(job_id: str, dice: random.Random) -> Iterator[Errand]:
+    errand = _job("redriven, and cancelled again", job_id, [_mended(2, 1)], None, expected="ABORTED")
+    yield replace(errand, redriven=(dice.choice(list(When)),), aborted=True)
+
+
+def _overtaken(job_id: str, _: random.Random) -> Iterator[Errand]:
+    """Redriven while its container runs on, which then has a task of the redrive beside it."""
+    errand = _job("redriven beside its container", job_id, [_patient(1, BESIDE_SECONDS)], None)
+    yield replace(errand, redriven=(When.AT_ONCE,))
+
+
+def _mended(redrive: int, seconds: float) -> dict[str, Any]:
+    """A stage that comes to no end before so many redrives; its container is stopped with its execution."""
+    return _shell(f"{_runs_until(redrive)}; sleep {seconds}; echo mended")
+
+
+def _patient(redrive: int, seconds: float) -> dict[str, Any]:
+    """The same with a container that reports back; Step Functions does not stop it."""
+    report = f"exec {sys.executable} -m deploy.examples.pictures report --seconds {seconds}"
+    return {"image": PATIENT, "command": ["sh", "-c", f"{_runs_until(redrive)}; {report}"]}
+
+
+def _runs_until(redrive: int) -> str:
+    return f'[ "$JOBFERRY_REDRIVE" = {redrive} ] || exec sleep {_RUNS_UNTIL_STOPPED_SECONDS}'
+
+
 def _bad(job_id: str, dice: random.Random) -> Iterator[Errand]:
     body = dice.choice(_BAD_BODIES).replace("JOB", job_id)
     yield Errand("a bad body", body, "REJECTED", (0.0,) * dice.randint(1, 2))
@@ -113,17 +181,24 @@ _BAD_BODIES = (
 )
 
 _Kind = Callable[[str, random.Random], Iterator[Errand]]
-_MIX: Sequence[tuple[_Kind, int]] = (
-    (_article, 40),
-    (_nameless, 10),
-    (_two_stages, 14),
-    (_failing, 10),
-    (_repeated, 10),
-    (_bad, 8),
-    (_conflicting, 3),
-    (_stopped, 3),
-    (_reporting, 2),
-)
+_MIX: Mapping[str, tuple[_Kind, int]] = {
+    "article": (_article, 40),
+    "nameless": (_nameless, 10),
+    "two stages": (_two_stages, 14),
+    "failing": (_failing, 10),
+    "repeated": (_repeated, 10),
+    "bad": (_bad, 8),
+    "conflicting": (_conflicting, 3),
+    "stopped": (_stopped, 3),
+    "reporting": (_reporting, 2),
+    "cancelled again": (_cancelled_again, 1),
+    "overtaken": (_overtaken, 1),
+    # With every combination of lost and late events.
+    **{
+        f"redriven, states {states.name}, tasks {tasks.name}": (_redriven(states, tasks), 1)
+        for states, tasks in product(Hearing, Hearing)
+    },
+}
 
 
 def _job(

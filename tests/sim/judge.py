@@ -385,8 +385,9 @@ class Judge:
         }
         begun = {item.redrive_count: item.at for item in reversed(execution.history)}
         count = notice.body["redrive_count"]
+        since = begun[min([count, *(item["redrive_count"] for item in notice.body["earlier_outcomes"])])]
         for task in self._truth.tasks_of(execution):
-            of_this_outcome = begun[count] <= task.times["created_at"] < begun.get(count + 1, math.inf)
+            of_this_outcome = since <= task.times["created_at"] < begun.get(count + 1, math.inf)
             if self._truth.ecs.find(task.task_id) is None or not of_this_outcome:
                 continue  # ECS has forgotten it, and with it what stage it was of; or it is another redrive's.
             if place_of(task) not in told:
