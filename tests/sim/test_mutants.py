@@ -7,14 +7,25 @@ import pytest
 from tests.sim.mutants import MUTANTS, Mutant
 from tests.sim.simulation import simulate
 
-_MOST_SEEDS = 300
+_MOST_SEEDS = 1000
+# Where to begin to look for what is rarely seen: it was seen there. Histories that change make it take longer, no more.
+_SEEN_AT = {
+    "takes throttled messages up at once": 291,
+    "archives each try under one key": 163,
+    "announces past its claim": 93,
+    "counts throttles as attempts": 30,
+    "takes a sidecar's code for its own": 27,
+    "passes who was stopped": 27,
+    "lets a sidecar decide": 27,
+}
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))
 def test_a_broken_promise_is_caught(mutant: Mutant) -> None:
     """The violation names the promise that the sabotage breaks."""
+    first = _SEEN_AT.get(mutant.name, 0)
     with mutant.at_work():
-        found = next((result for result in map(simulate, range(_MOST_SEEDS)) if result.violations), None)
+        found = next((result for result in map(simulate, range(first, first + _MOST_SEEDS)) if result.violations), None)
     assert found is not None, f"nobody noticed in {_MOST_SEEDS} seeds"
     assert found.violations[0].promise in mutant.promises, str(found.violations[0])
 

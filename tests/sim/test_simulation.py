@@ -15,7 +15,9 @@ from tests.sim.cli import replay
 from tests.sim.mutants import MUTANTS
 from tests.sim.simulation import simulate
 
-_SEEDS = 3000
+# The rarest of the known mistakes breaks one history in two hundred (test_mutants.py); of so many that are not known
+# and break one in five hundred, 95 % are seen here, and the others by `make simulate`.
+_SEEDS = 1500
 # So many at a time, so that the processes that run the tests share them.
 _AT_A_TIME = 100
 _JOBS = 4

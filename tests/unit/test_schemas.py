@@ -43,6 +43,7 @@ SHAPES = Path(__file__).with_name("contract_shapes.json")
 BY_MODEL = {item.model: item for item in EXPORTS}
 
 
+@cache
 def validator(model: type[BaseModel]) -> Draft202012Validator:
     """What another language makes of the exported file."""
     return _ecma(BY_MODEL[model].text())
