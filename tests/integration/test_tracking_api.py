@@ -35,7 +35,8 @@ from tests.support.builders import (
     task,
     task_arn,
 )
-from tests.support.connecting import Client, Connect, answering
+from tests.support.connecting import CREDENTIALS, REGION, Client, Connect, answering
+from workers import track_jobs
 
 OURS, THEIRS = f"/tenants/web/jobs/{JOB}", f"/tenants/other/jobs/{JOB}"
 LOG = "/logs/1/1/main"
@@ -414,6 +415,43 @@ async def test_why_compares_with_the_last_jobs_of_the_type(app: Any, table: Jobs
     why = Why.model_validate_json((await ask(app, "GET", f"{OURS}/why")).body)
     assert (why.waits_for, why.stage, why.stage_name) == ("container", 1, "stage-1")
     assert why.usual is not None and (why.usual.jobs, why.usual.p50_seconds) == (6, 10.0)
+
+
+async def test_the_function_answers_as_the_console_does(
+    app: Any, table: JobsTable, place: Place, endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the same routes, over clients of its own; what is asked by a page of another site is IAM's business there."""
+    await merged(table, *ENDED)
+    variables = {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        **{key.upper(): value for key, value in CREDENTIALS.items()},
+        "JOBFERRY_REQUEST_QUEUE_URL": place.request_queue_url,
+        "JOBFERRY_STATE_MACHINE_ARN": place.state_machine_arn,
+        "JOBFERRY_LOG_BUCKET": place.log_bucket,
+        "JOBFERRY_JOBS_TABLE": place.jobs_table,
+        "JOBFERRY_CATALOG": "a file of an image of one's own",
+        "JOBFERRY_TASK_FAMILY_PREFIX": "jobferry",
+    }
+    for key, value in variables.items():
+        monkeypatch.setenv(key, value)
+    track_jobs._made.cache_clear()
+
+    def called(method: str, path: str, **fields: Any) -> dict[str, Any]:
+        context = {"path": f"/v1{path}"}
+        return track_jobs.handler({"httpMethod": method, "path": path, "requestContext": context, **fields}, None)
+
+    told = await asyncio.to_thread(called, "GET", OURS)
+    assert told["statusCode"] == 200
+    assert told["body"] == (await ask(app, "GET", OURS)).text
+    sent = await asyncio.to_thread(called, "POST", "/tenants/web/jobs", body=json.dumps({"job_id": "j-2", **ECHO}))
+    assert sent["multiValueHeaders"]["location"] == ["/v1/tenants/web/jobs/j-2"]
+    query = {"validate_only": ["true"]}
+    unjudged = await asyncio.to_thread(
+        called, "POST", "/tenants/web/jobs", body=json.dumps(ECHO), multiValueQueryStringParameters=query
+    )
+    assert unjudged["statusCode"] == 501
 
 
 async def test_aws_in_trouble_is_a_problem_and_no_traceback(app: Any, tracking: Tracking) -> None:
