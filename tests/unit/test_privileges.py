@@ -64,7 +64,6 @@ def test_the_worker_may_do_what_its_adapters_call_and_nothing_else() -> None:
 
 # What it shares with the worker: the records, objects, histories and task definitions that are read.
 READ_BY_ALL = {
-    "dynamodb:GetItem",
     "ecs:DescribeTaskDefinition",
     "s3:GetObject",
     "s3:PutObject",
