@@ -475,6 +475,13 @@ async def test_an_absent_log_says_why(app: Any, table: JobsTable) -> None:
     )
 
 
+async def test_a_log_that_was_deleted_since_is_said_to_be_gone(app: Any, place: Place, table: JobsTable) -> None:
+    """By the bucket's lifecycle; the record outlives it."""
+    await merged(table, *ENDED[:3], receipt(s3_bucket=place.log_bucket, s3_key="gone"))
+    answer = await ask(app, "GET", OURS + LOG)
+    assert answer.status == 404 and "is gone" in answer.json()["detail"]
+
+
 async def test_a_container_that_is_not_there_is_named_beside_those_that_are(app: Any, table: JobsTable) -> None:
     """So that a slip is seen."""
     await merged(table, *ENDED[:2], task(containers=(container(), container("proxy"))))
