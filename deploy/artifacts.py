@@ -1,8 +1,9 @@
-"""What the stack is made from, in S3: the planner's zip, the state machine, and the template that names both."""
+"""What the stack is made from, in S3: the functions' zips, the state machine, and the template that names both."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from deploy.package import LAMBDA_ZIP, STATE_MACHINE, packaged_template
+from deploy.package import STATE_MACHINE, packaged_template
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -20,7 +21,7 @@ _FIRST_REGION = "us-east-1"  # The one that CreateBucket must not name [CreateBu
 _REGIONAL = Config(s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"})
 
 
-def upload(session: boto3.Session, bucket: str | None, root: Path, lambda_zip: bytes) -> str:
+def upload(session: boto3.Session, bucket: str | None, root: Path, zips: Mapping[str, bytes]) -> str:
     """Put the artifacts into the bucket; answers with the template's URL.
 
     Each key says what is in it, so that CloudFormation sees a change where there is one, and can go back to what was.
@@ -29,7 +30,7 @@ def upload(session: boto3.Session, bucket: str | None, root: Path, lambda_zip: b
     s3 = session.client("s3", config=_REGIONAL)
     name = bucket or _own_bucket(s3, account, session.region_name)
     deploy = root / "deploy"
-    contents = {LAMBDA_ZIP: lambda_zip, STATE_MACHINE: (deploy / STATE_MACHINE).read_bytes()}
+    contents = {**zips, STATE_MACHINE: (deploy / STATE_MACHINE).read_bytes()}
     keys = {path: _put(s3, name, account, path, content) for path, content in contents.items()}
     template = packaged_template((deploy / "template.yaml").read_text(encoding="utf-8"), name, keys)
     key = _put(s3, name, account, "template.yaml", template.encode())

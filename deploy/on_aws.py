@@ -19,15 +19,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy.artifacts import upload
 from deploy.ecs_role import ensure_ecs_role
-from deploy.package import build_lambda_zip
-from deploy.planner_dependencies import install
+from deploy.package import build_zips
+from deploy.planner_dependencies import API_LOCK, install
 from deploy.stacks import DeployError, NamedStack, parameters_of
 from deploy.work_under_way import WorkUnderWay
 from service.aws.session import session_of
 from service.settings import SettingsError
 
 ROOT = Path(__file__).resolve().parents[1]
-DEPENDENCIES = ROOT / "build" / "lambda"
+DEPENDENCIES, API_DEPENDENCIES = ROOT / "build" / "lambda", ROOT / "build" / "api"
 # What the template keeps when the stack goes: logs and records are worth more than the stack that made them.
 RETAINED = ("LogBucket", "JobsTable")
 
@@ -40,9 +40,10 @@ def deploy(
     dependencies: Path | None,
     dry_run: bool,
     tags: Mapping[str, str] | None = None,
+    api_dependencies: Path | None = None,
 ) -> None:
     """Make or change the stack, or only show the change set."""
-    template_url = upload(stack.session, bucket, ROOT, build_lambda_zip(ROOT, dependencies))
+    template_url = upload(stack.session, bucket, ROOT, build_zips(ROOT, dependencies, api_dependencies))
     changes = stack.propose(template_url, parameters, tags)
     print("\n".join(changes.lines) or f"The stack {stack.name} is up to date.")
     if dry_run or not changes.lines:
@@ -83,6 +84,7 @@ def main() -> int:
             return 0
         parameters, tags = parameters_of(options.parameters), parameters_of(options.tag)
         install(ROOT, DEPENDENCIES)
+        install(ROOT, API_DEPENDENCIES, lock=API_LOCK)
         deploy(
             stack,
             bucket=options.bucket,
@@ -90,6 +92,7 @@ def main() -> int:
             dependencies=DEPENDENCIES,
             dry_run=options.dry_run,
             tags=tags,
+            api_dependencies=API_DEPENDENCIES,
         )
     except (DeployError, SettingsError, ClientError, BotoCoreError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)

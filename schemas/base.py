@@ -15,6 +15,7 @@ ENVIRONMENT_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
 # though JSON may hold them as they are: SQS refuses a message with one [botocore, SendMessage].
 PRINTABLE_PATTERN = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]*$"
 PROCESS_TEXT_PATTERN = r"^[^\x00\ufffe\uffff]*$"
+DEFAULT_TENANT = "default"
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 JobId = Annotated[str, StringConstraints(pattern=JOB_ID_PATTERN)]

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
-from schemas.base import PRINTABLE_PATTERN, WHOLE, Contract, EnvironmentName, JobId, Name, ProcessText
+from schemas.base import DEFAULT_TENANT, PRINTABLE_PATTERN, WHOLE, Contract, EnvironmentName, JobId, Name, ProcessText
 
 MAX_STAGES = 100
 ONE_YEAR_SECONDS = 31_536_000  # A Standard execution may stay open for one year [Step Functions quotas].
@@ -57,7 +57,7 @@ class JobRequest(Contract):
         description="The producer's own id; left out, the SQS message id, so a redelivery is the same job.",
     )
     job_type: Name | None = Field(default=None, description="A job type of the catalogue.")
-    tenant: Name = Field(default="default", description="On whose behalf the job runs.")
+    tenant: Name = Field(default=DEFAULT_TENANT, description="On whose behalf the job runs.")
     input_file: InputFile | None = Field(
         default=None, description="An s3:// URI, or a key in Jobferry's own bucket; the first stage's input."
     )

@@ -37,6 +37,7 @@ class TrackedStage(Published):
     stage: int = Field(description="Counted from 1.")
     name: str
     image: str
+    container: str = Field(description="The job's own among the containers of its tasks.")
     status: Literal["NOT_RUN", "RUNNING", "WAITING", "PASSED", "FAILED"]
     output_s3_prefix: str | None = Field(default=None, description="Where a stage that passed was told to write.")
     attempts: tuple[TrackedAttempt, ...] = ()

@@ -9,13 +9,13 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from schemas.catalog import Catalog
+from schemas.errors import SettingsError
 from service.aws.errors import AwsError
 from service.aws.objects import Objects, ObjectTooLargeError
 from service.core.admission.admission import check_job_types
 from service.core.admission.placeholders import UnknownPlaceholderError
 from service.core.admission.wording import may_be
 from service.core.log_layout import split_s3_uri
-from service.settings import SettingsError
 
 _LARGEST_CATALOG_BYTES = 4 * 1024 * 1024
 

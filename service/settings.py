@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as UnreadableError
 
-from schemas.errors import JobferryError
+from schemas.errors import SettingsError as SettingsError
 from schemas.price import Price
 from service.core.redaction import checked_patterns
 
@@ -28,10 +28,6 @@ _A_QUEUE = "https://sqs.eu-central-1.amazonaws.com/123456789012"
 
 
 Patterns = Annotated[tuple[str, ...], AfterValidator(checked_patterns)]
-
-
-class SettingsError(JobferryError):
-    """The settings cannot work; each line of the message names one of them and the remedy."""
 
 
 class Settings(BaseSettings):

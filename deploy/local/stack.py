@@ -9,7 +9,7 @@ from pathlib import Path
 import boto3
 
 from deploy.artifacts import upload
-from deploy.package import build_lambda_zip
+from deploy.package import build_zips
 from deploy.stacks import NamedStack
 from schemas.arn import name_of
 
@@ -55,7 +55,7 @@ def deploy(session: boto3.Session, parameters: Mapping[str, str] | None = None) 
     Raises:
         DeployError: it could not be made, with CloudFormation's own reasons.
     """
-    template_url = upload(session, None, PROJECT, build_lambda_zip(PROJECT))
+    template_url = upload(session, None, PROJECT, build_zips(PROJECT))
     stack = NamedStack(session, STACK, every_seconds=_LOOK_SECONDS)
     changes = stack.propose(template_url, {**LOCAL_PARAMETERS, **(parameters or {})})
     if changes.lines:  # A stack that was kept over a restart may have none.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
@@ -21,6 +20,7 @@ from service.api.submitting import submitting
 from service.tracking.submission import Submission
 from service.tracking.tracker import Tracker
 
+CONTRACT_VERSION = "1"
 _DESCRIPTION = """\
 What happens to a job, while it happens and afterwards. Every path begins with the tenant whose jobs they are; of other
 tenants' jobs nothing can be learned, not even that they exist. Errors are RFC 9457 problems.
@@ -46,7 +46,7 @@ def build_app(serving: Serving) -> FastAPI:
     app = FastAPI(
         title="Jobferry",
         description=_DESCRIPTION,
-        version=version("jobferry"),
+        version=CONTRACT_VERSION,
         middleware=[Middleware(Doorkeeper)] if serving.on_loopback else [],
         # Their pages load scripts from outside.
         docs_url=None,

@@ -14,8 +14,13 @@ from service.api.streams import SSE, events_as_they_come, lines_as_they_come
 from service.tracking.logs import MOST_LINES, LogPlace
 from service.tracking.tracker import Tracker
 
+_MESSAGE = {
+    "type": "object",
+    "description": "One message: what it is, the id to resume by, and its JSON.",
+    "properties": {name: {"type": "string"} for name in ("event", "id", "data")},
+}
 _STREAM: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The stream.", "content": {SSE: {"schema": {"type": "string"}}}},
+    200: {"description": "The stream.", "content": {SSE: {"schema": _MESSAGE}}},
     204: {"description": "All of it was seen, and nothing will follow."},
 }
 _LAST_EVENT = "The id of the last message that was seen: the stream goes on from there."
@@ -96,4 +101,8 @@ def reading(tracker: Tracker, stream_seconds: float | None) -> APIRouter:
     return routes
 
 
-_LOG_ANSWERS = {**refusals(404), 307: {"description": "To a fresh link to the archived log."}}
+_LOG_ANSWERS = {
+    **refusals(404),
+    200: {"description": "The lines.", "content": {SSE: {"schema": _MESSAGE}}},
+    307: {"description": "To a fresh link to the archived log."},
+}

@@ -33,7 +33,7 @@ def submitting(submission: Submission) -> APIRouter:
         "",
         status_code=202,
         response_model=Submitted,
-        responses={**refusals(409, 413), 200: {"model": Validated, "description": "With `validate_only`."}},
+        responses={**refusals(409, 413, 501), 200: {"model": Validated, "description": "With `validate_only`."}},
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": _REQUEST}}},
     )
     async def submit_job(

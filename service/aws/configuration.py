@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from aiobotocore.session import AioSession
-
 from schemas import arn
+from schemas.errors import SettingsError
 from service.aws.errors import AwsError, aws_errors
-from service.settings import SettingsError
+
+if TYPE_CHECKING:
+    from aiobotocore.session import AioSession
 
 _ENDPOINT = "AWS_ENDPOINT_URL"
 _GIVE_CREDENTIALS = (

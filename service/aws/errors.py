@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-from aiohttp import ClientError as HttpError
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
@@ -16,7 +16,7 @@ from schemas.errors import JobferryError
 # UnicodeDecodeError among them, or in a ResponseParserError, which is no BotoCoreError; credentials that have ended as
 # soon as they are renewed, as a role's endpoint in trouble may hand them out, in a RuntimeError [botocore,
 # RefreshableCredentials].
-_ON_THE_WAY = (BotoCoreError, HttpError, OSError, ValueError, KeyError, RuntimeError, ResponseParserError)
+_ON_THE_WAY = (BotoCoreError, OSError, ValueError, KeyError, RuntimeError, ResponseParserError)
 
 
 class AwsError(JobferryError):
@@ -51,9 +51,15 @@ class aws_errors:
             refusal = error.response.get("Error", {})
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
             raise AwsError(str(error), refusal.get("Code", ""), status, error.response) from error
-        if isinstance(error, _ON_THE_WAY):
+        if error is not None and isinstance(error, _on_the_way()):
             name = type(error).__name__
             raise AwsError(str(error) or name, name) from error
+
+
+def _on_the_way() -> tuple[type[Exception], ...]:
+    """With those of aiohttp, which only who has imported it can meet: a command that asks once does without it."""
+    aiohttp = sys.modules.get("aiohttp")
+    return (*_ON_THE_WAY, aiohttp.ClientError) if aiohttp else _ON_THE_WAY
 
 
 class answered:

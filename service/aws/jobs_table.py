@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from schemas.errors import SettingsError
 from service.aws.errors import AwsError, answered, aws_errors
 from service.aws.job_list import listing_changes
 from service.clock import Clock
@@ -31,7 +32,6 @@ from service.core.record.facts import (
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record, merge
 from service.core.record.registers import Registers
-from service.settings import SettingsError
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient

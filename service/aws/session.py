@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import boto3
 
+from schemas.errors import SettingsError
 from service.aws.configuration import in_one_sentence
-from service.settings import SettingsError
 
 
 def session_of(environment: Mapping[str, str]) -> boto3.Session:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from workers.probe import DEFAULT_PORT, PORT_VARIABLE
+
+LISTED = ("OPEN", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "REJECTED")
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_MOST_DIGITS = 9
 
 LOCAL_DESCRIPTION = """\
 Run AWS, the stack and a worker on this machine until Ctrl-C, and show what becomes of jobs.
@@ -54,6 +60,7 @@ def command_line() -> argparse.ArgumentParser:
     _add_doctor_options(commands.add_parser("doctor", help="say what of a deployment is wrong, and the remedy"))
     _add_catalog_actions(commands.add_parser("catalog", help="begin an image; compare all with the account"))
     _add_console_options(commands.add_parser("console", help="serve the HTTP API here, with your own AWS credentials"))
+    _add_tracking_verbs(commands)
     _add_plan_options(commands.add_parser("plan", help="say what a request would become, without asking anybody"))
     _add_dead_letter_actions(commands.add_parser("dlq", help="look into the dead-letter queues"))
     return parser
@@ -124,6 +131,71 @@ def _add_plan_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--prices", metavar="JSON", help="as the setting JOBFERRY_PRICES, which is the default")
     parser.add_argument("--json", action="store_true", help="tell it as JSON")
+
+
+def _add_tracking_verbs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    submit = _add_verb(commands, "submit", "send a request; with --wait or --follow its end is the command's status")
+    submit.add_argument("-f", "--file", default="-", help="the request, JSON; - is standard input (default)")
+    submit.add_argument("--tenant", help="on whose behalf, where the request does not say (default: default)")
+    submit.add_argument("--catalog", help="the catalogue to judge by, instead of the deployment's own")
+    submit.add_argument("--idempotency-key", metavar="KEY", help="a repeat with the same key is the same job")
+    submit.add_argument("--validate-only", action="store_true", help="judge it, and send nothing")
+    submit.add_argument("--wait", action="store_true", help="until it is over")
+    submit.add_argument("--follow", action="store_true", help="until it is over, and print what happens and its logs")
+    submit.add_argument("--timeout", type=seconds, help="wait for no longer, such as 90s or 2h; then the status is 4")
+    jobs = _add_verb(commands, "jobs", "list jobs and rejected requests, the youngest first")
+    jobs.add_argument("--tenant", default="default", help="whose (default: %(default)s)")
+    jobs.add_argument("--status", type=str.upper, choices=LISTED, help="OPEN until the outcome was told")
+    for name, what in (("type", "job type"), ("user", "user"), ("failure-class", "class of failure")):
+        jobs.add_argument(f"--{name}", help=f"of this {what}")
+    jobs.add_argument("--label", metavar="NAME[=VALUE]", help="with this label")
+    jobs.add_argument("--id", metavar="TEXT", help="with this in the id")
+    jobs.add_argument("--since", type=moment, help="requested since: 2h ago, 30m, 1d, or 2026-01-31T12:00Z")
+    jobs.add_argument("--until", type=moment, help="requested before")
+    jobs.add_argument("--limit", type=int, choices=range(1, 201), metavar="N", default=50, help="at most (default: 50)")
+    jobs.add_argument("--cursor", help="go on where a list with the same filters ended")
+    for name, does in (
+        ("show", "show a job as it is now, or why a request was rejected"),
+        ("why", "say why a job is not running yet, not finished, or where its time went"),
+        ("logs", "print a container's log, archived or while it is written"),
+    ):
+        verb = _add_verb(commands, name, does)
+        verb.add_argument("job_id", help="its id; of a rejected request also its message's")
+        verb.add_argument("--tenant", help="whose; left out, whoever's it is")
+    verb.add_argument("-f", "--follow", action="store_true", help="until it is whole")
+    for name in ("stage", "attempt", "redrive"):
+        verb.add_argument(f"--{name}", type=int, help="left out, the last")
+    verb.add_argument("--container", help="left out, the job's own")
+
+
+def _add_verb(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, does: str
+) -> argparse.ArgumentParser:
+    verb = commands.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.")
+    verb.add_argument("--stack", help="a CloudFormation stack, instead of what the JOBFERRY_* variables name")
+    verb.add_argument("--json", action="store_true", help="the contract itself, for programs")
+    return verb
+
+
+def seconds(text: str) -> float:
+    """A span of time as one types it: 90, 90s, 30m, 2h, 1d. Raises ArgumentTypeError for what is none."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
+    if not number.isascii() or not number.isdecimal() or len(number) > _MOST_DIGITS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no span of time: give one such as 90s, 30m, 2h or 1d")
+    return float(number) * _UNITS[unit]
+
+
+def moment(text: str) -> float:
+    """A moment in epoch seconds: so long ago, or as ISO 8601 writes it, in UTC unless it says another zone."""
+    if text[-1:] in _UNITS and text[:1].isdecimal() and "-" not in text:
+        return time.time() - seconds(text)
+    try:
+        read = datetime.fromisoformat(text)
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no moment: give one such as 2h, for so long ago, or 2026-01-31T12:00Z"
+        ) from None
 
 
 def _add_catalog_actions(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from schemas.arn import family_of
-from service.settings import SettingsError
+from schemas.errors import SettingsError
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient

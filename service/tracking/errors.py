@@ -16,6 +16,10 @@ class UnknownLogError(JobferryError):
     """There is no such log."""
 
 
+class CatalogUnknownError(JobferryError):
+    """The catalogue lies in the worker's image, so that only admission can judge a request by it."""
+
+
 class RefusedError(JobferryError):
     """The request would not be admitted."""
 

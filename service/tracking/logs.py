@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
 
 from schemas.tracking import LogLines
+from service.aws.errors import AwsError
 from service.aws.log_looks import FoundLine, LogLooks
 from service.aws.objects import Objects, SignedLink
 from service.aws.tasks import LogConfiguration, Tasks
@@ -103,14 +105,24 @@ class LogReader:
     async def _archived(self, receipt: LogArchived, first: int, count: int) -> tuple[tuple[str, ...], bool]:
         found: list[str] = []
         size = 0
-        wanted = _split(self.objects.chunks(str(receipt.s3_bucket), str(receipt.s3_key)), first - 1)
-        async for line in wanted:
-            if len(found) >= count or (found and size + len(line) > MOST_BYTES):
-                await wanted.aclose()
-                return tuple(found), True
-            found.append(line.decode(errors="replace"))
-            size += len(line)
+        async with aclosing(_split(self._kept(receipt), first - 1)) as wanted:
+            async for line in wanted:
+                if len(found) >= count or (found and size + len(line) > MOST_BYTES):
+                    return tuple(found), True
+                found.append(line.decode(errors="replace"))
+                size += len(line)
         return tuple(found), False
+
+    async def _kept(self, receipt: LogArchived) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self.objects.chunks(str(receipt.s3_bucket), str(receipt.s3_key)):
+                yield chunk
+        except AwsError as error:
+            if error.code != "NoSuchKey":
+                raise
+            raise UnknownLogError(
+                "The log was archived and is gone: its bucket's lifecycle deletes what is old."
+            ) from None
 
     async def _running(self, shown: _Shown, task: TaskChanged, container: ContainerState, count: int) -> LogLines:
         status: Literal["running", "archiving"] = "archiving" if task.stopped else "running"

@@ -15,7 +15,7 @@ from service.aws.sender import Sender
 from service.core.admission.admission import Admitted, Refused, admit, conflict
 from service.core.admission.request_body import BodyRefusedError, canonical, read_object
 from service.core.record.keys import RecordKey
-from service.tracking.errors import RefusedError, TakenError
+from service.tracking.errors import CatalogUnknownError, RefusedError, TakenError
 from service.tracking.tracker import ReadsRecords
 
 MAX_KEY_CHARACTERS = 255
@@ -49,9 +49,10 @@ class Submission:
         return Submitted(job_id=job_id, tenant=tenant, location=f"/tenants/{tenant}/jobs/{job_id}")
 
     async def validate(self, tenant: str, body: str) -> Validated:
-        """Judge it, and send nothing. Raises RefusedError."""
+        """Judge it, and send nothing. Raises RefusedError, and CatalogUnknownError where it cannot be judged here."""
         admitted = await self._judged(_of_tenant(tenant, body))
-        stages = admitted.stages if admitted else ()
+        if admitted is None:
+            raise CatalogUnknownError
         return Validated(
             tenant=tenant,
             stages=tuple(
@@ -64,7 +65,7 @@ class Submission:
                     memory=stage.memory,
                     timeout_seconds=stage.timeout_seconds,
                 )
-                for number, stage in enumerate(stages, start=1)
+                for number, stage in enumerate(admitted.stages, start=1)
             ),
         )
 

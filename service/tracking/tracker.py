@@ -20,7 +20,7 @@ from service.core.tracking.job import track
 from service.core.tracking.listing import JobFilter
 from service.core.tracking.steps import steps_of
 from service.core.tracking.why import MOST_JOBS, Lately, why
-from service.tracking.errors import UnknownJobError
+from service.tracking.finding import Finder
 from service.tracking.history import Histories
 from service.tracking.logs import LogPlace, LogReader
 from service.tracking.shared import Shared
@@ -39,10 +39,7 @@ class ReadsRecords(Protocol):
 
 @dataclass(frozen=True)
 class Tracker:
-    """Reads for people: each record at most once a second, however many look at it.
-
-    A tenant of None is the operator, whose AWS credentials reach every record anyway.
-    """
+    """Reads for people: each record at most once a second, however many look at it."""
 
     records: ReadsRecords
     job_list: JobList
@@ -52,29 +49,17 @@ class Tracker:
     redaction: Redaction = Redaction.of()  # noqa: RUF009  # frozen
     prices: Mapping[str, Price] = field(default_factory=dict)
     link_seconds: int = 3600
-    _shared: Shared[RecordKey, Record] = field(init=False)
+    _finder: Finder = field(init=False)
     _lately: Shared[tuple[str, str | None], Lately] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_shared", Shared(self.records.read_whole, POLL_SECONDS, most=_HELD_RECORDS))
+        shared = Shared(self.records.read_whole, POLL_SECONDS, most=_HELD_RECORDS)
+        object.__setattr__(self, "_finder", Finder(shared.get, self.job_list.rejected_as))
         object.__setattr__(self, "_lately", Shared(self._read_lately, _LATELY_SECONDS, most=_HELD_RECORDS))
 
     async def find(self, tenant: str | None, job_id: str) -> Record:
-        """A job by its id; a rejected request by its message's id, or the last by the id that it claimed.
-
-        Raises UnknownJobError, after the same reads, where there is none and where it is another tenant's.
-        """
-        key = RecordKey.of_job(job_id)
-        for _ in range(3):
-            record = await self._shared.get(key)
-            if _is_of(record, tenant):
-                return record
-            if key.kind == "job":
-                key = RecordKey.of_rejection(job_id)
-            else:
-                claimed = await self.job_list.rejected_as(tenant or "default", job_id)
-                key = claimed or key
-        raise UnknownJobError
+        """A job, or a rejected request. Raises UnknownJobError."""
+        return await self._finder.find(tenant, job_id)
 
     async def job(self, tenant: str | None, job_id: str) -> TrackedJob:
         """How it is now."""
@@ -120,9 +105,3 @@ class Tracker:
     async def _read_lately(self, which: tuple[str, str | None]) -> Lately:
         tenant, job_type = which
         return await self.job_list.lately(tenant, JobFilter(job_type=job_type), MOST_JOBS)
-
-
-def _is_of(record: Record, tenant: str | None) -> bool:
-    if record.request is not None:
-        return tenant in (None, record.request.tenant)
-    return record.rejection is not None and (tenant is None or record.rejection.claimed_tenant == tenant)

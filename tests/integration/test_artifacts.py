@@ -14,6 +14,7 @@ from moto import mock_aws
 
 from deploy.artifacts import upload
 from deploy.ecs_role import ensure_ecs_role
+from deploy.package import API_ZIP, LAMBDA_ZIP
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,7 +31,7 @@ def test_cloudformation_reads_the_template_in_its_own_region(session: boto3.Sess
     """The global endpoint knows no bucket of an opt-in region."""
     region = session.region_name
     host = f"https://jobferry-artifacts-123456789012-{region}.s3.{region}.amazonaws.com/template/"
-    assert upload(session, None, ROOT, b"zip").startswith(host)
+    assert upload(session, None, ROOT, {LAMBDA_ZIP: b"zip", API_ZIP: b"zip"}).startswith(host)
 
 
 def test_a_new_account_gets_ecss_role_before_its_first_cluster(session: boto3.Session) -> None:

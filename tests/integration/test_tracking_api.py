@@ -35,7 +35,8 @@ from tests.support.builders import (
     task,
     task_arn,
 )
-from tests.support.connecting import Client, Connect, answering
+from tests.support.connecting import CREDENTIALS, REGION, Client, Connect, answering
+from workers import track_jobs
 
 OURS, THEIRS = f"/tenants/web/jobs/{JOB}", f"/tenants/other/jobs/{JOB}"
 LOG = "/logs/1/1/main"
@@ -416,6 +417,43 @@ async def test_why_compares_with_the_last_jobs_of_the_type(app: Any, table: Jobs
     assert why.usual is not None and (why.usual.jobs, why.usual.p50_seconds) == (6, 10.0)
 
 
+async def test_the_function_answers_as_the_console_does(
+    app: Any, table: JobsTable, place: Place, endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the same routes, over clients of its own; what is asked by a page of another site is IAM's business there."""
+    await merged(table, *ENDED)
+    variables = {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        **{key.upper(): value for key, value in CREDENTIALS.items()},
+        "JOBFERRY_REQUEST_QUEUE_URL": place.request_queue_url,
+        "JOBFERRY_STATE_MACHINE_ARN": place.state_machine_arn,
+        "JOBFERRY_LOG_BUCKET": place.log_bucket,
+        "JOBFERRY_JOBS_TABLE": place.jobs_table,
+        "JOBFERRY_CATALOG": "a file of an image of one's own",
+        "JOBFERRY_TASK_FAMILY_PREFIX": "jobferry",
+    }
+    for key, value in variables.items():
+        monkeypatch.setenv(key, value)
+    track_jobs._made.cache_clear()
+
+    def called(method: str, path: str, **fields: Any) -> dict[str, Any]:
+        context = {"path": f"/v1{path}"}
+        return track_jobs.handler({"httpMethod": method, "path": path, "requestContext": context, **fields}, None)
+
+    told = await asyncio.to_thread(called, "GET", OURS)
+    assert told["statusCode"] == 200
+    assert told["body"] == (await ask(app, "GET", OURS)).text
+    sent = await asyncio.to_thread(called, "POST", "/tenants/web/jobs", body=json.dumps({"job_id": "j-2", **ECHO}))
+    assert sent["multiValueHeaders"]["location"] == ["/v1/tenants/web/jobs/j-2"]
+    query = {"validate_only": ["true"]}
+    unjudged = await asyncio.to_thread(
+        called, "POST", "/tenants/web/jobs", body=json.dumps(ECHO), multiValueQueryStringParameters=query
+    )
+    assert unjudged["statusCode"] == 501
+
+
 async def test_aws_in_trouble_is_a_problem_and_no_traceback(app: Any, tracking: Tracking) -> None:
     """Its own words name accounts and roles, and stay here."""
     client = await opened(tracking)
@@ -435,6 +473,13 @@ async def test_an_absent_log_says_why(app: Any, table: JobsTable) -> None:
         404,
         "The log cannot be downloaded: there is none: it wrote nothing.",
     )
+
+
+async def test_a_log_that_was_deleted_since_is_said_to_be_gone(app: Any, place: Place, table: JobsTable) -> None:
+    """By the bucket's lifecycle; the record outlives it."""
+    await merged(table, *ENDED[:3], receipt(s3_bucket=place.log_bucket, s3_key="gone"))
+    answer = await ask(app, "GET", OURS + LOG)
+    assert answer.status == 404 and "is gone" in answer.json()["detail"]
 
 
 async def test_a_container_that_is_not_there_is_named_beside_those_that_are(app: Any, table: JobsTable) -> None:

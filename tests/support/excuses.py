@@ -112,6 +112,7 @@ EXCUSES = (
 )
 # What the local run does not deploy: a role or a statement under a parameter that it leaves alone.
 NOT_DEPLOYED = {
+    ("TrackJobsRole", "*"): "the same; tests/unit/test_privileges compares it with what the API's adapters call",
     ("ApiRole", "*"): "the local run has no front door; tests/unit/test_privileges compares it with the integration",
     ("FlowLogRole", "*"): "the local run has no network [VPC flow logs, IAM role]",
     ("StateMachineRole", "UseKey"): "for a key of one's own: KmsKeyArn",

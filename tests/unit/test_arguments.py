@@ -16,6 +16,35 @@ from service.operator.doctor import command as doctor
 from service.settings import SettingsError
 
 LOOKS = {"stack": None, "catalog": None}
+ABOUT_A_JOB = {"stack": None, "json": False, "tenant": None}
+A_LOG = {"follow": False, "stage": None, "attempt": None, "redrive": None, "container": None}
+A_REQUEST = {
+    "stack": None,
+    "json": False,
+    "file": "-",
+    "tenant": None,
+    "catalog": None,
+    "idempotency_key": None,
+    "validate_only": False,
+    "wait": False,
+    "follow": False,
+    "timeout": None,
+}
+A_LIST = {
+    "stack": None,
+    "json": False,
+    "tenant": "default",
+    "status": None,
+    "type": None,
+    "user": None,
+    "failure_class": None,
+    "label": None,
+    "id": None,
+    "since": None,
+    "until": None,
+    "limit": 50,
+    "cursor": None,
+}
 LOCAL: dict[str, Any] = {
     **{"port": 4566, "api_port": None, "quotas": None, "quota": []},
     **dict.fromkeys(("catalog", "images", "keep")),
@@ -63,6 +92,34 @@ TYPED: dict[str, dict[str, Any]] = {
         "stack": "s",
         "catalog": None,
     },
+    "show j": {"command": "show", "job_id": "j", **ABOUT_A_JOB},
+    "why j --tenant web --json": {"command": "why", "job_id": "j", **ABOUT_A_JOB, "tenant": "web", "json": True},
+    "logs j": {"command": "logs", "job_id": "j", **ABOUT_A_JOB, **A_LOG},
+    "logs j -f --stage 2 --attempt 3 --redrive 1 --container c": {
+        "command": "logs",
+        "job_id": "j",
+        **ABOUT_A_JOB,
+        "follow": True,
+        "stage": 2,
+        "attempt": 3,
+        "redrive": 1,
+        "container": "c",
+    },
+    "submit": {"command": "submit", **A_REQUEST},
+    "submit -f r.json --wait --timeout 2m": {
+        "command": "submit",
+        **A_REQUEST,
+        "file": "r.json",
+        "wait": True,
+        "timeout": 120.0,
+    },
+    "jobs --status failed --since 1970-01-02 --label a=b": {
+        "command": "jobs",
+        **A_LIST,
+        "status": "FAILED",
+        "since": 86_400.0,
+        "label": "a=b",
+    },
     "catalog new n": {
         "command": "catalog",
         "action": "new",
@@ -105,7 +162,24 @@ REFUSED = (
     "dlq list 1",
     "dlq show 1 --all",
     "demo --port 1",
+    "show",
+    "jobs --limit 0",
+    "jobs --limit 201",
+    "jobs --status late",
+    "jobs --since yesterday",
+    "jobs --since 2026-13-01",
+    "submit --timeout 1w",
+    "submit --timeout -1",
+    "submit --timeout ²",
 )
+
+
+def test_so_long_ago_is_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a moment is that names its zone, or is in UTC."""
+    monkeypatch.setattr("service.operator.arguments.time.time", lambda: 10_000.0)
+    assert command_line().parse_args(["jobs", "--since", "2h"]).since == 2_800.0
+    assert command_line().parse_args(["jobs", "--since", "1970-01-01T01:00+01:00"]).since == 0.0
+    assert command_line().parse_args(["jobs", "--until", "1970-01-01T01:00"]).until == 3_600.0
 
 
 @pytest.mark.parametrize("typed", [*REFUSED, "local --port 65536", "local --port -1", "local --port x"])

@@ -62,6 +62,26 @@ def test_the_worker_may_do_what_its_adapters_call_and_nothing_else() -> None:
     assert granted == called()
 
 
+# What it shares with the worker: the records, objects, histories and task definitions that are read.
+READ_BY_ALL = {
+    "ecs:DescribeTaskDefinition",
+    "s3:GetObject",
+    "s3:PutObject",
+    "states:GetExecutionHistory",
+}
+
+
+def test_the_api_may_do_what_its_adapters_call_and_nothing_else() -> None:
+    """It starts, stops and changes nothing; what it puts are histories alone."""
+    of_its_own = {call for name in OF_READERS for call in calls_of((ADAPTERS / name).read_text())}
+    statements = [item for role, item in role_statements() if role == "TrackJobsRole" and item["Sid"] != "UseKey"]
+    granted = {action for item in statements for action in listed(item["Action"])}
+    of_the_service = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+    assert granted == of_its_own | READ_BY_ALL | of_the_service
+    [puts] = [item for item in statements if "s3:PutObject" in listed(item["Action"])]
+    assert puts["Resource"] == {"Fn::Sub": "${LogBucket.Arn}/jobs/*/history/*"}
+
+
 def test_whoever_touches_what_the_key_encrypts_may_use_the_key_there_and_nowhere_else() -> None:
     """A role's use of the key goes through the very services in which it reads or writes what is encrypted."""
     touched: defaultdict[str, set[str]] = defaultdict(set)

@@ -103,6 +103,7 @@ def _stage(
         stage=outcome.number,
         name=outcome.brief.name,
         image=outcome.brief.image,
+        container=outcome.brief.container,
         status=_stage_status(record, outcome, over=over),
         output_s3_prefix=prefix if outcome.passed else None,
         attempts=attempts,

@@ -21,6 +21,8 @@ HistoryEvent = Mapping[str, Any]
 """One event as GetExecutionHistory gives it, its timestamp in epoch seconds."""
 
 _ALWAYS_HIDDEN = Redaction.of()
+# A Lambda's answer has 6 MB at most [quotas], and JSON in JSON needs room.
+_LARGEST_PAGE = 2 * 1024 * 1024
 _ENTERED, _EXITED = "StateEntered", "StateExited"
 _FAILURES = ("Failed", "TimedOut", "Aborted", "SubmitFailed", "StartFailed", "ScheduleFailed")
 
@@ -93,9 +95,19 @@ def steps_of(
     """Some steps, those after a number, and whether there are more."""
     found = list(_steps(history))
     hiding = Hiding(redaction)
-    shown = found[after : after + limit]
+    shown = list(_within_a_page(found[after : after + limit]))
     views = tuple(_view(record, number, step, hiding) for number, step in enumerate(shown, start=after + 1))
-    return views, after + limit < len(found)
+    return views, after + len(shown) < len(found)
+
+
+def _within_a_page(steps: Iterable[_Step]) -> Iterator[_Step]:
+    """As many as an answer may hold, one at the least: a state's input and output may have 256 KiB each."""
+    left = _LARGEST_PAGE
+    for number, step in enumerate(steps):
+        left -= sum(len(text or "") for text in (step.given, step.made, step.cause))
+        if left < 0 and number:
+            return
+        yield step
 
 
 def is_whole(history: Sequence[HistoryEvent]) -> bool:

@@ -1,0 +1,75 @@
+"""The app behind API Gateway: a proxy event of a REST API becomes a request, and the app's answer the function's.
+
+[API Gateway developer guide, Lambda proxy integrations]. An answer is handed on when it is whole, so that no stream may
+last: the app is made with an end for them.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote, urlencode
+
+from starlette.types import ASGIApp, Message, Scope
+
+Event = Mapping[str, Any]
+
+
+async def answer(app: ASGIApp, event: Event) -> dict[str, Any]:
+    """The function's answer to one event."""
+    body = event.get("body") or ""
+    waiting: list[Message] = [
+        {"type": "http.request", "body": base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()}
+    ]
+    told: list[Message] = []
+
+    async def receive() -> Message:
+        return waiting.pop() if waiting else {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        told.append(message)
+
+    await app(scope_of(event), receive, send)
+    start, *parts = told
+    return {
+        "statusCode": start["status"],
+        "multiValueHeaders": _headers(start["headers"]),
+        "body": b"".join(part.get("body", b"") for part in parts).decode(),
+        "isBase64Encoded": False,
+    }
+
+
+def scope_of(event: Event) -> Scope:
+    """The request that an event is of."""
+    path = unquote(event["path"])
+    context = event.get("requestContext", {})
+    query = event.get("multiValueQueryStringParameters") or {}
+    headers = event.get("multiValueHeaders") or {}
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": event["httpMethod"],
+        "scheme": "https",
+        "path": path,
+        "raw_path": event["path"].encode(),
+        # What the stage, or a domain of one's own, puts before it, so that a Location leads back here.
+        "root_path": context.get("path", path).removesuffix(event["path"]),
+        # API Gateway hands it on decoded.
+        "query_string": urlencode(query, doseq=True).encode(),
+        "headers": [
+            (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace"))
+            for name, values in headers.items()
+            for value in values
+        ],
+        "client": None,
+        "server": None,
+    }
+
+
+def _headers(headers: list[tuple[bytes, bytes]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in headers:
+        found.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+    return found

@@ -1,0 +1,55 @@
+"""`jobferry jobs`: the jobs and rejected requests of a tenant, the youngest first."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from schemas.tracking import ListedJob
+from service.core.tracking.listing import JobFilter
+from service.operator.printing import as_json, harmless, table
+from service.operator.reach import Reach, asked
+
+_COLUMNS = ("id", "status", "type", "user", "submitted", "seconds", "failure")
+
+
+def run(options: argparse.Namespace) -> int:
+    """List them. Raises SettingsError, and CursorError where the cursor is of another list."""
+    return asked(lambda: _list(options))
+
+
+async def _list(options: argparse.Namespace) -> int:
+    name, equals, value = (options.label or "").partition("=")
+    wanted = JobFilter(
+        status=options.status,
+        job_type=options.type,
+        user=options.user,
+        label=name or None,
+        label_value=value if equals else None,
+        failure_class=options.failure_class,
+        since=options.since,
+        until=options.until,
+        text=options.id,
+    )
+    tracker = Reach(options.stack).tracking().tracker
+    page = await tracker.jobs(options.tenant, wanted, options.limit, options.cursor)
+    if options.json:
+        as_json(page)
+        return 0
+    table(_COLUMNS, map(_row, page.jobs))
+    if page.cursor:
+        print(harmless(f"There is more: --cursor {page.cursor}"), file=sys.stderr)
+    return 0
+
+
+def _row(job: ListedJob) -> tuple[str, ...]:
+    seconds = f"{job.duration_seconds:.1f}" if job.duration_seconds is not None else ""
+    return (
+        job.id,
+        job.status,
+        job.job_type or "",
+        job.user or "",
+        job.submitted_at,
+        seconds,
+        job.failure_class or "",
+    )

@@ -1,0 +1,59 @@
+"""How verbs print: plain where it is piped, rich on a terminal; what others wrote steers no terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+SUCCEEDED, FAILED, USAGE, REJECTED, TIMED_OUT = 0, 1, 2, 3, 4
+_STATUSES = {"SUCCEEDED": SUCCEEDED, "REJECTED": REJECTED}
+_STYLES = {
+    "SUCCEEDED": "green",
+    "PASSED": "green",
+    "FAILED": "red",
+    "TIMED_OUT": "red",
+    "ABORTED": "red",
+    "REJECTED": "red",
+    "RUNNING": "cyan",
+    "WAITING": "yellow",
+}
+
+
+def exit_code(status: str) -> int:
+    """The status of a verb that waited for a job to end so."""
+    return _STATUSES.get(status, FAILED)
+
+
+def as_json(body: BaseModel) -> None:
+    """The contract itself, for programs."""
+    print(body.model_dump_json(indent=2))
+
+
+def line(text: str = "") -> None:
+    """A line of words, some of which may be a container's or a producer's."""
+    print(harmless(text), flush=True)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Rows, aligned on a terminal; piped, a line of fields with tabs between them, without a head."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            print("\t".join(harmless(cell) for cell in row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        drawn.add_row(*(Text(harmless(cell), style=_STYLES.get(cell, "")) for cell in row))
+    Console(highlight=False).print(drawn)
+
+
+def harmless(text: str) -> str:
+    """A text without what would steer a terminal or break a line."""
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -1,0 +1,86 @@
+"""The app behind API Gateway: events of a REST API as requests, and answers as the function's."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, Request, Response
+
+from service.api.on_lambda import answer
+from tests.support.deployment import properties
+
+
+def event(method: str = "GET", path: str = "/tenants/web/jobs", **fields: Any) -> dict[str, Any]:
+    """A proxy event as a stage named v1 gets it."""
+    usual = {"httpMethod": method, "path": path, "requestContext": {"path": f"/v1{path}", "stage": "v1"}, "body": None}
+    return {**usual, **fields}
+
+
+@pytest.fixture
+def app() -> FastAPI:
+    """Answers with what it was asked."""
+    app = FastAPI()
+
+    @app.api_route("/tenants/{rest:path}", methods=["GET", "POST"])
+    async def echo(request: Request) -> Response:
+        asked = {
+            "method": request.method,
+            "path": request.url.path,
+            "root": request.scope["root_path"],
+            "query": request.query_params.multi_items(),
+            "key": request.headers.get("idempotency-key"),
+            "body": (await request.body()).decode(),
+        }
+        answered = Response(json.dumps(asked), 202, media_type="application/json")
+        answered.headers.append("x-twice", "a")
+        answered.headers.append("x-twice", "b")
+        return answered
+
+    return app
+
+
+async def test_an_event_is_a_request(app: FastAPI) -> None:
+    """Method, path, query, headers and body, each as it was sent."""
+    told = await answer(
+        app,
+        event(
+            "POST",
+            body="größe",
+            multiValueQueryStringParameters={"label": ["a=b", "c&d"]},
+            multiValueHeaders={"Idempotency-Key": ["k"]},
+        ),
+    )
+    assert told["statusCode"] == 202
+    assert json.loads(told["body"]) == {
+        "method": "POST",
+        "path": "/tenants/web/jobs",
+        "root": "/v1",
+        "query": [["label", "a=b"], ["label", "c&d"]],
+        "key": "k",
+        "body": "größe",
+    }
+    assert told["multiValueHeaders"]["x-twice"] == ["a", "b"]
+
+
+async def test_a_body_that_is_no_text_comes_in_base64(app: FastAPI) -> None:
+    """As API Gateway hands on what it takes for binary."""
+    body = base64.b64encode("größe".encode()).decode()
+    assert json.loads((await answer(app, event("POST", body=body, isBase64Encoded=True)))["body"])["body"] == "größe"
+
+
+async def test_a_domain_of_ones_own_has_its_own_beginning(app: FastAPI) -> None:
+    """Or none: a Location leads back to where the request was sent."""
+    for begins in ("", "/jobferry"):
+        told = await answer(app, event(requestContext={"path": f"{begins}/tenants/web/jobs"}))
+        assert json.loads(told["body"])["root"] == begins
+
+
+def test_the_front_door_asks_the_function_for_all_below_tenants_and_iam_who_may() -> None:
+    """By any method; a caller is confined by the path that a policy names."""
+    method, resource = properties("ApiTrack"), properties("ApiTenantsAll")
+    assert (method["HttpMethod"], method["AuthorizationType"]) == ("ANY", "AWS_IAM")
+    assert (method["Integration"]["Type"], resource["PathPart"]) == ("AWS_PROXY", "{proxy+}")
+    assert properties("TrackJobsPermission")["SourceArn"]["Fn::Sub"].endswith("/*/*/tenants/*")
