@@ -25,16 +25,19 @@ _INTAKES, _LIVES = 1500, 300
 def main() -> int:
     """Draw both, and say where they are."""
     _FOLDER.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="jobferry-bench-") as folder, place(Path(folder)) as here:
-        with here.worker() as worker:
-            live(here, worker, 20)  # Warmed up: every client open, every definition known.
-            here.fake.tell("plot", ends=False)
-            here.fake.tell("begin")
-            with _sampled(worker, _FOLDER / "intake.svg"):
-                here.fake.tell("send", count=_INTAKES)
-                here.fake.wait_for(lambda state: state["deleted"] == _INTAKES, 120)
-            with _sampled(worker, _FOLDER / "completion.svg"):
-                live(here, worker, _LIVES)
+    with (
+        tempfile.TemporaryDirectory(prefix="jobferry-bench-") as folder,
+        place(Path(folder)) as here,
+        here.worker() as worker,
+    ):
+        live(here, worker, 20)  # Warmed up: every client open, every definition known.
+        here.fake.tell("plot", ends=False)
+        here.fake.tell("begin")
+        with _sampled(worker, _FOLDER / "intake.svg"):
+            here.fake.tell("send", count=_INTAKES)
+            here.fake.wait_for(lambda state: state["deleted"] == _INTAKES, 120)
+        with _sampled(worker, _FOLDER / "completion.svg"):
+            live(here, worker, _LIVES)
     print(*sorted(_FOLDER.glob("*.svg")), sep="\n")
     return 0
 
