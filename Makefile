@@ -1,6 +1,6 @@
 # Everything that a clone needs: `make demo` runs real jobs here, `make test` proves the promises.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo simulate chaos mutants image-check test quick check types wheel bench local deploy destroy lock schemas clean
+.PHONY: help setup demo simulate chaos mutants image-check test quick check types wheel bench profile local deploy destroy lock schemas clean
 
 # The first Python that is new enough; name another with `make PYTHON=...`.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -79,8 +79,12 @@ wheel: $(READY) ## Build the wheel, and try it in empty environments
 types: $(READY) ## Generate TypeScript, Python and Go types from the schemas, and use them (needs npm; Go where it is)
 	@$(BIN)/python -m tests.generated_types
 
-bench: $(READY) ## Measure, as ratios in one run
-	@$(BIN)/python -m tests.bench
+# Parts of it: `make bench ONLY="intake lives"`; ROUNDS=9 makes medians steadier.
+bench: $(READY) ## Measure what a job costs, as ratios in one run, and price it
+	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+profile: $(READY) ## Draw flame graphs of intake and completion
+	@$(BIN)/python -m tests.bench.profile
 
 schemas: $(READY) ## Export the JSON Schemas, and the HTTP API's OpenAPI document
 	@$(BIN)/python -m schemas.export

@@ -1,7 +1,8 @@
 """What a job costs on AWS's bill: what was counted of it, by one table of prices. Jobferry's own, not the tasks'.
 
 Left out, for there is no price or it rounds to nothing: StartExecution and GetLogEvents (no price of their own, but
-their quotas are the first to end), data within a region, KMS by keys of AWS, storage.
+their quotas are the first to end), data within a region, KMS by keys of AWS, storage. The planner's milliseconds are
+its own thinking: what Lambda adds to each call is not known here.
 """
 
 from __future__ import annotations

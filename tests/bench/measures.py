@@ -25,8 +25,26 @@ _TAKEN_AND_DELETED = frozenset({"ReceiveMessage", "DeleteMessageBatch"})
 _OF_THE_SWEEPER = frozenset({"Query", "ListExecutions"})
 _QUARTER = 0.25
 _LOGS, _PAGES = 40, 12
-_BILLED = frozenset({1, 5, 20})
-_MOST_TRANSITIONS = {1: "7", 5: "23", 20: "83", 100: "403"}
+
+
+@dataclass(frozen=True)
+class Size:
+    """A job of so many stages, how many of them are run, and what one may come to."""
+
+    stages: int
+    jobs: int
+    most_transitions: str
+    most_units: str = ""
+    most_dollars: str = ""
+
+
+_BILLED = (
+    Size(1, 20, "7", "16", "200"),
+    Size(5, 5, "23"),
+    Size(20, 3, "83", "150"),
+    Size(100, 1, "403", "900"),
+)
+_LARGEST_BILLED = 20
 
 
 @dataclass
@@ -135,13 +153,13 @@ def bills(place: Place) -> Iterator[Row | Bill]:
     """What jobs of some stages cost in each service, first of all DynamoDB's write units, indexes included."""
     memory = properties("PlanNextStep")["MemorySize"]
     with place.worker() as worker:
-        for stages, jobs, must in ((1, 20, "16"), (5, 5, ""), (20, 3, "150"), (100, 1, "900")):
-            life = live(place, worker, jobs, stages, task_seconds=0.05)
-            told = bill(stages, life, memory)
-            yield Row(f"DynamoDB write units of a job of {stages} stages", (told.write_units,), "", must)
-            yield Row(f"transitions of a job of {stages} stages", (transitions(stages),), "", _MOST_TRANSITIONS[stages])
-            if stages in _BILLED:
-                yield Row(f"a million jobs of {stages} stages", (told.dollars,), "USD", "200" if stages == 1 else "")
+        for size in _BILLED:
+            told = bill(size.stages, live(place, worker, size.jobs, size.stages, task_seconds=0.05), memory)
+            of = f"of {size.stages} stage{'s' * (size.stages > 1)}"
+            yield Row(f"DynamoDB write units of a job {of}", (told.write_units,), "", size.most_units)
+            yield Row(f"transitions of a job {of}", (transitions(size.stages),), "", size.most_transitions)
+            yield Row(f"a million jobs {of}", (told.dollars,), "USD", size.most_dollars)
+            if size.stages <= _LARGEST_BILLED:
                 yield told
 
 
@@ -181,10 +199,11 @@ def open_loop(place: Place, per_second: float = 300.0, warm_up: float = 15.0, se
 
 def starting(place: Place, rounds: int) -> Iterator[Row]:
     """How long a worker takes until it asks for its first message, and what it weighs then and after a burst."""
-    waits, idle, after, planner = [], [], [], []
+    waits, spent, idle, after, planner = [], [], [], [], []
     for number in range(rounds):
         began = time.time()
         with place.worker() as worker:
+            spent.append(worker.cpu())
             waits.append(_first_poll(place) - began)
             time.sleep(1.5)
             idle.append(worker.mebibytes())
@@ -193,9 +212,10 @@ def starting(place: Place, rounds: int) -> Iterator[Row]:
                 after.append(worker.mebibytes())
         planner.append(_import_seconds("workers.plan_next_step"))
     yield Row("exec to first receive", tuple(waits), "s", "0.45 s")
+    yield Row("exec to half a second after it, CPU", tuple(spent), "s")
     yield Row("memory, idle", tuple(idle), "MiB", "70 MB")
     yield Row("memory after a burst of 400 whole lives", tuple(after), "MiB", "130 MB")
-    yield Row("planner: import", tuple(planner), "s", "0.15 s")
+    yield Row("planner: import, CPU", tuple(planner), "s", "0.15 s")
 
 
 def _first_poll(place: Place) -> float:
@@ -203,8 +223,8 @@ def _first_poll(place: Place) -> float:
 
 
 def _import_seconds(module: str) -> float:
-    """What importing it adds to an interpreter that starts."""
-    timed = f"import time; began = time.perf_counter(); import {module}; print(time.perf_counter() - began)"
+    """What importing it adds to an interpreter that starts, of CPU."""
+    timed = f"import time; began = time.process_time(); import {module}; print(time.process_time() - began)"
     return float(subprocess.run([sys.executable, "-c", timed], check=True, capture_output=True, text=True).stdout)
 
 

@@ -12,7 +12,8 @@ from tests.support.cloud import Cloud
 
 DEFINITION = Path(__file__).parents[2] / "deploy" / "state_machine.asl.json"
 WAITING = {"since": "2026-01-01T00:00:00Z", "tries": 3, "failure_class": "throttled", "why": "Rate exceeded"}
-GIVEN = {"lambda_result": {"wait_seconds": 9, "next_stage": {"stage": 2, "attempt": 1, "waiting": WAITING}}}
+NEXT = {"stage": 2, "attempt": 1, "image": "echo", "waiting": WAITING}
+GIVEN = {"lambda_result": {"wait_seconds": 9, "next_stage": NEXT}}
 
 
 def told_of(cloud: Cloud, queue_url: str) -> dict[str, object]:

@@ -25,7 +25,7 @@ from tests.sim.replicas import Clients
 from tests.sim.simulation import undisturbed
 from tests.support.aws.cloudwatch_logs import SimLogs
 from tests.support.aws.dynamodb import SimTable
-from tests.support.aws.ecs import SimEcs
+from tests.support.aws.ecs import SimEcs, Task
 from tests.support.aws.eventbridge import SimEventBridge
 from tests.support.aws.integrations import SimIntegrations
 from tests.support.aws.quotas import Quota, Quotas
@@ -51,9 +51,10 @@ _STUCK = "stuck-"
 
 @dataclass(frozen=True)
 class Burst:
-    """So many one-stage jobs at once, in an account of these quotas; a task runs for so many seconds.
+    """So many one-stage jobs in an account of these quotas; a task runs for so many seconds.
 
-    `stuck` more stand in the queue before them, of an image that has no host for `hosts_after` seconds.
+    They come all at once, or so many a second. `stuck` more stand in the queue before them, of an image that has no
+    host for `hosts_after` seconds. Each worker reads logs `log_reads` times a second.
     """
 
     jobs: int
@@ -65,6 +66,9 @@ class Burst:
     task_events_lost: float = 0.0
     stuck: int = 0
     hosts_after: float = float("inf")
+    per_second: float = float("inf")
+    # Of a burst all logs are read at the account's pace; that is another story, and this one is long enough.
+    log_reads: float = 1000.0
 
 
 # The last unlucky waits weigh more the smaller the burst, and the more calls lie between the gate and a start; of 5,000
@@ -89,6 +93,17 @@ class Outcome:
     dead_letters: int
     stuck_started: int
     stuck_launched: tuple[float, ...]
+    to_task: tuple[float, ...]
+    to_announcement: tuple[float, ...]
+
+    @property
+    def flow(self) -> str:
+        """How long jobs waited for their task, and subscribers for the outcome once it had stopped."""
+        waits = {"a task made after": self.to_task, "told after its stop": self.to_announcement}
+        return "; ".join(
+            f"{what}: median {_ranked(seconds, 0.5):.1f} s, p99 {_ranked(seconds, 0.99):.1f} s"
+            for what, seconds in waits.items()
+        )
 
     @property
     def throughput(self) -> float:
@@ -118,6 +133,10 @@ class Outcome:
             f"events a job {mean(self.events):.0f}, at most {max(self.events)}; of those without a host "
             f"{self.stuck_started} were started"
         )
+
+
+def _ranked(seconds: tuple[float, ...], share: float) -> float:
+    return sorted(seconds)[int(share * (len(seconds) - 1))]
 
 
 def run_burst(burst: Burst, seed: int = 1) -> Outcome:
@@ -169,6 +188,8 @@ class _Place:
             loop.time,
         )  # fmt: skip
         self.told: dict[str, dict[str, Any]] = {}
+        self.told_at: dict[str, float] = {}
+        self.sent_at: dict[str, float] = {}
         self.most_waiting = 0
         self.topic.on_publish = self._on_publish
 
@@ -176,13 +197,19 @@ class _Place:
         body = notice.body
         if body["status"] in {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "REJECTED"}:
             self.told[body["job_id"]] = body
+            self.told_at.setdefault(body["job_id"], self.loop.time())
 
-    async def live(self) -> Outcome:
-        """Send all jobs, and work until each was announced."""
+    async def _send_all(self) -> None:
         for number in range(self.burst.stuck):
             self._send(f"{_STUCK}{number}", _HOSTLESS)
         for number in range(self.burst.jobs):
+            if (at := number / self.burst.per_second) > self.loop.time():
+                await self.loop.pause(at - self.loop.time())
             self._send(f"job-{number}", "plain")
+
+    async def live(self) -> Outcome:
+        """Send all jobs, and work until each was announced."""
+        sending = asyncio.create_task(self._send_all())
         stopping = asyncio.Event()
         names = (f"work-{number}" for number in count(1))
         workers = [asyncio.create_task(self._work(stopping, names.__next__)) for _ in range(self.burst.workers)]
@@ -193,19 +220,19 @@ class _Place:
                 if worker.done():
                     worker.result()
         stopping.set()
-        await asyncio.gather(*workers)
+        await asyncio.gather(sending, *workers)
         return self._outcome()
 
     def _send(self, job_id: str, image: str) -> None:
         stages = [{"image": image, "command": ["say", "hello"]}]
         self.requests.send(json.dumps({"job_id": job_id, "stages": stages, **dict(self.burst.job)}))
+        self.sent_at[job_id] = self.loop.time()
 
     async def _work(self, stopping: asyncio.Event, name_work: Callable[[], str]) -> None:
         def now() -> float:
             return EPOCH + self.loop.time()
 
-        # All logs of a burst are read at the account's pace; that is another story, and this one is long enough.
-        settings = default_settings().model_copy(update={"get_log_events_per_second": 1000.0})
+        settings = default_settings().model_copy(update={"get_log_events_per_second": self.burst.log_reads})
         objects = Objects(self.clients.s3, self.clients.s3.session, now)  # type: ignore[arg-type]  # the simulated client
         runtime = await wire(settings, self.clients.open, objects, CATALOG, REGION, now, UNMETERED, name_work)
         await work_until_stopped(Worker(runtime, Liveness(now), stopping))
@@ -227,6 +254,7 @@ class _Place:
         executions, every_task = list(self.states.executions.values()), list(self.ecs.tasks.values())
         late = [task for task in every_task if task.family == _HOSTLESS]
         tasks = [task for task in every_task if task.family != _HOSTLESS]
+        told = [task for task in tasks if _job_of(task) in self.told_at]
         held = mean(task.times["stopped_at"] - task.times["created_at"] for task in tasks) if tasks else 0.0
         refused = sum(len(item.position.refusals) for item in executions)
         return Outcome(
@@ -243,7 +271,13 @@ class _Place:
             dead_letters=len(self.requests.dead_letters) + len(self.events.dead_letters),
             stuck_started=sum(name.startswith(_STUCK) for name in self.states.executions),
             stuck_launched=tuple(sorted(task.times["created_at"] for task in late)),
+            to_task=tuple(task.times["created_at"] - self.sent_at[_job_of(task)] for task in tasks),
+            to_announcement=tuple(self.told_at[_job_of(task)] - task.times["stopped_at"] for task in told),
         )
+
+
+def _job_of(task: Task) -> str:
+    return task.group.removeprefix("job:")
 
 
 def ideal(jobs: int, quotas: Quotas, held_seconds: float, vcpus_of_a_task: float = 0.25) -> float:

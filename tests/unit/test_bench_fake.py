@@ -21,7 +21,7 @@ from tests.bench.fake.table import Table, size_of
 from tests.support.deployment import properties
 from tests.support.names import STATE_MACHINE_ARN
 
-KEY = {"job_id": {"S": "job"}}
+KEY = {"record_key": {"S": "job"}, "part": {"S": "head"}}
 OVER_FIVE: dict[str, Any] = {
     "Key": KEY,
     "UpdateExpression": "SET #r = :new",
@@ -89,15 +89,43 @@ def test_the_index_is_asked_by_shard_and_time() -> None:
     """Only what is open and due, the most silent first."""
     jobs = table()
     for name, shard, due in (("late", "1", "90"), ("now", "1", "50"), ("not yet", "1", "200"), ("elsewhere", "2", "1")):
-        jobs.put({"Item": {"job_id": {"S": name}, "open_shard": {"S": shard}, "due_at": {"N": due}}})
-    jobs.put({"Item": {"job_id": {"S": "closed"}, "due_at": {"N": "1"}}})
+        jobs.put({"Item": {**KEY, "record_key": {"S": name}, "open_shard": {"S": shard}, "due_at": {"N": due}}})
+    jobs.put({"Item": {**KEY, "record_key": {"S": "closed"}, "due_at": {"N": "1"}}})
     asked = {
         "IndexName": "open_jobs",
         "KeyConditionExpression": "open_shard = :shard AND due_at < :at",
         "ExpressionAttributeValues": {":shard": {"S": "1"}, ":at": {"N": "100"}},
         "Limit": 5,
     }
-    assert [item["job_id"]["S"] for item in jobs.query(asked)["Items"]] == ["now", "late"]
+    assert [item["record_key"]["S"] for item in jobs.query(asked)["Items"]] == ["now", "late"]
+
+
+def test_an_index_holds_what_the_template_says_and_is_billed_when_that_changes() -> None:
+    """A list shows a job's status; other news of the job is no write of the list."""
+    jobs = table(list_tenant={"S": "web"}, list_at={"S": "2026"}, list_status={"S": "RUNNING"})
+    jobs.update({"Key": KEY, "UpdateExpression": "SET x = :x", "ExpressionAttributeValues": {":x": {"S": "x"}}})
+    assert jobs.units["index write"] == 0
+    done = {":x": {"S": "FAILED"}}
+    jobs.update({"Key": KEY, "UpdateExpression": "SET list_status = :x", "ExpressionAttributeValues": done})
+    [listed] = jobs.query(
+        {
+            "IndexName": "job_list",
+            "KeyConditionExpression": "list_tenant = :tenant",
+            "ExpressionAttributeValues": {":tenant": {"S": "web"}},
+        }
+    )["Items"]
+    assert listed["list_status"] == {"S": "FAILED"} and "x" not in listed
+    # In place: the keys stay.
+    assert jobs.units["index write"] == 1
+
+
+def test_the_items_of_a_partition_are_read_together_and_in_their_order() -> None:
+    """And no other's."""
+    jobs = table()
+    for key, part in (("job", "request"), ("job", "head"), ("other", "head")):
+        jobs.put({"Item": {"record_key": {"S": key}, "part": {"S": part}}})
+    asked = {"KeyConditionExpression": "record_key = :key", "ExpressionAttributeValues": {":key": {"S": "job"}}}
+    assert [item["part"]["S"] for item in jobs.query(asked)["Items"]] == ["head", "request"]
 
 
 def test_sizes_are_counted_by_dynamodbs_rules() -> None:

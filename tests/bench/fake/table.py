@@ -19,10 +19,11 @@ _PAIR_BYTES = 3  # Of a map or a list itself, and one for each of its members [D
 
 @dataclass(frozen=True)
 class Index:
-    """A secondary index that holds keys alone: an item without all of them is not in it."""
+    """A secondary index: what it holds of an item beside keys. An item without all of its keys is not in it."""
 
     name: str
     keys: tuple[str, ...]
+    more: tuple[str, ...] = ()
     items: dict[tuple[str, ...], Item] = field(default_factory=dict)
 
 
@@ -37,13 +38,8 @@ class Table:
 
     @classmethod
     def of_template(cls, properties: Mapping[str, Any]) -> Table:
-        """As the template describes it; of its indexes those that hold keys alone."""
-        indexes = properties.get("GlobalSecondaryIndexes", ())
-        assert all(item["Projection"]["ProjectionType"] == "KEYS_ONLY" for item in indexes)
-        return cls(
-            _names(properties["KeySchema"]),
-            tuple(Index(item["IndexName"], _names(item["KeySchema"])) for item in indexes),
-        )
+        """As the template describes it."""
+        return cls(_names(properties["KeySchema"]), tuple(map(_index, properties.get("GlobalSecondaryIndexes", ()))))
 
     def calls(self) -> Mapping[str, Callable[[Any], Any]]:
         """By their names."""
@@ -136,7 +132,7 @@ class Table:
         for index in self.indexes:
             old, new = self._entry(index, before), self._entry(index, after)
             if old != new:
-                self.units["index write"] += sum(_units(size_of(entry), _WRITE_BYTES) for entry in (old, new) if entry)
+                self.units["index write"] += _index_units(index, old, new)
             place = self._place(after or before)
             if new:
                 index.items[place] = new
@@ -144,12 +140,26 @@ class Table:
                 index.items.pop(place, None)
 
     def _entry(self, index: Index, item: Item) -> Item:
-        names = (*index.keys, *self.keys)
-        return {name: item[name] for name in names} if all(name in item for name in names) else {}
+        if any(name not in item for name in index.keys):
+            return {}
+        return {name: item[name] for name in (*index.keys, *self.keys, *index.more) if name in item}
 
     def _bill_read(self, size: int, call: Any) -> None:
         units = _units(size, _READ_BYTES)
         self.units["read"] += units if call.get("ConsistentRead") else units / 2  # type: ignore[assignment]  # halves
+
+
+def _index_units(index: Index, old: Item, new: Item) -> int:
+    """Of an entry that comes, goes, moves, which is both, or is changed in its place."""
+    if old and new and all(old[name] == new[name] for name in index.keys):
+        return _units(max(size_of(old), size_of(new)), _WRITE_BYTES)
+    return sum(_units(size_of(entry), _WRITE_BYTES) for entry in (old, new) if entry)
+
+
+def _index(described: Any) -> Index:
+    projection = described["Projection"]
+    assert projection["ProjectionType"] in {"KEYS_ONLY", "INCLUDE"}
+    return Index(described["IndexName"], _names(described["KeySchema"]), tuple(projection.get("NonKeyAttributes", ())))
 
 
 def _names(schema: Any) -> tuple[str, ...]:
