@@ -12,7 +12,7 @@ from service.core.diagnosis.diagnosis import diagnose
 from service.core.diagnosis.task_ending import ending_of_task
 from service.core.record.facts import ExecutionChanged, TaskChanged, WaitsForCapacity
 from service.core.record.hearing import Ignored, NotAnEventError, forgotten_task, hear, hear_execution
-from service.core.record.record import Record, merge_all
+from service.core.record.record import Record
 from tests.support.builders import (
     JOB,
     MACHINE,
@@ -20,6 +20,7 @@ from tests.support.builders import (
     attempt,
     execution_arn,
     execution_event,
+    merge_all,
     running,
     task,
     task_arn,
