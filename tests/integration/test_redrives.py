@@ -37,9 +37,9 @@ def listed(at: float, status: str = "RUNNING", count: int = 1, name: str = "job"
     """An item of ListExecutions, redriven or ended at this moment."""
     moment = datetime.fromtimestamp(at, UTC)
     arn = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:jobferry:{name}"
-    told = {"executionArn": arn, "stateMachineArn": MACHINE, "name": name, "status": status, "redriveCount": count}
+    described = {"executionArn": arn, "stateMachineArn": MACHINE, "name": name, "status": status, "redriveCount": count}
     ended = {"stopDate": moment} if status != "RUNNING" else {}
-    return {**told, "startDate": datetime.fromtimestamp(0, UTC), "redriveDate": moment, **ended}
+    return {**described, "startDate": datetime.fromtimestamp(0, UTC), "redriveDate": moment, **ended}
 
 
 def page(*items: dict[str, Any], **more: str) -> dict[str, Any]:

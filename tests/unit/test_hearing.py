@@ -51,7 +51,7 @@ def without(event: dict[str, Any], *names: str) -> dict[str, Any]:
 
 def wait_event(**detail: Any) -> dict[str, Any]:
     """What the state machine says of a stage that waits."""
-    told = {
+    usual = {
         "executionArn": execution_arn(),
         "at": "2023-11-14T22:14:00.250Z",
         "wait_seconds": 17,
@@ -60,7 +60,7 @@ def wait_event(**detail: Any) -> dict[str, Any]:
         "image": "echo",
         "waiting": {"since": "2023-11-14T22:13:20Z", "tries": 4, "failure_class": "capacity", "why": "RESOURCE:CPU"},
     }
-    return {"source": "jobferry", "detail-type": "Jobferry Stage Waits", "detail": {**told, **detail}}
+    return {"source": "jobferry", "detail-type": "Jobferry Stage Waits", "detail": {**usual, **detail}}
 
 
 def test_a_stage_that_waits_for_capacity() -> None:
@@ -92,8 +92,8 @@ def test_an_execution_that_ended_well() -> None:
 
 def test_an_execution_that_failed() -> None:
     """The attempts come out of the cause; the evidence stays in it, whole, however many attempts there were."""
-    told = [attempt(number, passed=False, error="States.TaskFailed").model_dump() for number in range(1, 101)]
-    cause = json.dumps({"evidence": "exit code 1 " + "ü" * 300, "attempts": told})
+    usual = [attempt(number, passed=False, error="States.TaskFailed").model_dump() for number in range(1, 101)]
+    cause = json.dumps({"evidence": "exit code 1 " + "ü" * 300, "attempts": usual})
     fact = heard_execution("FAILED", error="StageFailed", cause=cause)
     assert len(fact.attempts) == 100
     assert fact.detailed

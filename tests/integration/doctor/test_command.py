@@ -66,14 +66,14 @@ def test_what_is_wrong_and_what_could_not_be_seen_are_counted(
         ({**unseen, **wrong}, 1, "1 wrong. 1 could not be looked at."),
     ):
         assert jobferry("doctor", "--stack", "jobferry", changed=changed) == status
-        told = capsys.readouterr().out.splitlines()
-        assert told[-1] == last
+        printed = capsys.readouterr().out.splitlines()
+        assert printed[-1] == last
         if changed is not wrong:
-            line = told.index("?    quotas: GetServiceQuota: no")
-            assert told[line + 1].startswith("       Allow the caller GetServiceQuota")
+            line = printed.index("?    quotas: GetServiceQuota: no")
+            assert printed[line + 1].startswith("       Allow the caller GetServiceQuota")
         if changed is not unseen:
-            line = told.index("BAD  dead events: 1 lie in events-dead")
-            assert told[line + 1] == f"       {queues.REPLAY}"
+            line = printed.index("BAD  dead events: 1 lie in events-dead")
+            assert printed[line + 1] == f"       {queues.REPLAY}"
 
 
 def test_the_catalogue_is_checked_by_itself(jobferry: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,5 +96,5 @@ def test_a_stack_that_cannot_be_read_ends_the_command(
     """With 2 and a sentence on standard error."""
     nowhere: Changed = {"cloudformation.DescribeStacks": refusal("ValidationError", "DescribeStacks")}
     assert jobferry(*arguments, "--stack", "jobferry", changed=nowhere) == 2
-    told = capsys.readouterr()
-    assert (told.out, told.err.startswith("The stack jobferry cannot be read: ")) == ("", True)
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.startswith("The stack jobferry cannot be read: ")) == ("", True)
