@@ -87,13 +87,13 @@ class WorkUnderWay:
     def _stop_all(self, tell: Callable[[str], None]) -> None:
         """The workers first, or they would start what waits in the queue meanwhile."""
         self._stop_workers()
-        deadline, told = time.monotonic() + self.within_seconds, set[str]()
+        deadline, shown = time.monotonic() + self.within_seconds, set[str]()
         while left := [*self.executions(), *(task["taskArn"] for task in self._tasks())]:
             if time.monotonic() > deadline:
                 raise DeployError(f"Told to stop, and still running after {self.within_seconds:g} s: {_some(left)}")
             for arn in left:
-                if arn not in told:
-                    told.add(arn)
+                if arn not in shown:
+                    shown.add(arn)
                     tell(f"Stop    {name_of(arn)}")
                     self._stop(arn)
             time.sleep(self.every_seconds)

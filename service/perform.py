@@ -54,7 +54,7 @@ from service.core.telling.progress import compose_progress
 from service.core.telling.progress_text import subject_of_progress
 from service.core.telling.size_limit import fitted
 from service.core.tracking.listing import spent_of
-from service.metrics import ANNOUNCED, ARCHIVES, ARCHIVES_DONE, ARCHIVES_GIVEN_UP, TIME_TO_ANNOUNCE, UNMETERED, Meter
+from service.metrics import ANNOUNCED, ARCHIVES, ARCHIVES_DONE, ARCHIVES_GIVEN_UP, TIME_TO_ANNOUNCE, Meter
 
 log = structlog.stdlib.get_logger()
 
@@ -83,7 +83,7 @@ class Performer:
     redaction: Redaction
     claim_seconds: float
     now: Clock
-    metrics: Meter = UNMETERED
+    metrics: Meter
 
     async def perform(self, action: Action, job: Record, me: str) -> tuple[Fact, ...]:
         """Do one thing, and say what is known now."""

@@ -17,7 +17,7 @@ from service.aws.jobs_table import JobsTable
 from service.aws.turns import Turns
 from service.core.record.facts import ExecutionChanged
 from service.core.record.hearing import hear_execution
-from service.metrics import SWEEP_FAILURES, UNMETERED, Meter
+from service.metrics import SWEEP_FAILURES, Meter
 from workers.guard import failure_of
 from workers.stopping import told_to_stop
 
@@ -39,7 +39,7 @@ class Redrives:
     turns: Turns
     every_seconds: float
     stopping: asyncio.Event
-    metrics: Meter = UNMETERED
+    metrics: Meter
 
     async def run(self) -> None:
         """Look at an interval. What one look missed, the next one finds: it goes back to the last that was whole."""

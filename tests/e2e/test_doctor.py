@@ -95,9 +95,9 @@ def test_the_worked_example_of_an_image_passes(
     outputs = make_example(whole)
 
     assert cli.main(check) == 1
-    told = capsys.readouterr().out
-    assert "BAD  image transcoder: the state machine may not pass" in told
-    assert "to JobTaskRoleArns" in told
+    printed = capsys.readouterr().out
+    assert "BAD  image transcoder: the state machine may not pass" in printed
+    assert "to JobTaskRoleArns" in printed
 
     roles = {"JobTaskRoleArns": outputs["JobTaskRoleArns"]}
     jobferry = NamedStack(whole.run.session, "jobferry", every_seconds=0.05)
@@ -153,14 +153,14 @@ def rounds() -> list[list[str]]:
 def test_what_is_broken_is_named_with_its_remedy(name: str, diagnosed: dict[str, list[Finding]]) -> None:
     """That item, for that reason; and what to do."""
     _, item, detail, remedy = BROKEN[name]
-    told = [found for found in diagnosed[name] if found.item == item]
-    assert [found for found in told if detail in found.detail and remedy in found.remedy], told
+    printed = [found for found in diagnosed[name] if found.item == item]
+    assert [found for found in printed if detail in found.detail and remedy in found.remedy], printed
 
 
 def test_the_status_says_whether_anything_is_wrong(whole: Patient, capsys: pytest.CaptureFixture[str]) -> None:
     """For a script: 1, and the item is marked."""
     put_letter("EventDeadLetterQueueUrl")(whole)
     assert cli.main(["doctor", "--stack", "jobferry"]) == 1
-    told = capsys.readouterr().out
-    assert "BAD  dead events: 1 lie in" in told
-    assert told.endswith("1 wrong. 1 could not be looked at.\n")
+    printed = capsys.readouterr().out
+    assert "BAD  dead events: 1 lie in" in printed
+    assert printed.endswith("1 wrong. 1 could not be looked at.\n")

@@ -48,10 +48,10 @@ def deaf_to(system: System, *kinds: str) -> Iterator[None]:
 
 def outcome(received: Received) -> tuple[str, list[int | None], list[str]]:
     """What a notification says of status, exit codes and logs."""
-    told = received.notification
-    attempts = [stage.attempts[-1] for stage in told.stages if stage.attempts]
+    notification = received.notification
+    attempts = [stage.attempts[-1] for stage in notification.stages if stage.attempts]
     logs: list[str] = [container.log.status for item in attempts for container in item.containers if container.log]
-    return told.status, [item.exit_code for item in attempts], logs
+    return notification.status, [item.exit_code for item in attempts], logs
 
 
 @pytest.mark.parametrize("kinds", [("executions",), ("tasks",), ("executions", "tasks")], ids=" and ".join)

@@ -24,7 +24,7 @@ def _until_the_outcome(subscriber: Subscriber) -> dict[str, Received]:
 
 def test_each_step_is_told_of_and_then_the_outcome(system: System, filtered: dict[str, Subscriber]) -> None:
     """Two stages, the first of which fails once: each message by its contract, with the attributes to filter by."""
-    told = system.told("curious")
+    notification = system.told("curious")
     got = _until_the_outcome(filtered["curious"])
     assert list(got) == [
         "curious:0:STARTED",
@@ -34,15 +34,15 @@ def test_each_step_is_told_of_and_then_the_outcome(system: System, filtered: dic
         "curious:0:SUCCEEDED",
     ]
     started, retry, first, second, outcome = got.values()
-    assert started.progress.execution_arn == told.execution_arn
+    assert started.progress.execution_arn == notification.execution_arn
     assert started.subject == "curious: started"
     assert retry.attributes == {"status": "RETRYING", "tenant": "curious", "failure_class": "application_exit"}
     assert retry.progress.failure is not None and "exit code 7" in retry.progress.failure.evidence
-    tasks = [attempt.task_arn for stage in told.stages for attempt in stage.attempts]
+    tasks = [attempt.task_arn for stage in notification.stages for attempt in stage.attempts]
     steps = [step.progress.stage for step in (retry, first, second)]
     assert [step.task_arn for step in steps if step] == tasks
     assert [step.exit_code for step in steps if step] == [7, 0, 0]
-    assert outcome.notification == told
+    assert outcome.notification == notification
 
 
 def test_a_filter_on_the_statuses_of_outcomes_lets_no_progress_through(

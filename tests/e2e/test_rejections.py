@@ -15,12 +15,20 @@ def test_a_malformed_request_is_kept_and_every_reason_told(system: System) -> No
     request = {"job_id": "wrong", "stages": [{"image": "image_9", "command": "echo"}], "urgent": True, "user": "ü"}
     sent = json.dumps(request, ensure_ascii=False)
     received = system.received(system.send(sent))
-    told = received.notification
-    assert (told.status, told.job_id, received.attributes["status"]) == ("REJECTED", "wrong", "REJECTED")
-    assert told.rejection is not None and told.rejection.body_link is not None
-    assert {problem.field for problem in told.rejection.problems} == {"stages.0.image", "stages.0.command", "urgent"}
-    assert all(problem.remedy for problem in told.rejection.problems)
-    page = opened(told.rejection.body_link.url)
+    notification = received.notification
+    assert (notification.status, notification.job_id, received.attributes["status"]) == (
+        "REJECTED",
+        "wrong",
+        "REJECTED",
+    )
+    assert notification.rejection is not None and notification.rejection.body_link is not None
+    assert {problem.field for problem in notification.rejection.problems} == {
+        "stages.0.image",
+        "stages.0.command",
+        "urgent",
+    }
+    assert all(problem.remedy for problem in notification.rejection.problems)
+    page = opened(notification.rejection.body_link.url)
     assert page.text == sent
     assert page.content_type.startswith("text/plain")
     assert system.execution("wrong") is None
@@ -36,10 +44,10 @@ def test_what_is_no_json_is_rejected_too(system: System) -> None:
 def test_the_same_id_with_another_body_is_refused(system: System) -> None:
     """The first job is not touched, and the second producer is told."""
     first = system.told("article")
-    told = system.told(system.send({**json.loads(body("article")), "user": "somebody else"}))
-    assert (told.status, told.job_id) == ("REJECTED", None)
-    assert told.rejection is not None and told.rejection.claimed_job_id == "article"
-    assert [problem.field for problem in told.rejection.problems] == ["job_id"]
+    notification = system.told(system.send({**json.loads(body("article")), "user": "somebody else"}))
+    assert (notification.status, notification.job_id) == ("REJECTED", None)
+    assert notification.rejection is not None and notification.rejection.claimed_job_id == "article"
+    assert [problem.field for problem in notification.rejection.problems] == ["job_id"]
     assert system.outcomes("article") == 1
     assert system.told("article") == first
 
@@ -47,9 +55,9 @@ def test_the_same_id_with_another_body_is_refused(system: System) -> None:
 def test_a_pointer_to_nothing_is_rejected(system: System) -> None:
     """With where it points to, so that the producer finds its mistake."""
     pointer = {"s3BucketName": PAYLOADS, "s3Key": "missing"}
-    told = system.told(system.send(["software.amazon.payloadoffloading.PayloadS3Pointer", pointer]))
-    assert told.rejection is not None
-    [problem] = told.rejection.problems
+    notification = system.told(system.send(["software.amazon.payloadoffloading.PayloadS3Pointer", pointer]))
+    assert notification.rejection is not None
+    [problem] = notification.rejection.problems
     assert f"s3://{PAYLOADS}/missing" in problem.message
     assert "there is no such object" in problem.message
 
@@ -57,6 +65,6 @@ def test_a_pointer_to_nothing_is_rejected(system: System) -> None:
 def test_a_large_message_is_read(system: System) -> None:
     """An SQS message may be of a mebibyte; what is wrong with this one is only its size in stages."""
     request = {"stages": [{"image": "image_1", "command": ["echo", "x" * 900_000]}]}
-    told = system.told(system.send(request))
-    assert told.rejection is not None
-    assert "8,192" in told.rejection.problems[0].message
+    notification = system.told(system.send(request))
+    assert notification.rejection is not None
+    assert "8,192" in notification.rejection.problems[0].message

@@ -61,9 +61,9 @@ def test_what_is_no_trace_goes_nowhere_and_the_job_runs(system: System, hostile:
     assert "traceparent" not in received.attributes
     assert hostile not in str(system.execution(name))
     system.log.flush()
-    told = Path(system.log.name).read_text(encoding="utf-8")
-    assert "trace_dropped" in told
-    assert hostile not in told
+    notification = Path(system.log.name).read_text(encoding="utf-8")
+    assert "trace_dropped" in notification
+    assert hostile not in notification
 
 
 def test_a_rejection_is_in_the_trace_too(system: System) -> None:

@@ -69,10 +69,10 @@ def probes(worker: Container, when: str) -> list[float]:
 def test_a_job_runs_through_the_container(system: System, worker: Container) -> None:
     """In by SQS, out by SNS, its log in S3."""
     message_id = system.send(ECHO)
-    told = system.told(message_id)
-    [receipt] = receipts(told)
-    assert (told.status, receipt.status) == ("SUCCEEDED", "complete")
-    assert "hello world" in log_text(told)
+    notification = system.told(message_id)
+    [receipt] = receipts(notification)
+    assert (notification.status, receipt.status) == ("SUCCEEDED", "complete")
+    assert "hello world" in log_text(notification)
 
 
 def test_the_images_own_health_check_is_that_of_the_task_definition(worker: Container) -> None:

@@ -43,18 +43,18 @@ def python(store: Store, image: str, *arguments: str) -> str:
 
 def test_it_is_nobody_and_writes_nowhere_but_in_its_scratch_directory(store: Store, worker_image: str) -> None:
     """A user of its own without a capability, on a root file system that is read only."""
-    told = json.loads(python(store, worker_image, "-I", "-c", _WHO))
-    assert (told["user"], told["group"], told["capabilities"]) == (10001, 10001, 0)
+    printed = json.loads(python(store, worker_image, "-I", "-c", _WHO))
+    assert (printed["user"], printed["group"], printed["capabilities"]) == (10001, 10001, 0)
     refused = "Read-only file system"
-    assert told["writes"] == {"/": refused, "/app": refused, "/opt/jobferry": refused, "/tmp": None}
+    assert printed["writes"] == {"/": refused, "/app": refused, "/opt/jobferry": refused, "/tmp": None}
 
 
 def test_it_holds_what_the_worker_runs_and_nothing_else(store: Store, worker_image: str) -> None:
     """No example, no local run, no installer and no tool of tests or of deploying."""
-    told = json.loads(python(store, worker_image, "-I", "-c", _INSTALLED % (_OURS,)))
-    assert set(told["ours"]) == {"service", "workers", "schemas", "deploy"}
-    assert "jobferry" in told["packages"]
-    assert not {name.lower() for name in told["packages"]} & {
+    printed = json.loads(python(store, worker_image, "-I", "-c", _INSTALLED % (_OURS,)))
+    assert set(printed["ours"]) == {"service", "workers", "schemas", "deploy"}
+    assert "jobferry" in printed["packages"]
+    assert not {name.lower() for name in printed["packages"]} & {
         "pip",
         "setuptools",
         "ministack",
@@ -67,10 +67,10 @@ def test_it_holds_what_the_worker_runs_and_nothing_else(store: Store, worker_ima
 def test_nothing_is_compiled_when_it_starts(store: Store, worker_image: str) -> None:
     """All that the worker, its probe and the command load has its byte code in the image."""
     loads = "import workers.worker, workers.probe, service.operator.cli, service.operator.dlq"
-    told = python(store, worker_image, "-I", "-v", "-c", loads).splitlines()
-    assert any(line.startswith("import 'workers.worker'") for line in told)
+    printed = python(store, worker_image, "-I", "-v", "-c", loads).splitlines()
+    assert any(line.startswith("import 'workers.worker'") for line in printed)
     # What Python says of a module that it had to compile; of byte code it names the .pyc file, in quotes.
-    assert not [line for line in told if line.startswith("# code object from /") and line.endswith(".py")]
+    assert not [line for line in printed if line.startswith("# code object from /") and line.endswith(".py")]
 
 
 def test_missing_settings_are_named_in_a_sentence_each(store: Store, worker_image: str) -> None:

@@ -58,7 +58,9 @@ async def test_composing_a_step_of_progress(monkeypatch: pytest.MonkeyPatch) -> 
     """It was a warning once, and the step was never told."""
     monkeypatch.setattr("service.perform.compose_progress", buggy)
     job = record(requested(progress=True), execution("RUNNING"))
-    performer = Performer(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, 1, {}, Redaction.of(), 60, lambda: NOW)
+    performer = Performer(
+        NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, 1, {}, Redaction.of(), 60, lambda: NOW, UNMETERED
+    )
     with pytest.raises(KeyError):
         await performer.perform(TellProgress(JOB, ("0:STARTED",)), job, "me")
 

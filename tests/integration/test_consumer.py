@@ -276,8 +276,8 @@ async def test_what_happens_to_polls_and_messages_is_counted(
         consumer.stopping.set()
         sqs.put("late")
         await eventually(lambda: ("late", 0) in sqs.visibility)
-    told = metrics.drain(0)
-    assert [told[metric] for metric in (POLLS, POLL_FAILURES, SETTLE_FAILURES, HANDED_BACK)] == [2, 2, 1, 1]
+    counted = metrics.drain(0)
+    assert [counted[metric] for metric in (POLLS, POLL_FAILURES, SETTLE_FAILURES, HANDED_BACK)] == [2, 2, 1, 1]
 
 
 OUTAGES: dict[str, Exception] = {

@@ -103,10 +103,10 @@ class Restarts:
         self.send(self.chance.randrange(30))
         await self.loop.pause(self.chance.random() * 4)
         stopping.set()
-        told = self.loop.time()
+        at = self.loop.time()
         await working  # Raises if the worker does.
-        assert self.loop.time() - told < SETTINGS.stop_timeout_seconds, "ECS would have killed it"
-        self.cut_off += self.loop.time() - told >= SETTINGS.drain_seconds
+        assert self.loop.time() - at < SETTINGS.stop_timeout_seconds, "ECS would have killed it"
+        self.cut_off += self.loop.time() - at >= SETTINGS.drain_seconds
 
     def assert_nothing_is_lost(self) -> None:
         """What was sent was settled and deleted, or is in the queue, and there for the next worker at once."""

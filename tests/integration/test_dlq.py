@@ -109,8 +109,8 @@ async def test_the_list_says_of_each_where_when_how_often_why_and_what(
     request = queues.put("requests-dead", '{"job_id": "one"}' + "x" * 80)
     noted = Failures(await connect("dynamodb"), queues.name, lambda: 1_700_000_000.0)
     await noted.note(request, "requests", ValueError("the moon was full"))
-    status, told = typed("list")
-    first, why, body, count = told.splitlines()
+    status, printed = typed("list")
+    first, why, body, count = printed.splitlines()
     assert re.fullmatch(rf"{request}  requests  sent \d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00  received 1 times", first)
     assert why == "    ValueError: the moon was full (2023-11-14T22:13:20+00:00)"
     assert body.startswith('    {"job_id": "one"}xxx')
@@ -202,9 +202,9 @@ def test_nothing_is_dropped_where_nobody_can_be_asked(
 def test_an_id_that_nothing_has_is_said_so(action: str, queues: Queues, typed: Typed) -> None:
     """Status 1, and how to find those there are; nothing is touched."""
     queues.put("requests-dead", "one")
-    status, told = typed(action, "nothing")
+    status, printed = typed(action, "nothing")
     assert status == 1
-    assert told == "No dead letter has the id nothing: `jobferry dlq list` shows those there are.\n"
+    assert printed == "No dead letter has the id nothing: `jobferry dlq list` shows those there are.\n"
     assert typed("list")[1].endswith("1 dead letter.\n")
 
 
@@ -341,14 +341,14 @@ def test_a_letter_without_a_trace_gets_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("attributes", "told"),
+    ("attributes", "reason"),
     [
         ({"ERROR_CODE": "NO_PERMISSIONS", "ERROR_MESSAGE": "shut"}, ("NO_PERMISSIONS", "shut")),
         ({"ERROR_CODE": "NO_PERMISSIONS"}, ("NO_PERMISSIONS", "")),
         ({"ERROR_MESSAGE": "shut"}, None),
     ],
 )
-def test_EventBridges_reason_is_told(attributes: dict[str, str], told: tuple[str, str] | None) -> None:
+def test_EventBridges_reason_is_told(attributes: dict[str, str], reason: tuple[str, str] | None) -> None:
     """It gives a code, and mostly a message; the time is when it gave up."""
     given_up: Any = {
         "MessageId": "m",
@@ -359,11 +359,11 @@ def test_EventBridges_reason_is_told(attributes: dict[str, str], told: tuple[str
     }
     _, letters = scripted(sqs_ReceiveMessage={"Messages": [given_up]})
     [letter] = letters.look("undelivered")
-    if told is None:
+    if reason is None:
         assert letter.failure is None
     else:
         assert letter.failure is not None
-        assert (letter.failure.error, letter.failure.reason) == told
+        assert (letter.failure.error, letter.failure.reason) == reason
         assert (letter.failure.queue, letter.failure.at) == ("undelivered", 1_700_000_000.5)
 
 

@@ -80,8 +80,8 @@ def test_a_stack_is_made_changed_and_taken_away(stack: NamedStack, capsys: pytes
 
     made = stack.resources()
     destroy(stack, dry_run=True)
-    told = capsys.readouterr().out
-    assert all(f"Keep    {name} {made[name]}" in told for name in RETAINED)
+    printed = capsys.readouterr().out
+    assert all(f"Keep    {name} {made[name]}" in printed for name in RETAINED)
     assert stack.resources() == made
 
     destroy(stack, dry_run=False)

@@ -17,6 +17,7 @@ from service.aws.turns import Turns
 from service.core.pace import Bucket
 from service.core.record.facts import Fact
 from service.core.record.record import Record
+from service.metrics import UNMETERED
 from tests.support.connecting import ACCOUNT, REGION, Connect, answering, refusal
 from tests.support.job_facts import GRACE, KEY, Time, announced, execution, item, open_jobs, requested
 from workers.redrives import Redrives
@@ -29,16 +30,16 @@ EVERY = 300
 async def redrives(connect: Connect, table: JobsTable, time: Time) -> Redrives:
     """A look for redrives over an empty table."""
     executions = Executions(await connect("stepfunctions"), MACHINE, Starts(Bucket.full(1, 1)))
-    return Redrives(executions, table, Turns(table.client, table.name, time), EVERY, asyncio.Event())
+    return Redrives(executions, table, Turns(table.client, table.name, time), EVERY, asyncio.Event(), UNMETERED)
 
 
 def listed(at: float, status: str = "RUNNING", count: int = 1, name: str = "job") -> dict[str, Any]:
     """An item of ListExecutions, redriven or ended at this moment."""
     moment = datetime.fromtimestamp(at, UTC)
     arn = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:jobferry:{name}"
-    told = {"executionArn": arn, "stateMachineArn": MACHINE, "name": name, "status": status, "redriveCount": count}
+    described = {"executionArn": arn, "stateMachineArn": MACHINE, "name": name, "status": status, "redriveCount": count}
     ended = {"stopDate": moment} if status != "RUNNING" else {}
-    return {**told, "startDate": datetime.fromtimestamp(0, UTC), "redriveDate": moment, **ended}
+    return {**described, "startDate": datetime.fromtimestamp(0, UTC), "redriveDate": moment, **ended}
 
 
 def page(*items: dict[str, Any], **more: str) -> dict[str, Any]:

@@ -25,10 +25,10 @@ async def test_metrics_are_told_at_an_interval_and_once_more_at_the_end() -> Non
     async with metrics_reported(metrics, "jobferry", lambda: 1.0, lines.append, every_seconds=0.01):
         await eventually(lambda: len(lines) >= 2)
     assert polls(lines)[:2] == [5, 0]
-    told = len(lines)
+    written = len(lines)
     async with metrics_reported(metrics, "jobferry", lambda: 1.0, lines.append):
         metrics.count(POLLS, 3)
-    assert polls(lines[told:]) == [3]
+    assert polls(lines[written:]) == [3]
 
 
 async def test_a_crash_is_told_before_it_is_seen() -> None:

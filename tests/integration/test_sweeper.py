@@ -155,8 +155,8 @@ async def test_how_late_the_sweeper_is_and_whom_it_found_is_counted(sweeper: Swe
     await counting.table.merge(requested("other"))
     time.seconds += GRACE + 70
     await counting.sweep()
-    told = metrics.drain(0)
-    assert (told[SWEEP_FOUND], told[SWEEP_OVERDUE], told[SWEEP_FAILURES]) == (2, (0, time() - due_at), 0)
+    counted = metrics.drain(0)
+    assert (counted[SWEEP_FOUND], counted[SWEEP_OVERDUE], counted[SWEEP_FAILURES]) == (2, (0, time() - due_at), 0)
 
 
 async def test_sweeps_that_fail_and_jobs_that_cannot_be_settled_are_counted(sweeper: Sweeper, time: Time) -> None:

@@ -56,17 +56,17 @@ def test_what_does_not_stop_is_named(session: boto3.Session) -> None:
     """After a while, rather than to wait for ever or to let CloudFormation fail."""
     stubborn = {"taskArn": "arn:aws:ecs:r:a:task/jobferry/stubborn", "lastStatus": "RUNNING", "group": "job:x"}
     pages = SimpleNamespace(paginate=lambda **_: [{"taskArns": [stubborn["taskArn"]]}])
-    told: list[str] = []
+    printed: list[str] = []
     ecs = SimpleNamespace(
         describe_clusters=lambda **_: {"clusters": []},
         get_paginator=lambda _: pages,
         describe_tasks=lambda **_: {"tasks": [stubborn]},
-        stop_task=lambda **given: told.append(given["task"]),
+        stop_task=lambda **given: printed.append(given["task"]),
     )
     stuck = WorkUnderWay(session, "", "jobferry", "", 0.01, 0.05, {"ecs": ecs})
     with pytest.raises(DeployError, match=r"still running after .* s: .*stubborn"):
         stuck.end("jobferry", force=True, tell=lambda _: None)
-    assert told == [stubborn["taskArn"]], "and it was told so once"
+    assert printed == [stubborn["taskArn"]], "and it was told so once"
 
 
 @pytest.mark.parametrize("force", [False, True])

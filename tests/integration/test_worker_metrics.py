@@ -25,6 +25,6 @@ def test_a_worker_counts_its_polls_and_its_requests() -> None:
         await working
 
     on_virtual_time(story)
-    told = metrics.drain(0)
-    assert (told[REQUESTS_ADMITTED], told[REQUESTS_REJECTED]) == (3, 1)
-    assert told[POLLS] != 0
+    counted = metrics.drain(0)
+    assert (counted[REQUESTS_ADMITTED], counted[REQUESTS_REJECTED]) == (3, 1)
+    assert counted[POLLS] != 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from schemas.catalog import Catalog
@@ -22,7 +23,7 @@ from service.core.record.facts import (
     TaskChanged,
 )
 from service.core.record.keys import RecordKey
-from service.core.record.record import Record, merge_all
+from service.core.record.record import Record, merge
 
 JOB = "thumbs-42"
 KEY = RecordKey.of_job(JOB)
@@ -218,6 +219,13 @@ def ended_before(redrive_count: int = 0, **fields: Any) -> EndedBefore:
     """How the job had ended before it was redriven."""
     usual = {"status": "ABORTED", "ended_at": NOW + 30}
     return EndedBefore.model_validate({"job_id": JOB, "redrive_count": redrive_count, **usual, **fields})
+
+
+def merge_all(record: Record, facts: Iterable[Fact]) -> Record:
+    """The record after hearing several facts."""
+    for fact in facts:
+        record = merge(record, fact)
+    return record
 
 
 def record(*facts: Fact) -> Record:

@@ -73,14 +73,14 @@ class Machine:
             return self._plan("handle_error_step", self._input(before, error_result=caught))
         return self._plan("plan_next_step", self._input(before, stage_result=ends.result))
 
-    def _plan(self, step: Step, told: ExecutionInput) -> LambdaResult:
+    def _plan(self, step: Step, given: ExecutionInput) -> LambdaResult:
         request = PlanRequest(
             step=step,
             execution_arn=execution_arn(),
             started_at=_iso(NOW),
             redrive_count=self.redrives,
             now=_iso(self.now),
-            input=told,
+            input=given,
         )
         travelled = PlanRequest.model_validate_json(request.model_dump_json())
         return plan(travelled, self.stages)
@@ -132,8 +132,8 @@ def stage(**fields: Any) -> Stage:
 
 def containers(*codes: tuple[str, int | None], reason: str | None = None) -> list[dict[str, Any]]:
     """Containers as Step Functions gives them; those without an exit code lack the key."""
-    told = [{"Name": name} | ({} if code is None else {"ExitCode": code}) for name, code in codes]
-    return [item | ({"Reason": reason} if reason and item["Name"] == "main" else {}) for item in told]
+    given = [{"Name": name} | ({} if code is None else {"ExitCode": code}) for name, code in codes]
+    return [item | ({"Reason": reason} if reason and item["Name"] == "main" else {}) for item in given]
 
 
 def ok(*others: tuple[str, int | None]) -> Ends:
@@ -148,7 +148,7 @@ def failed(
     stopped_reason: str = "Essential container in task exited",
 ) -> Ends:
     """The state failed with the task as its cause."""
-    told = {
+    given = {
         "TaskArn": task_arn(),
         "StopCode": stop_code,
         "StoppedReason": stopped_reason,
@@ -157,7 +157,7 @@ def failed(
         "Containers": containers(*codes, reason=reason),
         "Overrides": {"ContainerOverrides": [{"Name": "main", "Environment": [{"Name": "MODE", "Value": "x" * 200}]}]},
     }
-    return Ends(error="States.TaskFailed", cause=json.dumps(told))
+    return Ends(error="States.TaskFailed", cause=json.dumps(given))
 
 
 OUT_OF_MEMORY = failed(("main", 137), reason="OutOfMemoryError: Container killed due to memory usage")

@@ -16,5 +16,5 @@ class Trace:
     def say(self, actor: str, what: str, *details: object) -> None:
         """One line of the history."""
         if self.on:
-            told = " ".join(map(str, details))
-            self.lines.append(f"{self._clock():12.3f}  {actor:<12} {what:<30} {told}".rstrip())
+            text = " ".join(map(str, details))
+            self.lines.append(f"{self._clock():12.3f}  {actor:<12} {what:<30} {text}".rstrip())

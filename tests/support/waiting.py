@@ -48,8 +48,8 @@ def last_lines(log: Path, lines: int = _LAST_LINES) -> str:
     with log.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(size - _TAIL_BYTES, 0))
-        told = file.read().decode(errors="replace").splitlines()
-    return "\n".join(told[-lines:]) or "(nothing)"
+        text = file.read().decode(errors="replace").splitlines()
+    return "\n".join(text[-lines:]) or "(nothing)"
 
 
 def _given_up(what: str, within: float, seen: str) -> str:

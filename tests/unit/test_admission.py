@@ -207,10 +207,10 @@ def test_what_is_refused(fields: dict[str, Any], why: dict[str, str]) -> None:
         if "greet" in fields.values() and len(fields) > 1 and "stages" not in fields
         else {}
     )
-    told = reasons(json.dumps({**needed, **fields}))
-    assert told.keys() == why.keys()
+    found = reasons(json.dumps({**needed, **fields}))
+    assert found.keys() == why.keys()
     for field, words in why.items():
-        assert words in told[field]
+        assert words in found[field]
 
 
 @pytest.mark.parametrize(
@@ -219,13 +219,13 @@ def test_what_is_refused(fields: dict[str, Any], why: dict[str, str]) -> None:
 def test_reserved_names_are_refused_even_where_the_image_takes_any(name: str) -> None:
     """A catalogue that allows everything does not allow a producer to pose as AWS or as Jobferry."""
     open_to_all = catalog(images={"open": {"task_definition": "o", "container": "c", "environment": ["*"]}})
-    told = reasons(body(stages=[{"image": "open", "environment": {name: "x", "OTHER": "y"}}]), open_to_all)
-    assert told == {f"stages.0.environment.{name}": "the name is reserved for Jobferry and AWS"}
+    found = reasons(body(stages=[{"image": "open", "environment": {name: "x", "OTHER": "y"}}]), open_to_all)
+    assert found == {f"stages.0.environment.{name}": "the name is reserved for Jobferry and AWS"}
 
 
 def test_every_reason_is_told_at_once() -> None:
     """A producer mends a request once, not once a fault."""
-    told = reasons(
+    found = reasons(
         body(
             stages=[
                 {"image": "nope"},
@@ -233,7 +233,7 @@ def test_every_reason_is_told_at_once() -> None:
             ]
         )
     )
-    assert set(told) == {
+    assert set(found) == {
         "stages.0.image",
         "stages.1.command",
         "stages.1.environment.AWS_REGION",
@@ -244,8 +244,8 @@ def test_every_reason_is_told_at_once() -> None:
 
 def test_faults_of_form_do_not_hide_faults_of_substance() -> None:
     """A request that cannot be read as a whole is judged as far as it can be read."""
-    told = reasons(body(nonsense=1, stages=[{"image": "nope"}, stage(command=["rm"])]))
-    assert set(told) == {"nonsense", "stages.0.image", "stages.1.command"}
+    found = reasons(body(nonsense=1, stages=[{"image": "nope"}, stage(command=["rm"])]))
+    assert set(found) == {"nonsense", "stages.0.image", "stages.1.command"}
 
 
 def test_every_reason_has_a_remedy() -> None:
@@ -353,8 +353,8 @@ def test_reasons_are_neither_endless_nor_in_the_producers_own_words() -> None:
 
 def test_a_value_of_a_megabyte_is_not_repeated() -> None:
     """A parameter outside its choices is shown by its beginning."""
-    told = reasons(body(job_type="greet", parameters={"who": "x", "loud": "v" * 1_000_000}))
-    assert len(told["parameters.loud"]) < 400
+    found = reasons(body(job_type="greet", parameters={"who": "x", "loud": "v" * 1_000_000}))
+    assert len(found["parameters.loud"]) < 400
 
 
 def test_the_worst_of_bodies_is_refused_in_few_words() -> None:
@@ -468,8 +468,8 @@ def test_what_is_too_wide_is_refused_before_its_parts_are_judged(wide: dict[str,
 
 def test_a_stage_is_judged_beside_the_request_s_other_fields() -> None:
     """Every reason is told at once, the first stage's and the request's."""
-    told = reasons(json.dumps({"stages": [{"image": 1}, {"image": "echo", "x": 1}], "user": 3}))
-    assert {"user", "stages.0.image", "stages.1.x"} <= told.keys()
+    found = reasons(json.dumps({"stages": [{"image": 1}, {"image": "echo", "x": 1}], "user": 3}))
+    assert {"user", "stages.0.image", "stages.1.x"} <= found.keys()
 
 
 LIKE_THIS = {

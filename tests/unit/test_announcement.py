@@ -11,6 +11,7 @@ from service.aws.topic import Topic
 from service.core.policy.actions import Announce
 from service.core.record.facts import Announced, Fact
 from service.core.redaction import Redaction
+from service.metrics import UNMETERED
 from service.perform import Performer
 from tests.support.builders import KEY, NOW, claim, execution, record, requested
 
@@ -29,7 +30,9 @@ async def announced_after(seconds: float, sns: Sns) -> tuple[Fact, ...]:
     """Tell of an outcome so long after it was claimed."""
     nothing = cast("Any", None)
     topic = Topic(cast("Any", sns), "arn:aws:sns:eu-central-1:123456789012:jobferry")
-    performer = Performer(nothing, nothing, nothing, nothing, topic, 3600, {}, Redaction.of(), 60, lambda: NOW)
+    performer = Performer(
+        nothing, nothing, nothing, nothing, topic, 3600, {}, Redaction.of(), 60, lambda: NOW, UNMETERED
+    )
     job = record(requested(), execution("ABORTED"), claim("announce#0", "me", at=NOW, seconds=60))
     return await replace(performer, now=lambda: NOW + seconds).perform(Announce(KEY, 0), job, "me")
 

@@ -132,8 +132,8 @@ def test_what_crossed_a_boundary_does_not_change(value: BaseModel) -> None:
 @pytest.mark.parametrize("value", FROZEN[1:4], ids=lambda value: type(value).__name__)
 def test_what_others_write_may_grow(value: BaseModel) -> None:
     """A field that a newer writer adds is passed over."""
-    told = {**value.model_dump(), "of_tomorrow": 1}
-    assert type(value).model_validate(told) == value
+    newer = {**value.model_dump(), "of_tomorrow": 1}
+    assert type(value).model_validate(newer) == value
 
 
 @pytest.mark.parametrize("text", ['{"vcpu_hour": "1", "gb_hour": 0}', '{"vcpu_hour": 1, "gb_hour": 0, "gpu_hour": 1}'])
@@ -147,7 +147,7 @@ ATTEMPT = {"stage": 1, "attempt": 2, "passed": False, "error": "x"}
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "report"),
     [
         (None, None),
         ("", None),
@@ -159,16 +159,16 @@ ATTEMPT = {"stage": 1, "attempt": 2, "passed": False, "error": "x"}
         (json.dumps({"attempts": [7, ATTEMPT, {}]}), PlannerReport(attempts=(Attempt.model_validate(ATTEMPT),))),
     ],
 )
-def test_what_an_ending_tells_is_read_as_far_as_it_is_ours(text: str | None, told: PlannerReport | None) -> None:
+def test_what_an_ending_tells_is_read_as_far_as_it_is_ours(text: str | None, report: PlannerReport | None) -> None:
     """Nothing where it tells nothing of ours; what another wrote among it is passed over."""
-    assert PlannerReport.read(text) == told
+    assert PlannerReport.read(text) == report
 
 
 def test_what_an_ending_tells_is_short() -> None:
     """Step Functions cuts a cause at 32 KiB: no blank, and nothing that says nothing."""
-    told = PlannerReport(evidence="x", attempts=(Attempt(stage=1, attempt=1, passed=True),))
-    assert told.as_json() == '{"evidence":"x","attempts":[{"stage":1,"attempt":1,"passed":true}]}'
-    assert PlannerReport.read(told.as_json()) == told
+    report = PlannerReport(evidence="x", attempts=(Attempt(stage=1, attempt=1, passed=True),))
+    assert report.as_json() == '{"evidence":"x","attempts":[{"stage":1,"attempt":1,"passed":true}]}'
+    assert PlannerReport.read(report.as_json()) == report
 
 
 def test_what_a_plan_leaves_out() -> None:
@@ -258,8 +258,8 @@ class Shapes(BaseModel):
 
 def test_shapes_are_said_plainly() -> None:
     """One list of types where that says the same; no title; no object as a default."""
-    told = Shapes.model_json_schema(schema_generator=dialect.PlainJsonSchema)["properties"]
-    assert told == {
+    fields = Shapes.model_json_schema(schema_generator=dialect.PlainJsonSchema)["properties"]
+    assert fields == {
         "either": {"type": ["string", "integer"], "default": "a"},
         "limited": {"type": ["string", "null"], "maxLength": 3, "default": None},
         "two_limits": {"type": ["string", "array", "null"], "items": {"type": "integer"}, "default": None},

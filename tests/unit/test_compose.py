@@ -16,7 +16,7 @@ from service.core.diagnosis.table import ROWS
 from service.core.policy.outcome import status_of
 from service.core.record.facts import Fact, Overfull, StageBrief
 from service.core.record.hearing import forgotten_task
-from service.core.record.record import Record, merge_all
+from service.core.record.record import Record
 from service.core.telling.compose import Links, compose, iso, linked_objects, notification_id
 from service.core.telling.failure_words import in_words
 from service.core.telling.letter import as_text, subject
@@ -27,6 +27,7 @@ from tests.support.builders import (
     attempt,
     container,
     execution,
+    merge_all,
     receipt,
     record,
     rejected,

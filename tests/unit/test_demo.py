@@ -51,8 +51,8 @@ def test_a_demo_that_cannot_run_says_so(
 def test_a_claim_that_does_not_hold_is_told() -> None:
     """So is a job of which nobody heard; neither counts as held."""
     first, second, third = (Outcome(job, 0.0) for job in demo_jobs()[:3])
-    told = compose(succeeded(), Links())
-    first.received = second.received = Received("", {}, told.model_dump_json())
+    notification = compose(succeeded(), Links())
+    first.received = second.received = Received("", {}, notification.model_dump_json())
     first.checks = [Check("it is so", held=True)]
     second.checks = [Check("it is so", held=True), Check("it is not", held=False)]
     assert [outcome.held for outcome in (first, second, third)] == [True, False, False]

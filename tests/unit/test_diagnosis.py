@@ -907,7 +907,7 @@ def test_what_is_no_task_is_left_as_it_is(cause: str) -> None:
 
 def test_a_task_as_ecs_tells_of_it_ends_alike() -> None:
     """ECS's own event and Step Functions' cause of one task give one diagnosis."""
-    told = TaskChanged(
+    stopped = TaskChanged(
         job_id="thumbs-42",
         arn="arn:aws:ecs:eu-west-1:111122223333:task/0123456789abcdef",
         version=6,
@@ -924,7 +924,7 @@ def test_a_task_as_ecs_tells_of_it_ends_alike() -> None:
         ),
     )
     by_cause = ending_of_cause("States.TaskFailed", json.dumps(task()), "main")
-    assert ending_of_task(told, "main", "States.TaskFailed", json.dumps(task())) == by_cause
+    assert ending_of_task(stopped, "main", "States.TaskFailed", json.dumps(task())) == by_cause
 
 
 # Redaction.

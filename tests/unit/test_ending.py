@@ -103,8 +103,8 @@ ATTEMPT = Attempt(stage=1, attempt=1, passed=False, exit_code=3)
 
 def test_what_the_planner_tells_is_read_as_it_was_written() -> None:
     """One model on both sides."""
-    told = PlannerReport(evidence="exit code 3: ü", attempts=(ATTEMPT,))
-    assert PlannerReport.read(told.as_json()) == told
+    report = PlannerReport(evidence="exit code 3: ü", attempts=(ATTEMPT,))
+    assert PlannerReport.read(report.as_json()) == report
 
 
 @pytest.mark.parametrize(

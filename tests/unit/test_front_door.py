@@ -61,9 +61,9 @@ def asked_of_sqs(text: str, **headers: str) -> dict[str, str]:
     """The parameters of the call that a request becomes; each is given once."""
     template = INTEGRATION["RequestTemplates"]["application/json"]
     call = rendered(template, text, _context(), {name.replace("_", "-"): value for name, value in headers.items()})
-    told = parse_qs(call, keep_blank_values=True, strict_parsing=True)
-    assert {len(values) for values in told.values()} == {1}
-    return {name: values[0] for name, values in told.items()}
+    call_sent = parse_qs(call, keep_blank_values=True, strict_parsing=True)
+    assert {len(values) for values in call_sent.values()} == {1}
+    return {name: values[0] for name, values in call_sent.items()}
 
 
 def _context() -> dict[str, Any]:
@@ -78,19 +78,19 @@ def test_a_request_becomes_a_message_letter_by_letter(text: str) -> None:
 
 def test_the_trace_goes_along() -> None:
     """As the attributes that the worker asks for."""
-    told = asked_of_sqs(body(), traceparent=TRACEPARENT, X_Amzn_Trace_Id=TRACE_HEADER)
-    assert told["MessageAttribute.1.Name"] == "traceparent"
-    assert told["MessageAttribute.1.Value.StringValue"] == TRACEPARENT
-    assert told["MessageSystemAttribute.1.Name"] == "AWSTraceHeader"
-    assert told["MessageSystemAttribute.1.Value.StringValue"] == TRACE_HEADER
-    assert {told[name] for name in told if name.endswith("DataType")} == {"String"}
+    call_sent = asked_of_sqs(body(), traceparent=TRACEPARENT, X_Amzn_Trace_Id=TRACE_HEADER)
+    assert call_sent["MessageAttribute.1.Name"] == "traceparent"
+    assert call_sent["MessageAttribute.1.Value.StringValue"] == TRACEPARENT
+    assert call_sent["MessageSystemAttribute.1.Name"] == "AWSTraceHeader"
+    assert call_sent["MessageSystemAttribute.1.Value.StringValue"] == TRACE_HEADER
+    assert {call_sent[name] for name in call_sent if name.endswith("DataType")} == {"String"}
 
 
 @pytest.mark.parametrize("header", [ROOT, f"{ROOT};Sampled=?", f"Self=1-67891234-12456789abcdef012345678;{ROOT}"])
 def test_every_form_of_x_rays_header_goes_along_and_is_read(header: str) -> None:
     """As API Gateway and load balancers write it."""
-    told = asked_of_sqs(body(), X_Amzn_Trace_Id=header)
-    assert read_trace(None, told["MessageSystemAttribute.1.Value.StringValue"]).trace is not None
+    call_sent = asked_of_sqs(body(), X_Amzn_Trace_Id=header)
+    assert read_trace(None, call_sent["MessageSystemAttribute.1.Value.StringValue"]).trace is not None
 
 
 @pytest.mark.parametrize("hostile", ["", "&Action=PurgeQueue", f"{TRACEPARENT}&x=1", f"{ROOT};x=<script>", "Root=1"])
@@ -124,7 +124,7 @@ def test_only_what_may_succeed_later_is_asked_for_again(code: str, status: int) 
     [refused] = [item for item in INTEGRATION["IntegrationResponses"] if "SelectionPattern" in item]
     context: dict[str, Any] = {"responseOverride": {}}
     answer = json.dumps({"Error": {"Code": code, "Message": "no", "Type": "Sender"}, "RequestId": "5fea"})
-    told = json.loads(rendered(refused["ResponseTemplates"]["application/json"], answer, context))
+    call_sent = json.loads(rendered(refused["ResponseTemplates"]["application/json"], answer, context))
     assert context["responseOverride"].get("status", int(refused["StatusCode"])) == status
-    assert ("Send it again" in told["message"]) == (status == 503)
+    assert ("Send it again" in call_sent["message"]) == (status == 503)
     assert {"StatusCode": str(status)} in properties("ApiSubmit")["MethodResponses"]

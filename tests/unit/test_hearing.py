@@ -12,7 +12,7 @@ from service.core.diagnosis.diagnosis import diagnose
 from service.core.diagnosis.task_ending import ending_of_task
 from service.core.record.facts import ExecutionChanged, TaskChanged, WaitsForCapacity
 from service.core.record.hearing import Ignored, NotAnEventError, forgotten_task, hear, hear_execution
-from service.core.record.record import Record, merge_all
+from service.core.record.record import Record
 from tests.support.builders import (
     JOB,
     MACHINE,
@@ -20,6 +20,7 @@ from tests.support.builders import (
     attempt,
     execution_arn,
     execution_event,
+    merge_all,
     running,
     task,
     task_arn,
@@ -50,7 +51,7 @@ def without(event: dict[str, Any], *names: str) -> dict[str, Any]:
 
 def wait_event(**detail: Any) -> dict[str, Any]:
     """What the state machine says of a stage that waits."""
-    told = {
+    usual = {
         "executionArn": execution_arn(),
         "at": "2023-11-14T22:14:00.250Z",
         "wait_seconds": 17,
@@ -59,7 +60,7 @@ def wait_event(**detail: Any) -> dict[str, Any]:
         "image": "echo",
         "waiting": {"since": "2023-11-14T22:13:20Z", "tries": 4, "failure_class": "capacity", "why": "RESOURCE:CPU"},
     }
-    return {"source": "jobferry", "detail-type": "Jobferry Stage Waits", "detail": {**told, **detail}}
+    return {"source": "jobferry", "detail-type": "Jobferry Stage Waits", "detail": {**usual, **detail}}
 
 
 def test_a_stage_that_waits_for_capacity() -> None:
@@ -91,8 +92,8 @@ def test_an_execution_that_ended_well() -> None:
 
 def test_an_execution_that_failed() -> None:
     """The attempts come out of the cause; the evidence stays in it, whole, however many attempts there were."""
-    told = [attempt(number, passed=False, error="States.TaskFailed").model_dump() for number in range(1, 101)]
-    cause = json.dumps({"evidence": "exit code 1 " + "ü" * 300, "attempts": told})
+    usual = [attempt(number, passed=False, error="States.TaskFailed").model_dump() for number in range(1, 101)]
+    cause = json.dumps({"evidence": "exit code 1 " + "ü" * 300, "attempts": usual})
     fact = heard_execution("FAILED", error="StageFailed", cause=cause)
     assert len(fact.attempts) == 100
     assert fact.detailed

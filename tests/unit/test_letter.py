@@ -21,9 +21,9 @@ def test_only_a_stage_that_passed_has_an_output() -> None:
     passed = letter(requested(), execution(attempts=(attempt(),)), task(), receipt())
     assert "Output: s3://jobferry-logs/jobs/thumbs-42/stages/1/" in passed
     failed = task(containers=(container(exit_code=1),))
-    told = letter(requested(stages=2), execution("FAILED", attempts=(attempt(passed=False),)), failed, receipt())
-    assert "Output:" not in told
-    assert "None" not in told
+    text = letter(requested(stages=2), execution("FAILED", attempts=(attempt(passed=False),)), failed, receipt())
+    assert "Output:" not in text
+    assert "None" not in text
 
 
 SUBJECTS = {
@@ -54,17 +54,17 @@ DURATIONS = {
 @pytest.mark.parametrize(("seconds", "said"), DURATIONS.items())
 def test_how_long_it_took_is_told_as_people_tell_it(seconds: float, said: str) -> None:
     """In the two units that matter."""
-    told = letter(requested(), execution(attempts=(attempt(),), stopped_at=NOW + seconds), task(), receipt())
-    assert told.startswith(f'Your job "{JOB}" succeeded after {said}.')
+    text = letter(requested(), execution(attempts=(attempt(),), stopped_at=NOW + seconds), task(), receipt())
+    assert text.startswith(f'Your job "{JOB}" succeeded after {said}.')
 
 
 def test_what_would_break_a_line_is_a_space() -> None:
     """One for each character, so that the rest stays readable."""
     failed = task(containers=(container(exit_code=1),))
-    told = letter(
+    text = letter(
         requested(),
         execution("FAILED", attempts=(attempt(passed=False),)),
         failed,
         receipt(tail=("a\tb\x1b[31mc\u2028d",)),
     )
-    assert "    | a b [31mc d\n" in told
+    assert "    | a b [31mc d\n" in text

@@ -150,9 +150,9 @@ def test_a_document_says_what_was_told() -> None:
 
 def test_what_did_not_happen_is_told_as_zero() -> None:
     """An alarm can tell quiet from silence; only what was to be measured and was not, is not there."""
-    told = Metrics().drain(NOW)
-    assert set(told) == set(ALL) - set(MEASURED)
-    assert set(told.values()) == {0}
+    counted = Metrics().drain(NOW)
+    assert set(counted) == set(ALL) - set(MEASURED)
+    assert set(counted.values()) == {0}
 
 
 def test_each_minute_begins_anew() -> None:
@@ -162,9 +162,9 @@ def test_each_minute_begins_anew() -> None:
     metrics.measure(SWEEP_OVERDUE, 3)
     with metrics.underway(ARCHIVES, NOW - 90), metrics.underway(ARCHIVES, NOW - 30), metrics.underway(ARCHIVES, NOW):
         for later in (0, 60):
-            told = metrics.drain(NOW + later)
-            assert (told[ARCHIVES.items], told[ARCHIVES.oldest]) == (3, 90 + later)
-            assert (told[THROTTLES], told.get(SWEEP_OVERDUE)) == ((1, (3,)) if later == 0 else (0, None))
+            counted = metrics.drain(NOW + later)
+            assert (counted[ARCHIVES.items], counted[ARCHIVES.oldest]) == (3, 90 + later)
+            assert (counted[THROTTLES], counted.get(SWEEP_OVERDUE)) == ((1, (3,)) if later == 0 else (0, None))
     assert metrics.drain(NOW + 60)[ARCHIVES.items] == 0
     assert metrics.drain(NOW + 60)[ARCHIVES.oldest] == 0
 
@@ -174,8 +174,8 @@ def test_what_was_tried_in_vain_has_still_waited() -> None:
     metrics = Metrics()
     with suppress(ZeroDivisionError), metrics.underway(ARCHIVES, NOW - 700):
         raise ZeroDivisionError
-    told = metrics.drain(NOW)
-    assert (told[ARCHIVES.items], told[ARCHIVES.oldest]) == (0, 700)
+    counted = metrics.drain(NOW)
+    assert (counted[ARCHIVES.items], counted[ARCHIVES.oldest]) == (0, 700)
     assert metrics.drain(NOW)[ARCHIVES.oldest] == 0
 
 
@@ -185,11 +185,11 @@ def test_of_too_many_values_the_least_and_the_greatest_are_told(values: list[flo
     metrics = Metrics()
     for value in values:
         metrics.measure(TIME_TO_ANNOUNCE, value)
-    told = metrics.drain(NOW)[TIME_TO_ANNOUNCE]
-    assert isinstance(told, tuple)
-    assert (told[0], told[-1]) == (min(values), max(values))
-    assert len(told) == min(len(values), MOST_VALUES)
-    assert set(told) <= set(values)
+    counted = metrics.drain(NOW)[TIME_TO_ANNOUNCE]
+    assert isinstance(counted, tuple)
+    assert (counted[0], counted[-1]) == (min(values), max(values))
+    assert len(counted) == min(len(values), MOST_VALUES)
+    assert set(counted) <= set(values)
 
 
 def test_nobody_is_told_where_nobody_listens() -> None:

@@ -30,8 +30,8 @@ def test_halves_of_surrogate_pairs_are_mended() -> None:
     """JSON can escape them, and no UTF-8 can carry them to a record or to SNS."""
     half = "bad \ud800 reason"
     task = hear(task_event(stoppedReason=half, containers=[{"name": "main", "reason": half}]), MACHINE)
-    told = json.dumps({"evidence": half, "attempts": [{**attempt().model_dump(), "error": half}]})
-    ended = hear(execution_event("FAILED", error=half, cause=told), MACHINE)
+    cause_text = json.dumps({"evidence": half, "attempts": [{**attempt().model_dump(), "error": half}]})
+    ended = hear(execution_event("FAILED", error=half, cause=cause_text), MACHINE)
     for fact in (task, ended):
         assert not isinstance(fact, Ignored)
         assert fact.model_dump_json().count("bad \N{REPLACEMENT CHARACTER} reason") >= 2

@@ -31,7 +31,7 @@ from service.core.policy.owed import SWEEP, Moment, Patience, is_settled, owed
 from service.core.record.facts import Fact, Overfull, ProgressTold, WaitsForCapacity
 from service.core.record.hearing import forgotten_task
 from service.core.record.keys import RecordKey
-from service.core.record.record import Record, merge_all
+from service.core.record.record import Record
 from tests.support.builders import (
     JOB,
     KEY,
@@ -43,6 +43,7 @@ from tests.support.builders import (
     container,
     ended_before,
     execution,
+    merge_all,
     receipt,
     record,
     rejected,

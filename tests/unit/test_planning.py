@@ -114,8 +114,8 @@ def test_a_task_that_somebody_stopped_has_not_passed_whatever_its_exit_code() ->
 
 def stopped(code: str | None, exit_code: int = 0) -> Ends:
     """The state succeeded, with the whole task as its result."""
-    told = {"TaskArn": task_arn(), "LaunchType": "FARGATE", "Containers": containers(("main", exit_code))}
-    return Ends(result=told | ({} if code is None else {"StopCode": code, "StoppedReason": "it was asked to"}))
+    result_task = {"TaskArn": task_arn(), "LaunchType": "FARGATE", "Containers": containers(("main", exit_code))}
+    return Ends(result=result_task | ({} if code is None else {"StopCode": code, "StoppedReason": "it was asked to"}))
 
 
 @pytest.mark.parametrize(

@@ -115,8 +115,8 @@ def test_an_attempt_before_a_redrive_stays_of_before() -> None:
     running = first_plan(machine)
     ended = ok()
     given = [{"Name": "main", "Environment": [{"Name": "JOBFERRY_REDRIVE", "Value": "0"}]}]
-    told = {**(ended.result or {}), "Overrides": {"ContainerOverrides": given}}
-    assert redrives(machine.redrive_stage(running, replace(ended, result=told))) == [(0, 1, 1)]
+    result_task = {**(ended.result or {}), "Overrides": {"ContainerOverrides": given}}
+    assert redrives(machine.redrive_stage(running, replace(ended, result=result_task))) == [(0, 1, 1)]
 
 
 def test_a_task_that_failed_tells_its_redrive() -> None:

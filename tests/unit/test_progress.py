@@ -15,7 +15,7 @@ from schemas.progress import JobProgress
 from service.core.policy.steps import untold
 from service.core.record.facts import Fact, ProgressTold, TaskChanged, WaitsForCapacity
 from service.core.record.hearing import forgotten_task
-from service.core.record.record import Record, merge_all
+from service.core.record.record import Record
 from service.core.redaction import Redaction
 from service.core.telling.progress import compose_progress
 from service.core.telling.progress_text import subject_of_progress
@@ -28,6 +28,7 @@ from tests.support.builders import (
     container,
     execution,
     execution_arn,
+    merge_all,
     record,
     requested,
     running,

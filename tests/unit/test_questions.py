@@ -14,6 +14,7 @@ from schemas.events import ExecutionDetail, TaskDetail
 from service.core.policy.actions import AskExecution, AskHistory, AskTask
 from service.core.record.facts import ExecutionChanged, Fact, TaskChanged
 from service.core.redaction import Redaction
+from service.metrics import UNMETERED
 from service.perform import Performer
 from tests.support.builders import JOB, NOW, execution, record, requested, running, task, task_arn, task_event
 
@@ -31,7 +32,9 @@ async def asked(now: float, *facts: Fact) -> tuple[Fact, ...]:
     """What asking after the job's execution teaches us at this time."""
     nothing = cast("Any", None)
     executions = cast("Any", KnowsNone())
-    performer = Performer(executions, nothing, nothing, nothing, nothing, HOUR, {}, Redaction.of(), 60, lambda: now)
+    performer = Performer(
+        executions, nothing, nothing, nothing, nothing, HOUR, {}, Redaction.of(), 60, lambda: now, UNMETERED
+    )
     return await performer.perform(AskExecution(JOB), record(requested(), *facts), "me")
 
 
@@ -88,7 +91,9 @@ class History:
     async def asked(self, action: AskHistory | AskTask, *facts: Fact) -> tuple[Fact, ...]:
         """What one question teaches us an hour later."""
         nothing, aws = cast("Any", None), cast("Any", self)
-        performer = Performer(aws, aws, nothing, nothing, nothing, HOUR, {}, Redaction.of(), 60, lambda: NOW + HOUR)
+        performer = Performer(
+            aws, aws, nothing, nothing, nothing, HOUR, {}, Redaction.of(), 60, lambda: NOW + HOUR, UNMETERED
+        )
         return await performer.perform(action, record(requested(), execution("TIMED_OUT"), *facts), "me")
 
 

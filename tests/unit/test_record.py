@@ -20,7 +20,7 @@ from service.core.record.facts import (
     TaskChanged,
 )
 from service.core.record.hearing import forgotten_task
-from service.core.record.record import Record, merge, merge_all
+from service.core.record.record import Record, merge
 from tests.support.builders import (
     JOB,
     NOW,
@@ -29,6 +29,7 @@ from tests.support.builders import (
     claim,
     container,
     execution,
+    merge_all,
     receipt,
     record,
     rejected,

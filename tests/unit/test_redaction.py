@@ -189,9 +189,9 @@ KEY = ["-----BEGIN RSA PRIVATE KEY-----", "MIIEow+/IBAAKCAQEA7", "q83vZ0/Tt9wB",
 @pytest.mark.parametrize("first", range(3))
 def test_a_private_key_over_several_lines_is_hidden(first: int) -> None:
     """Also where the last lines that are told begin in its midst."""
-    told = "\n".join(Redaction.of().lines([*KEY[first:], "could not connect"]))
-    assert "could not connect" in told
-    assert not any(line in told for line in KEY[1:3])
+    shown = "\n".join(Redaction.of().lines([*KEY[first:], "could not connect"]))
+    assert "could not connect" in shown
+    assert not any(line in shown for line in KEY[1:3])
 
 
 # As `openssl genpkey` breaks its lines; made for this test, and of no use elsewhere.
@@ -209,9 +209,9 @@ BODY = [b64encode(bytes((7 * n + 13 * m) % 256 for m in range(48))).decode() for
 )
 def test_a_private_key_without_its_marks_is_hidden(lines: list[str]) -> None:
     """What is told is a log's last lines, and they may begin and end anywhere."""
-    told = "\n".join(Redaction.of().lines(["could not connect", *lines]))
-    assert "could not connect" in told
-    assert not any(line.strip() in told for line in lines if line != KEY[0])
+    shown = "\n".join(Redaction.of().lines(["could not connect", *lines]))
+    assert "could not connect" in shown
+    assert not any(line.strip() in shown for line in lines if line != KEY[0])
 
 
 def test_a_pattern_of_ones_own_hides_what_it_finds() -> None:
@@ -314,10 +314,10 @@ def leaky(redaction: Redaction, words: str) -> JobNotification:
 @pytest.mark.parametrize("words", [f"password={SECRET}", f"tok_{SECRET}"])
 def test_no_excerpt_of_a_notification_holds_a_secret(words: str) -> None:
     """Neither in its fields nor in its text; the links are still whole."""
-    told = leaky(Redaction.of([r"tok_\w{8,64}"]), words)
-    assert SECRET not in told.model_dump_json()
-    assert len(re.findall(re.escape("[redacted]"), told.model_dump_json())) >= 8
-    assert LINK.url in told.text
+    shown = leaky(Redaction.of([r"tok_\w{8,64}"]), words)
+    assert SECRET not in shown.model_dump_json()
+    assert len(re.findall(re.escape("[redacted]"), shown.model_dump_json())) >= 8
+    assert LINK.url in shown.text
 
 
 def test_without_the_pattern_it_would_have_been_told() -> None:
@@ -328,9 +328,9 @@ def test_without_the_pattern_it_would_have_been_told() -> None:
 def test_what_a_refusal_quotes_is_redacted() -> None:
     """A producer's slip of the paste goes to all subscribers otherwise."""
     problem = {"field": "stages.0.environment", "message": f"unknown: password={SECRET}", "remedy": "Remove it."}
-    told = compose(record(rejected(problems=[problem])), Links())
-    assert SECRET not in told.model_dump_json()
-    assert MESSAGE in told.id
+    shown = compose(record(rejected(problems=[problem])), Links())
+    assert SECRET not in shown.model_dump_json()
+    assert MESSAGE in shown.id
 
 
 CUTS: tuple[tuple[str, int, str], ...] = (

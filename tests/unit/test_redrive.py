@@ -70,19 +70,21 @@ def test_an_outcome_that_nobody_was_told_of_is_told_by_the_next() -> None:
         announced(0),
         ended_before(1, status="FAILED", error="StageFailed"),
     )
-    told = compose(job, Links())
-    [earlier] = told.earlier_outcomes
+    notification = compose(job, Links())
+    [earlier] = notification.earlier_outcomes
     assert (earlier.redrive_count, earlier.status, earlier.error) == (1, "FAILED", "StageFailed")
     assert earlier.ended_at == "2023-11-14T22:13:50.000Z"
-    assert "Before that it failed at 2023-11-14 22:13 UTC, with StageFailed, and was redriven before" in told.text
+    assert (
+        "Before that it failed at 2023-11-14 22:13 UTC, with StageFailed, and was redriven before" in notification.text
+    )
 
 
 def test_an_outcome_that_nobody_remembers_is_told_as_such() -> None:
     """The state machine was deleted, and with it the history."""
     job = record(requested(), execution(redrive_count=1, attempts=(attempt(),)), task(), receipt())
-    told = compose(job, Links())
-    assert [(item.redrive_count, item.status) for item in told.earlier_outcomes] == [(0, None)]
-    assert "ended in a way that is not known" in told.text
+    notification = compose(job, Links())
+    assert [(item.redrive_count, item.status) for item in notification.earlier_outcomes] == [(0, None)]
+    assert "ended in a way that is not known" in notification.text
 
 
 def happened(kind: str, **details: Any) -> dict[str, Any]:

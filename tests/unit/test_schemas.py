@@ -307,11 +307,11 @@ def test_what_we_announce_is_what_the_schema_promises() -> None:
 
 def test_a_subscriber_bears_fields_that_come_later() -> None:
     """Fields may be added within a version, so the published schema does not refuse them; ours are still required."""
-    told = json.loads(next(notifications()).model_dump_json())
-    told["of_tomorrow"] = told["stages"][0]["of_tomorrow"] = 1
-    assert validator(JobNotification).is_valid(told)
-    del told["id"]
-    assert not validator(JobNotification).is_valid(told)
+    written = json.loads(next(notifications()).model_dump_json())
+    written["of_tomorrow"] = written["stages"][0]["of_tomorrow"] = 1
+    assert validator(JobNotification).is_valid(written)
+    del written["id"]
+    assert not validator(JobNotification).is_valid(written)
 
 
 # What the generators of types need; tests/types shows what they make of it.
@@ -376,9 +376,9 @@ def moments(message: Any) -> Iterator[str]:
 
 def test_what_we_announce_tells_times_as_promised() -> None:
     """As RFC 3339 writes them; a parser of another language refuses the whole message for one that it cannot read."""
-    told = [moment for item in notifications() for moment in moments(json.loads(item.model_dump_json()))]
-    assert len(told) > 10
-    assert [moment for moment in told if not RFC_3339.fullmatch(moment)] == []
+    written = [moment for item in notifications() for moment in moments(json.loads(item.model_dump_json()))]
+    assert len(written) > 10
+    assert [moment for moment in written if not RFC_3339.fullmatch(moment)] == []
 
 
 def test_the_classes_of_failure_are_listed_and_open() -> None:
@@ -519,5 +519,5 @@ def test_a_message_says_which_version_it_is_of(model: type[BaseModel]) -> None:
 
 def test_the_builders_catalogue_is_a_catalogue() -> None:
     """What the other tests rest on is a catalogue by the schema too."""
-    told = json.loads(catalog().model_dump_json())
-    assert list(validator(Catalog).iter_errors(told)) == []
+    written = json.loads(catalog().model_dump_json())
+    assert list(validator(Catalog).iter_errors(written)) == []

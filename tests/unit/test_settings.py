@@ -182,8 +182,8 @@ def test_a_slip_in_a_name_is_told_beside_what_is_missing_for_it(surroundings: py
 def test_the_variables_of_containers_are_those_that_they_are_told() -> None:
     """The list here and the writer there."""
     stage = admitted(body()).stages[0]
-    told = environment(stage, 1, 1, "job", "arn", "bucket", "in", "ifgeek", None)
-    ours = {pair["Name"] for pair in told if pair["Name"].startswith(ENVIRONMENT_PREFIX)}
+    variables = environment(stage, 1, 1, "job", "arn", "bucket", "in", "ifgeek", None)
+    ours = {pair["Name"] for pair in variables if pair["Name"].startswith(ENVIRONMENT_PREFIX)}
     ours.add(REDRIVE_VARIABLE)  # The state machine's own.
     assert ours == {ENVIRONMENT_PREFIX + name for name in CONTAINER_VARIABLES}
 

@@ -48,6 +48,8 @@ def test_the_notification_tells_the_name() -> None:
     """In its JSON and in the letter, though no task and no attempt has it."""
     named = StageBrief(name="resize", image="echo", container="main", integration="sync")
     asked = requested().model_copy(update={"stages": (named,)})
-    told = compose(record(asked, execution(attempts=(attempt(),)), task(), receipt()), Links({}), {}, Redaction.of())
-    assert [item.name for item in told.stages] == ["resize"]
-    assert "resize" in told.text
+    notification = compose(
+        record(asked, execution(attempts=(attempt(),)), task(), receipt()), Links({}), {}, Redaction.of()
+    )
+    assert [item.name for item in notification.stages] == ["resize"]
+    assert "resize" in notification.text

@@ -129,9 +129,9 @@ def test_what_the_choices_do_not_know_fails_by_name() -> None:
 def test_a_wait_is_told_of_and_happens_all_the_same() -> None:
     """Only a plan that says for what it waits leads there; that nobody can be told must not fail the job."""
     choices = STATES["next_stage_choice_step"]["Choices"]
-    [told] = [rule for rule in choices if rule["Next"] == "tell_waiting_step"]
-    assert (told["Variable"], told["IsPresent"]) == ("$.lambda_result.next_stage.waiting.tries", True)
-    assert choices.index(told) < [rule["Next"] for rule in choices].index("wait_before_retry")
+    [rule_of_waits] = [rule for rule in choices if rule["Next"] == "tell_waiting_step"]
+    assert (rule_of_waits["Variable"], rule_of_waits["IsPresent"]) == ("$.lambda_result.next_stage.waiting.tries", True)
+    assert choices.index(rule_of_waits) < [rule["Next"] for rule in choices].index("wait_before_retry")
     state = STATES["tell_waiting_step"]
     assert state["Catch"] == [{"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": state["Next"]}]
     assert (state["Next"], state["ResultPath"]) == ("wait_before_retry", None)

@@ -12,6 +12,7 @@ from service.aws.errors import AwsError
 from service.core.policy.actions import StopTask
 from service.core.record.facts import Fact, TaskChanged
 from service.core.redaction import Redaction
+from service.metrics import UNMETERED
 from service.perform import STOP_REASON, Performer
 from tests.support.builders import JOB, NOW, execution, record, requested, running, task_arn, task_event
 
@@ -34,7 +35,7 @@ async def stopped(answer: TaskDetail | AwsError | None) -> tuple[Fact, ...]:
     """What stopping a task teaches us."""
     nothing, ecs = cast("Any", None), Ecs(answer)
     performer = Performer(
-        nothing, cast("Any", ecs), nothing, nothing, nothing, 3600, {}, Redaction.of(), 60, lambda: NOW + 100
+        nothing, cast("Any", ecs), nothing, nothing, nothing, 3600, {}, Redaction.of(), 60, lambda: NOW + 100, UNMETERED
     )
     job = record(requested(), execution("ABORTED"), running())
     facts = await performer.perform(StopTask(JOB, task_arn()), job, "me")

@@ -17,6 +17,7 @@ from service.core.policy.owed import Patience
 from service.core.record.facts import Fact, ProgressTold
 from service.core.record.record import Record
 from service.core.redaction import Redaction
+from service.metrics import UNMETERED
 from service.perform import Performer
 from service.settle import Settling
 from tests.support.builders import JOB, NOW, attempt, container, execution, record, requested, running, task
@@ -62,7 +63,9 @@ def performer(sns: Sns, arn: str = TOPIC) -> Performer:
     """A performer that has a topic, and of the rest of AWS nothing."""
     nothing = cast("Any", None)
     topic = Topic(cast("Any", sns), arn)
-    return Performer(nothing, nothing, nothing, nothing, topic, 3600, {}, Redaction.of(), 60, lambda: NOW + 60)
+    return Performer(
+        nothing, nothing, nothing, nothing, topic, 3600, {}, Redaction.of(), 60, lambda: NOW + 60, UNMETERED
+    )
 
 
 async def tell(sns: Sns, job: Record, *steps: str, arn: str = TOPIC) -> tuple[Fact, ...]:

@@ -11,10 +11,19 @@ from hypothesis import strategies as st
 from schemas.trace import Trace
 from service.core.policy.actions import StartExecution
 from service.core.policy.owed import Moment, owed
-from service.core.record.record import merge_all
 from service.core.telling.compose import Links, compose
 from service.core.tracing import LONGEST_TRACE, ReadTrace, read_trace
-from tests.support.builders import JOB, NOW, TRACE_HEADER, TRACEPARENT, record, rejected, requested, succeeded
+from tests.support.builders import (
+    JOB,
+    NOW,
+    TRACE_HEADER,
+    TRACEPARENT,
+    merge_all,
+    record,
+    rejected,
+    requested,
+    succeeded,
+)
 
 ROOT = "Root=1-5759e988-bd862e3fe1be46a994272793"
 TRACE = Trace(traceparent=TRACEPARENT, aws_trace_header=TRACE_HEADER)

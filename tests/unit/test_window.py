@@ -324,12 +324,12 @@ def test_a_job_that_lacks_it_no_more_makes_room_for_another_of_its_image(news: s
         without_capacity(starts, LEAST)
         assert not starts.may_start("one-more", "gpu")
         held = waits("gpu-7", at=NOW + 1, image="gpu")
-        told = {
+        news_of = {
             "a task": with_a_task("gpu-7"),
             "aborted": record(requested(job_id="gpu-7"), execution("ABORTED"), held),
             "throttled": record(requested(job_id="gpu-7"), execution("RUNNING"), held),
         }
-        starts.heard_of(told[news], NOW)
+        starts.heard_of(news_of[news], NOW)
         assert starts.may_start("one-more", "gpu")
 
     played(story())

@@ -118,27 +118,27 @@ def _cancel(run: LocalRun, outcomes: list[Outcome]) -> None:
 
 def _note(run: LocalRun, received: Received, outcomes: list[Outcome]) -> None:
     """Check a notification as a subscriber would, the moment it arrives."""
-    told = received.notification
-    outcome = next((item for item in outcomes if item.job.job_id == told.job_id), None)
+    notification = received.notification
+    outcome = next((item for item in outcomes if item.job.job_id == notification.job_id), None)
     if outcome is None or outcome.received is not None:
-        outcomes[0].checks.append(Check(f"one notification an outcome, but {told.id} came again", False))
+        outcomes[0].checks.append(Check(f"one notification an outcome, but {notification.id} came again", False))
         return
     outcome.received = received
     outcome.after_seconds = time.monotonic() - outcome.sent_at
-    outcome.checks.append(Check(f"status {outcome.job.expected}", told.status == outcome.job.expected))
-    outcome.checks.append(Check("filter attribute", received.attributes.get("status") == told.status))
-    if told.rejection:
-        outcome.checks.append(_kept(told.rejection.body_link, outcome.job.body))
-    outcome.checks.extend(_truths(run, told))
-    logs = [(receipt, _fetch(receipt.link) if receipt.link else "") for receipt in _receipts(told)]
+    outcome.checks.append(Check(f"status {outcome.job.expected}", notification.status == outcome.job.expected))
+    outcome.checks.append(Check("filter attribute", received.attributes.get("status") == notification.status))
+    if notification.rejection:
+        outcome.checks.append(_kept(notification.rejection.body_link, outcome.job.body))
+    outcome.checks.extend(_truths(run, notification))
+    logs = [(receipt, _fetch(receipt.link) if receipt.link else "") for receipt in _receipts(notification)]
     outcome.logs = logs
     outcome.checks.extend(_log_checks(logs))
-    outcome.checks.extend(outcome.job.checks(told, logs))
+    outcome.checks.extend(outcome.job.checks(notification, logs))
 
 
-def _truths(run: LocalRun, told: JobNotification) -> Iterator[Check]:
+def _truths(run: LocalRun, notification: JobNotification) -> Iterator[Check]:
     """Each attempt against what ECS itself says of its task: that it has stopped, and with which exit code."""
-    for stage in told.stages:
+    for stage in notification.stages:
         yield from (Check(f"stage {stage.stage} ended as ECS says", held) for held in _as_ecs_says(run, stage))
 
 
@@ -149,8 +149,8 @@ def _as_ecs_says(run: LocalRun, stage: StageReport) -> Iterator[bool]:
             yield truth == ("STOPPED", container.exit_code)
 
 
-def _receipts(told: JobNotification) -> Iterator[LogReceipt]:
-    for stage in told.stages:
+def _receipts(notification: JobNotification) -> Iterator[LogReceipt]:
+    for stage in notification.stages:
         for attempt in stage.attempts:
             yield from (container.log for container in attempt.containers if container.log)
 
@@ -206,10 +206,10 @@ def _progress(run: LocalRun, outcomes: list[Outcome]) -> Table:
     states = _execution_states(run)
     grid = Table.grid(padding=(0, 2))
     for outcome in outcomes:
-        told = outcome.received
-        state = told.notification.status if told else states.get(outcome.job.job_id or "", "sent")
-        mark = Text("●", style=STYLES.get(state, "cyan") if told else "dim")
-        grid.add_row(mark, outcome.job.title, Text(state.lower(), style="bold" if told else "dim"))
+        received = outcome.received
+        state = received.notification.status if received else states.get(outcome.job.job_id or "", "sent")
+        mark = Text("●", style=STYLES.get(state, "cyan") if received else "dim")
+        grid.add_row(mark, outcome.job.title, Text(state.lower(), style="bold" if received else "dim"))
     return grid
 
 

@@ -100,96 +100,105 @@ def _shell(script: str, image: str = "image_1", **members: Any) -> dict[str, Any
     return {"image": image, "command": ["sh", "-c", script], **members}
 
 
-def _check_article(told: JobNotification, logs: Logs) -> Iterator[Check]:
+def _check_article(notification: JobNotification, logs: Logs) -> Iterator[Check]:
     yield Check("the log says hello world", [text for _, text in logs] == ["hello world\n"])
-    yield Check("exit code 0", _exit_codes(told) == [0])
+    yield Check("exit code 0", _exit_codes(notification) == [0])
 
 
-def _check_pictures(told: JobNotification, logs: Logs) -> Iterator[Check]:
-    yield Check("both stages passed", _exit_codes(told) == [0, 0])
+def _check_pictures(notification: JobNotification, logs: Logs) -> Iterator[Check]:
+    yield Check("both stages passed", _exit_codes(notification) == [0, 0])
     yield Check("stage 1 wrote six thumbnails", "".join(text for _, text in logs[:1]).count("wrote ") == RENDITIONS)
     yield Check("stage 2 read them all", f"laying out {RENDITIONS} pictures" in "".join(text for _, text in logs[1:]))
 
 
-def _check_reporting(told: JobNotification, logs: Logs) -> Iterator[Check]:
+def _check_reporting(notification: JobNotification, logs: Logs) -> Iterator[Check]:
     text = "".join(text for _, text in logs)
     yield Check("it sent heartbeats", "heartbeat sent" in text)
     yield Check("it reported by itself", "reported " in text)
-    yield Check("exit code 0", _exit_codes(told) == [0])
+    yield Check("exit code 0", _exit_codes(notification) == [0])
 
 
-def _check_exits(told: JobNotification, _: Logs) -> Iterator[Check]:
-    yield from _card(told, "application_exit", lambda card: (card.stage, card.exit_code) == (2, 1), "stage 2, code 1")
-    yield Check("the card shows the last words", _last_words(told) == ("reading the tide table", "no such tide"))
+def _check_exits(notification: JobNotification, _: Logs) -> Iterator[Check]:
+    yield from _card(
+        notification, "application_exit", lambda card: (card.stage, card.exit_code) == (2, 1), "stage 2, code 1"
+    )
+    yield Check(
+        "the card shows the last words", _last_words(notification) == ("reading the tide table", "no such tide")
+    )
 
 
-def _check_crashes(told: JobNotification, _: Logs) -> Iterator[Check]:
-    yield from _card(told, "application_exit", lambda card: card.exit_code == 139, "exit code 139")
-    yield Check("the evidence names SIGSEGV", told.failure is not None and "SIGSEGV" in told.failure.evidence)
+def _check_crashes(notification: JobNotification, _: Logs) -> Iterator[Check]:
+    yield from _card(notification, "application_exit", lambda card: card.exit_code == 139, "exit code 139")
+    yield Check(
+        "the evidence names SIGSEGV", notification.failure is not None and "SIGSEGV" in notification.failure.evidence
+    )
 
 
-def _check_swells(told: JobNotification, _: Logs) -> Iterator[Check]:
-    yield from _card(told, "out_of_memory", lambda card: card.exit_code == 137, "exit code 137")
-    sizes = [attempt.memory for attempt in told.stages[0].attempts]
+def _check_swells(notification: JobNotification, _: Logs) -> Iterator[Check]:
+    yield from _card(notification, "out_of_memory", lambda card: card.exit_code == 137, "exit code 137")
+    sizes = [attempt.memory for attempt in notification.stages[0].attempts]
     yield Check("it was tried again with twice the memory", sizes == [64, 128])
 
 
-def _check_nowhere(told: JobNotification, logs: Logs) -> Iterator[Check]:
-    yield from _card(told, "image_missing", lambda card: card.exit_code is None, "no exit code")
-    yield Check("the action names the image", told.failure is not None and "nothing:1" in told.failure.next_action)
+def _check_nowhere(notification: JobNotification, logs: Logs) -> Iterator[Check]:
+    yield from _card(notification, "image_missing", lambda card: card.exit_code is None, "no exit code")
+    yield Check(
+        "the action names the image",
+        notification.failure is not None and "nothing:1" in notification.failure.next_action,
+    )
     whys = [receipt.why or "" for receipt, _ in logs]
     yield Check("the receipt says why there is no log", all("never started" in why for why in whys) and bool(whys))
 
 
-def _check_slow(told: JobNotification, _: Logs) -> Iterator[Check]:
-    yield from _card(told, "stage_timeout", lambda card: "2 s" in card.evidence, "2 s")
-    yield Check("it was ended long before its own end", _ran(told) < 30)
+def _check_slow(notification: JobNotification, _: Logs) -> Iterator[Check]:
+    yield from _card(notification, "stage_timeout", lambda card: "2 s" in card.evidence, "2 s")
+    yield Check("it was ended long before its own end", _ran(notification) < 30)
 
 
-def _check_overdue(told: JobNotification, _: Logs) -> Iterator[Check]:
-    yield from _card(told, "job_timeout", lambda card: "2 seconds" in card.evidence, "2 seconds")
-    yield Check("it was ended long before its own end", _ran(told) < 30)
+def _check_overdue(notification: JobNotification, _: Logs) -> Iterator[Check]:
+    yield from _card(notification, "job_timeout", lambda card: "2 seconds" in card.evidence, "2 seconds")
+    yield Check("it was ended long before its own end", _ran(notification) < 30)
 
 
-def _check_silent(told: JobNotification, _: Logs) -> Iterator[Check]:
-    yield from _card(told, "heartbeat", lambda card: "heartbeat" in card.evidence, "the heartbeat")
-    reasons = [attempt.stopped_reason or "" for attempt in told.stages[0].attempts]
+def _check_silent(notification: JobNotification, _: Logs) -> Iterator[Check]:
+    yield from _card(notification, "heartbeat", lambda card: "heartbeat" in card.evidence, "the heartbeat")
+    reasons = [attempt.stopped_reason or "" for attempt in notification.stages[0].attempts]
     yield Check("Jobferry stopped the container", all(reason.startswith("Jobferry") for reason in reasons))
 
 
-def _check_cancelled(told: JobNotification, _: Logs) -> Iterator[Check]:
-    yield from _card(told, "cancelled", lambda card: CHANGE_OF_MIND in card.evidence, "the operator's words")
-    yield Check("its container was ended", _exit_codes(told) in ([137], [143]))
+def _check_cancelled(notification: JobNotification, _: Logs) -> Iterator[Check]:
+    yield from _card(notification, "cancelled", lambda card: CHANGE_OF_MIND in card.evidence, "the operator's words")
+    yield Check("its container was ended", _exit_codes(notification) in ([137], [143]))
 
 
 CHANGE_OF_MIND = "the operator changed their mind"
 
 
-def _check_malformed(told: JobNotification, _: Logs) -> Iterator[Check]:
-    problems = told.rejection.problems if told.rejection else ()
+def _check_malformed(notification: JobNotification, _: Logs) -> Iterator[Check]:
+    problems = notification.rejection.problems if notification.rejection else ()
     fields = {problem.field for problem in problems}
     yield Check("every reason is given", fields == {"stages.0.image", "stages.0.command", "urgent"})
     yield Check("each with a remedy", all(problem.remedy for problem in problems))
 
 
 def _card(
-    told: JobNotification, failure_class: str, shows: Callable[[FailureCard], bool], what: str
+    notification: JobNotification, failure_class: str, shows: Callable[[FailureCard], bool], what: str
 ) -> Iterator[Check]:
-    card = told.failure
+    card = notification.failure
     yield Check(f"the card says {failure_class}", card is not None and card.failure_class == failure_class)
     yield Check(f"the card shows {what}", card is not None and shows(card))
 
 
-def _last_words(told: JobNotification) -> tuple[str, ...]:
-    return told.failure.log_tail if told.failure else ()
+def _last_words(notification: JobNotification) -> tuple[str, ...]:
+    return notification.failure.log_tail if notification.failure else ()
 
 
-def _ran(told: JobNotification) -> float:
+def _ran(notification: JobNotification) -> float:
     """How long the last container ran; endless where nobody knows, so that no check passes on it."""
-    attempts = [attempt for stage in told.stages for attempt in stage.attempts]
+    attempts = [attempt for stage in notification.stages for attempt in stage.attempts]
     running = attempts[-1].durations.running if attempts else None
     return float("inf") if running is None else running
 
 
-def _exit_codes(told: JobNotification) -> list[int | None]:
-    return [stage.attempts[-1].exit_code for stage in told.stages if stage.attempts]
+def _exit_codes(notification: JobNotification) -> list[int | None]:
+    return [stage.attempts[-1].exit_code for stage in notification.stages if stage.attempts]

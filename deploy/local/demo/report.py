@@ -61,19 +61,19 @@ def _tell_whole(outcome: Outcome, received: Received, console: Console) -> None:
     console.print()
 
 
-def _tell_short(told: JobNotification, subject: str, console: Console) -> None:
-    console.print(Text("● ", style=STYLES[told.status]) + Text(subject, style="bold"))
-    for line in _gist(told):
+def _tell_short(notification: JobNotification, subject: str, console: Console) -> None:
+    console.print(Text("● ", style=STYLES[notification.status]) + Text(subject, style="bold"))
+    for line in _gist(notification):
         console.print(Text(f"    {line}"), soft_wrap=True)
 
 
-def _gist(told: JobNotification) -> Iterator[str]:
+def _gist(notification: JobNotification) -> Iterator[str]:
     """Evidence and remedy; of what went well, nothing more is asked."""
-    if told.failure:
-        yield told.failure.evidence
-        yield f"-> {told.failure.next_action}"
-    if told.rejection:
-        for problem in told.rejection.problems:
+    if notification.failure:
+        yield notification.failure.evidence
+        yield f"-> {notification.failure.next_action}"
+    if notification.rejection:
+        for problem in notification.rejection.problems:
             yield f"{problem.field}: {problem.message}. {problem.remedy}"
 
 
@@ -97,13 +97,13 @@ def table(outcomes: Sequence[Outcome]) -> Table:
 def _row(outcome: Outcome) -> tuple[str | Text, ...]:
     if outcome.received is None:
         return (outcome.job.title, Text("MISSING", style="red"), "", "", "", "", Text("✗", style="red"))
-    told = outcome.received.notification
-    codes = [stage.attempts[-1].exit_code for stage in told.stages if stage.attempts]
+    notification = outcome.received.notification
+    codes = [stage.attempts[-1].exit_code for stage in notification.stages if stage.attempts]
     held = sum(check.held for check in outcome.checks)
     return (
         outcome.job.title,
-        Text(told.status, style=STYLES.get(told.status, "red")),
-        told.failure.failure_class if told.failure else "",
+        Text(notification.status, style=STYLES.get(notification.status, "red")),
+        notification.failure.failure_class if notification.failure else "",
         ", ".join("none" if code is None else str(code) for code in codes) or "-",
         str(sum(receipt.lines for receipt, _ in outcome.logs)) if outcome.logs else "-",
         f"{outcome.after_seconds:.1f}s",

@@ -58,6 +58,6 @@ class OutputFeed:
         # Whoever watched may be gone.
         with contextlib.suppress(BrokenPipeError):
             for at, message in lines:
-                told = {"at": at / 1000, "job_id": job_id, "container": container, "message": message}
-                self._file.write(json.dumps(told) + "\n")
+                line = {"at": at / 1000, "job_id": job_id, "container": container, "message": message}
+                self._file.write(json.dumps(line) + "\n")
             self._file.flush()

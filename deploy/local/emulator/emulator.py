@@ -191,21 +191,21 @@ def run(
 
 async def serve_until_told(app: object, config: Config, port: int, *, until_stdin_closes: bool) -> None:
     """Serve `app` until a signal or, where asked for, the end of standard input."""
-    told = asyncio.Event()
+    stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
+        loop.add_signal_handler(number, stopping.set)
     if until_stdin_closes:
-        threading.Thread(target=await_end_of_input, args=(loop, told), daemon=True, name="stdin").start()
+        threading.Thread(target=await_end_of_input, args=(loop, stopping), daemon=True, name="stdin").start()
     print(f"http://{HOST}:{port}", flush=True)
-    await serve(app, config, shutdown_trigger=told.wait)  # type: ignore[arg-type]
+    await serve(app, config, shutdown_trigger=stopping.wait)  # type: ignore[arg-type]
 
 
-def await_end_of_input(loop: asyncio.AbstractEventLoop, told: asyncio.Event) -> None:
+def await_end_of_input(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
     """Read standard input to its end, which comes when whoever started us is gone."""
     while os.read(sys.stdin.fileno(), 4096):
         pass
-    loop.call_soon_threadsafe(told.set)
+    loop.call_soon_threadsafe(stopping.set)
 
 
 def raise_descriptor_limit() -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -117,12 +118,11 @@ class EmulatorProcess:
             # Ctrl-C reaches the terminal's whole group; the emulator is to end after those who use it.
             start_new_session=True,
         )
-        try:
+        with ExitStack() as stopped_unless_it_starts:
+            stopped_unless_it_starts.callback(self.stop)
             self.port = self._announced_port(deadline)
             self._await_health(deadline)
-        except BaseException:
-            self.stop()
-            raise
+            stopped_unless_it_starts.pop_all()
 
     def stop(self, grace: float = 5.0) -> None:
         """End it: SIGTERM, and SIGKILL after `grace` seconds; what is to keep its state gets longer to write it."""

@@ -296,20 +296,20 @@ def does_not_exist(arn: Any) -> Response:
 def succeed(run: Run, output: Any) -> None:
     """End a run that came to its end."""
     text = compact(output)
-    told = {"output": text}
-    conclude(run, "SUCCEEDED", told, "ExecutionSucceeded", {"executionSucceededEventDetails": told})
+    result = {"output": text}
+    conclude(run, "SUCCEEDED", result, "ExecutionSucceeded", {"executionSucceededEventDetails": result})
 
 
 def fail(run: Run, error: str | None, cause: str | None) -> None:
     """End a run that failed, with the error and cause cut to what Step Functions keeps."""
-    told = error_and_cause(error, cause)
-    conclude(run, "FAILED", told, "ExecutionFailed", {"executionFailedEventDetails": told})
+    result = error_and_cause(error, cause)
+    conclude(run, "FAILED", result, "ExecutionFailed", {"executionFailedEventDetails": result})
 
 
 def abort(run: Run, error: str | None, cause: str | None) -> None:
     """End a run because somebody asked for it."""
-    told = error_and_cause(error, cause)
-    conclude(run, "ABORTED", told, "ExecutionAborted", {"executionAbortedEventDetails": told})
+    result = error_and_cause(error, cause)
+    conclude(run, "ABORTED", result, "ExecutionAborted", {"executionAbortedEventDetails": result})
 
 
 def time_out(run: Run) -> None:
@@ -327,5 +327,5 @@ def conclude(run: Run, status: str, members: Mapping[str, Any], event: str, deta
 
 def error_and_cause(error: str | None, cause: str | None) -> dict[str, str]:
     """What of an error and a cause there is, at the length that is kept."""
-    told = {"error": (error or "")[:LONGEST_ERROR], "cause": (cause or "")[:LONGEST_CAUSE]}
-    return {key: value for key, value in told.items() if value}
+    result = {"error": (error or "")[:LONGEST_ERROR], "cause": (cause or "")[:LONGEST_CAUSE]}
+    return {key: value for key, value in result.items() if value}

@@ -177,8 +177,8 @@ def record_scheduled(one: StateAttempt, arguments: Json) -> None:
 
 def record_failure(one: StateAttempt, error: sfn._ExecutionError) -> None:
     """JsonObject the end of an attempt that failed or took too long."""
-    told = {"error": error.error, "cause": error.cause}
-    details = {key: value for key, value in told.items() if value}
+    failure = {"error": error.error, "cause": error.cause}
+    details = {key: value for key, value in failure.items() if value}
     if error.error == TIMEOUT:
         one.record("TaskTimedOut", "taskTimedOutEventDetails", details)
     else:
@@ -248,8 +248,8 @@ def caught(state: Mapping[str, Any], given: Json, context: JsonObject, error: sf
         raise error
     language = sfn._state_query_language(state, context)
     cause = "" if error.error == TIMEOUT and error.cause is None else error.cause
-    told = {"Error": error.error, "Cause": cause if cause is None else cause[:LONGEST_CAUSE]}
-    return sfn._apply_catcher(catcher, given, context, language, told), catcher["Next"]
+    failure = {"Error": error.error, "Cause": cause if cause is None else cause[:LONGEST_CAUSE]}
+    return sfn._apply_catcher(catcher, given, context, language, failure), catcher["Next"]
 
 
 class Retries:

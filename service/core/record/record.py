@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import cast
@@ -176,10 +176,3 @@ def merge(record: Record, fact: Fact) -> Record:
     if held is not None and held.rank >= fact.beats_below:
         return record
     return record.holding(fact)
-
-
-def merge_all(record: Record, facts: Iterable[Fact]) -> Record:
-    """The record after hearing several facts."""
-    for fact in facts:
-        record = merge(record, fact)
-    return record

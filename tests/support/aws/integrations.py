@@ -82,8 +82,8 @@ class SimIntegrations:
         except ValidationError as error:
             raise StateError("ValidationError", str(error)) from None
         if (outcome := planning.failure(request)) is not None:
-            told = {"errorMessage": outcome.cause, "errorType": outcome.error, "stackTrace": []}
-            raise StateError(outcome.error, json.dumps(told))
+            shown = {"errorMessage": outcome.cause, "errorType": outcome.error, "stackTrace": []}
+            raise StateError(outcome.error, json.dumps(shown))
         return {"Payload": planning.plan(request, self._stages(request)).model_dump(mode="json")}
 
     def _stages(self, request: PlanRequest) -> tuple[Stage, ...]:
@@ -103,11 +103,11 @@ class SimIntegrations:
             if isinstance(error, asyncio.CancelledError):
                 raise
             raise StateError("States.Timeout") from None
-        told = _pascal(with_times(described(task), _milliseconds))
+        shown = _pascal(with_times(described(task), _milliseconds))
         # Any container that did not exit with 0 fails the state [wellcomecollection/catalogue-pipeline #3377].
         if any(item.exit_code != 0 for item in task.containers):
-            raise StateError("States.TaskFailed", json.dumps(told))
-        return told
+            raise StateError("States.TaskFailed", json.dumps(shown))
+        return shown
 
     async def _run_task_and_wait(self, parameters: Json, position: Position, seconds: float, heartbeat: float) -> Json:
         token = str(position.token)
@@ -177,9 +177,9 @@ def _milliseconds(at: float) -> int:
     return int((EPOCH + at) * 1000)
 
 
-def submitted(told: dict[str, Any]) -> str:
+def submitted(shown: dict[str, Any]) -> str:
     """RunTask's answer, as an execution's history keeps it."""
-    return json.dumps({"Tasks": [_pascal(told)], "Failures": []})
+    return json.dumps({"Tasks": [_pascal(shown)], "Failures": []})
 
 
 def _pascal(value: dict[str, Any]) -> dict[str, Any]:

@@ -253,11 +253,11 @@ def _as_event(status: Status) -> dict[str, Any] | None:
     return None
 
 
-def _submission(told: dict[str, Any]) -> dict[str, Any]:
+def _submission(shown: dict[str, Any]) -> dict[str, Any]:
     return {
-        "timestamp": datetime.fromtimestamp(told["createdAt"] / 1000, UTC),
+        "timestamp": datetime.fromtimestamp(shown["createdAt"] / 1000, UTC),
         "type": "TaskSubmitted",
-        "taskSubmittedEventDetails": {"resourceType": "ecs", "output": submitted(told)},
+        "taskSubmittedEventDetails": {"resourceType": "ecs", "output": submitted(shown)},
     }
 
 

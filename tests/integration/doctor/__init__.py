@@ -1,0 +1,1 @@
+"""What `jobferry doctor` says of each thing that may be wrong."""
