@@ -97,8 +97,9 @@ async def stopped(consumer: Consumer, running: asyncio.Task[None], sqs: Scripted
 async def test_a_settled_message_is_deleted(sqs: ScriptedSqs, work: Work) -> None:
     """And its lease is not touched again."""
     sqs.put("a")
-    async with consuming(sqs, work):
+    async with consuming(sqs, work) as consumer:
         await eventually(lambda: sqs.all_deleted == {"a"})
+        assert consumer.liveness.holding == 0
     assert sqs.visibility == []
 
 
@@ -117,8 +118,9 @@ async def test_no_message_is_taken_without_a_slot_for_it(sqs: ScriptedSqs, work:
     bodies = [f"m{number}" for number in range(12)]
     work.hold(*bodies)
     sqs.put(*bodies)
-    async with consuming(sqs, work, slots=4):
+    async with consuming(sqs, work, slots=4) as consumer:
         await eventually(lambda: len(work.begun) == 4)
+        assert consumer.liveness.holding == 4
         assert (sqs.polls, len(sqs.waiting)) == ([4], 8)
         work.release("m0")
         await eventually(lambda: len(work.begun) == 5)

@@ -169,10 +169,11 @@ def _readable(raw: dict[str, Any], name: str) -> str | None:
     """A name that the refused request gave, if that one field is in order."""
     try:
         # job_type is set so that the rule "says what to run" does not hide the field that is asked for.
-        value = getattr(JobRequest.model_validate({"job_type": "any", name: raw.get(name)}), name)
+        request = JobRequest.model_validate({"job_type": "any", name: raw.get(name)})
     except ValidationError:
         return None
-    return value if isinstance(value, str) and raw.get(name) == value else None
+    value: str | None = getattr(request, name)
+    return value
 
 
 def _resolve(request: JobRequest, catalog: Catalog, job_id: str) -> tuple[tuple[Stage, ...], list[Problem]]:
