@@ -221,6 +221,20 @@ async def test_a_batch_waits_a_little_to_be_full(sqs: ScriptedSqs, work: Work, m
     assert [sorted(batch) for batch in sqs.deleted] == [bodies]
 
 
+async def test_only_so_many_batches_are_deleted_at_once(sqs: ScriptedSqs, work: Work) -> None:
+    """Where SQS is slow, what is settled waits; it is all deleted in the end."""
+    bodies = {f"m{number}" for number in range(120)}
+    sqs.put(*bodies)
+    sqs.answers.clear()
+    async with consuming(sqs, work, slots=120):
+        await eventually(lambda: len(work.begun) == 120 and sqs.deletes_under_way == 8)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert sqs.deletes_under_way == 8
+        sqs.answers.set()
+        await eventually(lambda: sqs.all_deleted == bodies)
+
+
 async def test_no_batch_is_waited_for_once_the_worker_stops(
     sqs: ScriptedSqs, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:

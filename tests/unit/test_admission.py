@@ -641,3 +641,9 @@ def test_a_stage_is_frozen_with_all_that_the_catalogue_says_of_its_image() -> No
     expected = {**image, **asked, "on_fargate": False}
     assert {name: frozen[name] for name in expected} == expected
     assert frozen.keys() == expected.keys()
+
+
+def test_a_name_that_is_too_long_is_shown_by_its_beginning() -> None:
+    """Beside what is wrong with the whole."""
+    told = [problem.message for problem in refused(body(stages=[{"image": "x" * 65, "odd": 1}])).problems]
+    assert f"no image is named '{'x' * 64}'" in told

@@ -50,7 +50,8 @@ class Executions:
     async def redriven(self, since: float) -> AsyncIterator[ExecutionDetail]:
         self.since.append(since)
         for job_id in self.redriven_jobs:
-            yield ExecutionDetail(executionArn=execution_arn(job_id), status="RUNNING", redriveCount=1)
+            arn = job_id if job_id.startswith("arn:") else execution_arn(job_id)
+            yield ExecutionDetail(executionArn=arn, status="RUNNING", redriveCount=1)
         if self.trouble is not None:
             raise self.trouble
 
@@ -79,7 +80,9 @@ async def test_how_far_a_look_goes_back(last: float | None, since: float) -> Non
     """To the last one that was whole, and some; the first, as far as a job can be redriven."""
     executions, turns = Executions(("a", "b")), Turns(last)
     table = Table()
-    assert await redrives(executions, table, turns, Metrics()).look() == 2
+    metrics = Metrics()
+    assert await redrives(executions, table, turns, metrics).look() == 2
+    assert metrics.drain(0)[SWEEP_FAILURES] == 0
     assert (executions.since, table.learnt, turns.done_at) == ([since], ["a", "b"], [BEGAN])
 
 
@@ -135,3 +138,11 @@ async def test_without_a_turn_nobody_is_asked() -> None:
     executions, turns = Executions(("a",)), NoTurns()
     assert await redrives(executions, Table(), turns, Metrics()).look() == 0
     assert (executions.since, turns.done_at) == ([], [])
+
+
+async def test_what_is_no_execution_of_ours_is_told_to_nobody() -> None:
+    """It may be listed where the filter is left out."""
+    table = Table()
+    alien = execution_arn("a").replace(":jobferry:", ":another:")
+    assert await redrives(Executions((alien, "b")), table, Turns(), Metrics()).look() == 1
+    assert table.learnt == ["b"]
