@@ -139,7 +139,8 @@ def test_a_cut_within_a_deep_nest_is_read_as_far_as_before_it() -> None:
     assert ending_of_cause("States.TaskFailed", cut, "main").exit_code == 3
     wrapped = json.dumps({"tasks": ["odd", whole]})
     assert ending_of_cause("States.TaskFailed", wrapped, "main").exit_code == 3
-    assert [read_task(value) for value in ({"tasks": []}, {"tasks": 7}, {"other": 1})] == [None] * 3
+    nothing: list[object] = [{"tasks": []}, {"tasks": 7}, {"other": 1}]
+    assert list(map(read_task, nothing)) == [None] * 3
 
 
 @pytest.mark.parametrize("name", ["containers", "taskArn", "stopCode", "stoppedReason", "StoppedReason"])
