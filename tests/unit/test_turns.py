@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from service.aws.jobs_table import item_key
 from service.aws.turns import Turn, Turns
 from service.core.record.keys import RecordKey
 
@@ -38,7 +39,7 @@ async def test_a_turn_knows_when_the_last_whole_one_began(answer: dict[str, Any]
     assert turn == Turn("redrives", 1000.25, last)
     [asked] = table.asked
     assert asked["TableName"] == "jobs"
-    assert asked["Key"] == {"job_id": {"S": str(RecordKey.of_turn("redrives"))}}
+    assert asked["Key"] == item_key(RecordKey.of_turn("redrives"))
     assert asked["ExpressionAttributeValues"] == {":now": {"N": "1000.250"}, ":due": {"N": "700.250"}}
 
 
