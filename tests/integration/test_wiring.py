@@ -122,7 +122,8 @@ async def test_each_client_is_taught_what_its_service_needs(monkeypatch: pytest.
         monkeypatch.setattr(f"service.runtime.{name}", note(name))
     monkeypatch.setattr("service.runtime.on_throttle", note("on_throttle"))
     monkeypatch.setattr("service.aws.common_clock.CommonClock.heed", note("heed"))
-    async with open_runtime(SETTINGS):
+    async with open_runtime(SETTINGS) as runtime:
+        await clients(runtime)
         services = ["dynamodb", "ecs", "logs", "s3", "sns", "sqs", "stepfunctions"]
         assert sorted(taught["refuse_garbled"]) == services
         assert sorted(taught["on_throttle"]) == sorted([*services, "stepfunctions"]), "StartExecution's set the pace"
