@@ -42,7 +42,7 @@ class Export:
 
     def text(self) -> str:
         """The content of the file."""
-        return json.dumps(self.schema(), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(self.schema(), indent=2) + "\n"
 
 
 EXPORTS = (

@@ -97,8 +97,9 @@ async def stopped(consumer: Consumer, running: asyncio.Task[None], sqs: Scripted
 async def test_a_settled_message_is_deleted(sqs: ScriptedSqs, work: Work) -> None:
     """And its lease is not touched again."""
     sqs.put("a")
-    async with consuming(sqs, work):
+    async with consuming(sqs, work) as consumer:
         await eventually(lambda: sqs.all_deleted == {"a"})
+        assert consumer.liveness.holding == 0
     assert sqs.visibility == []
 
 
@@ -117,8 +118,9 @@ async def test_no_message_is_taken_without_a_slot_for_it(sqs: ScriptedSqs, work:
     bodies = [f"m{number}" for number in range(12)]
     work.hold(*bodies)
     sqs.put(*bodies)
-    async with consuming(sqs, work, slots=4):
+    async with consuming(sqs, work, slots=4) as consumer:
         await eventually(lambda: len(work.begun) == 4)
+        assert consumer.liveness.holding == 4
         assert (sqs.polls, len(sqs.waiting)) == ([4], 8)
         work.release("m0")
         await eventually(lambda: len(work.begun) == 5)
@@ -217,6 +219,20 @@ async def test_a_batch_waits_a_little_to_be_full(sqs: ScriptedSqs, work: Work, m
         work.release()
         await eventually(lambda: bool(sqs.deleted))
     assert [sorted(batch) for batch in sqs.deleted] == [bodies]
+
+
+async def test_only_so_many_batches_are_deleted_at_once(sqs: ScriptedSqs, work: Work) -> None:
+    """Where SQS is slow, what is settled waits; it is all deleted in the end."""
+    bodies = {f"m{number}" for number in range(120)}
+    sqs.put(*bodies)
+    sqs.answers.clear()
+    async with consuming(sqs, work, slots=120):
+        await eventually(lambda: len(work.begun) == 120 and sqs.deletes_under_way == 8)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert sqs.deletes_under_way == 8
+        sqs.answers.set()
+        await eventually(lambda: sqs.all_deleted == bodies)
 
 
 async def test_no_batch_is_waited_for_once_the_worker_stops(

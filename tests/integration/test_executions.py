@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from service.aws.errors import AwsError
-from service.aws.executions import Executions
+from service.aws.executions import Executions, TooManyRedrivesError
 from service.aws.starts import Starts
 from service.aws.throttles import on_throttle
 from service.core.pace import Bucket
@@ -80,6 +80,44 @@ async def test_another_error_is_raised(executions: Executions) -> None:
         pytest.raises(AwsError, match="ThrottlingException"),
     ):
         await executions.start("job-1", "{}")
+
+
+def submitted(arn: str) -> dict[str, Any]:
+    """The event of a task that ECS took on."""
+    return {"id": 1, "taskSubmittedEventDetails": {"output": json.dumps({"Tasks": [{"TaskArn": arn}]})}}
+
+
+async def test_a_history_is_read_to_its_end(executions: Executions) -> None:
+    """Page by page; of what was submitted, the tasks are known by it."""
+    pages = ({"events": [submitted("t1"), {"id": 2}], "nextToken": "more"}, {"events": [submitted("t2")]})
+    with answering(executions.client, "GetExecutionHistory", *pages, *pages) as asked:
+        assert await executions.history("job-1") == [*pages[0]["events"], *pages[1]["events"]]
+        assert await executions.task_arns("job-1") == ("t1", "t2")
+    assert [call.get("nextToken") for call in asked] == [None, "more"] * 2
+    assert {(call["executionArn"], call["maxResults"]) for call in asked} == {(executions.arn_of("job-1"), 1000)}
+
+
+async def test_a_list_of_redrives_without_end_is_not_looked_through(executions: Executions) -> None:
+    """Twenty pages of a thousand, and no more; what was found by then is told."""
+    item = {"executionArn": executions.arn_of("j"), "status": "RUNNING", "redriveCount": 1, "name": "j"}
+    at = datetime.fromtimestamp(100, UTC)
+    page = {"executions": [{**item, "startDate": at, "redriveDate": at}], "nextToken": "more"}
+    found = []
+    with answering(executions.client, "ListExecutions", *[page] * 20) as asked, pytest.raises(TooManyRedrivesError):
+        async for detail in executions.redriven(100):
+            found.append(detail.executionArn)
+    assert (len(found), len(asked)) == (20, 20)
+    assert [call.get("nextToken") for call in asked] == [None, *["more"] * 19]
+
+
+async def test_a_filter_that_is_refused_twice_is_AWS_s_trouble(executions: Executions) -> None:
+    """So is any other refusal at once."""
+    refused = refusal("ValidationException")
+    for answers in ((refused, refused), (refusal("AccessDeniedException"),)):
+        with answering(executions.client, "ListExecutions", *answers) as asked, pytest.raises(AwsError):
+            async for _ in executions.redriven(0):
+                pass
+        assert len(asked) == len(answers)
 
 
 async def test_starts_are_paced(executions: Executions) -> None:

@@ -270,7 +270,8 @@ async def test_only_so_many_large_objects_are_streamed_at_once(objects: Objects,
             sizes = (LARGE_BYTES + 1,) if number % 2 else (LARGE_BYTES, 1)
             streams.create_task(objects.stream(bucket, f"large-{number}", growing("large", *sizes)))
         streams.create_task(objects.stream(bucket, "small", growing("small", 10)))
-        await eventually(lambda: len(begun) == LARGE_AT_ONCE + 1)
-        assert "small" in begun
+        streams.create_task(objects.stream(bucket, "just small", growing("small", 1, LARGE_BYTES - 1)))
+        await eventually(lambda: len(begun) == LARGE_AT_ONCE + 2)
+        assert begun.count("small") == 2
         gate.set()
-    assert len(begun) == LARGE_AT_ONCE + 4
+    assert len(begun) == LARGE_AT_ONCE + 5

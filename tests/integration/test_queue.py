@@ -50,6 +50,32 @@ async def test_a_message_says_who_it_is_when_it_was_sent_and_how_often_it_came(q
     assert (again.message_id, again.receive_count) == (message.message_id, 2)
 
 
+async def test_a_poll_asks_for_all_that_a_message_is_known_by(queue: Queue) -> None:
+    """SQS leaves out what it is not asked for; moto does not."""
+    with answering(queue.client, "ReceiveMessage", {}) as asked:
+        await queue.receive(50, wait_seconds=20)
+    assert asked == [
+        {
+            "QueueUrl": queue.url,
+            "MaxNumberOfMessages": 10,
+            "WaitTimeSeconds": 20,
+            "VisibilityTimeout": 1,
+            "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp", "AWSTraceHeader"],
+            "MessageAttributeNames": ["JobferryReplay", "traceparent"],
+        }
+    ]
+
+
+@pytest.mark.parametrize("more", [{}, {"Attributes": None, "MessageAttributes": None}], ids=["left out", "null"])
+async def test_a_message_without_attributes_is_one_that_came_for_the_first_time(
+    queue: Queue, more: dict[str, Any]
+) -> None:
+    """What is not said is not known, and holds nothing up."""
+    bare = {"MessageId": "m", "ReceiptHandle": "r", **more}
+    with answering(queue.client, "ReceiveMessage", {"Messages": [bare]}):
+        assert await waiting(queue) == (Message("m", "", "r"),)
+
+
 async def test_a_message_brings_its_trace(queue: Queue) -> None:
     """X-Ray's header is a system attribute, W3C's a message attribute; both arrive only if they are asked for."""
     header: Any = {"DataType": "String", "StringValue": TRACE_HEADER}

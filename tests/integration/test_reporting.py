@@ -59,3 +59,17 @@ async def test_a_closed_pipe_is_no_reason_to_end_a_worker() -> None:
 
     async with metrics_reported(Metrics(), "jobferry", lambda: 1.0, closed, every_seconds=0.01):
         await eventually(lambda: len(tries) >= 2)
+
+
+async def test_a_bug_of_the_reporting_is_seen() -> None:
+    """Not at once, for the work is worth more; but it does not go unheard."""
+    tries: list[str] = []
+
+    def fails_once(line: str) -> None:
+        tries.append(line)
+        if len(tries) == 1:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        async with metrics_reported(Metrics(), "jobferry", lambda: 1.0, fails_once, every_seconds=0):
+            await eventually(lambda: bool(tries))

@@ -109,6 +109,27 @@ async def test_every_setting_of_the_runtime_reaches_what_it_is_for() -> None:
         assert names == {"sqs", "dynamodb", "s3", "ecs", "stepfunctions", "logs", "sns"}
 
 
+async def test_each_client_is_taught_what_its_service_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer that is garbled passes, throttles are counted; one clock goes by the table's, traces by the topic's."""
+    taught: dict[str, list[str]] = {}
+
+    def note(what: str) -> Any:
+        return lambda *given: taught.setdefault(what, []).append(
+            next(item.meta.service_model.service_name for item in given if hasattr(item, "meta"))
+        )
+
+    for name in ("refuse_garbled", "let_traces_through"):
+        monkeypatch.setattr(f"service.runtime.{name}", note(name))
+    monkeypatch.setattr("service.runtime.on_throttle", note("on_throttle"))
+    monkeypatch.setattr("service.aws.common_clock.CommonClock.heed", note("heed"))
+    async with open_runtime(SETTINGS) as runtime:
+        await clients(runtime)
+        services = ["dynamodb", "ecs", "logs", "s3", "sns", "sqs", "stepfunctions"]
+        assert sorted(taught["refuse_garbled"]) == services
+        assert sorted(taught["on_throttle"]) == sorted([*services, "stepfunctions"]), "StartExecution's set the pace"
+        assert (taught["heed"], taught["let_traces_through"]) == (["dynamodb"], ["sns"])
+
+
 async def test_a_claim_outlasts_the_quiet_time_of_a_log() -> None:
     """An archive waits for a few quiet times, and no other worker should begin it meanwhile."""
     async with open_runtime(SETTINGS.model_copy(update={"log_quiet_seconds": 50})) as runtime:

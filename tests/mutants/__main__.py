@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -57,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 @contextmanager
 def one_moto() -> Iterator[None]:
     """One server for the tests of all mutants: each uses names of its own, and a start takes longer than a test."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # Each call would be a line.
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

@@ -16,8 +16,8 @@ from service.aws.jobs_table import JobsTable
 from tests.support.connecting import CREDENTIALS, REGION, Client, Connect
 from tests.support.job_facts import GRACE, RETENTION_DAYS, SILENCE, Time, create_table
 
-RUNNING = "JOBFERRY_TESTS_MOTO"
-"""The variable that names a server which many runs of tests share."""
+RUNNING = "MOTO_FOR_TESTS"
+"""The variable that names a server which many runs of tests share; the name of a setting would be refused as one."""
 
 
 @pytest.fixture(scope="session")

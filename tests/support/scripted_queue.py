@@ -26,6 +26,7 @@ class ScriptedSqs:
         self.visibility: list[tuple[str, int]] = []
         self.poll_errors: deque[Exception] = deque()
         self.delete_errors: deque[Exception] = deque()
+        self.deletes_under_way = 0
         self.undeletable: set[str] = set()
         self.answers = asyncio.Event()
         self.answers.set()
@@ -64,7 +65,9 @@ class ScriptedSqs:
 
     async def delete_message_batch(self, *, Entries: list[dict[str, str]], **_: object) -> dict[str, Any]:
         """Note it."""
+        self.deletes_under_way += 1
         await self.answers.wait()
+        self.deletes_under_way -= 1
         if self.delete_errors:
             raise self.delete_errors.popleft()
         self.deleted.append([entry["ReceiptHandle"] for entry in Entries])

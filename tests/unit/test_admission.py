@@ -540,3 +540,110 @@ def test_a_heap_of_stages_is_looked_at_only_as_far_as_it_is_told() -> None:
     for item in ({"image": 1}, {"image": "nope"}):
         problems = refused(body(stages=[item] * 100)).problems
         assert [problem.field for problem in problems] == [*(f"stages.{n}.image" for n in range(50)), ""]
+
+
+def test_a_reserved_name_is_told_once() -> None:
+    """That the image may not be given it either says nothing more."""
+    refusal = refused(body(stages=[stage(environment={"TASK_TOKEN": "x"})]))
+    assert [problem.field for problem in refusal.problems] == ["stages.0.environment.TASK_TOKEN"]
+
+
+@pytest.mark.parametrize(
+    ("commands", "remedy"),
+    [
+        ([["cat", "*"], ["ls"]], "Use one of: cat *; ls."),
+        ([], "Leave the command out: the image runs its own only."),
+    ],
+)
+def test_a_command_that_is_refused_learns_what_may_be_said(commands: list[list[str]], remedy: str) -> None:
+    """All that the image may be told, or that it may be told nothing."""
+    known = catalog(images={"i": {"task_definition": "i", "container": "c", "commands": commands}})
+    verdict = admit(body(stages=[{"image": "i", "command": ["rm"]}]), MESSAGE, known)
+    assert isinstance(verdict, Refused)
+    assert [problem.remedy for problem in verdict.problems] == [remedy]
+
+
+@pytest.mark.parametrize(("given", "seconds"), [({"heartbeat_seconds": 7}, 7), ({}, 60)])
+def test_a_heartbeat_is_the_catalogues_or_a_minute(given: dict[str, int], seconds: int) -> None:
+    """For an image that reports back."""
+    image = {"task_definition": "i", "container": "c", "integration": "callback", **given}
+    assert admitted(body(stages=[{"image": "i"}]), catalog(images={"i": image})).stages[0].heartbeat_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [({}, "default"), ({"tenant": "web"}, "web"), ({"tenant": None}, None), ({"tenant": "a b"}, None)],
+)
+def test_the_tenant_of_a_refusal(given: dict[str, Any], told: str | None) -> None:
+    """Left out it is the default one; one that is wrong is nobody's."""
+    assert refused(body(stages=[{"image": "nope"}], **given)).tenant == told
+
+
+MANY: dict[str, dict[str, Any]] = {f"p{number:02}": {} for number in range(21)}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "given", "remedy"),
+    [
+        ({"size": {"choices": ["s", "l"]}}, {"size": "xl"}, "Use one of: l, s."),
+        ({"size": {"choices": ["s"]}}, {"size": "s", "width": 1}, "Remove it, or use one of: size."),
+        ({}, {"width": 1}, "Leave it out."),
+        (MANY, {**dict.fromkeys(MANY, 1), "x": 1}, f"Remove it, or use one of: {', '.join(sorted(MANY)[:20])}, ...."),
+        ({"size": {}}, {}, "Give it a value."),
+    ],
+    ids=["no choice", "one that is known", "none is known", "many are known", "missing"],
+)
+def test_a_parameter_that_is_refused_learns_which_ones_there_are(
+    parameters: dict[str, Any], given: dict[str, Any], remedy: str
+) -> None:
+    """In the order of the alphabet, and no more than twenty."""
+    known = catalog(job_types={"j": {"parameters": parameters, "stages": [{"image": "echo"}]}})
+    verdict = admit(json.dumps({"job_type": "j", "parameters": given}), MESSAGE, known)
+    assert isinstance(verdict, Refused)
+    assert [problem.remedy for problem in verdict.problems] == [remedy]
+
+
+@pytest.mark.parametrize(("given", "most"), [({"max_memory": 2048}, 2048), ({}, 1024)])
+def test_a_stage_grows_no_further_than_the_catalogue_lets_it(given: dict[str, int], most: int) -> None:
+    """Which is not at all, where it says nothing."""
+    image = {"task_definition": "i", "container": "c", "memory": 1024, **given}
+    frozen = admitted(body(stages=[{"image": "i"}]), catalog(images={"i": image})).stages[0]
+    assert (frozen.memory, frozen.max_memory) == (1024, most)
+
+
+def test_that_there_is_more_is_told_of_another_stage_too() -> None:
+    """The first alone fills the reasons."""
+    first = stage(environment={f"V{number}": "x" for number in range(50)})
+    problems = refused(body(stages=[first, {"image": "nope"}])).problems
+    assert [len(problems), problems[-1].message] == [51, "there is more that is wrong"]
+
+
+def test_a_stage_is_frozen_with_all_that_the_catalogue_says_of_its_image() -> None:
+    """So that a plan depends on nothing but its input; of the request it has what it may say."""
+    image: dict[str, Any] = {
+        "task_definition": "family:3",
+        "container": "worker",
+        "integration": "callback",
+        "launch_type": "EC2",
+        "capacity_providers": [{"capacity_provider": "spot-group", "weight": 2, "base": 1}],
+        "on_demand_fallback": True,
+        "cpu": 300,
+        "memory": 700,
+        "max_memory": 1400,
+        "timeout_seconds": 50,
+        "heartbeat_seconds": 9,
+        "capacity_wait_seconds": 77,
+        "retries": {"transient": 5, "out_of_memory": 4, "application": 3},
+    }
+    known = catalog(images={"i": {**image, "commands": [["**"]], "environment": ["*"]}})
+    asked = {"image": "i", "name": "first", "command": ["a", "b"], "environment": {"A": "b"}, "timeout_seconds": 20}
+    frozen = admitted(body(stages=[asked]), known).stages[0].model_dump(mode="json")
+    expected = {**image, **asked, "on_fargate": False}
+    assert {name: frozen[name] for name in expected} == expected
+    assert frozen.keys() == expected.keys()
+
+
+def test_a_name_that_is_too_long_is_shown_by_its_beginning() -> None:
+    """Beside what is wrong with the whole."""
+    told = [problem.message for problem in refused(body(stages=[{"image": "x" * 65, "odd": 1}])).problems]
+    assert f"no image is named '{'x' * 64}'" in told

@@ -302,7 +302,7 @@ def test_each_file_is_indented_text_in_UTF_8(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(item.file for item in export.EXPORTS)
     for item in export.EXPORTS:
         text = (tmp_path / item.file).read_bytes().decode("utf-8")
-        assert text == json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"
+        assert text == json.dumps(json.loads(text), indent=2) + "\n"
         shipped = Path(export.__file__).with_name(item.file).read_text(encoding="utf-8")
         assert text == shipped
 

@@ -130,3 +130,20 @@ def test_what_the_planner_tells_is_read_as_it_was_written() -> None:
 def test_what_others_wrote_is_read_with_patience(text: str | None, expected: Any) -> None:
     """Cut JSON and another writer's cause raise nothing."""
     assert PlannerReport.read(text) == expected
+
+
+def test_a_cut_within_a_deep_nest_is_read_as_far_as_before_it() -> None:
+    """No reader of JSON goes down so far."""
+    whole = {"TaskArn": "t", "Containers": [{"Name": "main", "ExitCode": 3}], "Odd": 1}
+    cut = json.dumps(whole).replace('"Odd": 1}', '"Odd": ' + "[1," * 20_000)
+    assert ending_of_cause("States.TaskFailed", cut, "main").exit_code == 3
+    wrapped = json.dumps({"tasks": ["odd", whole]})
+    assert ending_of_cause("States.TaskFailed", wrapped, "main").exit_code == 3
+    nothing: list[object] = [{"tasks": []}, {"tasks": 7}, {"other": 1}]
+    assert list(map(read_task, nothing)) == [None] * 3
+
+
+@pytest.mark.parametrize("name", ["containers", "taskArn", "stopCode", "stoppedReason", "StoppedReason"])
+def test_what_a_task_is_known_by(name: str) -> None:
+    """One of these is enough: AWS leaves out what it likes."""
+    assert read_task({name: "x"}) is not None

@@ -230,6 +230,10 @@ NAMED: tuple[tuple[dict[str, Any], dict[str, str]], ...] = (
     ),
     ({"stopped_reason": "no manifest for linux/amd64"}, {"image": "the image"}),
     (
+        {"container_reason": "failed to resolve ref registry.example/team/a:1", "stopped_reason": "Task failed"},
+        {"image": "registry.example/team/a:1"},
+    ),
+    (
         {"container_reason": "arn:aws:sts::1:assumed-role/x is not authorized to perform: ecr:GetAuthorizationToken"},
         {"action": "ecr:GetAuthorizationToken"},
     ),

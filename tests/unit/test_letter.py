@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.failures import FAILURES
 from service.core.record.facts import Fact
 from service.core.redaction import Redaction
 from service.core.telling.compose import Links, compose
@@ -68,3 +69,12 @@ def test_what_would_break_a_line_is_a_space() -> None:
         receipt(tail=("a\tb\x1b[31mc\u2028d",)),
     )
     assert "    | a b [31mc d\n" in text
+
+
+def test_what_is_not_known_of_a_failure_is_not_told() -> None:
+    """Neither a stage that none of its tasks ran for, nor an exit code."""
+    text = letter(requested(), execution("FAILED", error="States.Runtime", cause="x"))
+    assert f"Why: {FAILURES['state_machine_bug']}. This is " in text
+    failed = task(containers=(container(exit_code=None),), stop_code="SpotInterruption")
+    text = letter(requested(), execution("FAILED"), failed, receipt())
+    assert f"Why: {FAILURES['spot_interruption']}, in stage 1 (stage-1). This is " in text

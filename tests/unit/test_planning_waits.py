@@ -14,6 +14,7 @@ import pytest
 from schemas.catalog import DEFAULT_CAPACITY_WAIT_SECONDS
 from schemas.job import ONE_YEAR_SECONDS
 from schemas.plan import JOB_TIMED_OUT, STAGE_FAILED
+from service.core.planning import planning
 from service.core.planning.planning import MOST_ATTEMPTS
 from service.core.planning.waiting import MOST_REFUSALS, drawn, wait_seconds
 from tests.support.machine import EXIT_1, LOST, OUT_OF_MEMORY, THROTTLED, Ends, Machine, brief, failed, ok, stage
@@ -216,3 +217,41 @@ def test_a_bug_after_a_wait_is_a_bug() -> None:
     """Waiting makes no other failure worth a retry."""
     end = Machine([stage()]).run(THROTTLED, EXIT_1)
     assert (end.decision, brief(end)) == ("fail", [(1, 1, False, 1)])
+
+
+def test_each_stage_waits_as_long_as_its_own_image_may() -> None:
+    """The second not at all."""
+    machine = Machine([NEVER, replace_wait(0)])
+    end = machine.run(THROTTLED, ok(), THROTTLED)
+    assert (end.decision, brief(end)) == ("fail", [(1, 1, True, 0), (2, 1, False, None)])
+
+
+def replace_wait(seconds: int) -> Any:
+    """A stage that may wait for so long."""
+    return stage(retries={"transient": 0}, capacity_wait_seconds=seconds)
+
+
+def test_a_task_that_only_waited_is_told_from_one_that_failed() -> None:
+    """By its attempt, for whoever reads what was tried."""
+    end = Machine([NEVER]).run(NO_CAPACITY_AFTER_ALL, THROTTLED, ok())
+    assert end.outcome is not None
+    assert [item.waited for item in end.outcome.attempts] == [True, None]
+
+
+@pytest.mark.parametrize(("second", "decision"), [(57, "succeed"), (58, "succeed"), (59, "fail")])
+def test_a_wait_leaves_the_job_a_second_to_run(second: int, decision: str) -> None:
+    """Of its time; with less left there is nothing to wait for."""
+    machine = Machine([stage()], timeout_seconds=60)
+    refused = replace(THROTTLED, takes=second)
+    end = machine.run(refused, replace(ok(), takes=0)) if decision == "succeed" else machine.run(refused)
+    assert end.decision == decision
+    assert sum(machine.waited) <= max(0, 59 - second)
+
+
+@pytest.mark.parametrize("last", [LOST, THROTTLED], ids=["a failure", "a refusal"])
+def test_a_job_has_no_more_attempts_than_its_history_holds(last: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many its stages' retries come to."""
+    monkeypatch.setattr(planning, "MOST_ATTEMPTS", 3)
+    patient = stage(retries={"transient": 20})
+    assert Machine([patient]).run(LOST, LOST, last).decision == "fail"
+    assert Machine([patient]).run(LOST, last, ok()).decision == "succeed"

@@ -189,3 +189,21 @@ def test_a_short_printable_text_is_shown_as_it_is() -> None:
     assert printable("Übung 'a' \\", 64) == "Übung 'a' \\"
     assert printable("a\u202eb\r\nc", 64) == "a\\u202eb\\r\\nc"
     assert printable("abcdef", 3) == "abc..."
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("[]", "an array"),
+        ('"x"', "a string"),
+        ("true", "a boolean"),
+        ("1", "a number"),
+        ("1.5", "a number"),
+        ("null", "null"),
+    ],
+)
+def test_a_body_that_is_no_object_learns_what_it_is(text: str, kind: str) -> None:
+    """In JSON's own words."""
+    with pytest.raises(BodyRefusedError) as refused:
+        read_object(text)
+    assert str(refused.value) == f"the body is {kind}, not a JSON object"

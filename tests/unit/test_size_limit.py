@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.notification import JobNotification, Link
+from schemas.notification import JobNotification, Link, LogReceipt, Problem
 from service.core.record.facts import Fact, LogArchived
 from service.core.record.record import Record
+from service.core.telling import size_limit
 from service.core.telling.compose import Links, compose
 from service.core.telling.letter import as_text
 from service.core.telling.size_limit import LONGEST_MESSAGE_BYTES, fitted, message_bytes
@@ -126,3 +127,58 @@ def test_the_worst_of_labels_and_last_words_fit() -> None:
         Links(),
     )
     assert message_bytes(fitted(whole)) <= LONGEST_MESSAGE_BYTES
+
+
+def step_by_step(whole: JobNotification, monkeypatch: pytest.MonkeyPatch) -> list[JobNotification]:
+    """The notification after each step that it can be shortened by, as if SNS took a byte less each time."""
+    shorter = [whole]
+    while len(shorter) == 1 or shorter[-1] != shorter[-2]:
+        monkeypatch.setattr(size_limit, "LONGEST_MESSAGE_BYTES", message_bytes(shorter[-1]) - 1)
+        shorter.append(fitted(shorter[-1]))
+    return shorter[1:-1]
+
+
+def test_each_step_leaves_out_what_it_says_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What can be found again by its key goes first; of the stage that failed, the most is kept for longest."""
+    whole = notification(job(3, attempts=2, sidecars=1, failing=2))
+    unlinked, unconsoled, bare, failed_alone, last_alone, nothing = step_by_step(whole, monkeypatch)
+    assert nothing.left_out == (
+        "links to the logs of stages that passed",
+        "console links",
+        "containers of stages that passed",
+        "stages that passed or did not run",
+        "attempts before the last",
+        "all stages",
+    )
+
+    def logs(item: JobNotification, status: str) -> list[LogReceipt]:
+        return [
+            container.log
+            for stage in item.stages
+            if stage.status == status
+            for told in stage.attempts
+            for container in told.containers
+            if container.log
+        ]
+
+    assert all(log.link for log in (*logs(whole, "PASSED"), *logs(whole, "FAILED")))
+    assert not any(log.link for log in logs(unlinked, "PASSED"))
+    assert all(log.link and log.console_url for log in logs(unlinked, "FAILED"))
+    assert all(log.console_url for log in logs(unlinked, "PASSED"))
+    assert not any(log.console_url for status in ("PASSED", "FAILED") for log in logs(unconsoled, status))
+    assert (len(logs(bare, "PASSED")), len(logs(bare, "FAILED"))) == (0, 4)
+    assert [len(stage.attempts) for stage in bare.stages] == [len(stage.attempts) for stage in whole.stages]
+    assert [stage.status for stage in failed_alone.stages] == ["FAILED"]
+    assert [told.attempt for stage in failed_alone.stages for told in stage.attempts] == [1, 2]
+    assert [told.attempt for stage in last_alone.stages for told in stage.attempts] == [2]
+    assert nothing.stages == ()
+    assert "all stages" in nothing.text
+
+
+def test_of_a_rejection_the_first_reasons_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are all that it has to tell."""
+    problems = tuple(Problem(field=f"f{number}", message="m", remedy="r") for number in range(11))
+    [shorter] = step_by_step(notification(record(rejected(problems=problems))), monkeypatch)
+    assert shorter.left_out == ("reasons after the first 10",)
+    assert shorter.rejection is not None
+    assert [problem.field for problem in shorter.rejection.problems] == [f"f{number}" for number in range(10)]

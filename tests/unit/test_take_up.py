@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from types import TracebackType
 from typing import Any, cast
 
 import pytest
@@ -49,6 +51,7 @@ class Settled:
 
     me: str = "me"
     jobs: list[tuple[str, str]] = field(default_factory=list)
+    during: Callable[[], object] = lambda: None
 
     def now(self) -> float:
         return LATE
@@ -58,6 +61,7 @@ class Settled:
 
     async def settle(self, job: Record, me: str) -> Record:
         self.jobs.append((job.job_id, me))
+        self.during()
         return job
 
 
@@ -126,3 +130,42 @@ async def test_a_sweep_that_was_told_to_stop_takes_up_nothing_more() -> None:
     assert await stopped.sweep() == 0
     assert settled.jobs == []
     assert table.records[KEY].claim(SWEEP) is None
+
+
+async def test_a_job_that_is_swept_is_work_in_hand_until_it_is_settled() -> None:
+    """So that scale-in leaves a sweeper that reads a long log in peace, and no longer; also where it fails."""
+    held: list[int] = []
+
+    def fails() -> None:
+        held.append(sweeping.liveness.holding)
+        raise ValueError("a bug")
+
+    settled = Settled(during=lambda: held.append(sweeping.liveness.holding))
+    sweeping = sweeper(Table({KEY: record(requested())}), settled)
+    await sweeping.sweep()
+    assert (held, sweeping.liveness.holding) == ([1], 0)
+    settled.during = fails
+    sweeping.table.records = {KEY: record(requested())}  # type: ignore[attr-defined]  # the table of this file
+    await sweeping.sweep()
+    assert (held, sweeping.liveness.holding) == ([1, 1], 0)
+
+
+@dataclass
+class Pace:
+    """Counts who goes at its pace."""
+
+    entered: int = 0
+
+    async def __aenter__(self) -> None:
+        self.entered += 1
+
+    async def __aexit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        pass
+
+
+async def test_each_job_is_taken_up_at_our_pace() -> None:
+    """A thousand that are due at once must not meet AWS at once."""
+    keys = tuple(RecordKey.of_job(f"job-{number}") for number in range(3))
+    table, pace = Table({key: record(requested(job_id=key.id)) for key in keys}, keys), Pace()
+    assert await replace(sweeper(table, Settled()), pace=cast(Any, pace)).sweep() == 3
+    assert pace.entered == 3

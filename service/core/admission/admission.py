@@ -92,12 +92,16 @@ def _understood(raw: dict[str, Any]) -> JobRequest | tuple[Problem, ...]:
 
 
 def _problems_with_stages(raw: dict[str, Any]) -> Iterator[Problem]:
-    stages = raw.get("stages")
-    for number, item in enumerate(stages if isinstance(stages, list) else []):
+    for number, item in enumerate(_stages_in(raw)):
         try:
             StageRequest.model_validate_json(canonical(item))
         except ValidationError as error:
             yield from _problems_of(error, ("stages", number))
+
+
+def _stages_in(raw: dict[str, Any]) -> list[Any]:
+    stages = raw.get("stages")
+    return stages if isinstance(stages, list) else []
 
 
 def _digest(request: JobRequest) -> str:
@@ -142,8 +146,7 @@ def _shown(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 def _problems_with_names(raw: dict[str, Any], catalog: Catalog) -> Iterator[Problem]:
     """What the catalogue says against the parts that can be read, of a request that as a whole cannot be."""
-    stages = raw.get("stages")
-    for number, item in enumerate(stages if isinstance(stages, list) else []):
+    for number, item in enumerate(_stages_in(raw)):
         if isinstance(item, dict) and isinstance(item.get("image"), str):
             stage, path = readable(StageRequest, item, image="any"), f"stages.{number}"
             image = catalog.images.get(item["image"])
@@ -169,10 +172,11 @@ def _readable(raw: dict[str, Any], name: str) -> str | None:
     """A name that the refused request gave, if that one field is in order."""
     try:
         # job_type is set so that the rule "says what to run" does not hide the field that is asked for.
-        value = getattr(JobRequest.model_validate({"job_type": "any", name: raw.get(name)}), name)
+        request = JobRequest.model_validate({"job_type": "any", name: raw.get(name)})
     except ValidationError:
         return None
-    return value if isinstance(value, str) and raw.get(name) == value else None
+    value: str | None = getattr(request, name)
+    return value
 
 
 def _resolve(request: JobRequest, catalog: Catalog, job_id: str) -> tuple[tuple[Stage, ...], list[Problem]]:

@@ -33,12 +33,9 @@ from service.core.planning.launch import Launch, bigger, leaves_providers, next_
 
 # Of a whole job: all are carried in the payload of 262,144 bytes, and make up to 30 of 25,000 history events each.
 MOST_ATTEMPTS = 600
-_LONGEST_ERROR = 256  # [botocore, SensitiveError]
 # Step Functions keeps 32,768 characters [botocore, SensitiveCause] of a cause in which ours is quoted once more, beside
 # a stack trace.
 _LONGEST_CAUSE = 30_000
-_LONGEST_EVIDENCE = 1024
-_LONGEST_WHY = 400  # What a waiting attempt carries of the last refusal.
 # What a stage fails with when its own timeout, or the job's, is over [LocalStack timeouts, heartbeats].
 _TIMEOUTS = frozenset({"States.Timeout", "States.HeartbeatTimeout"})
 _LEAST_SECONDS = 2  # Of a job's time: one to wait, and one to run.
@@ -216,7 +213,7 @@ class _Progress:
             since=before.since if before else self.request.now,
             tries=before.tries + 1 if before else 1,
             failure_class=learned.attempt.failure_class or "",
-            why=learned.evidence[:_LONGEST_WHY],
+            why=learned.evidence,
         )
 
     @property
@@ -280,12 +277,12 @@ class _Progress:
         return self._result("fail", outcome=self._outcome(error, evidence))
 
     def _outcome(self, error: str, evidence: str) -> Outcome:
-        attempts, shown = self.attempts, evidence[:_LONGEST_EVIDENCE]
-        cause = PlannerReport(evidence=shown, attempts=attempts).as_json() if error else ""
+        attempts = self.attempts
+        cause = PlannerReport(evidence=evidence, attempts=attempts).as_json() if error else ""
         while len(json.dumps(cause)) > _LONGEST_CAUSE:  # The oldest are the least needed: ECS events tell of them too.
             attempts = attempts[len(attempts) // 2 + 1 :]
-            cause = PlannerReport(evidence=shown, attempts=attempts).as_json()
-        return Outcome(error=error[:_LONGEST_ERROR], cause=cause, attempts=self.attempts, refusals=self._refusals)
+            cause = PlannerReport(evidence=evidence, attempts=attempts).as_json()
+        return Outcome(error=error, cause=cause, attempts=self.attempts, refusals=self._refusals)
 
     def _result(
         self, decision: Decision, *, next_stage: NextStage | None = None, wait: int = 0, outcome: Outcome | None = None

@@ -53,11 +53,12 @@ def _use(task: TaskChanged, prices: Mapping[str, Price]) -> _Use | None:
     began = task.pull_started_at or task.started_at
     if began is None or task.stopped_at is None or not task.cpu or not task.memory:
         return None
+    kinds = filter(None, (task.capacity_provider, task.launch_type))
     return _Use(
         seconds=max(0.0, task.stopped_at - began),
         vcpu=_number(task.cpu) / _CPU_UNITS_A_VCPU,
         gb=_number(task.memory) / _MIB_A_GB,
-        price=prices.get(task.capacity_provider or "") or prices.get(task.launch_type or ""),
+        price=next((prices[name] for name in kinds if name in prices), None),
     )
 
 

@@ -1,0 +1,150 @@
+"""A worker's life: opened, looked at, at work, and its last numbers told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from service.metrics import POLLS, Metrics
+from service.settings import Settings
+from tests.support.builders import catalog
+from workers import worker as module
+from workers.worker import Worker, run_worker, work_until_stopped
+
+
+@dataclass
+class Life:
+    """What happened, in its order."""
+
+    happened: list[str] = field(default_factory=list)
+    metrics: Metrics = field(default_factory=Metrics)
+    opens: Callable[[], Any] | None = None
+
+    @asynccontextmanager
+    async def open_runtime(self, settings: Settings) -> AsyncIterator[Any]:
+        assert settings is SETTINGS
+        self.happened.append("opened")
+        if self.opens is not None:
+            await self.opens()
+        yield SimpleNamespace(table=self, metrics=self.metrics, catalog=catalog())
+        self.happened.append("closed")
+
+    async def check(self) -> None:
+        self.happened.append("checked")
+
+    async def work(self, worker: Worker) -> None:
+        self.happened.append("worked")
+        self.metrics.count(POLLS, 3)
+
+    @asynccontextmanager
+    async def health_page(self, _liveness: object, port: int) -> AsyncIterator[None]:
+        assert port == 8080
+        self.happened.append("asked for its health")
+        yield
+
+
+SETTINGS = cast(Settings, SimpleNamespace(stack="prod", health_port=8080))
+
+
+@pytest.fixture
+def life(monkeypatch: pytest.MonkeyPatch) -> Life:
+    """A worker over nothing."""
+    made = Life()
+    for name, part in {"open_runtime": made.open_runtime, "work_until_stopped": made.work}.items():
+        monkeypatch.setattr(module, name, part)
+    monkeypatch.setattr(module, "health_page", made.health_page)
+    return made
+
+
+async def test_a_worker_looks_at_its_table_before_it_works_and_tells_its_last_numbers(
+    life: Life, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong table would fail every message; numbers are for CloudWatch, one line each, on standard output."""
+    await run_worker(SETTINGS)
+    assert life.happened == ["opened", "checked", "asked for its health", "worked", "closed"]
+    [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    told = json.loads(line)
+    assert told["Polls"] == 3
+    assert told["Stack"] == "prod"
+
+
+async def test_a_worker_that_is_stopped_while_it_opens_does_no_work(life: Life) -> None:
+    """S3 may be slow, and nothing is in hand yet."""
+
+    async def stopped() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.Event().wait()
+
+    life.opens = stopped
+    await asyncio.wait_for(run_worker(SETTINGS), 10)
+    assert life.happened == ["opened"]
+
+
+async def test_a_worker_that_cannot_open_says_why(life: Life) -> None:
+    """It is not kept waiting for a stop."""
+
+    async def fails() -> None:
+        raise OSError("no such table")
+
+    life.opens = fails
+    with pytest.raises(OSError, match="no such table"):
+        await asyncio.wait_for(run_worker(SETTINGS), 10)
+
+
+@dataclass
+class Loops:
+    """Two loops: one ends when it is told to, one never does."""
+
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    drain_seconds: float = 0.01
+    ended: list[str] = field(default_factory=list)
+
+    @property
+    def runtime(self) -> Any:
+        return SimpleNamespace(settings=self)
+
+    def loops(self) -> tuple[Any, ...]:
+        return self._heeds(), self._never_ends()
+
+    async def _heeds(self) -> None:
+        await self.stopping.wait()
+        self.ended.append("in time")
+
+    async def _never_ends(self) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.ended.append("cut off")
+            raise
+
+
+async def test_what_is_late_is_cut_off_at_the_end_of_the_drain() -> None:
+    """SQS gives its message to another worker; what ends in time is let end."""
+    loops = Loops()
+    working = asyncio.create_task(work_until_stopped(cast(Worker, loops)))
+    await asyncio.sleep(0)
+    assert loops.ended == []
+    loops.stopping.set()
+    await asyncio.wait_for(working, 10)
+    assert loops.ended == ["in time", "cut off"]
+
+
+async def test_a_loop_that_crashes_ends_the_whole() -> None:
+    """ECS starts us anew."""
+
+    class Crashes(Loops):
+        async def _heeds(self) -> None:
+            raise ZeroDivisionError
+
+    with pytest.raises(ExceptionGroup) as ended:
+        await asyncio.wait_for(work_until_stopped(cast(Worker, Crashes())), 10)
+    assert ended.group_contains(ZeroDivisionError)
