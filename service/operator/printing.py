@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def line(text: str = "") -> None:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Rows, aligned on a terminal; piped, a line of fields with tabs between them, without a head."""
-    if not sys.stdout.isatty():
+    # The worker's image has no rich.
+    if not sys.stdout.isatty() or find_spec("rich") is None:
         for row in rows:
             print("\t".join(harmless(cell) for cell in row))
         return

@@ -14,8 +14,7 @@ from schemas.errors import SettingsError
 from service.aws.configuration import check_endpoints
 from service.aws.errors import AwsError
 from service.aws.on_demand import Blocking, BlockingCredentials
-from service.aws.session import session_of
-from service.operator.deployed_stack import deployed_stack
+from service.aws.session import bare_session_of, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,12 +34,14 @@ class Reach:
     def __init__(self, stack: str | None) -> None:
         check_endpoints(os.environ)
         self._stack = stack
-        self._session = session_of(os.environ)
+        self._session, self._region = bare_session_of(os.environ)
 
     def jobs_table(self) -> str:
         """The table of records, for a verb that needs no more. Raises SettingsError."""
         if self._stack:
-            return deployed_stack(self._session, self._stack).output("JobsTableName")
+            from service.operator.deployed_stack import deployed_stack
+
+            return deployed_stack(session_of(os.environ), self._stack).output("JobsTableName")
         if not (name := os.environ.get(_TABLE)):
             raise SettingsError(f"{_TABLE} is missing. Name a deployment by --stack, or by the worker's variables.")
         return name
@@ -50,7 +51,7 @@ class Reach:
         from service.operator.place import place_of  # Most verbs are quick without it.
         from service.tracking.wiring import wire_tracking
 
-        place = place_of(self._session, self._stack, catalog)
+        place = place_of(session_of(os.environ), self._stack, catalog)
         return wire_tracking(place, self.client, BlockingCredentials(self._session.get_credentials()))
 
     async def client(self, service: str) -> Any:
@@ -65,8 +66,7 @@ class Reach:
             # As of the worker's links [service/runtime.py].
             s3={"addressing_style": "path" if endpoint else "virtual"},
         )
-        kind: Any = self._session.client
-        return Blocking(kind(service, config=config))
+        return Blocking(self._session.create_client(service, region_name=self._region, config=config))
 
 
 def asked(work: Callable[[], Coroutine[Any, Any, int]]) -> int:

@@ -21,6 +21,7 @@ from service.tracking.shared import Shared
 # A history holds 25,000 events [Step Functions quotas], each of which may hold a state's whole input.
 _LARGEST_BYTES = 64 * 1024 * 1024
 _RUNNING_SECONDS = 2.0
+_HELD = 8  # Of each kind, for a while.
 _GZIP = "application/gzip"
 
 
@@ -34,9 +35,9 @@ class Histories:
     _ended: Shared[tuple[str, str, str], list[HistoryEvent]] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_running", Shared(self._ask, _RUNNING_SECONDS, most=20))
+        object.__setattr__(self, "_running", Shared(self._ask, _RUNNING_SECONDS, most=_HELD))
         # In memory for a while only: a page asks for the same steps again and again.
-        object.__setattr__(self, "_ended", Shared(self._kept, 60.0, most=20))
+        object.__setattr__(self, "_ended", Shared(self._kept, 60.0, most=_HELD))
 
     async def of(self, record: Record) -> list[HistoryEvent]:
         """All that is known of the execution, oldest first; nothing where there is none, or it is forgotten."""

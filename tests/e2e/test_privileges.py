@@ -5,6 +5,7 @@ These tests come last of the end-to-end tests, and judge every call that all of 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 from collections.abc import Mapping
@@ -15,10 +16,16 @@ import pytest
 
 from deploy.local.stack import STACK
 from schemas.notification import JobNotification
+from schemas.tracking import LogLines
+from service.core.tracking.listing import JobFilter
+from service.tracking.errors import UnknownJobError, UnknownLogError
+from service.tracking.logs import LogPlace
+from service.tracking.wiring import Tracking
 from tests.support.deployment import role_statements
 from tests.support.excuses import EXCUSES, NOT_DEPLOYED
 from tests.support.job_requests import REQUESTS
 from tests.support.privileges import Call, Permission, calls_in, permissions
+from tests.support.readers import tracking_as
 from tests.support.system import SharedWorker, System, opened, receipts
 from tests.support.waiting import WITHIN_SECONDS
 
@@ -69,10 +76,45 @@ def calls(
     for notification in told:
         for url in links(notification):
             opened(url)
+    asyncio.run(submitted_and_read(asked))
     partition, _, region, account = asked.outputs["StateMachineArn"].split(":")[1:5]
     place = f"{partition}:{region}:{account}"
     of_the_burst = {call for call in calls_in(burst.call_log, place, roles) if call.by == "StateMachineRole"}
     return calls_in(call_log, place, roles) | of_the_burst
+
+
+async def submitted_and_read(asked: System) -> None:
+    """A job that one role submits and the other looks at, by all that can be asked, while it runs and afterwards."""
+    submitter, reader = (tracking_as(asked, asked.outputs[f"Job{name}RoleArn"]) for name in ("Submitter", "Reader"))
+    request = {
+        "job_id": "looked-at",
+        "stages": [{"image": "image_1", "command": ["sh", "-c", "echo hello; sleep 3600"]}],
+    }
+    await submitter.submission.submit("default", json.dumps(request))
+    place = LogPlace(1, 1, "image_1-container")
+    task = asked.running_task("looked-at")
+    assert (await log_of(reader, place)).status == "running"
+    asked.client("ecs").stop_task(cluster=asked.outputs["ClusterName"], task=task["taskArn"])
+    asked.told("looked-at")
+    assert (await log_of(reader, place)).lines == ("hello",)
+    for tracking in (reader, tracking_as(asked, asked.outputs["JobReaderRoleArn"])):  # The second reads what is kept.
+        assert (await tracking.tracker.steps("default", "looked-at")).steps
+    assert (await reader.tracker.why("default", "looked-at")).status == "FAILED"
+    assert (await reader.tracker.jobs("default", JobFilter(text="looked-at"), 1)).jobs
+    with pytest.raises(UnknownJobError):
+        await reader.tracker.find("default", "nobody-has-this")
+
+
+async def log_of(reader: Tracking, place: LogPlace) -> LogLines:
+    """The log of that job, once its task and its first line are heard of."""
+    while True:
+        try:
+            found = await reader.tracker.log("default", "looked-at", place, 1, 10)
+            if found.lines:
+                return found
+        except (UnknownJobError, UnknownLogError):
+            pass
+        await asyncio.sleep(0.1)
 
 
 def given_back(asked: System, shared_worker: SharedWorker) -> str:

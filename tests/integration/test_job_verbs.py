@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -234,3 +235,11 @@ async def test_aws_that_cannot_be_asked_is_a_sentence(typed: Typed, monkeypatch:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     shown = await typed("show", JOB)
     assert shown.status == 2 and shown.err.startswith("AWS cannot be asked: ") and "AWS_PROFILE" in shown.err
+
+
+def test_show_imports_no_more_than_it_needs() -> None:
+    """Half of what it would cost otherwise is the import of HTTP libraries, of uploads and of the settings."""
+    check = "import sys, service.operator.cli, service.operator.show; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    dear = {"aiobotocore", "aiohttp", "boto3", "fastapi", "pydantic_settings", "rich", "structlog", "yaml"}
+    assert dear & set(ran.stdout.split()) == set()

@@ -33,6 +33,7 @@ def _excuse(role: str, sid: str, actions: str, reason: str, resource: str = "*")
 
 
 _TRACING = "tracing is done by the service, and there is no X-Ray here [X-Ray with Step Functions, with Lambda]"
+_BY_VARIABLES = "for --stack; the local run is named by the worker's variables"
 EXCUSES = (
     _excuse(
         "StateMachineRole",
@@ -59,6 +60,9 @@ EXCUSES = (
         "xray:GetSamplingRules GetSamplingTargets PutTelemetryRecords PutTraceSegments",
         _TRACING,
     ),
+    _excuse("JobReaderRole", "FindStack", "cloudformation:DescribeStacks", _BY_VARIABLES),
+    _excuse("JobSubmitterRole", "FindStack", "cloudformation:DescribeStacks", _BY_VARIABLES),
+    _excuse("JobSubmitterRole", "ReadCatalog", "s3:GetObject", "the catalogue is a file here"),
     _excuse("PlanNextStepRole", "Trace", "xray:PutTelemetryRecords PutTraceSegments", _TRACING),
     _excuse(
         "PlanNextStepRole",
@@ -114,6 +118,9 @@ EXCUSES = (
 NOT_DEPLOYED = {
     ("TrackJobsRole", "*"): "the same; tests/unit/test_privileges compares it with what the API's adapters call",
     ("ApiRole", "*"): "the local run has no front door; tests/unit/test_privileges compares it with the integration",
+    ("JobReaderRole", "LookAtYourLogs"): "for task definitions of one's own: JobLogGroupArns",
+    ("JobReaderRole", "UseKey"): "for a key of one's own: KmsKeyArn",
+    ("JobSubmitterRole", "UseKey"): "for a key of one's own: KmsKeyArn",
     ("FlowLogRole", "*"): "the local run has no network [VPC flow logs, IAM role]",
     ("StateMachineRole", "UseKey"): "for a key of one's own: KmsKeyArn",
     ("StateMachineRole", "PassYourRoles"): "for task definitions of one's own: JobTaskRoleArns",

@@ -110,7 +110,8 @@ def _execution(request: Json, _path: str, _action: str) -> list[str]:
 
 
 def _log(request: Json, _path: str, _action: str) -> list[str]:
-    stream = f"{request['logGroupName']}:log-stream:{request['logStreamName']}"
+    # Who looks through streams is asked for the group alone, whose ARN ends like this [CloudWatch Logs, IAM].
+    stream = f"{request['logGroupName']}:log-stream:{request.get('logStreamName', '')}"
     return ["arn:{partition}:logs:{region}:{account}:log-group:" + stream]
 
 
