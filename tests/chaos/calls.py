@@ -43,7 +43,7 @@ class Call:
     @property
     def is_for_a_turn(self) -> bool:
         """Whether it takes a turn at what one worker does for all, which is about no message and before the first."""
-        return self.operation == "UpdateItem" and RecordKey.read(self.request["Key"]["job_id"]["S"]).kind == "turn"
+        return self.operation == "UpdateItem" and RecordKey.read(self.request["Key"]["record_key"]["S"]).kind == "turn"
 
 
 @dataclass(frozen=True)
