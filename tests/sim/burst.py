@@ -17,6 +17,7 @@ from random import Random
 from statistics import mean
 from typing import Any
 
+from service.aws.jobs_table import SHARDS
 from service.aws.objects import Objects
 from service.metrics import UNMETERED
 from service.runtime import wire
@@ -141,7 +142,7 @@ def _ranked(seconds: tuple[float, ...], share: float) -> float:
 
 def run_burst(burst: Burst, seed: int = 1) -> Outcome:
     """Let it happen."""
-    with undisturbed():
+    with undisturbed(shards=SHARDS):  # As many as in production: a sweep takes so many jobs of each.
         place = _Place(burst, seed)
         asyncio.set_event_loop(place.loop)
         try:

@@ -273,14 +273,14 @@ def simulate(seed: int, jobs: int = 4, *, trace: bool = False) -> Result:
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def undisturbed(shards: int = _SHARDS) -> Iterator[None]:
     """For as long as the context lasts nothing is collected, logged or read twice; then all is collected."""
     with (
         _nothing_collected(),
         _logs_into(None),
         patch.object(jobs_table, "FACT", _Remembered()),
-        patch.object(jobs_table, "SHARDS", _SHARDS),
-        patch.object(sweeper, "SHARDS", _SHARDS),
+        patch.object(jobs_table, "SHARDS", shards),
+        patch.object(sweeper, "SHARDS", shards),
     ):
         yield
         while gc.collect():  # Coroutines that are collected leave others behind.

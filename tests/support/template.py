@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -13,13 +13,14 @@ _WITHOUT_FN = frozenset({"Ref", "Condition"})
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's functions, their short forms spelt out; dates stay texts."""
+    """YAML with CloudFormation's functions, their short forms spelt out."""
 
-    # PyYAML's stubs say that an instance has it.
-    yaml_implicit_resolvers: ClassVar = {  # type: ignore[misc]
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+
+# Dates stay texts. The class has its own copy from here on: the loader of others still reads them as dates.
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def _function(loader: _Loader, tag: str, node: yaml.Node) -> object:
