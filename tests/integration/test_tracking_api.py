@@ -107,6 +107,17 @@ async def test_a_tenant_sees_its_own_rejection_and_not_the_job_that_has_the_id(a
     assert (job.status, job.job_id, job.tenant) == ("REJECTED", None, "other")
 
 
+@pytest.mark.parametrize("name", [MESSAGE, "odd"])
+async def test_another_tenants_rejected_request_is_as_one_that_is_not_there(
+    app: Any, table: JobsTable, name: str
+) -> None:
+    """By its message, and by what it claimed."""
+    await merged(table, rejected(claimed_job_id="odd", claimed_tenant="web"))
+    theirs = await ask(app, "GET", f"/tenants/other/jobs/{name}")
+    nobodys = await ask(app, "GET", "/tenants/other/jobs/nobody-has-this")
+    assert (theirs.status, theirs.body) == (404, nobodys.body)
+
+
 @pytest.mark.parametrize("route", ROUTES)
 async def test_another_tenants_job_is_as_one_that_is_not_there(app: Any, table: JobsTable, route: str) -> None:
     """Through every route: the same status, the same body, after the same reads."""
@@ -239,9 +250,10 @@ def sharing(connect: Connect, states: Client) -> Connect:
     return client
 
 
-async def test_an_unfinished_history_is_not_kept(connect: Connect, place: Place, table: JobsTable) -> None:
-    """What is added to it would never be seen."""
-    await merged(table, requested(bucket=place.log_bucket), execution("RUNNING"))
+@pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED"])
+async def test_an_unfinished_history_is_not_kept(connect: Connect, place: Place, table: JobsTable, status: str) -> None:
+    """What is added to it would never be seen; the end may be heard of before the history tells it."""
+    await merged(table, requested(bucket=place.log_bucket), execution(status))
     states = await connect("stepfunctions")
     tracking = wire_tracking(place, sharing(connect, states), None, lambda: NOW)
     with answering(states, "GetExecutionHistory", page_of_history(HISTORY[:4])):

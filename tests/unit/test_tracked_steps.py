@@ -98,6 +98,14 @@ def test_steps_come_in_pages() -> None:
     assert steps_of(record(requested()), history, after=4, limit=1)[1] is False
 
 
+def test_a_page_holds_no_more_than_an_answer_may() -> None:
+    """But one step, however large it is."""
+    history = [entered(f"s{number}", number, {"x": "y" * 1_500_000}) for number in range(3)]
+    steps, more = steps_of(record(requested()), history)
+    assert [step.name for step in steps] == ["s0"] and more
+    assert [step.name for step in steps_of(record(requested()), history, after=2)[0]] == ["s2"]
+
+
 def test_secrets_are_hidden_by_the_names_that_they_have() -> None:
     """In ECS's lists of names and values too; what is no JSON is a text."""
     hiding = Hiding(Redaction.of())
