@@ -151,15 +151,19 @@ class Swallowing:
 
     def __init__(self) -> None:
         self.parts: list[int] = []
+        self.numbers: list[int] = []
+        self.completed: object = None
 
     async def create_multipart_upload(self, **_: object) -> dict[str, str]:
         return {"UploadId": "u"}
 
-    async def upload_part(self, *, Body: bytes, **_: object) -> dict[str, str]:
+    async def upload_part(self, *, Body: bytes, PartNumber: int, **_: object) -> dict[str, str]:
         self.parts.append(len(Body))
-        return {"ETag": "e"}
+        self.numbers.append(PartNumber)
+        return {"ETag": f"e{PartNumber}"}
 
-    async def complete_multipart_upload(self, **_: object) -> dict[str, str]:
+    async def complete_multipart_upload(self, *, MultipartUpload: dict[str, object], **_: object) -> dict[str, str]:
+        self.completed = MultipartUpload["Parts"]
         return {}
 
 
@@ -184,6 +188,8 @@ async def test_parts_are_of_one_size_whatever_the_chunks() -> None:
     client = Swallowing()
     await Objects(cast(Client, client), None).stream("bucket", "key", chunks(*[bytes(3 * MIB)] * 6))
     assert client.parts == [PART_BYTES, PART_BYTES, 2 * MIB]
+    assert client.numbers == [1, 2, 3]
+    assert client.completed == [{"PartNumber": number, "ETag": f"e{number}"} for number in (1, 2, 3)]
 
 
 def opened(url: str) -> tuple[str, bytes]:

@@ -34,7 +34,7 @@ class Coverage:
     imports: Imports
 
     def killers(self, mutation: Mutation, at_most_seconds: float = math.inf) -> dict[str, float]:
-        """The tests that may notice a mutation, nearest and quickest files first, and the seconds that each takes.
+        """The tests that may notice a mutation, and their seconds: the module's own first, the nearest, the quickest.
 
         What is too far away to be run in so many seconds is left out: a mistake should be noticed near by.
         """
@@ -44,12 +44,20 @@ class Coverage:
             able = {test: ran["seconds"] for test, ran in tests.items() if _may_notice(mutation, ran["lines"])}
             if able and (file in distances or not mutation.at_import):
                 chosen[file] = able
-        ranked = sorted(chosen, key=lambda file: (distances.get(file, 99), sum(chosen[file].values())))
+
+        def rank(file: str) -> tuple[bool, int, float]:
+            return not _is_named_after(file, mutation.path), distances.get(file, 99), sum(chosen[file].values())
+
+        ranked = sorted(chosen, key=rank)
         found = {test: seconds for file in ranked for test, seconds in chosen[file].items()}
         if not mutation.at_import:  # Then no file of tests has to be collected anew, and the quick ones may go first.
             found = dict(sorted(found.items(), key=lambda test: test[1] > _QUICK_SECONDS))
         until = zip(found, accumulate(found.values()), strict=True)
         return {test: found[test] for test, total in until if total - found[test] <= at_most_seconds}
+
+
+def _is_named_after(file: str, path: str) -> bool:
+    return Path(file).stem == f"test_{Path(path).stem}"
 
 
 def _may_notice(mutation: Mutation, lines: dict[str, list[int]]) -> bool:

@@ -211,6 +211,9 @@ def test_tests_that_run_the_line_are_chosen_nearest_and_quickest_first() -> None
     at_import = Mutation("a.py", 1, 0, 1, "", "", 1, 1, at_import=True)
     assert list(known.killers(in_function, at_most_seconds=4)) == ["tests/near.py::two"]
     assert list(known.killers(at_import)) == ["tests/near.py::two", "tests/near.py::three", "tests/far.py::one"]
+    own = coverage(near={"two": near}, test_a={"own": far})
+    object.__setattr__(own, "imports", _Distances({"a.py": 0, "tests/near.py": 1, "tests/test_a.py": 2}))
+    assert list(own.killers(at_import)) == ["tests/test_a.py::own", "tests/near.py::two"]
 
 
 class _Distances(Imports):

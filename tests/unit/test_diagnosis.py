@@ -19,6 +19,7 @@ from service.core.diagnosis.diagnosis import (
     diagnose,
     diagnose_as_classified,
     ending_of_cause,
+    is_account_wide,
     read_task_cause,
     retryable,
 )
@@ -1007,3 +1008,11 @@ def test_who_knew_more_of_an_ending_is_believed() -> None:
     assert (found.failure_class, found.evidence) == ("spot_interruption", "Your Spot Task was interrupted.")
     assert found.confidence == "likely"
     assert diagnose_as_classified(Ending(exit_code=1), "unknown", "x").confidence == "guess"
+
+
+@pytest.mark.parametrize(
+    ("failure_class", "wide"), [("throttled", True), ("quota_used_up", True), ("capacity", False), ("unknown", False)]
+)
+def test_which_refusals_meet_every_start_of_the_account(failure_class: str, wide: bool) -> None:
+    """All others concern one image, one kind of host or some subnets."""
+    assert is_account_wide(failure_class) is wide

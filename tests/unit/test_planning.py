@@ -249,7 +249,7 @@ def test_a_stage_that_the_jobs_timeout_ends_is_a_job_that_timed_out() -> None:
     end = machine.run(Ends(error="States.Timeout", takes=100.2))
     assert end.outcome is not None
     assert end.outcome.error == JOB_TIMED_OUT
-    assert "100 seconds" in json.loads(end.outcome.cause)["evidence"]
+    assert json.loads(end.outcome.cause)["evidence"] == "the job's timeout of 100 seconds is over"
 
 
 def test_a_stage_that_its_own_timeout_ends_is_a_stage_that_failed() -> None:
