@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 import pytest
+from aiohttp import ClientConnectionError
 
 from tests.support.loop import VirtualLoop
 from workers.liveness import Liveness
@@ -52,12 +53,15 @@ class Agent:
 
     loop: VirtualLoop
     refuses_at: tuple[int, ...] = ()
+    fails_at: tuple[int, ...] = ()
     asked: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
 
     def put(self, url: str, json: dict[str, Any]) -> Answer:
         assert url == "http://agent/task-protection/v1/state"
         second = round(self.loop.time())
         self.asked.append((second, json))
+        if second in self.fails_at:
+            raise ClientConnectionError
         return Answer(400 if second in self.refuses_at else 200)
 
     async def __aenter__(self) -> Agent:
@@ -131,3 +135,9 @@ def test_after_a_spell_there_is_a_pause(day: Day) -> None:
 def test_a_protected_worker_that_stops_releases_its_protection(day: Day) -> None:
     """So that scale-in need not wait for the expiry; one that has none asks for nothing."""
     assert day.asks({5: 1}, stops=100) == [(65, TAKE), (100, RELEASE)]
+
+
+def test_an_agent_that_cannot_be_reached_is_asked_again(day: Day) -> None:
+    """It is no reason to end the worker that has the work."""
+    day.agent.fails_at = (65,)
+    assert day.asks({5: 1, 200: -1}, stops=300) == [(65, TAKE), (66, TAKE), (200, RELEASE)]
