@@ -10,6 +10,8 @@ from typing import Any, cast
 import pytest
 
 from schemas.price import Price
+from service.aws.errors import AwsError
+from service.aws.failures import Failures
 from service.aws.opened_when_needed import OpenedWhenNeeded
 from service.aws.queue import Message
 from service.aws.starts import Starts
@@ -239,6 +241,21 @@ async def test_what_an_event_tells_is_heard_of_by_the_pace_of_starts(monkeypatch
         happened.clear()
         await requests.handle(Message("m", "", "r"))
         assert happened == [("settled", job)]
+
+
+async def test_a_failure_that_cannot_be_noted_is_no_failure_of_the_consumer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in the log, and its message comes again; what can be noted is, under the queue that it came from."""
+    noted: list[tuple[str, str]] = []
+
+    async def note(_self: object, message_id: str, queue: str, _error: Exception) -> None:
+        noted.append((message_id, queue))
+        raise AwsError("no room", "Throttled")
+
+    monkeypatch.setattr(Failures, "note", note)
+    async with open_runtime(SETTINGS) as runtime:
+        worker = Worker(runtime, Liveness(runtime.settling.now), asyncio.Event())
+        await worker._note_failure("events")(Message("m", "", "r"), ValueError("a bug"))
+    assert noted == [("m", "events")]
 
 
 async def test_no_request_is_taken_while_none_can_be_started_and_events_are() -> None:
