@@ -37,7 +37,15 @@ from service.core.policy.actions import (
 )
 from service.core.policy.owed import announcing
 from service.core.policy.steps import Step, untold
-from service.core.record.facts import Announced, ExecutionChanged, Fact, LogArchived, Overfull, ProgressTold
+from service.core.record.facts import (
+    Announced,
+    ExecutionChanged,
+    Fact,
+    LogArchived,
+    Overfull,
+    ProgressTold,
+    TaskChanged,
+)
 from service.core.record.hearing import (
     Ignored,
     forgotten_task,
@@ -60,6 +68,8 @@ log = structlog.stdlib.get_logger()
 
 # DescribeExecution is eventually consistent [botocore]; an hour is far beyond that.
 _LATEST_ANSWER_SECONDS = 3600
+# DescribeTasks is eventually consistent too [ECS guide, RunTask]; and it knows a stopped task for an hour at least.
+_LATEST_ANSWER_OF_ECS_SECONDS = 20
 # The retries of a call can take minutes, and the logs and the outcome are not to wait for them.
 _PROGRESS_SECONDS = 10.0
 STOP_REASON = "Jobferry: the job's execution has ended"
@@ -158,7 +168,18 @@ class Performer:
         if detail is not None:
             return _heard(detail)
         held = next((task for task in job.tasks if task.arn == arn), None)
-        return (forgotten_task(job_id, arn, self.now(), held),)
+        return () if self._may_be_too_new(held, job) else (forgotten_task(job_id, arn, self.now(), held),)
+
+    def _may_be_too_new(self, task: TaskChanged | None, job: Record) -> bool:
+        """Whether ECS may not know a task yet, rather than no more: it starts none after its execution's end."""
+        execution = job.execution
+        if task is not None and task.created_at is not None:
+            since = task.created_at
+        elif execution is None or not execution.ended:
+            return True
+        else:
+            since = execution.stopped_at or execution.started_at or 0
+        return self.now() - since < _LATEST_ANSWER_OF_ECS_SECONDS
 
     async def _ask_history(self, job_id: str, job: Record) -> tuple[Fact, ...]:
         known = {task.arn for task in job.tasks}

@@ -380,6 +380,7 @@ MUTANTS = (
     _mutant("takes no code for success", (9,), (planning, "succeeded", _takes_no_code_for_success)),
     _mutant("passes who was stopped", (9,), (planning, "succeeded", _takes_the_exit_code_of_who_was_stopped)),
     _mutant("lets a sidecar decide", (9,), (planning, "succeeded", _lets_a_sidecar_decide)),
+    _mutant("takes a new task for a forgotten one", (6, 9), (perform.Performer, "_may_be_too_new", lambda *_: False)),
     _mutant("believes Step Functions alone", (9,), (perform, "compose", _believes_step_functions)),
     _mutant("tells progress to those who did not ask", (3,), (requests.Requests, "_requested", _tells_everybody)),
     _mutant(

@@ -89,12 +89,14 @@ class History:
         return TaskDetail.model_validate(task_event(taskArn=arn)["detail"]) if arn in self.known_to_ecs else None
 
     async def asked(self, action: AskHistory | AskTask, *facts: Fact) -> tuple[Fact, ...]:
-        """What one question teaches us an hour later."""
+        """What one question teaches us an hour later, of a job that has timed out."""
+        return await self.asked_at(NOW + HOUR, action, execution("TIMED_OUT"), *facts)
+
+    async def asked_at(self, now: float, action: AskHistory | AskTask, *facts: Fact) -> tuple[Fact, ...]:
+        """What one question teaches us at this time."""
         nothing, aws = cast("Any", None), cast("Any", self)
-        performer = Performer(
-            aws, aws, nothing, nothing, nothing, HOUR, {}, Redaction.of(), 60, lambda: NOW + HOUR, UNMETERED
-        )
-        return await performer.perform(action, record(requested(), execution("TIMED_OUT"), *facts), "me")
+        performer = Performer(aws, aws, nothing, nothing, nothing, HOUR, {}, Redaction.of(), 60, lambda: now, UNMETERED)
+        return await performer.perform(action, record(requested(), *facts), "me")
 
 
 T1, T2, T3 = (task_arn(name) for name in ("t1", "t2", "t3"))
@@ -117,3 +119,32 @@ async def test_a_task_that_ecs_has_forgotten_keeps_what_is_known_of_it() -> None
     assert isinstance(fact, TaskChanged)
     assert (fact.arn, fact.last_status, fact.forgotten) == (T1, "STOPPED", True)
     assert fact.containers == running().containers
+
+
+@pytest.mark.parametrize(
+    ("seconds", "facts"),
+    [
+        (HOUR, (execution("RUNNING"),)),
+        (19, (execution("TIMED_OUT", stopped_at=NOW),)),
+        (19, (execution("TIMED_OUT", stopped_at=NOW - HOUR), running(arn=T1, created_at=NOW))),
+    ],
+    ids=["the execution runs", "it has just ended", "the task was just created"],
+)
+async def test_a_task_that_ecs_may_not_know_yet_is_not_forgotten(seconds: float, facts: tuple[Fact, ...]) -> None:
+    """DescribeTasks is eventually consistent: how a new task ends would never be asked after again."""
+    assert await History((), ()).asked_at(NOW + seconds, AskTask(JOB, T1), *facts) == ()
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        (execution("TIMED_OUT", stopped_at=NOW),),
+        (execution("RUNNING"), running(arn=T1, created_at=NOW)),
+    ],
+    ids=["the execution ended", "the task was created"],
+)
+async def test_a_task_that_is_unknown_for_a_while_is_forgotten(facts: tuple[Fact, ...]) -> None:
+    """Nothing more will be heard of it but its event, if that waits in a queue."""
+    (fact,) = await History((), ()).asked_at(NOW + 20, AskTask(JOB, T1), *facts)
+    assert isinstance(fact, TaskChanged)
+    assert fact.forgotten
