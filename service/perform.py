@@ -30,22 +30,13 @@ from service.core.policy.actions import (
     AskTask,
     Claim,
     GiveUpLog,
-    NoteOverfull,
     StartExecution,
     StopTask,
     TellProgress,
 )
 from service.core.policy.owed import announcing
 from service.core.policy.steps import Step, untold
-from service.core.record.facts import (
-    Announced,
-    ExecutionChanged,
-    Fact,
-    LogArchived,
-    Overfull,
-    ProgressTold,
-    TaskChanged,
-)
+from service.core.record.facts import Announced, ExecutionChanged, Fact, LogArchived, ProgressTold, TaskChanged
 from service.core.record.hearing import (
     Ignored,
     forgotten_task,
@@ -121,8 +112,6 @@ class Performer:
                 self.metrics.count(ARCHIVES_GIVEN_UP)
                 why = "it could not be read from CloudWatch in time"
                 return (LogArchived(job_id=job_id, task_id=task_id, container=name, status="absent", why=why),)
-            case NoteOverfull(job_id=job_id):
-                return (Overfull(job_id=job_id, at=self.now()),)
             case Announce():
                 return await self._announce(job)
 

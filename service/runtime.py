@@ -141,7 +141,7 @@ async def wire(
     executions = Executions(states, settings.state_machine_arn, starts)
     topic = Topic(await client("sns"), settings.topic_arn)
     performer = _performer(settings, client, objects, region, executions, topic, now, metrics)
-    patience = Patience(settings.task_grace_seconds, settings.log_deadline_seconds)
+    patience = Patience(settings.task_grace_seconds, settings.log_deadline_seconds, performer.claim_seconds)
     return Runtime(
         settings=settings,
         catalog=catalog,

@@ -11,8 +11,8 @@ from schemas.errors import JobferryError
 from service.aws.errors import AwsError
 from service.clock import Clock, new_work
 from service.core.policy.actions import NEEDS_THE_WHOLE, Action
-from service.core.policy.owed import Moment, Patience, must_be_whole, owed
-from service.core.record.facts import Claimed, Fact
+from service.core.policy.owed import Moment, Patience, carried_by, must_be_whole, owed, settled_by
+from service.core.record.facts import Claimed, Fact, LogArchived, TaskChanged
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.renewing import Renewing
@@ -25,8 +25,11 @@ class NotWholeError(JobferryError):
 class Jobs(Protocol):
     """Where records are kept."""
 
-    async def merge(self, fact: Fact) -> Record:
-        """Hear a fact; answer with the head of the record, which decisions are made on."""
+    async def merge(self, fact: Fact, carrying: Claimed | None = None) -> Record:
+        """Hear a fact, which may carry a claim; answer with the head of the record, which decisions are made on."""
+
+    async def put_away(self, job: Record, task: TaskChanged, last: LogArchived) -> Record | None:
+        """Move a task of which this receipt is the last fact out of the head; None where there is other news of it."""
 
     async def read(self, key: RecordKey) -> Record:
         """The head of the record as it is now; empty where there is none."""
@@ -52,6 +55,10 @@ class Settling:
     now: Clock
     new_work: Callable[[], str] = new_work
 
+    async def hear(self, fact: Fact, me: str) -> Record:
+        """Hear a fact under the name of the piece of work that will settle its job."""
+        return await self.jobs.merge(fact, carried_by(fact, Moment(self.now(), me, self.patience)))
+
     async def settle(self, job: Record, me: str | None = None) -> Record:
         """Do all that is owed to a job now, under one name for this piece of work.
 
@@ -73,7 +80,15 @@ class Settling:
             async with self._claims_kept(job, me):
                 learnt = await self.performer.perform(action, job, me)
             for fact in learnt:
-                job = (await self.jobs.merge(fact)).beside(job)
+                job = await self._learn(fact, job, me)
+
+    async def _learn(self, fact: Fact, job: Record, me: str) -> Record:
+        """Hear a fact; the last one of a task that stopped takes the task out of the head, in the same write."""
+        if (task := settled_by(fact, job)) is not None and isinstance(fact, LogArchived):
+            put_away = await self.jobs.put_away(job, task, fact)
+            if put_away is not None:
+                return put_away
+        return (await self.hear(fact, me)).beside(job)
 
     async def _whole(self, job: Record) -> Record:
         whole = await self.jobs.read_whole(job.key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -13,8 +14,8 @@ from service.core.record.facts import ExecutionChanged, Fact, TaskChanged
 from service.core.record.hearing import Ignored, NotAnEventError, hear
 from service.core.record.record import Record
 from service.metrics import EVENTS_HEARD, EVENTS_IGNORED, EVENTS_UNREADABLE, Meter
-from service.settle import Jobs
 
+HearFact = Callable[[Fact, str], Awaitable[Record]]
 log = structlog.stdlib.get_logger()
 
 
@@ -23,11 +24,11 @@ class Events:
     """Reads the event queue."""
 
     state_machine_arn: str
-    jobs: Jobs
+    hear_fact: HearFact
     metrics: Meter
 
-    async def hear(self, message: Message) -> Record | None:
-        """The record of the job that an event speaks of; None for what is nobody's."""
+    async def hear(self, message: Message, me: str) -> Record | None:
+        """The record of the job that an event speaks of, heard for this piece of work; None for what is nobody's."""
         try:
             fact = hear(read_json(message.body, well_formed=False), self.state_machine_arn)
         except (NotAnEventError, BodyRefusedError) as error:
@@ -38,7 +39,7 @@ class Events:
             self.metrics.count(EVENTS_IGNORED)
             log.info("event_ignored", why=fact.why)
             return None
-        job = await self.jobs.merge(fact)
+        job = await self.hear_fact(fact, me)
         self.metrics.count(EVENTS_HEARD)
         _log_change(fact, job)
         return job

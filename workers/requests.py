@@ -118,7 +118,7 @@ class Requests:
 
     async def _refuse(self, message: Message, refused: Refused) -> Record:
         """Reject a request, unless it repeats one that was admitted: the catalogue or S3 may have changed since."""
-        job = await self.jobs.read(RecordKey.of_job(refused.job_id or message.message_id))
+        job = await self.jobs.read_whole(RecordKey.of_job(refused.job_id or message.message_id))
         if job.was_asked_by(message.message_id, refused.digest):
             return job
         return await self._reject(message, refused, job_id_is_taken=job.request is not None)

@@ -111,10 +111,11 @@ class Worker:
             may_start=self.runtime.starts.may_start,
             most_receives=settings.max_receives,
         )
-        events = Events(settings.state_machine_arn, table, metrics)
+        events = Events(settings.state_machine_arn, self.runtime.settling.hear, metrics)
+        name_work = self.runtime.settling.new_work
         single_flight = SingleFlight(self.runtime.settling.settle, table.read)
-        admit = _handle(requests.hear, single_flight)
-        follow = _handle(events.hear, single_flight, self._note)
+        admit = _handle(lambda message, _: requests.hear(message), single_flight, name_work)
+        follow = _handle(events.hear, single_flight, name_work, self._note)
         return (
             self._consumer("requests", self.runtime.requests, admit, settings.request_slots, self._starts_left),
             self._consumer("events", self.runtime.events, follow, settings.event_slots, _always_open),
@@ -183,23 +184,29 @@ def _to_standard_output(line: str) -> None:
     sys.stdout.flush()
 
 
-_Hear = Callable[[Message], Awaitable[Record | HeldBack | None]]
+_Hear = Callable[[Message, str], Awaitable[Record | HeldBack | None]]
 
 
 def _note_nothing(_job: Record) -> None:
     """For messages that say nothing of what was started."""
 
 
-def _handle(hear: _Hear, single_flight: SingleFlight, note: Callable[[Record], None] = _note_nothing) -> Handle:
+def _handle(
+    hear: _Hear,
+    single_flight: SingleFlight,
+    name_work: Callable[[], str],
+    note: Callable[[Record], None] = _note_nothing,
+) -> Handle:
     """Learn what a message says, then do what its job is now owed."""
 
     async def handle(message: Message) -> int | None:
-        job = await hear(message)
+        me = name_work()
+        job = await hear(message, me)
         if isinstance(job, HeldBack):
             return job.seconds
         if job is not None:
             note(job)
-            await single_flight.settle(job)
+            await single_flight.settle(job, me)
         return None
 
     return handle

@@ -9,16 +9,26 @@ from __future__ import annotations
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from schemas.errors import SettingsError
 from service.aws.errors import AwsError, answered, aws_errors
 from service.aws.job_list import listing_changes
+from service.aws.record_items import (
+    REQUEST,
+    attribute_of,
+    item_key,
+    marker_attribute,
+    outcome_part,
+    record_of,
+    register_of,
+    registers_of,
+    task_part,
+)
 from service.clock import Clock
+from service.core.policy.owed import SWEEP
 from service.core.record.facts import (
-    FACT,
-    OVERFULL_REGISTER,
     Announced,
     Claimed,
     ExecutionChanged,
@@ -28,19 +38,19 @@ from service.core.record.facts import (
     Rejected,
     Requested,
     TaskChanged,
+    archiving,
+    claim_register,
+    marker_of,
+    task_spoken_of,
 )
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record, merge
-from service.core.record.registers import Registers
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 OPEN_JOBS_INDEX = "open_jobs"
 SHARDS = 8
-_REGISTER = "r#"
-_HEAD = "head"
-_REQUEST = "request"
 _NO_JOB = "no-job"
 _AS_THE_TEMPLATE = "as deploy/template.yaml makes it"
 _WRONG_TABLE = {
@@ -56,18 +66,20 @@ _WRONG_INDEX = {
     "ResourceNotFoundException": _NEEDS_INDEX,
 }
 _DAY_SECONDS = 86_400
+_EXECUTION = attribute_of("execution")
 # What is kept beside a head is not written again when its job ends. An execution may be open for a year, and redriven
 # for 14 days [Step Functions quotas]: then it has ended, and the retention begins.
 _LONGEST_JOB_DAYS = 366 + 14
 # When a job is due is a key of the index, and one that moves costs two writes: it moves in steps of such a part of the
 # time that it is put off for, and a job is due by so much later at most.
 _STEPS_OF_A_WAIT = 10
+# News of a job that runs comes with every task of it: what puts a job off for long moves in larger steps.
+_STEPS_OF_SILENCE = 2
 # These need no record before them; all others are about one that there is.
 _OPENING = (Requested, Rejected)
-# Of these there may be more than a record has room for.
-_ENDLESS = (TaskChanged, LogArchived, ProgressTold)
-# What a register takes in an item beside its fact: its name, the rank and the map [DynamoDB guide, item sizes].
-_REGISTER_BYTES = 120
+# A head keeps the markers of so many tasks that were put away: what is told late is told of one of the last ones. Of an
+# older one its work would be done again, and told once.
+_MARKERS = 8
 
 
 @dataclass(frozen=True)
@@ -102,15 +114,80 @@ class JobsTable:
                 why = reasons[error.code]
                 raise SettingsError(f"JOBFERRY_JOBS_TABLE ({self.name}) cannot be used: {why}.") from None
 
-    async def merge(self, fact: Fact) -> Record:
+    async def merge(self, fact: Fact, carrying: Claimed | None = None) -> Record:
         """Hear a fact and answer with the head of the record, also where it knew better; a request's with all of it.
+
+        A claim that it carries is made where the fact is news.
 
         A fact about a job that nobody requested leaves nothing behind: its record is empty.
         """
-        if isinstance(fact, Requested):
-            return await self._admit(fact)
+        match fact:
+            case Requested():
+                return await self._admit(fact)
+            case ExecutionChanged(is_long=True):
+                return await self._hear_long(fact)
+            case Announced():
+                return await self._note_announced(fact)
+        return await self._merge(fact, self._index(fact), carrying=carrying)
+
+    async def put_away(self, job: Record, task: TaskChanged, last: LogArchived) -> Record | None:
+        """Move a task of which all is known with this receipt out of the head, and answer with the head.
+
+        None where the head knows other things of it by now: then nothing has changed, and the receipt is to be merged.
+        """
+        receipts = [job.receipt(task, container) for container in task.containers]
+        facts: tuple[Fact, ...] = (
+            task,
+            *(item for item in receipts if item and item.register_name != last.register_name),
+            last,
+        )
+        await self._keep_task(task, facts)
+        with answered("ConditionalCheckFailedException"), aws_errors():
+            answer = await self.client.update_item(
+                TableName=self.name,
+                Key=item_key(job.key),
+                **_removal(job, task, facts),
+                ReturnValues="ALL_NEW",
+            )
+            head = record_of(job.key, answer["Attributes"])
+            kept = replace(merge(job, last), kept_beside=job.kept_beside | {task.task_id})
+            return head.beside(kept)
+        return None
+
+    async def _keep_task(self, task: TaskChanged, facts: tuple[Fact, ...]) -> None:
+        """Put a settled task where it is kept. Of two that do so, the one that knows more wins, whoever is later."""
+        knows = f"{task.rank}.{sum(fact.rank for fact in facts[1:]):03}"
+        item = {
+            **item_key(task.record_key, task_part(task.task_id)),
+            **registers_of(*facts),
+            "knows": {"N": knows},
+            "expires_at": {"N": str(self._kept_until())},
+        }
+        await self._keep(item, "attribute_not_exists(record_key) OR knows < :knows", {":knows": {"N": knows}})
+
+    async def _keep(self, item: Any, condition: str, values: Any) -> None:
+        """Put an item beside a head, unless what is there knows as much."""
+        with answered("ConditionalCheckFailedException"), aws_errors():
+            await self.client.put_item(
+                TableName=self.name, Item=item, ConditionExpression=condition, ExpressionAttributeValues=values
+            )
+
+    async def _hear_long(self, fact: ExecutionChanged) -> Record:
+        """An outcome of many attempts: those lie beside the head, and are written before it speaks of them."""
+        item = {
+            **item_key(fact.record_key, outcome_part(fact.redrive_count)),
+            **registers_of(fact),
+            "knows": {"N": str(fact.rank)},
+            "expires_at": {"N": str(self._kept_until())},
+        }
+        knows = {":knows": {"N": str(fact.rank)}}
+        await self._keep(item, "attribute_not_exists(record_key) OR knows < :knows", knows)
+        job = await self._merge(fact.in_brief(), self._index(fact), fact)
+        return job.beside(Record(job.key, {fact.register_name: fact}))
+
+    async def _note_announced(self, fact: Announced) -> Record:
         job = await self._merge(fact, self._index(fact))
-        if isinstance(fact, Announced) and fact.register_name not in job.registers:
+        if fact.register_name not in job.registers:
             # The job was redriven while the outcome before that was announced, so it stays open.
             return await self._merge(fact, _IndexChange())
         return job
@@ -127,9 +204,9 @@ class JobsTable:
     async def _first_request(self, fact: Requested) -> Requested:
         """The first request with this id, which is this one if there was none."""
         item = {
-            **item_key(fact.record_key, _REQUEST),
-            _REGISTER + fact.register_name: _register(fact),
-            "expires_at": {"N": str(self._expires_at() + _LONGEST_JOB_DAYS * _DAY_SECONDS)},
+            **item_key(fact.record_key, REQUEST),
+            **registers_of(fact),
+            "expires_at": {"N": str(self._kept_until())},
         }
         try:
             with aws_errors():
@@ -146,12 +223,14 @@ class JobsTable:
                 raise
             return held
 
-    async def _merge(self, fact: Fact, index: _IndexChange, listed: Fact | None = None) -> Record:
+    async def _merge(
+        self, fact: Fact, index: _IndexChange, listed: Fact | None = None, carrying: Claimed | None = None
+    ) -> Record:
         """The head after a fact was heard: as it is now, or as it was where it knew better.
 
         `listed` is what the lists are told of, where that is more than the head holds.
         """
-        write = _write(fact, index, listed or fact)
+        write = _write(fact, index, listed or fact, carrying)
         try:
             with aws_errors():
                 answer = await self.client.update_item(
@@ -162,7 +241,8 @@ class JobsTable:
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
                 # Not an empty record where there is none: nothing would be owed to the job, and its message deleted.
-                return record_of(fact.record_key, answer["Attributes"]).holding(fact)
+                head = record_of(fact.record_key, answer["Attributes"]).holding(fact)
+                return head.holding(carrying) if carrying else head
         except AwsError as error:
             held: Mapping[str, Any] = error.answer.get("Item", {})
             # Only what is there already can stand in the way of what needs no record before it.
@@ -231,7 +311,7 @@ class JobsTable:
                 Key=item_key(job.key),
                 UpdateExpression="SET expires_at = :expires REMOVE open_shard, due_at",
                 ConditionExpression="#execution.#rank = :rank",
-                ExpressionAttributeNames={"#execution": f"{_REGISTER}execution", "#rank": "rank"},
+                ExpressionAttributeNames={"#execution": _EXECUTION, "#rank": "rank"},
                 ExpressionAttributeValues=values,
             )
 
@@ -241,7 +321,7 @@ class JobsTable:
         Does nothing where there was news meanwhile. If it fails, the job is asked after again when the claim expires.
         """
         values = {
-            ":late": {"N": str(_due(self.now(), self.silence_seconds))},
+            ":late": {"N": str(self._silent_until())},
             ":due": {"N": str(_due(swept.at, swept.seconds))},
             ":rank": {"N": str(job.execution.rank if job.execution else 0)},
         }
@@ -251,24 +331,36 @@ class JobsTable:
                 Key=item_key(job.key),
                 UpdateExpression="SET due_at = :late",
                 ConditionExpression="due_at = :due AND #execution.#rank = :rank",
-                ExpressionAttributeNames={"#execution": f"{_REGISTER}execution", "#rank": "rank"},
+                ExpressionAttributeNames={"#execution": _EXECUTION, "#rank": "rank"},
                 ExpressionAttributeValues=values,
             )
 
     def _expires_at(self) -> int:
         return int(self.now() + self.retention_days * _DAY_SECONDS)
 
+    def _silent_until(self) -> int:
+        return _due(self.now(), self.silence_seconds, _STEPS_OF_SILENCE)
+
+    def _kept_until(self) -> int:
+        return self._expires_at() + _LONGEST_JOB_DAYS * _DAY_SECONDS
+
     def _index(self, fact: Fact) -> _IndexChange:
         """How a fact moves its job in the sweeper's index."""
-        soon, late = _due(self.now(), self.grace_seconds), _due(self.now(), self.silence_seconds)
+        soon, late = _due(self.now(), self.grace_seconds), self._silent_until()
         match fact:
             case Announced():
                 return _IndexChange(closes=True, redriven_rank=fact.redriven_rank, expires_at=self._expires_at())
-            case Requested() | Rejected():
+            case Requested():
+                # If we die before it is started, its message comes again.
+                return _IndexChange(due_at=late, opens=True)
+            case Rejected():
                 return _IndexChange(due_at=soon, opens=True)
-            case Claimed():
+            case Claimed(what=what) if what == SWEEP:
                 # Whoever made it may die, and what the claim keeps from others is owed again when it expires.
                 return _IndexChange(due_at=_due(fact.at, fact.seconds))
+            case Claimed() | TaskChanged(stopped=True):
+                # The end makes the job due soon, and what its announcement waits for is looked at then.
+                return _IndexChange()
             case ExecutionChanged(redrive_count=count) if count:
                 # The announcement of what was redriven closed it, and the event of the redrive itself may be lost.
                 # Soon, since no task of before may outlive the redrive for long.
@@ -276,7 +368,7 @@ class JobsTable:
             case LogArchived() | ProgressTold():
                 # It is no news of the job: the sweeper comes when it was to come, for an archived log by its claim.
                 return _IndexChange()
-            case ExecutionChanged(ended=True) | TaskChanged(stopped=True):
+            case ExecutionChanged(ended=True):
                 return _IndexChange(due_at=soon)
             case _:
                 return _IndexChange(due_at=late)
@@ -291,26 +383,27 @@ class _IndexChange:
     expires_at: int | None = None
 
 
-def _due(since: float, seconds: float) -> int:
+def _due(since: float, seconds: float, steps: int = _STEPS_OF_A_WAIT) -> int:
     """The first step after so many seconds have passed: facts that come close together do not move it."""
-    step = max(1, int(seconds / _STEPS_OF_A_WAIT))
+    step = max(1, int(seconds / steps))
     return (int(since + seconds) // step + 1) * step
 
 
-def _write(fact: Fact, index: _IndexChange, listed: Fact) -> Any:
+def _write(fact: Fact, index: _IndexChange, listed: Fact, carrying: Claimed | None = None) -> Any:
     """The update and its condition: the register is free, or holds a rank that this fact beats.
 
     What closes a job must not find it redriven.
     """
     conditions = ["(attribute_not_exists(#register) OR #register.#rank < :below)"]
-    names = {"#register": _REGISTER + fact.register_name, "#rank": "rank"}
+    names = {"#register": attribute_of(fact.register_name), "#rank": "rank"}
     if not isinstance(fact, _OPENING):
         conditions.append("attribute_exists(record_key)")
-    if isinstance(fact, _ENDLESS):
-        conditions.append("attribute_not_exists(#overfull)")
-        names["#overfull"] = _REGISTER + OVERFULL_REGISTER
+    if (task_id := task_spoken_of(fact)) is not None:
+        # It was put away: all is known of it, and what comes now comes late.
+        conditions.append("attribute_not_exists(#settled)")
+        names["#settled"] = marker_attribute(marker_of(task_id))
     values: dict[str, Any] = {
-        ":fact": _register(fact),
+        ":fact": register_of(fact),
         ":below": {"N": str(fact.beats_below)},
     }
     set_, remove = ["#register = :fact"], []
@@ -323,11 +416,14 @@ def _write(fact: Fact, index: _IndexChange, listed: Fact) -> Any:
         values[":shard"] = {"S": str(shard_of(fact.record_key))}
     if index.closes:
         conditions.append("(attribute_not_exists(#execution) OR #execution.#rank < :redriven)")
-        names["#execution"] = f"{_REGISTER}execution"
+        names["#execution"] = _EXECUTION
         values[":redriven"] = {"N": str(index.redriven_rank)}
         remove.extend(("open_shard", "due_at"))
         set_.append("expires_at = :expires")
         values[":expires"] = {"N": str(index.expires_at)}
+    if carrying is not None:
+        set_.append("#claim = :claim")
+        names["#claim"], values[":claim"] = attribute_of(carrying.register_name), register_of(carrying)
     set_.extend(listing_changes(listed, names, values, closes=index.closes))
     return {
         "UpdateExpression": f"SET {', '.join(set_)}" + (f" REMOVE {', '.join(remove)}" if remove else ""),
@@ -337,33 +433,26 @@ def _write(fact: Fact, index: _IndexChange, listed: Fact) -> Any:
     }
 
 
-def _register(fact: Fact) -> Any:
-    return {"M": {"rank": {"N": str(fact.rank)}, "fact": {"S": fact.model_dump_json(exclude_none=True)}}}
-
-
-def item_key(key: RecordKey, part: str = _HEAD) -> dict[str, Any]:
-    """The key of one part of a record."""
-    return {"record_key": {"S": str(key)}, "part": {"S": part}}
+def _removal(job: Record, task: TaskChanged, facts: tuple[Fact, ...]) -> Any:
+    """The update that takes a task out of a head that knows no more of it than this, and leaves a marker."""
+    names = {"#marker": marker_attribute(marker_of(task.task_id)), "#rank": "rank"}
+    values: dict[str, Any] = {":made": {"N": f"{task.created_at or 0:.3f}"}}
+    conditions = ["attribute_exists(#r0)"]
+    for number, fact in enumerate(facts):
+        names[f"#r{number}"], values[f":r{number}"] = attribute_of(fact.register_name), {"N": str(fact.rank)}
+        conditions.append(f"(attribute_not_exists(#r{number}) OR #r{number}.#rank <= :r{number})")
+    names["#claim"] = attribute_of(claim_register(archiving(task.task_id)))
+    oldest = sorted(job.settled, key=lambda marker: job.settled[marker])[: max(0, len(job.settled) + 1 - _MARKERS)]
+    names |= {f"#old{number}": marker_attribute(marker) for number, marker in enumerate(oldest)}
+    removed = [name for name in names if name.startswith(("#r", "#claim", "#old")) and name != "#rank"]
+    return {
+        "UpdateExpression": f"SET #marker = :made REMOVE {', '.join(removed)}",
+        "ConditionExpression": " AND ".join(conditions),
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": values,
+    }
 
 
 def shard_of(key: RecordKey) -> int:
     """The index shard of a record: open ones are spread, so that no partition of the index is hot."""
     return zlib.crc32(str(key).encode()) % SHARDS
-
-
-def record_of(key: RecordKey, *items: Mapping[str, Any]) -> Record:
-    """The record that these items hold together: of each register what knows most."""
-    kept: dict[str, Mapping[str, Any]] = {}
-    for item in items:
-        for name, value in item.items():
-            if name.startswith(_REGISTER):
-                held = kept.get(name)
-                if held is None or int(held["rank"]["N"]) < int(value["M"]["rank"]["N"]):
-                    kept[name] = value["M"]
-    texts = {name.removeprefix(_REGISTER): register["fact"]["S"] for name, register in kept.items()}
-    size = sum(len(text.encode()) + _REGISTER_BYTES for text in texts.values())
-    return Record(key, Registers(texts, _fact), size)
-
-
-def _fact(text: str) -> Fact:
-    return FACT.validate_json(text)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from service.aws.errors import aws_errors
-from service.aws.jobs_table import item_key
+from service.aws.record_items import item_key
 from service.core.record.keys import RecordKey
 
 if TYPE_CHECKING:

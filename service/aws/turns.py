@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from service.aws.errors import answered, aws_errors
-from service.aws.jobs_table import item_key
+from service.aws.record_items import item_key
 from service.clock import Clock
 from service.core.record.keys import RecordKey
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from itertools import count
 from typing import Any
 from unittest.mock import patch
 
@@ -12,13 +11,14 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.notification import Problem
-from service.aws import jobs_table
+from schemas.plan import Attempt
+from service.aws import record_items
 from service.aws.errors import AwsError
-from service.aws.jobs_table import JobsTable, item_key, record_of, shard_of
-from service.core.policy.actions import NoteOverfull
-from service.core.policy.owed import Moment, owed
+from service.aws.jobs_table import JobsTable, shard_of
+from service.aws.record_items import item_key, record_of
+from service.core.policy.owed import SWEEP
 from service.core.record import record as pure
-from service.core.record.facts import FACT, Fact, LogArchived, Overfull, Rejected
+from service.core.record.facts import FACT, Claimed, Fact, LogArchived, Rejected, TaskChanged, archiving
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.settings import SettingsError
@@ -27,6 +27,7 @@ from tests.support.job_facts import (
     KEY,
     RETENTION_DAYS,
     SILENCE,
+    TASK,
     Time,
     announced,
     claimed,
@@ -192,7 +193,6 @@ async def test_a_fact_of_a_kind_that_only_a_newer_worker_knows_stands_in_nobodys
     )
     read, merged = await table.read(KEY), await table.merge(execution("FAILED"))
     assert read.registers.keys() == {"request"}
-    assert read.size > Record.of_job("job").size
     assert merged.registers.keys() == {"request", "execution"}
     answer = await table.client.get_item(TableName=table.name, Key=item_key(KEY))
     assert answer["Item"]["r#novelty"] == {"M": novelty}
@@ -210,12 +210,12 @@ async def test_what_nobody_looks_at_is_not_read(table: JobsTable) -> None:
     """Nor is what was just written: it is used as it is."""
     await table.merge(requested())
     await table.merge(task(3))
-    with patch.object(jobs_table, "FACT") as reader:
+    with patch.object(record_items, "FACT") as reader:
         heard = execution("FAILED")
         job = await table.merge(heard)
         assert job.execution is heard
     assert reader.validate_json.call_count == 0
-    with patch.object(jobs_table, "FACT", wraps=FACT) as reader:
+    with patch.object(record_items, "FACT", wraps=FACT) as reader:
         assert (await table.read(KEY)).tasks == (task(3),)
     assert reader.validate_json.call_count == 1
 
@@ -242,14 +242,14 @@ async def test_the_table_merges_as_the_pure_core_does(table: JobsTable, seed: in
 
 def step(seconds: float) -> int:
     """By how much later a job may be due that was put off for so long."""
-    return int(seconds / 10)
+    return int(seconds / (2 if seconds == SILENCE else 10))
 
 
-async def test_a_new_job_is_open_and_due_after_the_grace_time(table: JobsTable, time: Time) -> None:
-    """If we die before it is started, the sweeper finds it soon."""
+async def test_a_new_job_is_open_and_due_when_it_was_silent_for_long(table: JobsTable, time: Time) -> None:
+    """If we die before it is started its message comes again, and the sweeper finds it when that is set aside."""
     await table.merge(requested())
-    assert await open_jobs(table, time() + GRACE) == set()
-    assert await open_jobs(table, time() + GRACE + step(GRACE) + 1) == {"job"}
+    assert await open_jobs(table, time() + SILENCE) == set()
+    assert await open_jobs(table, time() + SILENCE + step(SILENCE) + 1) == {"job"}
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,6 @@ async def test_a_new_job_is_open_and_due_after_the_grace_time(table: JobsTable, 
         (execution("RUNNING"), SILENCE),
         (task(3), SILENCE),
         (execution("FAILED"), GRACE),
-        (task(4, "STOPPED"), GRACE),
     ],
     ids=lambda value: value.register_name if not isinstance(value, int) else str(value),
 )
@@ -271,13 +270,31 @@ async def test_news_put_off_the_sweep(table: JobsTable, time: Time, fact: Fact, 
     assert await open_jobs(table, time() + patience + step(patience) + 1) == {"job"}
 
 
+def swept(owner: str, at: float) -> Claimed:
+    """A claim of the sweeper's."""
+    return claimed(owner, at).model_copy(update={"what": SWEEP})
+
+
+@pytest.mark.parametrize("fact", [task(4, "STOPPED"), claimed("me", 1_700_000_000.0)], ids=["a task", "a claim"])
+async def test_what_the_jobs_end_looks_after_moves_no_key_of_the_index(
+    table: JobsTable, time: Time, fact: Fact
+) -> None:
+    """A stopped task's log, or an announcement, whose worker died: the end of the job makes it due soon."""
+    await table.merge(requested())
+    await table.merge(execution("FAILED"))
+    before = (await item(table))["due_at"]
+    await table.merge(fact)
+    assert (await item(table))["due_at"] == before
+    assert await open_jobs(table, time() + GRACE + step(GRACE) + 1) == {"job"}
+
+
 @pytest.mark.parametrize("made", range(7))
-async def test_a_claim_makes_the_job_due_when_it_expires(table: JobsTable, time: Time, made: int) -> None:
+async def test_a_sweep_makes_the_job_due_when_its_claim_expires(table: JobsTable, time: Time, made: int) -> None:
     """Not after a whole silence: whoever made it may be dead, and the message that it worked on gone."""
     time.seconds += made
     await table.merge(requested())
     await table.merge(execution("FAILED"))
-    await table.merge(claim := claimed("me", time()))
+    await table.merge(claim := swept("me", time()))
     assert await open_jobs(table, time() + claim.seconds) == set()
     assert await open_jobs(table, time() + claim.seconds + step(claim.seconds) + 1) == {"job"}
     await table.merge(renewed := claim.renewed(time() + 20))
@@ -344,8 +361,8 @@ async def test_the_most_silent_come_first_and_no_more_than_asked_for(table: Jobs
     same_shard = [key for key in (RecordKey.of_job(str(number)) for number in range(200)) if shard_of(key) == 3][:5]
     for key in same_shard:
         await table.merge(requested(key.id))
-        time.seconds += step(GRACE)
-    at = time() + GRACE + step(GRACE) + 1
+        time.seconds += step(SILENCE)
+    at = time() + SILENCE + step(SILENCE) + 1
     found = await table.due(3, at, 100)
     assert list(found) == same_shard
     assert list(found.values()) == sorted(found.values()) and found[same_shard[-1]] < at
@@ -364,22 +381,108 @@ async def test_a_refused_write_is_no_answer(table: JobsTable) -> None:
         await missing.merge(requested())
 
 
-async def test_a_record_keeps_room_for_the_jobs_end(table: JobsTable) -> None:
-    """However many tasks there are: once it is full, no more of them is written, and the outcome still is."""
+def stopped(task_id: str = "0123456789abcdef", version: int = 4, made: float = 100.0) -> TaskChanged:
+    """A task that ended."""
+    arn = TASK.rpartition("/")[0] + f"/{task_id}"
+    return task(version, "STOPPED").model_copy(update={"arn": arn, "created_at": made, "stage": 1})
+
+
+def archived(of: TaskChanged, status: str = "complete") -> LogArchived:
+    """What became of its log."""
+    told = {"job_id": "job", "task_id": of.task_id, "container": "main", "status": status}
+    return LogArchived.model_validate(told)
+
+
+async def put_away(table: JobsTable, of: TaskChanged, carrying: Claimed | None = None) -> Record:
+    """The head after a task left it."""
+    job = await table.merge(of, carrying)
+    head = await table.put_away(job, of, archived(of))
+    assert head is not None
+    return head
+
+
+def mine(of: TaskChanged) -> Claimed:
+    """A claim on a task's logs."""
+    return claimed("me", 10.0).model_copy(update={"what": archiving(of.task_id)})
+
+
+async def test_what_is_settled_leaves_the_head(table: JobsTable) -> None:
+    """The task, its receipt and the claim go, a marker stays, and the whole record has it all."""
     await table.merge(requested())
-    job = await table.merge(execution("RUNNING"))
-    for number in count():
-        # Few and long ones do as well as many.
-        many = {"arn": f"{task(1).arn}{number}", "stopped_reason": "x" * 50_000}
-        job = await table.merge(task(3).model_copy(update=many))
-        if NoteOverfull("job") in owed(job, Moment(0, "me")):
-            break
-    assert 280_000 < job.size < 409_600
-    await table.merge(Overfull(job_id="job", at=1.0))
-    again = await table.merge(task(4).model_copy(update={"arn": f"{task(1).arn}-another"}))
-    assert again.is_overfull
-    assert len(again.tasks) == len(job.tasks)
-    ended = await table.merge(execution("SUCCEEDED"))
-    assert ended.execution is not None
-    assert ended.execution.ended
-    assert (await table.merge(announced())).announced is not None
+    head = await put_away(table, stopped(), mine(stopped()))
+    assert (head.tasks, head.has_every_task) == ((stopped(),), True)
+    read = await table.read(KEY)
+    assert (set(read.registers), list(read.settled.values())) == ({"request"}, [100.0])
+    assert not read.has_every_task
+    whole = await table.read_whole(KEY)
+    assert whole.registers.keys() == {"request", stopped().register_name, archived(stopped()).register_name}
+    assert whole.is_whole
+
+
+@pytest.mark.parametrize(
+    "late",
+    [stopped(), stopped(version=9), task(3), archived(stopped(), "absent"), mine(stopped())],
+    ids=["its end again", "more of its end", "that it runs", "a receipt", "a claim"],
+)
+async def test_what_comes_late_of_a_settled_task_changes_nothing(table: JobsTable, late: Fact) -> None:
+    """It would be archived once more, or be waited for."""
+    await table.merge(requested())
+    await put_away(table, stopped())
+    before = await item_of(table)
+    assert (await table.merge(late)).tasks == ()
+    assert await item_of(table) == before
+
+
+async def item_of(table: JobsTable) -> Any:
+    """The head as it lies there."""
+    return (await table.client.get_item(TableName=table.name, Key=item_key(KEY), ConsistentRead=True))["Item"]
+
+
+@pytest.mark.parametrize("news", [stopped(version=9), archived(stopped())], ids=["of the task", "of its log"])
+async def test_a_task_of_which_there_is_news_stays(table: JobsTable, news: Fact) -> None:
+    """Else what another heard meanwhile were lost with the register."""
+    await table.merge(requested())
+    job = await table.merge(stopped())
+    await table.merge(news)
+    assert await table.put_away(job, stopped(), archived(stopped(), "absent")) is None
+    assert (await table.read(KEY)).registers[news.register_name] == news
+
+
+async def test_of_two_that_put_a_task_away_the_one_that_knows_more_wins(table: JobsTable) -> None:
+    """Also where the other one's write comes late."""
+    await table.merge(requested())
+    job = await table.merge(stopped())
+    await table.put_away(job, stopped(), archived(stopped()))
+    assert await table.put_away(job, stopped(), archived(stopped(), "absent")) is None
+    [container] = stopped().containers
+    assert (await table.read_whole(KEY)).receipt(stopped(), container) == archived(stopped())
+
+
+async def test_a_head_keeps_the_markers_of_the_last_tasks_only(table: JobsTable) -> None:
+    """So that it stays small however many there are; of an older one the work would be done again, and told once."""
+    await table.merge(requested())
+    for number in range(20):
+        await put_away(table, stopped(f"{number:016x}", made=float(number)))
+    assert sorted((await table.read(KEY)).settled.values()) == [float(number) for number in range(12, 20)]
+    assert len((await table.read_whole(KEY)).tasks) == 20
+
+
+async def test_a_claim_is_carried_by_news_only(table: JobsTable) -> None:
+    """Whoever hears the same once more has not claimed anything by that."""
+    await table.merge(requested())
+    first = await table.merge(stopped(), mine(stopped()))
+    assert first.claims_of("me") == (mine(stopped()),)
+    again = await table.merge(stopped(), mine(stopped()).model_copy(update={"owner": "another"}))
+    assert again.claims_of("another") == ()
+
+
+async def test_an_outcome_of_many_attempts_lies_beside_the_head(table: JobsTable) -> None:
+    """What is written after the end does not carry them; six hundred are told whole."""
+    await table.merge(requested())
+    attempts = tuple(Attempt(stage=number, attempt=1, passed=True) for number in range(1, 601))
+    long = execution("SUCCEEDED").model_copy(update={"attempts": attempts})
+    assert (await table.merge(long)).execution == long
+    head = await table.read(KEY)
+    assert head.execution == long.in_brief()
+    assert (head.has_every_task, len(str(await item_of(table))) < 1500) == (False, True)
+    assert (await table.read_whole(KEY)).execution == long

@@ -221,10 +221,10 @@ async def test_what_an_event_tells_is_heard_of_by_the_pace_of_starts(monkeypatch
     """Before its job is settled; what a request tells is no news of a start."""
     job, happened = record(requested()), list[object]()
 
-    async def hear(_self: object, _message: Message) -> Record:
+    async def hear(_self: object, _message: Message, *_me: str) -> Record:
         return job
 
-    async def settle(_self: object, settled: Record) -> None:
+    async def settle(_self: object, settled: Record, _me: str) -> None:
         happened.append(("settled", settled))
 
     monkeypatch.setattr(Events, "hear", hear)

@@ -12,6 +12,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from service.core.record.facts import marker_of
 from tests.sim.ledger import Ledger
 from tests.sim.truth import Truth, ended_by_itself, fact_in, is_looked_after, place_of
 from tests.support.aws.dynamodb import Item
@@ -123,11 +124,12 @@ class Judge:
             return None
         if not item or detail.get("stateMachineArn", STATE_MACHINE_ARN) != STATE_MACHINE_ARN:
             return None
-        if not self._knows(item, event["source"], detail):
+        if not self._knows(name, event["source"], detail):
             return f"what it says of {name} is not in its record"
         return None if is_looked_after(item) else f"nobody looks after {name}"
 
-    def _knows(self, item: Item, source: str, detail: dict[str, Any]) -> bool:
+    def _knows(self, name: str, source: str, detail: dict[str, Any]) -> bool:
+        item = self._truth.record(name)
         match source:
             case "aws.states":
                 return self._knows_execution(item, detail)
@@ -135,23 +137,30 @@ class Judge:
                 waits = fact_in(item, "waiting")
                 return waits is not None and waits["at"] >= datetime.fromisoformat(detail["at"]).timestamp()
             case _:
-                return self._knows_task(item, detail)
+                return self._knows_task(name, detail)
 
     def _knows_execution(self, item: Item, detail: dict[str, Any]) -> bool:
         held = fact_in(item, "execution")
         if held is None:
             return False
-        return (held["redrive_count"], held["status"] in ENDED) >= (detail["redriveCount"], detail["status"] in ENDED)
+        return (held.get("redrive_count", 0), held["status"] in ENDED) >= (
+            detail["redriveCount"],
+            detail["status"] in ENDED,
+        )
 
-    def _knows_task(self, item: Item, detail: dict[str, Any]) -> bool:
-        held = fact_in(item, f"task#{detail['taskArn'].rsplit('/', 1)[-1]}")
+    def _knows_task(self, name: str, detail: dict[str, Any]) -> bool:
+        """In the head, or put away beside it; without its marker in the head, nobody would find it there."""
+        task_id = detail["taskArn"].rsplit("/", 1)[-1]
+        head = self._truth.record(name)
+        put_away = f"s#{marker_of(task_id)}" in head
+        held = fact_in(self._truth.record(name, f"task#{task_id}") if put_away else head, f"task#{task_id}")
         return held is not None and held["version"] >= detail["version"]
 
     def on_heard(self, held: Held) -> None:
         """An event was heard a while ago, in the calm: a redrive that it shows is known by now."""
         name, redrive = _told_of(json.loads(held.body))
         execution = fact_in(self._truth.record(name), "execution")
-        if (execution["redrive_count"] if execution else 0) < redrive:
+        if (execution.get("redrive_count", 0) if execution else 0) < redrive:
             self.accuse(4, f"{held.message_id} shows that {name} was redriven, and nobody has asked")
 
     # Promise 2: exactly one execution, of the request that is on record.

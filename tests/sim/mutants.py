@@ -30,10 +30,11 @@ from service.core.policy.actions import Action, Announce, AskExecution
 from service.core.policy.outcome import AttemptOutcome
 from service.core.record import hearing
 from service.core.record.facts import Announced, Claimed, ExecutionChanged, Fact, Requested, TaskChanged
-from service.core.record.record import Record
+from service.core.record.record import Record, merge
 from service.core.telling import compose as announce
 from service.core.window import Window
 from service.perform import Performer
+from service.settle import Settling
 from workers import consumer, events, redrives, requests, sweeper
 from workers.guard import failure_of
 
@@ -179,8 +180,10 @@ def _opens_nothing(self: jobs_table.JobsTable, fact: Fact) -> jobs_table._IndexC
 _indexed_in_truth = jobs_table.JobsTable._index
 
 
-async def _closes_whatever_is_heard_of(self: jobs_table.JobsTable, fact: Fact) -> Record:
-    job = await _merged_in_truth(self, fact)
+async def _closes_whatever_is_heard_of(
+    self: jobs_table.JobsTable, fact: Fact, carrying: Claimed | None = None
+) -> Record:
+    job = await _merged_in_truth(self, fact, carrying)
     if isinstance(fact, ExecutionChanged) and fact.ended:
         await self.close(job)
     return job
@@ -230,7 +233,7 @@ async def _keeps_no_body(self: objects.Objects, bucket: str, key: str, body: byt
         await self.client.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
 
 
-async def _hears_nothing(self: events.Events, message: Message) -> None:
+async def _hears_nothing(self: events.Events, message: Message, me: str) -> None:
     return None
 
 
@@ -336,6 +339,31 @@ def _mutant(name: str, promises: tuple[int, ...], where: _Patch) -> Mutant:
     return Mutant(name, frozenset(promises), *where)
 
 
+async def _puts_nothing_away(self: jobs_table.JobsTable, item: Any, condition: str, values: Any) -> None:
+    return None
+
+
+def _moves_what_has_moved_on(job: Record, task: TaskChanged, facts: tuple[Fact, ...]) -> Any:
+    change = _removed_in_truth(job, task, facts)
+    return {**change, "ConditionExpression": "attribute_exists(record_key)"}
+
+
+_removed_in_truth = jobs_table._removal
+
+
+def _reopens_what_is_settled(fact: Fact) -> None:
+    return None
+
+
+async def _decides_on_what_it_read(self: Settling, fact: Fact, me: str) -> Record:
+    before = await self.jobs.read(fact.record_key)
+    await _heard_in_truth(self, fact, me)
+    return merge(before, fact)
+
+
+_heard_in_truth = Settling.hear
+
+
 MUTANTS = (
     _mutant("deletes a message before its effects", (1,), (consumer.Consumer, "_settle", _deletes_first)),
     _mutant("deletes a message that failed", (1,), (consumer.Consumer, "_handle_or_retry", _deletes_what_failed)),
@@ -408,4 +436,12 @@ REDRIVE_MUTANTS = (
     _mutant("sees no redrive in a wait", (4,), (Record, "last_wait", _SEES_NO_REDRIVE_IN_A_WAIT)),
     _mutant("tells nobody of outcomes before a redrive", (3,), (announce, "_earlier_outcomes", _nothing_before)),
     _mutant("takes tasks for those of the first run", (3, 6, 9), (hearing, "_redrive_of", _says_no_redrive)),
+)
+
+# Mistakes at the moment when two workers hear the last two facts of a job.
+LAST_FACT_MUTANTS = (
+    _mutant("decides on what was read before the write", (3, 4), (Settling, "hear", _decides_on_what_it_read)),
+    _mutant("puts a settled task nowhere", (1,), (jobs_table.JobsTable, "_keep", _puts_nothing_away)),
+    _mutant("takes out what has moved on", (1,), (jobs_table, "_removal", _moves_what_has_moved_on)),
+    _mutant("reopens what is settled", (3,), (jobs_table, "task_spoken_of", _reopens_what_is_settled)),
 )

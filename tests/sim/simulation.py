@@ -19,7 +19,7 @@ from unittest.mock import patch
 
 import structlog
 
-from service.aws import jobs_table
+from service.aws import jobs_table, record_items
 from service.core.record.facts import FACT, Fact
 from tests.sim.circumstances import Circumstances
 from tests.sim.judge import Judge, Violation
@@ -278,7 +278,7 @@ def undisturbed(shards: int = _SHARDS) -> Iterator[None]:
     with (
         _nothing_collected(),
         _logs_into(None),
-        patch.object(jobs_table, "FACT", _Remembered()),
+        patch.object(record_items, "FACT", _Remembered()),
         patch.object(jobs_table, "SHARDS", shards),
         patch.object(sweeper, "SHARDS", shards),
     ):

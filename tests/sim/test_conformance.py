@@ -63,10 +63,10 @@ async def test_what_is_said_of_an_unknown_job_leaves_nothing(table: JobsTable) -
 @pytest.mark.parametrize(
     ("facts", "due_after"),
     [
-        pytest.param((), GRACE, id="requested"),
+        pytest.param((), SILENCE, id="requested"),
         pytest.param((execution("RUNNING"),), SILENCE, id="started"),
         pytest.param((task(3),), SILENCE, id="its-task-runs"),
-        pytest.param((task(4, "STOPPED"),), GRACE, id="its-task-stopped"),
+        pytest.param((task(4, "STOPPED"),), SILENCE, id="its-task-stopped"),
         pytest.param((execution("FAILED"),), GRACE, id="ended"),
         pytest.param((execution("FAILED"), announced()), None, id="announced"),
         pytest.param((announced(), task(9, "STOPPED")), None, id="a-task-told-late"),
@@ -83,7 +83,7 @@ async def test_the_sweepers_index_is_the_same(
         await table.merge(fact)
     horizon = 10 * SILENCE if due_after is None else due_after
     assert await open_jobs(table, time() + horizon) == set()
-    assert await open_jobs(table, time() + horizon + horizon // 10 + 1) == (set() if due_after is None else {"job"})
+    assert await open_jobs(table, time() + horizon + horizon // 2 + 1) == (set() if due_after is None else {"job"})
     assert ("expires_at" in await item(table)) == (due_after is None)
 
 
@@ -102,8 +102,8 @@ async def test_the_most_silent_come_first(table: JobsTable, time: Time) -> None:
     """A look at a shard is sorted by due time and bounded."""
     for job_id in ("16", "34", "9"):
         await table.merge(requested(job_id))
-        time.seconds += GRACE // 10
-    shards = {shard: await table.due(shard, time() + GRACE, 2) for shard in range(8)}
+        time.seconds += SILENCE // 2
+    shards = {shard: await table.due(shard, time() + 2 * SILENCE, 2) for shard in range(8)}
     assert sorted(str(key) for found in shards.values() for key in found) == ["16", "34", "9"]
     assert all(len(found) <= 2 for found in shards.values())
 

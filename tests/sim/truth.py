@@ -123,4 +123,4 @@ def is_looked_after(item: Item) -> bool:
     if "open_shard" in item and "due_at" in item:
         return True
     execution = fact_in(item, "execution")
-    return f"r#announced#{execution['redrive_count'] if execution else 0}" in item
+    return f"r#announced#{execution.get('redrive_count', 0) if execution else 0}" in item

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.aws.jobs_table import JobsTable, item_key, shard_of
+from service.aws.jobs_table import JobsTable, shard_of
+from service.aws.record_items import item_key
 from service.core.record.facts import (
     Announced,
     Claimed,

@@ -17,7 +17,7 @@ from deploy.local.subscriber import Received, Subscriber
 from schemas.arn import execution_arn
 from schemas.notification import JobNotification, LogReceipt
 from schemas.plan import group_of
-from service.aws.jobs_table import item_key
+from service.aws.record_items import item_key
 from service.core.record.keys import RecordKey
 from tests.support.waiting import last_lines, wait_for
 

@@ -14,7 +14,7 @@ from schemas.notification import FailureCard, JobNotification, Link
 from schemas.plan import STAGE_FAILED, PlannerReport
 from service.core.diagnosis.table import ROWS
 from service.core.policy.outcome import status_of
-from service.core.record.facts import Fact, Overfull, StageBrief
+from service.core.record.facts import Fact, StageBrief
 from service.core.record.hearing import forgotten_task
 from service.core.record.record import Record
 from service.core.telling.compose import Links, compose, iso, linked_objects, notification_id
@@ -199,15 +199,6 @@ def test_a_callback_that_exited_with_0_passed_if_another_stage_followed() -> Non
     )
     assert compose(stopped_there, Links()).stages[0].status == "FAILED"
     assert compose(stopped_later, Links()).stages[0].status == "PASSED"
-
-
-def test_what_a_record_had_no_room_for_is_said() -> None:
-    """The outcome is told by the planner's word, and the letter says that there was more."""
-    told_of = execution(attempts=(PASSED, attempt(2)))
-    notification = compose(record(requested(stages=2), told_of, task(), Overfull(job_id=JOB, at=NOW)), Links())
-    assert notification.status == "SUCCEEDED"
-    assert notification.left_out == ("tasks and logs that the job's record had no room for",)
-    assert notification.left_out[0] in notification.text
 
 
 def test_the_id_is_the_same_for_every_copy_of_an_outcome() -> None:

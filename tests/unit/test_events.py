@@ -25,7 +25,7 @@ class Jobs:
     job: Record = field(default_factory=lambda: record(requested()))
     learnt: list[Fact] = field(default_factory=list)
 
-    async def merge(self, fact: Fact) -> Record:
+    async def hear(self, fact: Fact, me: str) -> Record:
         self.learnt.append(fact)
         self.job = merge(self.job, fact)
         return self.job
@@ -34,7 +34,7 @@ class Jobs:
 async def heard(jobs: Jobs, body: str) -> tuple[Record | None, list[int]]:
     """What comes of a message, and what was counted: heard, ignored, unreadable."""
     metrics = Metrics()
-    job = await Events(MACHINE, cast(Any, jobs), metrics).hear(Message("m", body, "r"))
+    job = await Events(MACHINE, jobs.hear, metrics).hear(Message("m", body, "r"), "me")
     told = metrics.drain(0)
     return job, [round(cast(float, told[metric])) for metric in COUNTED]
 

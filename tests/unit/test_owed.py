@@ -22,13 +22,12 @@ from service.core.policy.actions import (
     AskTask,
     Claim,
     GiveUpLog,
-    NoteOverfull,
     StartExecution,
     StopTask,
     TellProgress,
 )
 from service.core.policy.owed import SWEEP, Moment, Patience, is_settled, owed
-from service.core.record.facts import Fact, Overfull, ProgressTold, WaitsForCapacity
+from service.core.record.facts import Fact, ProgressTold, WaitsForCapacity
 from service.core.record.hearing import forgotten_task
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
@@ -90,13 +89,7 @@ def theirs(what: str, at: float = END, of: RecordKey = KEY) -> Fact:
     return claim(what, "them", at, of=of)
 
 
-def full(*facts: Fact) -> list[Action]:
-    """The same of a record that is nearly as large as DynamoDB takes."""
-    return list(owed(replace(record(*facts), size=300_000), Moment(END, ME, PATIENCE)))
-
-
 REJECTED = RecordKey.of_rejection(MESSAGE)
-FULL = Overfull(job_id=JOB, at=NOW)
 OUTCOME = execution(attempts=(attempt(),))
 REDRIVEN = execution("RUNNING", redrive_count=1, redriven_at=END + 100)
 AGAIN = execution(redrive_count=1, attempts=(attempt(),))
@@ -487,22 +480,6 @@ ROWS: dict[str, dict[str, tuple[list[Action], list[Action]]]] = {
             due(requested(), AGAIN, task(), receipt(), my("announce#1"), at=END + 900),
             [AskEarlierEnds(JOB), Announce(KEY, 1)],
         ),
-    },
-    "the record is nearly as large as DynamoDB takes": {
-        "a record that is nearly full": (
-            full(requested(), execution("RUNNING"), task(), receipt()),
-            [NoteOverfull(JOB)],
-        ),
-    },
-    "... and noted: tasks, logs and progress are let go": {
-        "noted, and the job runs": (full(ASKED, execution("RUNNING"), running(), task("t2", stage=2), FULL), []),
-        "noted, and swept": (full(requested(), execution("RUNNING"), running(), my(SWEEP), FULL), [ASK]),
-        "noted, and its outcome was left out": (full(requested(), execution(detailed=False), running(), FULL), [ASK]),
-        "noted, and over": (
-            full(requested(), OUTCOME, running(), task("t2", stage=2), FULL),
-            [Claim(KEY, "announce#0")],
-        ),
-        "noted, over, and announced": (full(requested(), OUTCOME, running(), FULL, announced()), []),
     },
     "rejected, not announced": {
         "rejected": (due(rejected()), [Claim(REJECTED, "announce#0")]),

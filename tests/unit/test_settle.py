@@ -22,7 +22,7 @@ from service.core.policy.actions import (
     StopTask,
 )
 from service.core.policy.owed import SWEEP, Patience
-from service.core.record.facts import Claimed, Fact
+from service.core.record.facts import Claimed, Fact, LogArchived, TaskChanged
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record, merge
 from service.settle import NotWholeError, Settling
@@ -50,16 +50,22 @@ class InMemory:
 
     records: dict[RecordKey, Record] = field(default_factory=dict)
 
-    async def merge(self, fact: Fact) -> Record:
+    async def merge(self, fact: Fact, carrying: Claimed | None = None) -> Record:
         held = await self.read(fact.record_key)
-        self.records[fact.record_key] = merge(held, fact)
-        return self.records[fact.record_key]
+        job = merge(held, fact)
+        if carrying is not None and job is not held:
+            job = job.holding(carrying)
+        self.records[fact.record_key] = job
+        return job
 
     async def read(self, key: RecordKey) -> Record:
         return self.records.get(key, Record(key))
 
     async def read_whole(self, key: RecordKey) -> Record:
         return await self.read(key)
+
+    async def put_away(self, job: Record, task: TaskChanged, last: LogArchived) -> Record | None:
+        return None
 
     async def all_of(self, *facts: Fact) -> Record:
         """The record after these facts."""
@@ -75,8 +81,8 @@ class InParts(InMemory):
     reads: int = 0
     is_gone: bool = False
 
-    async def merge(self, fact: Fact) -> Record:
-        return _head(await super().merge(fact))
+    async def merge(self, fact: Fact, carrying: Claimed | None = None) -> Record:
+        return _head(await super().merge(fact, carrying))
 
     async def read_whole(self, key: RecordKey) -> Record:
         self.reads += 1
@@ -298,12 +304,12 @@ class Flaky(InMemory):
 
     renewals: int = 0
 
-    async def merge(self, fact: Fact) -> Record:
+    async def merge(self, fact: Fact, carrying: Claimed | None = None) -> Record:
         if isinstance(fact, Claimed) and fact.renews is not None:
             self.renewals += 1
             if self.renewals % 2:
                 raise AwsError
-        return await super().merge(fact)
+        return await super().merge(fact, carrying)
 
 
 async def test_a_claim_lives_as_long_as_its_work() -> None:

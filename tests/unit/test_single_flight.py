@@ -8,6 +8,7 @@ import pytest
 
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
+from tests.support.builders import NOW, claim, record, requested
 from tests.support.job_facts import KEY, execution, task
 from workers.single_flight import SingleFlight
 
@@ -21,7 +22,7 @@ class Passes:
         self.go_on = asyncio.Event()
         self._learns = learns
 
-    async def settle(self, job: Record) -> Record:
+    async def settle(self, job: Record, me: str) -> Record:
         self.begun.append(job)
         await self.go_on.wait()
         return self._learns or job
@@ -35,10 +36,10 @@ async def test_who_comes_during_a_pass_does_not_wait_and_is_looked_after() -> No
     """Two events during a pass make one more pass, over the record as it is then."""
     passes = Passes()
     single_flight = SingleFlight(passes.settle, passes.read)
-    first = asyncio.create_task(single_flight.settle(Record.of_job("job")))
+    first = asyncio.create_task(single_flight.settle(Record.of_job("job"), "me"))
     await asyncio.sleep(0)
-    await single_flight.settle(Record.of_job("job"))
-    await single_flight.settle(Record.of_job("job"))
+    await single_flight.settle(Record.of_job("job"), "me")
+    await single_flight.settle(Record.of_job("job"), "me")
     assert len(passes.begun) == 1
     passes.go_on.set()
     await first
@@ -61,9 +62,9 @@ async def test_only_what_the_pass_has_not_learnt_is_read(learnt: Record, reads: 
     """A write answers with the whole record, and so with what others wrote before it."""
     passes = Passes(learnt)
     single_flight = SingleFlight(passes.settle, passes.read)
-    first = asyncio.create_task(single_flight.settle(BEGUN))
+    first = asyncio.create_task(single_flight.settle(BEGUN, "me"))
     await asyncio.sleep(0)
-    await single_flight.settle(CAME)
+    await single_flight.settle(CAME, "me")
     passes.go_on.set()
     await first
     assert len(passes.reads) == reads
@@ -74,7 +75,7 @@ async def test_jobs_do_not_wait_for_one_another() -> None:
     """Another job's pass begins at once."""
     passes = Passes()
     single_flight = SingleFlight(passes.settle, passes.read)
-    both = [asyncio.create_task(single_flight.settle(Record.of_job(name))) for name in ("one", "two")]
+    both = [asyncio.create_task(single_flight.settle(Record.of_job(name), "me")) for name in ("one", "two")]
     await asyncio.sleep(0)
     assert [job.job_id for job in passes.begun] == ["one", "two"]
     passes.go_on.set()
@@ -85,13 +86,34 @@ async def test_after_a_pass_that_failed_the_next_one_begins_anew() -> None:
     """A failure is the message's own affair; the job is not in hand any more."""
     passes = Passes()
 
-    async def fails(_: Record) -> Record:
+    async def fails(_: Record, _me: str) -> Record:
         raise OSError("the network is down")
 
     single_flight = SingleFlight(fails, passes.read)
     with pytest.raises(OSError, match="down"):
-        await single_flight.settle(Record.of_job("job"))
+        await single_flight.settle(Record.of_job("job"), "me")
     single_flight.settle_record = passes.settle
     passes.go_on.set()
-    await single_flight.settle(Record.of_job("job"))
+    await single_flight.settle(Record.of_job("job"), "me")
     assert len(passes.begun) == 1
+
+
+async def test_who_claimed_work_with_its_fact_is_given_a_pass_of_its_own_name() -> None:
+    """Another name would find the work claimed, and nobody would do it before the claim expires."""
+    names: list[str] = []
+    go_on = asyncio.Event()
+
+    async def settle(job: Record, me: str) -> Record:
+        names.append(me)
+        await go_on.wait()
+        return job
+
+    single_flight = SingleFlight(settle, Passes().read)
+    first = asyncio.create_task(single_flight.settle(Record.of_job("job"), "first"))
+    await asyncio.sleep(0)
+    claimed = record(requested(), claim("archive#t1", "claimant", NOW))
+    for job, me in ((Record.of_job("job"), "second"), (claimed, "claimant"), (Record.of_job("job"), "third")):
+        await single_flight.settle(job, me)
+    go_on.set()
+    await first
+    assert names == ["first", "claimant"]

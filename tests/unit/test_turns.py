@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from service.aws.jobs_table import item_key
+from service.aws.record_items import item_key
 from service.aws.turns import Turn, Turns
 from service.core.record.keys import RecordKey
 

@@ -78,13 +78,6 @@ class GiveUpLog:
 
 
 @dataclass(frozen=True, slots=True)
-class NoteOverfull:
-    """Note that no more of tasks, logs and progress fits into the record."""
-
-    job_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class TellProgress:
     """Tell subscribers of these steps, in this order."""
 
@@ -108,7 +101,6 @@ Action = (
     | AskEarlierEnds
     | StopTask
     | Claim
-    | NoteOverfull
     | TellProgress
     | ArchiveLog
     | GiveUpLog

@@ -25,8 +25,6 @@
 | ... but ECS forgot a task whose event may wait in a queue    | that, after deadline    |
 | redriven from an outcome that nobody was told of, settled    | AskEarlierEnds          |
 | ... and Step Functions does not say how that was             | Announce after deadline |
-| the record is nearly as large as DynamoDB takes              | NoteOverfull            |
-| ... and noted: tasks, logs and progress are let go           | only the end, announced |
 | rejected, not announced                                      | Claim, then Announce    |
 
 What another holds a claim on is not owed by us. They renew it for as long as they work; if they die, it expires and the
@@ -51,21 +49,26 @@ from service.core.policy.actions import (
     AskTask,
     Claim,
     GiveUpLog,
-    NoteOverfull,
     StartExecution,
     StopTask,
     TellProgress,
 )
 from service.core.policy.steps import untold
-from service.core.record.facts import Claimed, ContainerState, ExecutionChanged, TaskChanged
+from service.core.record.facts import (
+    Claimed,
+    ContainerState,
+    ExecutionChanged,
+    Fact,
+    LogArchived,
+    TaskChanged,
+    archiving,
+)
+from service.core.record.facts import announcing as announcing_of
 from service.core.record.record import Record
 
 SWEEP = "sweep"
 _FROM_OUTSIDE = frozenset({"ABORTED", "TIMED_OUT"})
 _STOPPING = frozenset({"DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED"})
-# Of an item's 409,600 bytes [DynamoDB quotas]: what is left is for the outcome, which tells of up to 600 attempts in
-# 160 bytes each, the announcement, and what others write before they hear that it is full.
-_FULL_BYTES = 280_000
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class Patience:
 
     task_grace: float = 30
     log_deadline: float = 900
+    claim: float = 60
 
 
 @dataclass(frozen=True)
@@ -91,16 +95,44 @@ def owed(job: Record, at: Moment) -> tuple[Action, ...]:
         return tuple(_announcement(job, at))
     if job.request is None:
         return ()
-    if job.is_overfull:
-        ask = (AskExecution(job.job_id),) if _end_is_unknown(job, at) else ()
-        return (*_start(job), *ask, *_announcement(job, at))
-    full = (NoteOverfull(job.job_id),) if job.size > _FULL_BYTES else ()
-    return (*full, *_start(job), *_questions(job, at), *_progress(job, at), *_logs(job, at), *_announcement(job, at))
+    return (
+        *_start(job),
+        *_questions(job, at),
+        *_progress(job, at),
+        *_logs(job, at),
+        *_open_tasks(job, at),
+        *_announcement(job, at),
+    )
 
 
 def must_be_whole(job: Record) -> bool:
-    """Whether decisions on a job need more than the head of its record: what was told of its stages."""
-    return job.request is not None and job.request.progress and not job.is_whole
+    """Whether decisions on a job need more than the head of its record: its end, and a redrive, ask for every task."""
+    if job.request is not None and job.request.progress:
+        return not job.is_whole
+    execution = job.execution
+    return execution is not None and (execution.ended or execution.redrive_count > 0) and not job.has_every_task
+
+
+def carried_by(fact: Fact, at: Moment) -> Claimed | None:
+    """The claim that the write of a fact carries: who hears first that a task stopped archives its logs.
+
+    Only what was no news can have been claimed before, and that write changes nothing.
+    """
+    if not isinstance(fact, TaskChanged) or not fact.stopped or not fact.containers:
+        return None
+    what = archiving(fact.task_id)
+    return Claimed(record_key=fact.record_key, what=what, owner=at.me, at=at.now, seconds=at.patience.claim)
+
+
+def settled_by(fact: Fact, job: Record) -> TaskChanged | None:
+    """The task of which all is known with this fact: it stopped, and this is the last of its receipts."""
+    if not isinstance(fact, LogArchived) or fact.task_id in job.kept_beside:
+        return None
+    task = next((item for item in job.tasks if item.task_id == fact.task_id and item.stopped), None)
+    if task is None or not task.containers:
+        return None
+    others = [container for container in task.containers if container.name != fact.container]
+    return task if all(job.receipt(task, container) for container in others) else None
 
 
 def _start(job: Record) -> Iterator[Action]:
@@ -112,22 +144,39 @@ def _questions(job: Record, at: Moment) -> Iterator[Action]:
     if job.execution is None:
         return
     sweeping = _holds(job, at, SWEEP)
-    ask = _end_is_unknown(job, at) or _may_be_redriven(job)
-    if ask:
+    if _must_be_asked_after(job, at):
         yield AskExecution(job.job_id)
-    outlived = [task for task in job.tasks if _is_outlived(job, task, at)]
-    yield from (StopTask(job.job_id, task.arn) for task in outlived)
+    yield from (StopTask(job.job_id, task.arn) for task in job.tasks if _is_outlived(job, task, at))
     if _may_have_outlived_tasks(job, at, sweeping=sweeping):
         yield AskHistory(job.job_id)
-    if sweeping or _ended_for(job, at.patience.task_grace, at):
+
+
+def _open_tasks(job: Record, at: Moment) -> Iterator[Action]:
+    """What to ask of tasks that may have stopped: one by one, each with its logs, so that a head never holds many."""
+    if job.execution is None:
+        return
+    if _holds(job, at, SWEEP) or _ended_for(job, at.patience.task_grace, at):
         yield from (AskTask(job.job_id, arn) for arn in job.open_task_arns())
         if _may_have_untold_tasks(job):
             yield AskHistory(job.job_id)
-    if late := [task for task in job.tasks if task.last_status not in _STOPPING and _is_late(job, task, at)]:
-        if not ask:
-            yield AskExecution(job.job_id)  # Or a task of a redrive that nobody told of is stopped.
-        open_yet = [task for task in late if task not in outlived and not _started_since(job.execution, task, at)]
-        yield from (StopTask(job.job_id, task.arn) for task in open_yet)
+    yield from _late_tasks(job, at)
+
+
+def _late_tasks(job: Record, at: Moment) -> Iterator[Action]:
+    """Stop what nobody waits for any more, once it is sure that there was no redrive."""
+    execution = job.execution
+    late = [task for task in job.tasks if task.last_status not in _STOPPING and _is_late(job, task, at)]
+    if execution is None or not late:
+        return
+    if not _must_be_asked_after(job, at):
+        yield AskExecution(job.job_id)  # Or a task of a redrive that nobody told of is stopped.
+    for task in late:
+        if not _is_outlived(job, task, at) and not _started_since(execution, task, at):
+            yield StopTask(job.job_id, task.arn)
+
+
+def _must_be_asked_after(job: Record, at: Moment) -> bool:
+    return _end_is_unknown(job, at) or _may_be_redriven(job)
 
 
 def _end_is_unknown(job: Record, at: Moment) -> bool:
@@ -218,7 +267,7 @@ def _logs(job: Record, at: Moment) -> Iterator[Action]:
 
 
 def _log_work(job: Record, at: Moment, task: TaskChanged, missing: list[ContainerState]) -> Iterator[Action]:
-    what = f"archive#{task.task_id}"
+    what = archiving(task.task_id)
     if _was_last_try(job.claim(what), at):
         yield from (GiveUpLog(job.job_id, task.task_id, container.name) for container in missing)
     else:
@@ -250,13 +299,11 @@ def _announcement(job: Record, at: Moment) -> Iterator[Action]:
 
 def announcing(job: Record) -> str:
     """What is claimed by whoever tells of the present outcome."""
-    return f"announce#{job.redrive_count}"
+    return announcing_of(job.redrive_count)
 
 
 def _may_hear_more(job: Record, at: Moment) -> bool:
     """Whether a task that nobody told of may yet be told of, or how one ended that ECS has forgotten."""
-    if job.is_overfull:
-        return False
     if _may_have_untold_tasks(job) and not _ended_for(job, at.patience.task_grace, at):
         return True
     return any(task.forgotten and at.now < (task.stopped_at or 0) + at.patience.log_deadline for task in job.tasks)
@@ -266,8 +313,6 @@ def is_settled(job: Record) -> bool:
     """Whether all that a notification tells of is known: the execution's end, every task's, and every log's."""
     if job.execution is None or not job.execution.ended or not job.execution.detailed:
         return False
-    if job.is_overfull:
-        return True
     if job.open_task_arns():
         return False
     return all(job.receipt(task, container) for task in job.tasks for container in task.containers)

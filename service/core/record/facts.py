@@ -7,6 +7,8 @@ and then how far the status has come.
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
+from hashlib import blake2b
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -26,9 +28,11 @@ ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 _STATUS_RANK = {"STARTED": 0, "RUNNING": 1, "ABORTED": 3, "FAILED": 4, "TIMED_OUT": 5, "SUCCEEDED": 6}
 _UNKNOWN_STATUS_RANK = 2
 _RANKS_A_REDRIVE = 100
-OVERFULL_REGISTER = "overfull"
+# Outcomes of more attempts than this lie beside the head, which is written again after the end.
+_ATTEMPTS_IN_A_HEAD = 3
 # Of a task that ECS has forgotten: higher than any version that it counted.
 FORGOTTEN_VERSION = 2**31
+_ARCHIVING = "archive#"
 
 
 class _Fact(BaseModel):
@@ -80,9 +84,9 @@ class Requested(_JobFact):
     """A producer asked for this job, and it was admitted. The first request with an id is the job."""
 
     kind: Literal["requested"] = "requested"
-    digest: str
-    message_id: str
-    submitted_at: float
+    digest: str = ""
+    message_id: str = ""
+    submitted_at: float = 0
     tenant: str
     job_type: str | None = None
     user: str | None = None
@@ -109,9 +113,6 @@ class Requested(_JobFact):
         """What decisions need of it: the rest is kept apart, so that writes of the head do not carry it."""
         return Requested(
             job_id=self.job_id,
-            digest=self.digest,
-            message_id=self.message_id,
-            submitted_at=self.submitted_at,
             tenant=self.tenant,
             progress=self.progress,
             stage_count=len(self.stages),
@@ -160,6 +161,16 @@ class ExecutionChanged(_JobFact):
     error: str | None = None
     cause: str | None = None
     attempts: tuple[Attempt, ...] = ()
+    is_brief: bool = Field(default=False, description="Whether the attempts are left out, being kept apart.")
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it tells of so many attempts that they are kept apart."""
+        return len(self.attempts) > _ATTEMPTS_IN_A_HEAD
+
+    def in_brief(self) -> ExecutionChanged:
+        """The same without the attempts."""
+        return self.model_copy(update={"attempts": (), "is_brief": True})
 
     @property
     def register_name(self) -> str:
@@ -312,7 +323,7 @@ class Claimed(_Fact):
 
     @property
     def register_name(self) -> str:
-        return f"claim#{self.what}"
+        return claim_register(self.what)
 
     @property
     def rank(self) -> int:
@@ -414,17 +425,6 @@ class ProgressTold(_JobFact):
         return progress_register(self.step)
 
 
-class Overfull(_JobFact):
-    """The record holds as much of tasks, logs and progress as it may; the rest of the room is for the job's end."""
-
-    kind: Literal["overfull"] = "overfull"
-    at: float
-
-    @property
-    def register_name(self) -> str:
-        return OVERFULL_REGISTER
-
-
 Fact = (
     Requested
     | Rejected
@@ -436,10 +436,44 @@ Fact = (
     | Announced
     | EndedBefore
     | ProgressTold
-    | Overfull
 )
 
 FACT: TypeAdapter[Fact] = TypeAdapter(Annotated[Fact, Field(discriminator="kind")])
+
+
+def claim_register(what: str) -> str:
+    """The register that holds who is at work on a thing, or was last."""
+    return f"claim#{what}"
+
+
+def announcing(redrive_count: int) -> str:
+    """What is claimed by whoever tells of an outcome."""
+    return f"announce#{redrive_count}"
+
+
+def archiving(task_id: str) -> str:
+    """What is claimed by whoever archives a task's logs."""
+    return f"{_ARCHIVING}{task_id}"
+
+
+def task_register(task_id: str) -> str:
+    """The register that holds how a task is."""
+    return f"task#{task_id}"
+
+
+def task_spoken_of(fact: Fact) -> str | None:
+    """The id of the task that a fact speaks of: how it is, what became of a log of its, or who archives those."""
+    match fact:
+        case TaskChanged() | LogArchived():
+            return fact.task_id
+        case Claimed(what=what) if what.startswith(_ARCHIVING):
+            return what.removeprefix(_ARCHIVING)
+    return None
+
+
+def marker_of(task_id: str) -> str:
+    """A short name of a task, for a job's record to know it by: of 600 in one job, no two have the same."""
+    return urlsafe_b64encode(blake2b(task_id.encode(), digest_size=6).digest()).decode()
 
 
 def receipt_register(task_id: str, container: str) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import cast
 
 from schemas.arn import task_id_of
 from service.core.record.facts import (
-    OVERFULL_REGISTER,
     Announced,
     Claimed,
     ContainerState,
@@ -22,7 +21,9 @@ from service.core.record.facts import (
     TaskChanged,
     WaitsForCapacity,
     announced_register,
+    claim_register,
     ended_before_register,
+    marker_of,
     progress_register,
     receipt_register,
 )
@@ -31,18 +32,21 @@ from service.core.record.registers import Registers
 
 _TASKS = "task#"
 _CLAIMS = "claim#"
+_OF_TASKS = (_TASKS, "receipt#")
 
 
 @dataclass(frozen=True)
 class Record:
     """A job, or a request that was rejected, as far as it is known: of each register the fact that knows most.
 
-    `size` is how many bytes the registers take where they are kept.
+    `settled` are the markers of tasks that were put away, each with when it was made; those that are held here all the
+    same are `kept_beside`.
     """
 
     key: RecordKey
     registers: Mapping[str, Fact] = field(default_factory=dict)
-    size: int = field(default=0, compare=False)
+    settled: Mapping[str, float] = field(default_factory=dict, compare=False)
+    kept_beside: frozenset[str] = field(default=frozenset(), compare=False)
 
     @classmethod
     def of_job(cls, job_id: str) -> Record:
@@ -62,7 +66,14 @@ class Record:
     @property
     def is_whole(self) -> bool:
         """Whether it has all that is kept of the job, and not only what most decisions need."""
-        return self.request is None or not self.request.is_brief
+        return (self.request is None or not self.request.is_brief) and self.has_every_task
+
+    @property
+    def has_every_task(self) -> bool:
+        """Whether it has the tasks that were put away, and every attempt of the outcome."""
+        if self.execution is not None and self.execution.is_brief:
+            return False
+        return not self.settled or self.settled.keys() <= {marker_of(task_id) for task_id in self.kept_beside}
 
     @property
     def rejection(self) -> Rejected | None:
@@ -88,12 +99,8 @@ class Record:
         held = self.last_wait
         if held is None or held.redrive < self.redrive_count or (self.execution and self.execution.ended):
             return None
-        return None if any((task.created_at or 0) > held.at for task in self.tasks) else held
-
-    @property
-    def is_overfull(self) -> bool:
-        """Whether no more of tasks, logs and progress is written down."""
-        return OVERFULL_REGISTER in self.registers
+        made = (*(task.created_at or 0 for task in self.tasks), *self.settled.values())
+        return None if any(at > held.at for at in made) else held
 
     @property
     def redrive_count(self) -> int:
@@ -125,11 +132,12 @@ class Record:
         """Whether this job's request is one of this digest, or where no body can be read, came in this message."""
         if self.request is None:
             return False
+        assert not self.request.is_brief, "by what is left out of a head"
         return self.request.message_id == message_id if digest is None else self.request.digest == digest
 
     def claim(self, what: str) -> Claimed | None:
         """Who is at work on this, or was last."""
-        return cast("Claimed | None", self.registers.get(f"claim#{what}"))
+        return cast("Claimed | None", self.registers.get(claim_register(what)))
 
     def claims_of(self, owner: str) -> tuple[Claimed, ...]:
         """What this owner is at work on."""
@@ -150,8 +158,28 @@ class Record:
 
     def beside(self, known: Record) -> Record:
         """This head, together with what is known of what is kept beside it: that is written once."""
-        request = known.request
-        return self if request is None or request.is_brief or self.is_whole else self.holding(request)
+        if self.request is None:
+            return self
+        record = replace(self, kept_beside=known.kept_beside)
+        for fact in known._kept_beside():
+            record = record.holding(fact) if record._lacks(fact) else record
+        return record
+
+    def _lacks(self, fact: Fact) -> bool:
+        held = self.registers.get(fact.register_name)
+        if isinstance(held, Requested | ExecutionChanged):
+            return held.is_brief and held.rank <= fact.rank
+        return held is None or held.rank < fact.rank
+
+    def _kept_beside(self) -> Iterator[Fact]:
+        """What is held here of what lies beside the head."""
+        if self.request is not None and not self.request.is_brief:
+            yield self.request
+        if self.execution is not None and self.execution.is_long:
+            yield self.execution
+        for name in self.registers:
+            if name.startswith(_OF_TASKS) and name.split("#")[1] in self.kept_beside:
+                yield self.registers[name]
 
     def _named(self, prefix: str) -> list[Fact]:
         """The facts in the registers whose names begin like this; the others are not looked at."""

@@ -18,7 +18,6 @@ _KNOWN = frozenset(
         "announced",
         "ended_before",
         "progress",
-        "overfull",
     }
 )
 
@@ -32,14 +31,14 @@ class Registers(Mapping[str, Fact]):
 
     __slots__ = ("_held", "_read")
 
-    def __init__(self, held: Mapping[str, str | Fact], read: Callable[[str], Fact]) -> None:
+    def __init__(self, held: Mapping[str, str | Fact], read: Callable[[str, str], Fact]) -> None:
         self._held = {name: item for name, item in held.items() if name.partition("#")[0] in _KNOWN}
         self._read = read
 
     def __getitem__(self, name: str) -> Fact:
         held = self._held[name]
         if isinstance(held, str):
-            held = self._held[name] = self._read(held)
+            held = self._held[name] = self._read(name, held)
         return held
 
     def __contains__(self, name: object) -> bool:

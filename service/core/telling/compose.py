@@ -32,7 +32,6 @@ from service.core.telling.letter import as_text
 
 _NO_PRICES: Mapping[str, Price] = {}
 _ALWAYS_HIDDEN = Redaction.of()
-_NO_ROOM = "tasks and logs that the job's record had no room for"
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,6 @@ def _of_job(record: Record, request: Requested, links: Links) -> JobNotification
         earlier_outcomes=_earlier_outcomes(record),
         failure=None if status == "SUCCEEDED" else failure_card(record, execution, stages),
         stages=tuple(_stage_report(record, request, outcome, links) for outcome in stages),
-        left_out=(_NO_ROOM,) if record.is_overfull else (),
         text="",
     )
 
