@@ -37,7 +37,7 @@ from service.core.redaction import cut, cut_in_the_middle, redact
 
 _JOB_ID = re.compile(JOB_ID_PATTERN)
 _PLANNED_FAILURES = frozenset({STAGE_FAILED, JOB_TIMED_OUT})
-# A record is one DynamoDB item of at most 400 KB, so a task's part is kept under 1 KB; AWS cuts reasons at 1,024
+# An update is billed by its whole item, so what a head holds of a task is kept under 1 KB; AWS cuts reasons at 1,024
 # characters itself; how they begin names what failed, and how they end says why: "..., api error AccessDenied".
 _LONGEST_REASON = 400
 _LONGEST_ERROR = 256  # [botocore, SensitiveError]
