@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from schemas.catalog import Catalog
+from schemas.control import ControlMessage
 from schemas.dialect import PlainJsonSchema
 from schemas.job import JobRequest
 from schemas.notification import JobNotification
@@ -49,6 +50,7 @@ EXPORTS = (
     Export("job.schema.json", "urn:jobferry:job-request:v1", JobRequest),
     Export("notification.schema.json", "urn:jobferry:job-notification:v1", JobNotification, "serialization", open=True),
     Export("progress.schema.json", "urn:jobferry:job-progress:v1", JobProgress, "serialization", open=True),
+    Export("control.schema.json", "urn:jobferry:control-message:v1", ControlMessage),
     Export("catalog.schema.json", "urn:jobferry:catalog:v1", Catalog),
     Export("execution_input.schema.json", "urn:jobferry:execution-input:v1", ExecutionInput),
 )

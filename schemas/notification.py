@@ -146,6 +146,15 @@ class EarlierOutcome(Published):
     error: str | None = None
 
 
+class SteeredBy(Published):
+    """What somebody asked for, by which this run began or ended."""
+
+    verb: Literal["cancel", "redrive"]
+    by: str | None = Field(description="As the HTTP API or the command line knew the caller; null where nobody said.")
+    reason: str | None
+    asked_at: Moment
+
+
 class Cost(Published):
     """What the job's tasks held, and what that comes to by the prices in Jobferry's settings."""
 
@@ -187,6 +196,9 @@ class JobNotification(Published):
         default=(),
         description="Outcomes that the job was redriven from before they were announced, oldest first: each outcome is "
         "told of once, by itself or here.",
+    )
+    steered: tuple[SteeredBy, ...] = Field(
+        default=(), description="Who redrove it, and who cancelled it; empty where nobody asked Jobferry for it."
     )
     stages: tuple[StageReport, ...] = ()
     cost: Cost | None = None

@@ -21,6 +21,7 @@ JOB_TIMED_OUT = "JobTimedOut"
 STAGE_FAILED = "StageFailed"
 # Of a job that never became an execution: Step Functions refuses its start, and will refuse it again.
 START_REFUSED = "Jobferry.StartRefused"
+CANCELLED = "Jobferry.Cancelled"
 _GROUP_PREFIX = "job:"
 
 

@@ -9,9 +9,10 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from schemas.base import Moment
+from schemas.base import Contract, Moment
+from schemas.control import Reason, Verb
 from schemas.failures import FAILURE_CLASSES, FailureClass
-from schemas.notification import AttemptReport, Cost, FailureCard, Problem, Published, Rejection
+from schemas.notification import AttemptReport, Cost, FailureCard, Problem, Published, Rejection, SteeredBy
 from schemas.trace import Trace
 
 JobStatus = Literal[
@@ -69,6 +70,9 @@ class TrackedJob(Published):
     failure: FailureCard | None = None
     rejection: Rejection | None = None
     cost: Cost | None = None
+    steered: tuple[SteeredBy, ...] = Field(
+        default=(), description="Who redrove it, and who cancelled it; empty where nobody asked Jobferry for it."
+    )
 
 
 class ListedJob(Published):
@@ -248,6 +252,24 @@ class Submitted(Published):
     schema_version: Literal["1"] = "1"
     job_id: str
     tenant: str
+    location: str = Field(description="Where the job is asked for.")
+
+
+class Wish(Contract):
+    """What somebody may say beside what they ask for."""
+
+    reason: Reason | None = Field(default=None, description="Why: subscribers are told, and whoever looks at the job.")
+
+
+class Asked(Published):
+    """That something was asked for. What comes of it is the job's: `GET` it."""
+
+    schema_version: Literal["1"] = "1"
+    verb: Verb
+    job_id: str
+    tenant: str
+    requested_by: str | None = Field(description="Whose credentials asked.")
+    message_id: str
     location: str = Field(description="Where the job is asked for.")
 
 

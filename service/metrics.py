@@ -37,6 +37,9 @@ REQUESTS_ADMITTED = Metric("RequestsAdmitted", "Count")
 REQUESTS_REJECTED = Metric("RequestsRejected", "Count")
 REQUESTS_HELD_BACK = Metric("RequestsHeldBack", "Count")
 TRACES_DROPPED = Metric("TracesDropped", "Count")
+CONTROL_HEARD = Metric("ControlHeard", "Count")
+CONTROL_IGNORED = Metric("ControlIgnored", "Count")
+CONTROL_REJECTED = Metric("ControlRejected", "Count")
 EVENTS_HEARD = Metric("EventsHeard", "Count")
 EVENTS_IGNORED = Metric("EventsIgnored", "Count")
 EVENTS_UNREADABLE = Metric("EventsUnreadable", "Count")
@@ -65,6 +68,9 @@ COUNTED = (
     REQUESTS_REJECTED,
     REQUESTS_HELD_BACK,
     TRACES_DROPPED,
+    CONTROL_HEARD,
+    CONTROL_IGNORED,
+    CONTROL_REJECTED,
     EVENTS_HEARD,
     EVENTS_IGNORED,
     EVENTS_UNREADABLE,

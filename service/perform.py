@@ -11,11 +11,12 @@ import structlog
 from schemas.errors import JobferryError
 from schemas.events import TaskDetail
 from schemas.notification import JobNotification, Link, Status
+from schemas.plan import CANCELLED
 from schemas.price import Price
 from schemas.progress import JobProgress
 from service.archive import LogArchive
 from service.aws.errors import AwsError
-from service.aws.executions import REFUSED_FOR_GOOD, Executions
+from service.aws.executions import NOT_REDRIVABLE, REFUSED_FOR_GOOD, Executions
 from service.aws.objects import Objects
 from service.aws.tasks import Tasks
 from service.aws.topic import Topic
@@ -30,19 +31,35 @@ from service.core.policy.actions import (
     AskTask,
     Claim,
     GiveUpLog,
+    LeaveUnstarted,
+    RedriveExecution,
     StartExecution,
+    StopExecution,
     StopTask,
     TellProgress,
 )
 from service.core.policy.owed import announcing
 from service.core.policy.steps import Step, untold
-from service.core.record.facts import Announced, ExecutionChanged, Fact, LogArchived, ProgressTold, TaskChanged
+from service.core.record.asked import redrive_asked
+from service.core.record.facts import (
+    Announced,
+    ExecutionChanged,
+    Fact,
+    LogArchived,
+    ObservedVia,
+    ProgressTold,
+    RedriveAsked,
+    Redriven,
+    RedriveRefused,
+    TaskChanged,
+)
 from service.core.record.hearing import (
     Ignored,
     forgotten_task,
     hear_earlier_ends,
     hear_execution,
     hear_task,
+    left_unstarted,
     never_started,
 )
 from service.core.record.record import Record
@@ -52,6 +69,7 @@ from service.core.telling.letter import subject
 from service.core.telling.progress import compose_progress
 from service.core.telling.progress_text import subject_of_progress
 from service.core.telling.size_limit import fitted
+from service.core.telling.steered import why_cancelled
 from service.core.tracking.listing import spent_of
 from service.metrics import ANNOUNCED, ARCHIVES, ARCHIVES_DONE, ARCHIVES_GIVEN_UP, TIME_TO_ANNOUNCE, Meter
 
@@ -91,6 +109,12 @@ class Performer:
         match action:
             case StartExecution():
                 return await self._start(action, job)
+            case LeaveUnstarted():
+                return await self._leave_unstarted(job)
+            case StopExecution():
+                return await self._stop_execution(job)
+            case RedriveExecution():
+                return await self._redrive(job)
             case AskExecution(job_id=job_id):
                 return await self._ask_execution(job_id, job)
             case AskTask(job_id=job_id, task_arn=arn):
@@ -134,12 +158,64 @@ class Performer:
             ),
         )
 
-    async def _ask_execution(self, job_id: str, job: Record) -> tuple[Fact, ...]:
+    async def _leave_unstarted(self, job: Record) -> tuple[Fact, ...]:
+        """Another may be starting it, or have died when it had: whatever Step Functions knows is what counts."""
+        known = await self._ask_execution(job.job_id, Record(job.key), asked="request")
+        if known:
+            return known
+        log.info("job_left_unstarted", **_whose(job))
+        return (left_unstarted(job.job_id, why_cancelled(job), self.now()),)
+
+    async def _stop_execution(self, job: Record) -> tuple[Fact, ...]:
+        """The event tells how it ended, or the answer to our question, whichever is first."""
+        await self.executions.stop(job.job_id, CANCELLED, why_cancelled(job))
+        log.info("execution_stopped", **_whose(job), redrive_count=job.redrive_count)
+        return await self._ask_execution(job.job_id, job, asked="request")
+
+    async def _redrive(self, job: Record) -> tuple[Fact, ...]:
+        """Redrive it, unless somebody has. The wish is told after the redrive: a wish alone is no redrive."""
+        asked, execution, count = redrive_asked(job), job.execution, job.redrive_count
+        assert asked is not None and execution is not None, "an outcome is redriven because somebody asked"
+        if not execution.arn:
+            return self._not_redriven(job, "it was never started: run it again as a new job")
+        if redriven := await self._redriven_already(job, asked):
+            return redriven
+        try:
+            at = await self.executions.redrive(job.job_id, count)
+        except AwsError as error:
+            if error.code not in NOT_REDRIVABLE:
+                raise
+            return await self._redriven_already(job, asked) or self._not_redriven(job, str(error))
+        log.info("job_redriven", **_whose(job), redrive_count=count + 1, asked_by=asked.asked_by)
+        started = ExecutionChanged(
+            job_id=job.job_id,
+            arn=execution.arn,
+            status="STARTED",
+            redrive_count=count + 1,
+            observed_via="request",
+            started_at=execution.started_at,
+            redriven_at=at,
+        )
+        return (_wished(asked, count + 1), started)
+
+    async def _redriven_already(self, job: Record, asked: RedriveAsked) -> tuple[Fact, ...]:
+        """How the execution is, if it was redriven from the outcome that we know; by us, if our answer was lost."""
+        [heard] = await self._ask_execution(job.job_id, job) or (None,)
+        if not isinstance(heard, ExecutionChanged) or heard.redrive_count <= job.redrive_count:
+            return ()
+        is_ours = heard.redrive_count == job.redrive_count + 1 and asked.asked_at <= (heard.redriven_at or 0)
+        return (*([_wished(asked, heard.redrive_count)] if is_ours else ()), heard)
+
+    def _not_redriven(self, job: Record, why: str) -> tuple[Fact, ...]:
+        log.warning("redrive_refused", **_whose(job), redrive_count=job.redrive_count, why=why[:200])
+        return (RedriveRefused(job_id=job.job_id, redrive_count=job.redrive_count, at=self.now(), why=why[:500]),)
+
+    async def _ask_execution(self, job_id: str, job: Record, asked: ObservedVia = "sweep") -> tuple[Fact, ...]:
         detail = await self.executions.describe(job_id)
         if detail is None:
             return self._gone(job)
         # How we came to know of the end stays as it was: asking for the rest of an event is no sweep.
-        via = job.execution.observed_via if job.execution and job.execution.ended else "sweep"
+        via = job.execution.observed_via if job.execution and job.execution.ended else asked
         heard = hear_execution(detail, self.executions.state_machine_arn, via, final=True)
         return (heard,) if isinstance(heard, ExecutionChanged) else ()
 
@@ -277,6 +353,18 @@ class Performer:
         return Links(
             {where: Link(url=link.url, expires_at=iso(link.expires_at) or "") for where, link in signed.items()}
         )
+
+
+def _wished(asked: RedriveAsked, redrive_count: int) -> Redriven:
+    """Whose wish a redrive was."""
+    return Redriven(
+        job_id=asked.job_id,
+        tenant=asked.tenant,
+        asked_at=asked.asked_at,
+        asked_by=asked.asked_by,
+        reason=asked.reason,
+        redrive_count=redrive_count,
+    )
 
 
 def _whose(job: Record) -> dict[str, str | None]:

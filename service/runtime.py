@@ -55,6 +55,7 @@ class Runtime:
     catalog: Catalog
     requests: Queue
     events: Queue
+    control: Queue
     table: JobsTable
     objects: Objects
     failures: Failures
@@ -147,6 +148,7 @@ async def wire(
         catalog=catalog,
         requests=Queue(sqs, settings.request_queue_url, settings.visibility_seconds),
         events=Queue(sqs, settings.event_queue_url, settings.visibility_seconds),
+        control=Queue(sqs, settings.control_queue_url, settings.visibility_seconds),
         table=table,
         objects=objects,
         failures=Failures(table.client, table.name, now),

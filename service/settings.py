@@ -41,6 +41,11 @@ class Settings(BaseSettings):
     event_queue_url: str = Field(
         pattern=r"^https?://", examples=[f"{_A_QUEUE}/events"], description="SQS queue that the EventBridge rules feed."
     )
+    control_queue_url: str = Field(
+        pattern=r"^https?://",
+        examples=[f"{_A_QUEUE}/control"],
+        description="SQS queue of what people want done with jobs: cancel, redrive.",
+    )
     state_machine_arn: str = Field(
         pattern=r"^arn:[^:]+:states:[^:]+:[^:]*:",
         examples=["arn:aws:states:eu-central-1:123456789012:stateMachine:jobferry"],
@@ -71,6 +76,7 @@ class Settings(BaseSettings):
     )
     poll_seconds: int = Field(default=20, ge=0, le=20, description="Long poll; SIGTERM waits for it to end.")
     request_slots: int = Field(default=50, ge=1, le=1000, description="Requests worked on at once.")
+    control_slots: int = Field(default=20, ge=1, le=1000, description="Control messages worked on at once.")
     event_slots: int = Field(default=200, ge=1, le=5000, description="Events worked on at once, log archives included.")
     drain_seconds: int = Field(default=25, ge=1, description="From SIGTERM to the exit.")
     stop_timeout_seconds: int = Field(default=30, ge=1, le=LONGEST_STOP_SECONDS, description="ECS's stopTimeout.")

@@ -38,7 +38,13 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 def _made() -> tuple[asyncio.Runner, ASGIApp]:
     """The app, and the loop that all its requests run on: made once for each instance of the function."""
     tracking = wire_tracking(_place(), _client, BlockingCredentials(boto3.Session().get_credentials()))
-    serving = Serving(tracking.tracker, tracking.submission, on_loopback=False, stream_seconds=_STREAM_SECONDS)
+    serving = Serving(
+        tracking.tracker,
+        tracking.submission,
+        tracking.steering,
+        on_loopback=False,
+        stream_seconds=_STREAM_SECONDS,
+    )
     return asyncio.Runner(), build_app(serving)
 
 
@@ -60,6 +66,7 @@ def _place() -> Place:
     """What the template says in the function's variables."""
     return Place(
         request_queue_url=os.environ["JOBFERRY_REQUEST_QUEUE_URL"],
+        control_queue_url=os.environ["JOBFERRY_CONTROL_QUEUE_URL"],
         state_machine_arn=os.environ["JOBFERRY_STATE_MACHINE_ARN"],
         log_bucket=os.environ["JOBFERRY_LOG_BUCKET"],
         jobs_table=os.environ["JOBFERRY_JOBS_TABLE"],

@@ -1,4 +1,4 @@
-"""The worker: two consumers, a sweeper and what keeps them company, over one runtime, until SIGTERM."""
+"""The worker: three consumers, a sweeper and what keeps them company, over one runtime, until SIGTERM."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from service.core.record.record import Record
 from service.runtime import Runtime, open_runtime
 from service.settings import Settings
 from workers.consumer import Consumer, Gate, Handle, NoteFailure
+from workers.control import Controls
 from workers.events import Events
 from workers.health import health_page
 from workers.liveness import Liveness
@@ -36,7 +37,7 @@ log = structlog.stdlib.get_logger()
 
 _GATE_SECONDS = 0.1
 # For how long messages may gather where many come: a request is to start at once, an event's job waits for its log.
-_GATHER_SECONDS = {"requests": 0.01, "events": 0.1}
+_GATHER_SECONDS = {"requests": 0.01, "events": 0.1, "control": 0.0}
 
 
 async def run_worker(settings: Settings) -> None:
@@ -116,9 +117,14 @@ class Worker:
         single_flight = SingleFlight(self.runtime.settling.settle, table.read)
         admit = _handle(lambda message, _: requests.hear(message), single_flight, name_work)
         follow = _handle(events.hear, single_flight, name_work, self._note)
+        controls = Controls(
+            objects=self.runtime.objects, bucket=settings.log_bucket, jobs=table, now=now, metrics=metrics
+        )
+        steer = _handle(lambda message, _: controls.hear(message), single_flight, name_work)
         return (
             self._consumer("requests", self.runtime.requests, admit, settings.request_slots, self._starts_left),
             self._consumer("events", self.runtime.events, follow, settings.event_slots, _always_open),
+            self._consumer("control", self.runtime.control, steer, settings.control_slots, _always_open),
             self._sweeper().run(),
             self._redrives().run(),
             Protection(os.environ.get("ECS_AGENT_URI"), self.liveness, self.stopping).run(),

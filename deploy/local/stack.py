@@ -41,6 +41,7 @@ class Stack:
         return {
             "JOBFERRY_REQUEST_QUEUE_URL": self.outputs["RequestQueueUrl"],
             "JOBFERRY_EVENT_QUEUE_URL": self.outputs["EventQueueUrl"],
+            "JOBFERRY_CONTROL_QUEUE_URL": self.outputs["ControlQueueUrl"],
             "JOBFERRY_STATE_MACHINE_ARN": self.outputs["StateMachineArn"],
             "JOBFERRY_TOPIC_ARN": self.outputs["TopicArn"],
             "JOBFERRY_LOG_BUCKET": self.outputs["LogBucketName"],

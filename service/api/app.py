@@ -16,7 +16,9 @@ from schemas.job import JobRequest
 from service.api.doorkeeper import Doorkeeper
 from service.api.problems import answer_with_problems
 from service.api.reading import reading
+from service.api.steering import steering
 from service.api.submitting import submitting
+from service.tracking.steering import Steering
 from service.tracking.submission import Submission
 from service.tracking.tracker import Tracker
 
@@ -37,6 +39,7 @@ class Serving:
 
     tracker: Tracker
     submission: Submission
+    steering: Steering
     on_loopback: bool = True
     stream_seconds: float | None = None
 
@@ -57,6 +60,7 @@ def build_app(serving: Serving) -> FastAPI:
     answer_with_problems(app)
     app.include_router(reading(serving.tracker, serving.stream_seconds))
     app.include_router(submitting(serving.submission))
+    app.include_router(steering(serving.steering))
     app.openapi = partial(_described, app)  # type: ignore[method-assign]  # FastAPI's own way to change it
     return app
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlencode
 from starlette.types import ASGIApp, Message, Scope
 
 Event = Mapping[str, Any]
+_CALLER = "jobferry.caller"
 
 
 async def answer(app: ASGIApp, event: Event) -> dict[str, Any]:
@@ -63,9 +64,16 @@ def scope_of(event: Event) -> Scope:
             for name, values in headers.items()
             for value in values
         ],
+        _CALLER: context.get("identity", {}).get("userArn"),
         "client": None,
         "server": None,
     }
+
+
+def caller_of(scope: Mapping[str, Any]) -> str | None:
+    """Who signed the request, where API Gateway verified that; None where the caller's own credentials serve it."""
+    caller: str | None = scope.get(_CALLER)
+    return caller
 
 
 def _headers(headers: list[tuple[bytes, bytes]]) -> dict[str, list[str]]:

@@ -16,7 +16,14 @@ from schemas.tracking import ApiProblem
 from service.aws.errors import AwsError
 from service.core.admission.request_body import printable
 from service.core.tracking.listing import CursorError
-from service.tracking.errors import CatalogUnknownError, RefusedError, TakenError, UnknownJobError, UnknownLogError
+from service.tracking.errors import (
+    CatalogUnknownError,
+    NotNowError,
+    RefusedError,
+    TakenError,
+    UnknownJobError,
+    UnknownLogError,
+)
 
 PROBLEM_JSON = "application/problem+json"
 _LONGEST = 300
@@ -32,6 +39,7 @@ _STATUSES: dict[type[JobferryError], HTTPStatus] = {
     UnknownLogError: HTTPStatus.NOT_FOUND,
     CursorError: HTTPStatus.BAD_REQUEST,
     TakenError: HTTPStatus.CONFLICT,
+    NotNowError: HTTPStatus.CONFLICT,
     RefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     CatalogUnknownError: HTTPStatus.NOT_IMPLEMENTED,
     BodyTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

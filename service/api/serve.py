@@ -35,7 +35,7 @@ async def serve(place: Place, host: str, port: int, say: Callable[[str], object]
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     with _bound(host, port) as door:
         async with open_tracking(place) as tracking:
-            app = build_app(Serving(tracking.tracker, tracking.submission))
+            app = build_app(Serving(tracking.tracker, tracking.submission, tracking.steering))
             name = f"[{host}]" if ":" in host else host
             say(f"http://{name}:{door.getsockname()[1]}")
             # Hypercorn closes it in the end.

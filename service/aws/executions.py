@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,12 @@ def _moment_of(item: ExecutionListItemTypeDef) -> float:
 REFUSED_FOR_GOOD = frozenset({"InvalidName", "InvalidExecutionInput", "ValidationException", "ParamValidationError"})
 
 
+# Of RedriveExecution: it succeeded, is older than 14 days, has used up its history, or is no longer there
+# [botocore, RedriveExecution].
+NOT_REDRIVABLE = frozenset({"ExecutionNotRedrivable", "ExecutionDoesNotExist", "ValidationException"})
+_LONGEST_CAUSE = 32_768  # [botocore, SensitiveCause]
+
+
 @dataclass(frozen=True)
 class Started:
     """StartExecution's answer."""
@@ -77,6 +84,24 @@ class Executions:
             )
             return Started(arn=answer["executionArn"], at=answer["startDate"].timestamp())
         return None
+
+    async def stop(self, job_id: str, error: str, cause: str) -> None:
+        """End it, as ABORTED. Of one that is over, or of which there is none, nothing changes."""
+        with answered("ExecutionDoesNotExist"), aws_errors():
+            await self.client.stop_execution(
+                executionArn=self.arn_of(job_id), error=error, cause=cause[:_LONGEST_CAUSE]
+            )
+
+    async def redrive(self, job_id: str, redrive_count: int) -> float:
+        """Redrive the outcome of this redrive count; answers with when that was.
+
+        The token makes a repeat within some minutes harmless [botocore, RedriveExecution]; after that, the execution
+        runs or has another count, and is not redrivable.
+        """
+        token = hashlib.sha256(f"{job_id}:{redrive_count}".encode()).hexdigest()
+        with aws_errors():
+            answer = await self.client.redrive_execution(executionArn=self.arn_of(job_id), clientToken=token)
+            return answer["redriveDate"].timestamp()
 
     async def task_arns(self, job_id: str) -> tuple[str, ...]:
         """The ECS tasks that an execution started, by its history; none where there is no such execution."""

@@ -30,11 +30,13 @@ from service.clock import Clock
 from service.core.policy.owed import SWEEP
 from service.core.record.facts import (
     Announced,
+    CancelAsked,
     Claimed,
     ExecutionChanged,
     Fact,
     LogArchived,
     ProgressTold,
+    RedriveAsked,
     Rejected,
     Requested,
     TaskChanged,
@@ -124,6 +126,8 @@ class JobsTable:
         match fact:
             case Requested():
                 return await self._admit(fact)
+            case CancelAsked():
+                return await self._hear_cancel(fact)
             case ExecutionChanged(is_long=True):
                 return await self._hear_long(fact)
             case Announced():
@@ -200,6 +204,27 @@ class JobsTable:
         first = await self._first_request(fact)
         job = await self._merge(first.in_brief(), self._index(first), listed=first)
         return merge(job, first)
+
+    async def _hear_cancel(self, fact: CancelAsked) -> Record:
+        """One that comes before its request opens a record, which expires unless the request comes."""
+        job = await self._merge(fact, self._index(fact))
+        if job.registers or await self._wait_for_request(fact):
+            return job
+        return await self._merge(fact, self._index(fact))  # The request came meanwhile, or another cancel.
+
+    async def _wait_for_request(self, fact: CancelAsked) -> bool:
+        """Whether there was nothing of the job yet, and now its cancel is."""
+        item = {
+            **item_key(fact.record_key),
+            **registers_of(fact),
+            "expires_at": {"N": str(self._expires_at())},
+        }
+        with answered("ConditionalCheckFailedException"), aws_errors():
+            await self.client.put_item(
+                TableName=self.name, Item=item, ConditionExpression="attribute_not_exists(record_key)"
+            )
+            return True
+        return False
 
     async def _first_request(self, fact: Requested) -> Requested:
         """The first request with this id, which is this one if there was none."""
@@ -364,6 +389,11 @@ class JobsTable:
             case ExecutionChanged(redrive_count=count) if count:
                 # The announcement of what was redriven closed it, and the event of the redrive itself may be lost.
                 # Soon, since no task of before may outlive the redrive for long.
+                return _IndexChange(due_at=soon, opens=True)
+            case CancelAsked():
+                return _IndexChange(due_at=soon)
+            case RedriveAsked():
+                # The announcement closed it, and what the redrive comes to is to be known.
                 return _IndexChange(due_at=soon, opens=True)
             case LogArchived() | ProgressTold():
                 # It is no news of the job: the sweeper comes when it was to come, for an archived log by its claim.

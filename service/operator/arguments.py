@@ -61,6 +61,7 @@ def command_line() -> argparse.ArgumentParser:
     _add_catalog_actions(commands.add_parser("catalog", help="begin an image; compare all with the account"))
     _add_console_options(commands.add_parser("console", help="serve the HTTP API here, with your own AWS credentials"))
     _add_tracking_verbs(commands)
+    _add_steering_verbs(commands)
     _add_plan_options(commands.add_parser("plan", help="say what a request would become, without asking anybody"))
     _add_dead_letter_actions(commands.add_parser("dlq", help="look into the dead-letter queues"))
     return parser
@@ -166,6 +167,17 @@ def _add_tracking_verbs(commands: argparse._SubParsersAction[argparse.ArgumentPa
     for name in ("stage", "attempt", "redrive"):
         verb.add_argument(f"--{name}", type=int, help="left out, the last")
     verb.add_argument("--container", help="left out, the job's own")
+
+
+def _add_steering_verbs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    for name, does in (
+        ("cancel", "end a job, or keep one that is yet to come from being started"),
+        ("redrive", "let a job that did not succeed go on from the state that it failed in"),
+    ):
+        verb = _add_verb(commands, name, does)
+        verb.add_argument("job_id", help="its id")
+        verb.add_argument("--tenant", help="whose; left out, whoever's it is")
+        verb.add_argument("--reason", help="why: subscribers are told")
 
 
 def _add_verb(

@@ -64,20 +64,22 @@ def _run(arguments: Sequence[str] | None) -> int:
             return new_image(options)
         case "local" | "demo":
             return _on_this_machine(options)
-        case "submit" | "jobs" | "show" | "why" | "logs":
-            return _about_jobs(options)
+        case "submit" | "jobs" | "show" | "why" | "logs" as verb:
+            return _about_jobs(verb, options)
+        case "cancel" | "redrive":
+            return _about_jobs("steer", options)
         case _:
             return _on_a_deployment(options)
 
 
-def _about_jobs(options: argparse.Namespace) -> int:
-    """Run a verb that asks after jobs, or sends one; 1 where there is no such job, 2 where AWS cannot be asked."""
+def _about_jobs(module: str, options: argparse.Namespace) -> int:
+    """Run a verb that asks after jobs, sends or steers one; 1 where there is no such job, 2 where AWS is silent."""
     # What is collected while modules are imported is nearly nothing, and takes a tenth of what `show` costs.
     gc.disable()
     from schemas.errors import JobferryError, SettingsError
 
     try:
-        verb = import_module(f"service.operator.{options.command}")
+        verb = import_module(f"service.operator.{module}")
         gc.freeze()
         gc.enable()
         return int(verb.run(options))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_sqs import SQSClient
 
-QueueName = Literal["requests", "events", "undelivered"]
+QueueName = Literal["requests", "events", "control", "undelivered"]
 # While we look through a queue its messages are hidden from others, for so long at most.
 _LOOKING_SECONDS = 60
 _SHOWN_CHARACTERS = 80
@@ -49,9 +49,9 @@ class DeadLetter:
 
 @dataclass(frozen=True)
 class DeadLetters:
-    """What was set aside of requests and of events, and the events that EventBridge could not even deliver.
+    """What was set aside of each queue, and the events that EventBridge could not even deliver.
 
-    The redrive policies of the queues in `sources` name the first two, the rules into the event queue the third. SQS
+    The redrive policies of the queues in `sources` name the first three, the rules into the event queue the last. SQS
     itself moves no message back from that one, since none of its queues feeds it [StartMessageMoveTask].
     """
 

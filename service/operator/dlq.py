@@ -49,16 +49,18 @@ def _run(options: argparse.Namespace) -> int:
 def _letters(session: boto3.Session, stack_name: str | None) -> DeadLetters:
     if stack_name:
         stack = deployed_stack(session, stack_name)
-        requests, events, table = map(stack.output, ("RequestQueueUrl", "EventQueueUrl", "JobsTableName"))
+        queues = map(stack.output, ("RequestQueueUrl", "EventQueueUrl", "ControlQueueUrl"))
+        (requests, events, control), table = queues, stack.output("JobsTableName")
     else:
         settings = read_settings()
-        requests, events, table = settings.request_queue_url, settings.event_queue_url, settings.jobs_table
+        requests, events, control = settings.request_queue_url, settings.event_queue_url, settings.control_queue_url
+        table = settings.jobs_table
     return DeadLetters(
         sqs=session.client("sqs"),
         dynamodb=session.client("dynamodb"),
         events=session.client("events"),
         table=table,
-        sources={"requests": requests, "events": events, "undelivered": events},
+        sources={"requests": requests, "events": events, "control": control, "undelivered": events},
     )
 
 

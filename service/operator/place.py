@@ -16,6 +16,7 @@ def place_of(session: boto3.Session, stack_name: str | None, catalog: str | None
         stack = deployed_stack(session, stack_name)
         return Place(
             request_queue_url=stack.output("RequestQueueUrl"),
+            control_queue_url=stack.output("ControlQueueUrl"),
             state_machine_arn=stack.output("StateMachineArn"),
             log_bucket=stack.output("LogBucketName"),
             jobs_table=stack.output("JobsTableName"),
@@ -25,6 +26,7 @@ def place_of(session: boto3.Session, stack_name: str | None, catalog: str | None
     settings = read_settings()
     return Place(
         request_queue_url=settings.request_queue_url,
+        control_queue_url=settings.control_queue_url,
         state_machine_arn=settings.state_machine_arn,
         log_bucket=settings.log_bucket,
         jobs_table=settings.jobs_table,

@@ -16,6 +16,10 @@ class UnknownLogError(JobferryError):
     """There is no such log."""
 
 
+class NotNowError(JobferryError):
+    """What is asked for would come to nothing."""
+
+
 class CatalogUnknownError(JobferryError):
     """The catalogue lies in the worker's image, so that only admission can judge a request by it."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from schemas.catalog import Catalog
 from schemas.price import Price
+from service.aws.caller import Caller
 from service.aws.container_logs import paced
 from service.aws.executions import Executions
 from service.aws.job_list import JobList
@@ -26,6 +27,7 @@ from service.core.redaction import Redaction
 from service.tracking.history import Histories
 from service.tracking.logs import LogReader
 from service.tracking.shared import Shared
+from service.tracking.steering import Steering
 from service.tracking.submission import Submission
 from service.tracking.tracker import Tracker
 
@@ -39,6 +41,7 @@ class Place:
     """The deployment that is looked at, by the names of its parts. Without a catalogue requests are judged later."""
 
     request_queue_url: str
+    control_queue_url: str
     state_machine_arn: str
     log_bucket: str
     jobs_table: str
@@ -54,6 +57,7 @@ class Tracking:
 
     tracker: Tracker
     submission: Submission
+    steering: Steering
 
 
 def wire_tracking(
@@ -79,15 +83,18 @@ def wire_tracking(
     async def known_catalog() -> Catalog | None:
         return await catalogs.get(place.catalog) if place.catalog else None
 
+    tracker = Tracker(
+        records=records,
+        job_list=JobList(dynamodb, place.jobs_table),
+        histories=Histories(states, objects),
+        logs=reader,
+        now=now,
+        redaction=Redaction.of(place.secret_patterns),
+        prices=place.prices,
+    )
+    sqs, caller = client("sqs"), Caller(client("sts"))
     return Tracking(
-        tracker=Tracker(
-            records=records,
-            job_list=JobList(dynamodb, place.jobs_table),
-            histories=Histories(states, objects),
-            logs=reader,
-            now=now,
-            redaction=Redaction.of(place.secret_patterns),
-            prices=place.prices,
-        ),
-        submission=Submission(Sender(client("sqs"), place.request_queue_url), records, known_catalog),
+        tracker=tracker,
+        submission=Submission(Sender(sqs, place.request_queue_url), records, known_catalog),
+        steering=Steering(Sender(sqs, place.control_queue_url), tracker.find, caller.arn),
     )

@@ -195,6 +195,7 @@ def _told(url: str, certificate: Path) -> Mapping[str, str]:
         "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
         "JOBFERRY_REQUEST_QUEUE_URL": f"{url}/123456789012/requests",
         "JOBFERRY_EVENT_QUEUE_URL": f"{url}/123456789012/events",
+        "JOBFERRY_CONTROL_QUEUE_URL": f"{url}/123456789012/control",
         "JOBFERRY_STATE_MACHINE_ARN": STATE_MACHINE_ARN,
         "JOBFERRY_TOPIC_ARN": TOPIC_ARN,
         "JOBFERRY_LOG_BUCKET": BUCKET,

@@ -77,6 +77,7 @@ def calls(
         for url in links(notification):
             opened(url)
     asyncio.run(submitted_and_read(asked))
+    asyncio.run(steered(asked))
     partition, _, region, account = asked.outputs["StateMachineArn"].split(":")[1:5]
     place = f"{partition}:{region}:{account}"
     of_the_burst = {call for call in calls_in(burst.call_log, place, roles) if call.by == "StateMachineRole"}
@@ -103,6 +104,21 @@ async def submitted_and_read(asked: System) -> None:
     assert (await reader.tracker.jobs("default", JobFilter(text="looked-at"), 1)).jobs
     with pytest.raises(UnknownJobError):
         await reader.tracker.find("default", "nobody-has-this")
+
+
+async def steered(asked: System) -> None:
+    """A job that one role cancels and redrives; of what is not there it learns no more than anybody."""
+    steering = tracking_as(asked, asked.outputs["JobSteererRoleArn"]).steering
+    asked.send({"job_id": "steered-by-role", "stages": [{"image": "image_1", "command": ["sh", "-c", "sleep 3600"]}]})
+    with pytest.raises(UnknownJobError):
+        await steering.ask("redrive", "default", "nobody-has-this")
+    asked.running_task("steered-by-role")
+    await steering.ask("cancel", "default", "steered-by-role")
+    asked.told("steered-by-role")
+    await steering.ask("redrive", "default", "steered-by-role")
+    asked.running_task("steered-by-role")
+    await steering.ask("cancel", "default", "steered-by-role")
+    asked.wait_for(lambda: asked.outcomes("steered-by-role") == 2, "its second outcome", "steered-by-role")
 
 
 async def log_of(reader: Tracking, place: LogPlace) -> LogLines:

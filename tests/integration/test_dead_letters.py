@@ -31,7 +31,9 @@ async def letters(connect: Connect, endpoint: str, name: str) -> DeadLetters:
         client(service, endpoint_url=endpoint, region_name=REGION, **CREDENTIALS)
         for service in ("sqs", "dynamodb", "events")
     )
-    sources: Any = {queue: _with_dead_letter_queue(sqs, f"{name}-{queue}") for queue in ("requests", "events")}
+    sources: Any = {
+        queue: _with_dead_letter_queue(sqs, f"{name}-{queue}") for queue in ("requests", "events", "control")
+    }
     _two_rules(sqs, events, name, sources["events"])
     return DeadLetters(sqs, dynamodb, events, name, {**sources, "undelivered": sources["events"]})
 

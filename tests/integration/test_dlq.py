@@ -31,7 +31,7 @@ class Queues:
         client: Any = boto3.client  # its stubs know the parameters by their literal names only
         self.name = name
         self.sqs = client("sqs", endpoint_url=endpoint, region_name=REGION, **CREDENTIALS)
-        self.requests, self.events = self._with_dead("requests"), self._with_dead("events")
+        self.requests, self.events, self.control = map(self._with_dead, ("requests", "events", "control"))
         self.undelivered = self.sqs.create_queue(QueueName=f"{name}-undelivered")["QueueUrl"]
         events = client("events", endpoint_url=endpoint, region_name=REGION, **CREDENTIALS)
         rule, queue = f"{name}-tasks", self.arn(self.events)
@@ -79,6 +79,7 @@ async def queues(connect: Connect, endpoint: str, name: str, monkeypatch: pytest
         "AWS_SECRET_ACCESS_KEY": "test",
         "JOBFERRY_REQUEST_QUEUE_URL": made.requests,
         "JOBFERRY_EVENT_QUEUE_URL": made.events,
+        "JOBFERRY_CONTROL_QUEUE_URL": made.control,
         "JOBFERRY_STATE_MACHINE_ARN": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:x",
         "JOBFERRY_TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:x",
         "JOBFERRY_LOG_BUCKET": "logs",
@@ -218,7 +219,12 @@ def test_the_queues_of_a_stack_are_its_outputs() -> None:
     session = ScriptedAws(given.whole()).session
     letters = dlq._letters(session, "jobferry")
     assert letters.table == given.TABLE
-    assert letters.sources == {"requests": given.REQUESTS, "events": given.EVENTS, "undelivered": given.EVENTS}
+    assert letters.sources == {
+        "requests": given.REQUESTS,
+        "events": given.EVENTS,
+        "control": given.CONTROL,
+        "undelivered": given.EVENTS,
+    }
 
 
 REASON = {"S": "ran dry"}

@@ -69,6 +69,7 @@ async def typed(
         **{key.upper(): value for key, value in CREDENTIALS.items()},
         "JOBFERRY_REQUEST_QUEUE_URL": queue["QueueUrl"],
         "JOBFERRY_EVENT_QUEUE_URL": queue["QueueUrl"],
+        "JOBFERRY_CONTROL_QUEUE_URL": queue["QueueUrl"],
         "JOBFERRY_STATE_MACHINE_ARN": MACHINE.replace("eu-central-1", REGION),
         "JOBFERRY_TOPIC_ARN": f"arn:aws:sns:{REGION}:123456789012:t",
         "JOBFERRY_LOG_BUCKET": name,

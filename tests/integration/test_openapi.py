@@ -48,9 +48,9 @@ def asked(endpoint: str) -> Iterator[Asked]:
         runner.run(s3.create_bucket(Bucket=name))
         runner.run(s3.put_object(Bucket=name, Key="log", Body=b"one\ntwo\n"))
         queue = runner.run(runner.run(client("sqs")).create_queue(QueueName=name))["QueueUrl"]
-        place = Place(queue, MACHINE, name, name, str(PROJECT / "deploy" / "catalog.yaml"))
+        place = Place(queue, queue, MACHINE, name, name, str(PROJECT / "deploy" / "catalog.yaml"))
         tracking = wire_tracking(place, client, None)
-        app = build_app(Serving(tracking.tracker, tracking.submission, stream_seconds=0.0))
+        app = build_app(Serving(tracking.tracker, tracking.submission, tracking.steering, stream_seconds=0.0))
 
         def call(method: str, target: str, body: bytes, headers: dict[str, str]) -> Answer:
             return runner.run(ask(app, method, target, body, **headers))

@@ -28,6 +28,7 @@ def settings() -> Settings:
     return Settings(
         request_queue_url="https://sqs/requests",
         event_queue_url="https://sqs/events",
+        control_queue_url="https://sqs/control",
         state_machine_arn="arn:aws:states:eu-central-1:123456789012:stateMachine:jobferry",
         topic_arn="arn:aws:sns:eu-central-1:123456789012:jobferry",
         log_bucket=BUCKET,

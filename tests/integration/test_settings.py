@@ -12,6 +12,7 @@ from tests.support.deployment import properties, template
 WORKING = {
     "JOBFERRY_REQUEST_QUEUE_URL": "https://sqs/requests",
     "JOBFERRY_EVENT_QUEUE_URL": "https://sqs/events",
+    "JOBFERRY_CONTROL_QUEUE_URL": "https://sqs/control",
     "JOBFERRY_STATE_MACHINE_ARN": "arn:aws-cn:states:cn-north-1:123456789012:stateMachine:jobferry",
     "JOBFERRY_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:jobferry",
     "JOBFERRY_LOG_BUCKET": "logs",

@@ -36,6 +36,7 @@ PRICES = {"FARGATE": Price(vcpu_hour=0.05, gb_hour=0.005)}
 SETTINGS = Settings(
     request_queue_url="https://sqs/requests",
     event_queue_url="https://sqs/events",
+    control_queue_url="https://sqs/control",
     state_machine_arn="arn:aws:states:eu-central-1:123456789012:stateMachine:jobferry",
     topic_arn="arn:aws:sns:eu-central-1:123456789012:jobferry",
     log_bucket="the-logs",
@@ -45,6 +46,7 @@ SETTINGS = Settings(
     poll_seconds=7,
     request_slots=51,
     event_slots=201,
+    control_slots=21,
     start_execution_bucket=803,
     start_execution_refill=151,
     get_log_events_per_second=11,
@@ -196,13 +198,14 @@ async def test_the_loops_of_a_worker_are_given_what_the_settings_say(monkeypatch
         parts = [cast(Any, loop).cr_frame.f_locals["self"] for loop in loops]
         for loop in loops:
             loop.close()
-        requests, events, sweeper, redrives, protection = parts
-        assert isinstance(requests, Consumer) and isinstance(events, Consumer)
+        requests, events, control, sweeper, redrives, protection = parts
+        assert all(isinstance(part, Consumer) for part in (requests, events, control))
         # A request is to start at once; an event's job waits for its log anyway.
         assert (requests.gather_seconds, events.gather_seconds) == (0.01, 0.1)
-        assert [(part.name, part.queue, part.slots, part.poll_seconds) for part in (requests, events)] == [
+        assert [(part.name, part.queue, part.slots, part.poll_seconds) for part in (requests, events, control)] == [
             ("requests", runtime.requests, 51, 7),
             ("events", runtime.events, 201, 7),
+            ("control", runtime.control, 21, 7),
         ]
         assert requests.gate == worker._starts_left
         assert isinstance(sweeper, Sweeper) and isinstance(protection, Protection)
@@ -214,7 +217,7 @@ async def test_the_loops_of_a_worker_are_given_what_the_settings_say(monkeypatch
         assert protection.agent_uri == "http://agent"
         assert {id(part.stopping) for part in parts} == {id(worker.stopping)}
         assert {id(part.liveness) for part in parts if part is not redrives} == {id(worker.liveness)}
-        assert {id(part.metrics) for part in (requests, events, sweeper, redrives)} == {id(runtime.metrics)}
+        assert {id(part.metrics) for part in (requests, events, control, sweeper, redrives)} == {id(runtime.metrics)}
 
 
 async def test_what_an_event_tells_is_heard_of_by_the_pace_of_starts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ from tests.support.aws.sqs import SimQueue
 from tests.support.aws.stepfunctions import SimStepFunctions
 from tests.support.faults import Faults, Rates
 from tests.support.loop import VirtualLoop
-from tests.support.names import EPOCH, EVENTS_URL, REGION, REQUESTS_URL
+from tests.support.names import CONTROL_URL, EPOCH, EVENTS_URL, REGION, REQUESTS_URL
 from tests.support.settings import default_settings
 from tests.support.simulated_images import CATALOG, Script
 from tests.support.trace import Trace
@@ -185,8 +185,8 @@ class _Place:
         self.states = SimStepFunctions(loop, chance("states"), faults, rates, bridge, integrations.table(), self.quotas)
         network = Network(loop, chance("network"), faults, Trace(loop.time, on=False))
         self.clients = Clients(
-            network, self.requests, self.events, self.table, self.states, self.ecs, logs, self.bucket, self.topic,
-            loop.time,
+            network, (self.requests, self.events, queue(CONTROL_URL)), self.table, self.states, self.ecs, logs,
+            self.bucket, self.topic, loop.time,
         )  # fmt: skip
         self.told: dict[str, dict[str, Any]] = {}
         self.told_at: dict[str, float] = {}

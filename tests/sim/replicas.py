@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from random import Random
@@ -65,8 +65,7 @@ class Clients:
     def __init__(
         self,
         network: Network,
-        requests: SimQueue,
-        events: SimQueue,
+        queues: Sequence[SimQueue],
         table: SimTable,
         states: SimStepFunctions,
         ecs: SimEcs,
@@ -75,7 +74,7 @@ class Clients:
         topic: SimTopic,
         clock: Callable[[], float],
     ) -> None:
-        self.sqs = SqsClient(network, requests, events)
+        self.sqs = SqsClient(network, *queues)
         self.s3 = S3Client(network, bucket, SimSession(clock))
         self._clients: dict[str, Any] = {
             "sqs": self.sqs,

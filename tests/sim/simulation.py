@@ -40,7 +40,7 @@ from tests.support.aws.sqs import SimQueue
 from tests.support.aws.stepfunctions import SimStepFunctions
 from tests.support.faults import Faults
 from tests.support.loop import PROCESS, Process, StuckError, VirtualLoop, world_call_at
-from tests.support.names import EVENTS_URL, REQUESTS_URL
+from tests.support.names import CONTROL_URL, EVENTS_URL, REQUESTS_URL
 from tests.support.trace import Trace
 from workers import sweeper
 
@@ -107,7 +107,7 @@ class World:
             doubled=rates.message_doubled,
             delete_forgotten=rates.delete_forgotten,
         )
-        self.requests, self.events = queue(REQUESTS_URL), queue(EVENTS_URL)
+        self.requests, self.events, self.control = queue(REQUESTS_URL), queue(EVENTS_URL), queue(CONTROL_URL)
         self.bridge = SimEventBridge(loop, self._chance("bridge"), self.faults, rates, self.events)
         self.quotas = draw_quotas(self._chance("quotas"))
         logs = SimLogs(loop, self._chance("logs"), self.faults, rates, self.quotas)
@@ -122,8 +122,7 @@ class World:
         self.judge = self._judge()
         clients = Clients(
             self.network,
-            self.requests,
-            self.events,
+            (self.requests, self.events, self.control),
             self.table,
             self.states,
             self.ecs,
@@ -174,7 +173,7 @@ class World:
         self.topic.on_publish = self._on_publish
         self.states.on_start, self.states.on_end = judge.on_start, self._on_end
         self.network.on_fault, self.network.on_kill = self._on_fault, self._on_kill
-        judge.queues = (self.requests, self.events)
+        judge.queues = (self.requests, self.events, self.control)
         for queue in judge.queues:
             queue.on_delete = judge.on_delete
             queue.on_dead_letter = judge.on_dead_letter
@@ -240,7 +239,7 @@ class World:
             return ["more is to come"]
         if any(replica.stands_still for replica in self.replicas):
             return ["a worker that stands still will go on"]
-        queued = [f"{len(queue.messages)} in {queue.url}" for queue in (self.requests, self.events) if queue.messages]
+        queued = [f"{len(queue.messages)} in {queue.url}" for queue in self.judge.queues if queue.messages]
         return queued or self.judge.unsettled() or [f"{key} is in the sweeper's index" for key in self.table.index()]
 
     def result(self) -> Result:

@@ -16,6 +16,7 @@ TOPIC_ARN = f"arn:aws:sns:{_HERE}:jobferry"
 BUCKET = "jobferry-logs"
 REQUESTS_URL = "https://sqs.sim/requests"
 EVENTS_URL = "https://sqs.sim/events"
+CONTROL_URL = "https://sqs.sim/control"
 
 # When virtual time is 0.
 EPOCH = 1_700_000_000.0

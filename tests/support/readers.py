@@ -24,6 +24,7 @@ def tracking_as(system: System, role_arn: str) -> Tracking:
     outputs = system.outputs
     place = Place(
         request_queue_url=outputs["RequestQueueUrl"],
+        control_queue_url=outputs["ControlQueueUrl"],
         state_machine_arn=outputs["StateMachineArn"],
         log_bucket=outputs["LogBucketName"],
         jobs_table=outputs["JobsTableName"],

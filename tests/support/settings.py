@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from service.settings import Settings
-from tests.support.names import BUCKET, EVENTS_URL, REQUESTS_URL, STATE_MACHINE_ARN, TOPIC_ARN
+from tests.support.names import BUCKET, CONTROL_URL, EVENTS_URL, REQUESTS_URL, STATE_MACHINE_ARN, TOPIC_ARN
 
 
 @cache
@@ -14,6 +14,7 @@ def default_settings() -> Settings:
     return Settings(
         request_queue_url=REQUESTS_URL,
         event_queue_url=EVENTS_URL,
+        control_queue_url=CONTROL_URL,
         state_machine_arn=STATE_MACHINE_ARN,
         topic_arn=TOPIC_ARN,
         log_bucket=BUCKET,

@@ -21,7 +21,7 @@ from service.aws.record_items import item_key
 from service.core.record.keys import RecordKey
 from tests.support.waiting import last_lines, wait_for
 
-_WORK = ("RequestQueueUrl", "EventQueueUrl")
+_WORK = ("RequestQueueUrl", "EventQueueUrl", "ControlQueueUrl")
 _QUEUES = (*_WORK, "RequestDeadLetterQueueUrl", "EventDeadLetterQueueUrl")
 _DEPTHS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 

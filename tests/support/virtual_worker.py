@@ -25,7 +25,7 @@ from tests.support.aws.sqs import SimQueue, SqsClient
 from tests.support.aws.stepfunctions import StepFunctionsClient
 from tests.support.builders import body, catalog
 from tests.support.loop import VirtualLoop
-from tests.support.names import EPOCH, EVENTS_URL, EXECUTION_ARN, REGION, REQUESTS_URL
+from tests.support.names import CONTROL_URL, EPOCH, EVENTS_URL, EXECUTION_ARN, REGION, REQUESTS_URL
 from tests.support.settings import default_settings
 from workers.liveness import Liveness
 from workers.worker import Worker, work_until_stopped
@@ -123,10 +123,11 @@ class Place:
         self.account = Account(loop, quota)
         self.requests = SimQueue(REQUESTS_URL, loop, Random(f"{seed}:sqs"), max_receives=max_receives)
         self.events = SimQueue(EVENTS_URL, loop, Random(f"{seed}:events"))
+        control = SimQueue(CONTROL_URL, loop, Random(f"{seed}:control"))
         self.receives: Counter[int] = Counter()
         self.requests.on_delete = lambda _, held: self.receives.update([held.receives])
         self._clients: dict[str, Any] = {
-            "sqs": SqsClient(self.sdk, self.requests, self.events),
+            "sqs": SqsClient(self.sdk, self.requests, self.events, control),
             "dynamodb": _Unswept(self.sdk, SimTable(loop.time)),
             "stepfunctions": StepFunctionsClient(self.sdk, cast(Any, self.account)),
             "s3": S3Client(self.sdk, SimBucket()),

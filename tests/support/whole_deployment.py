@@ -19,7 +19,7 @@ from tests.support.names import ACCOUNT, BUCKET, CLUSTER_ARN, REGION, STATE_MACH
 from tests.support.scripted_aws import Answer, Json, ScriptedAws
 
 SQS = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}"
-REQUESTS, EVENTS = f"{SQS}/requests", f"{SQS}/events"
+REQUESTS, EVENTS, CONTROL = f"{SQS}/requests", f"{SQS}/events", f"{SQS}/control"
 QUEUE_ARN = f"arn:aws:sqs:{REGION}:{ACCOUNT}"
 RULE_ARN = f"arn:aws:events:{REGION}:{ACCOUNT}:rule"
 PLANNER_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:jobferry-planner"
@@ -49,6 +49,12 @@ QUEUES: Mapping[str, Mapping[str, str]] = {
         "MessageRetentionPeriod": "345600",
         "RedrivePolicy": json.dumps({"deadLetterTargetArn": f"{QUEUE_ARN}:requests-dead", "maxReceiveCount": 5}),
     },
+    CONTROL: {
+        "QueueArn": f"{QUEUE_ARN}:control",
+        "SqsManagedSseEnabled": "true",
+        "MessageRetentionPeriod": "345600",
+        "RedrivePolicy": json.dumps({"deadLetterTargetArn": f"{QUEUE_ARN}:control-dead", "maxReceiveCount": 5}),
+    },
     EVENTS: {
         "QueueArn": f"{QUEUE_ARN}:events",
         "SqsManagedSseEnabled": "true",
@@ -62,7 +68,7 @@ QUEUES: Mapping[str, Mapping[str, str]] = {
             "ApproximateNumberOfMessages": "0",
             "ApproximateNumberOfMessagesNotVisible": "0",
         }
-        for name in ("requests-dead", "events-dead", "events-undelivered")
+        for name in ("requests-dead", "events-dead", "control-dead", "events-undelivered")
     },
 }
 PATTERNS: Mapping[str, Json] = {
@@ -132,6 +138,7 @@ TASK_DEFINITION: Json = {
 OUTPUTS: Mapping[str, str] = {
     "RequestQueueUrl": REQUESTS,
     "EventQueueUrl": EVENTS,
+    "ControlQueueUrl": CONTROL,
     "StateMachineArn": STATE_MACHINE_ARN,
     "TopicArn": TOPIC_ARN,
     "LogBucketName": BUCKET,
@@ -407,6 +414,7 @@ def deployment(
         session=ScriptedAws({**whole(), **(changed or {})}, region).session,
         request_queue_url=REQUESTS,
         event_queue_url=EVENTS,
+        control_queue_url=CONTROL,
         state_machine_arn=STATE_MACHINE_ARN,
         topic_arn=TOPIC_ARN,
         log_bucket=BUCKET,

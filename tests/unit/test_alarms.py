@@ -40,6 +40,8 @@ WATCHED = {
     "age of the oldest event": "EventsWait",
     "dead letters of requests": "RequestsSetAside",
     "dead letters of events": "EventsSetAside",
+    "age of the oldest control message": "ControlWaits",
+    "dead letters of control messages": "ControlSetAside",
     "events that did not even arrive": "EventsUndelivered",
     "the sweeper is late": "SweepOverdue",
     "logs wait": "ArchiveBacklog",

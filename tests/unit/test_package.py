@@ -96,6 +96,7 @@ NO_AWS = {
     "AWS_EC2_METADATA_DISABLED": "true",
     "AWS_REGION": "eu-central-1",
     "JOBFERRY_REQUEST_QUEUE_URL": "https://queue",
+    "JOBFERRY_CONTROL_QUEUE_URL": "https://queue",
     "JOBFERRY_STATE_MACHINE_ARN": "arn",
     "JOBFERRY_LOG_BUCKET": "bucket",
     "JOBFERRY_JOBS_TABLE": "table",

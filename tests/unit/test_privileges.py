@@ -18,6 +18,8 @@ PROTECTION = Path(__file__).parents[2] / "workers" / "protection.py"
 # What the ECS agent calls with the task role's credentials, by the request that it is sent [amazon-ecs-agent,
 # agent/handlers/agentapi/taskprotection].
 OF_THE_AGENT = {"put": "ecs:UpdateTaskProtection", "get": "ecs:GetTaskProtection"}
+# Who calls is told to everybody [botocore, GetCallerIdentity].
+OF_ANYBODY = "caller.py"
 # What of the services' data lies under KmsKeyArn; CloudWatch Logs uses the key by itself.
 ENCRYPTED = {"dynamodb", "s3", "sns", "sqs"}
 PREFIXES = {"stepfunctions": "states"}  # The others are called by IAM as by botocore.
@@ -35,7 +37,10 @@ PERMISSIONS = {
 def called() -> set[str]:
     """The permissions for every call in the adapters, the only places that call AWS, and for the agent's."""
     by_adapters = {
-        call for path in ADAPTERS.glob("*.py") if path.name not in OF_READERS for call in calls_of(path.read_text())
+        call
+        for path in ADAPTERS.glob("*.py")
+        if path.name not in {*OF_READERS, OF_ANYBODY}
+        for call in calls_of(path.read_text())
     }
     by_agent = {OF_THE_AGENT[verb] for verb in re.findall(r"\bsession\.(\w+)\(", PROTECTION.read_text())}
     return {PERMISSIONS.get(call, call) for call in by_adapters} | by_agent

@@ -12,6 +12,7 @@ from tests.support.builders import admitted, body
 NEEDED = {
     "REQUEST_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/requests",
     "EVENT_QUEUE_URL": "http://127.0.0.1:4566/000000000000/events",
+    "CONTROL_QUEUE_URL": "http://127.0.0.1:4566/000000000000/control",
     "STATE_MACHINE_ARN": "arn:aws:states:eu-central-1:123456789012:stateMachine:jobferry",
     "TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:jobferry",
     "LOG_BUCKET": "jobferry-logs",
@@ -95,10 +96,10 @@ def test_a_wrong_setting_is_named(surroundings: pytest.MonkeyPatch, name: str, v
 
 def test_nobody_has_to_read_a_regular_expression(surroundings: pytest.MonkeyPatch) -> None:
     """What it should look like is shown by an example."""
-    for name in ("REQUEST_QUEUE_URL", "EVENT_QUEUE_URL", "STATE_MACHINE_ARN", "TOPIC_ARN"):
+    for name in ("REQUEST_QUEUE_URL", "EVENT_QUEUE_URL", "CONTROL_QUEUE_URL", "STATE_MACHINE_ARN", "TOPIC_ARN"):
         surroundings.setenv(f"JOBFERRY_{name}", "x")
     sentences = complaint().splitlines()
-    assert len(sentences) == 4
+    assert len(sentences) == 5
     assert all("cannot be used: it does not look like " in sentence for sentence in sentences)
     assert not any("pattern" in sentence or "^" in sentence for sentence in sentences)
 
@@ -110,7 +111,7 @@ def test_every_example_is_one(surroundings: pytest.MonkeyPatch) -> None:
         surroundings.setenv(ENVIRONMENT_PREFIX + name.upper(), str(example))
     settings = read_settings()
     assert {name: getattr(settings, name) for name in shown} == shown
-    assert len(shown) == 5
+    assert len(shown) == 6
 
 
 IMPOSSIBLE = {
@@ -197,6 +198,7 @@ def test_what_is_left_out_is_this(surroundings: pytest.MonkeyPatch) -> None:
         "max_receives": 50,
         "poll_seconds": 20,
         "request_slots": 50,
+        "control_slots": 20,
         "event_slots": 200,
         "drain_seconds": 25,
         "stop_timeout_seconds": 30,

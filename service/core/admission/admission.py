@@ -87,7 +87,7 @@ def _understood(raw: dict[str, Any]) -> JobRequest | tuple[Problem, ...]:
     try:
         request = JobRequest.model_validate_json(canonical({**raw, "stages": [_ANY_STAGE]} if wrong else raw))
     except ValidationError as error:
-        return (*_problems_of(error), *wrong)
+        return (*problems_of(error), *wrong)
     return wrong or request
 
 
@@ -96,7 +96,7 @@ def _problems_with_stages(raw: dict[str, Any]) -> Iterator[Problem]:
         try:
             StageRequest.model_validate_json(canonical(item))
         except ValidationError as error:
-            yield from _problems_of(error, ("stages", number))
+            yield from problems_of(error, ("stages", number))
 
 
 def _stages_in(raw: dict[str, Any]) -> list[Any]:
@@ -373,7 +373,7 @@ _REMEDIES = {
 }
 
 
-def _problems_of(error: ValidationError, inside: tuple[int | str, ...] = ()) -> Iterable[Problem]:
+def problems_of(error: ValidationError, inside: tuple[int | str, ...] = ()) -> Iterable[Problem]:
     """Pydantic's errors as problems; a union's branches are one field, so each field and message is told once."""
     problems = {
         (path := _path((*inside, *item["loc"]))) + item["msg"]: _problem_of(item, path)

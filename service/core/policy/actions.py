@@ -15,6 +15,28 @@ class StartExecution:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaveUnstarted:
+    """Say that the job ended before it was started, unless Step Functions knows of an execution."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopExecution:
+    """End the job's execution. A repeat is harmless, and so is one that comes after the end."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RedriveExecution:
+    """Redrive the job's execution from the outcome of this redrive count."""
+
+    job_id: str
+    redrive_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class AskExecution:
     """Ask Step Functions how the execution is."""
 
@@ -95,6 +117,9 @@ class Announce:
 
 Action = (
     StartExecution
+    | LeaveUnstarted
+    | StopExecution
+    | RedriveExecution
     | AskExecution
     | AskTask
     | AskHistory

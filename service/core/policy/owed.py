@@ -27,6 +27,8 @@
 | ... and Step Functions does not say how that was             | Announce after deadline |
 | rejected, not announced                                      | Claim, then Announce    |
 
+What people ask for of a job is owed to it too, and stands in steering.py.
+
 What another holds a claim on is not owed by us. They renew it for as long as they work; if they die, it expires and the
 sweeper finds the work owed again.
 Progress is not claimed: a claim costs a write, and one whose holder died would hide the step until the outcome. Copies
@@ -53,7 +55,9 @@ from service.core.policy.actions import (
     StopTask,
     TellProgress,
 )
+from service.core.policy.steering import may_be_started_yet, steering
 from service.core.policy.steps import untold
+from service.core.record.asked import cancel_asked
 from service.core.record.facts import (
     Claimed,
     ContainerState,
@@ -97,6 +101,7 @@ def owed(job: Record, at: Moment) -> tuple[Action, ...]:
         return ()
     return (
         *_start(job),
+        *steering(job),
         *_questions(job, at),
         *_progress(job, at),
         *_logs(job, at),
@@ -136,7 +141,7 @@ def settled_by(fact: Fact, job: Record) -> TaskChanged | None:
 
 
 def _start(job: Record) -> Iterator[Action]:
-    if job.request is not None and job.execution is None:
+    if job.request is not None and job.execution is None and cancel_asked(job) is None:
         yield StartExecution(job.job_id)
 
 
@@ -157,7 +162,9 @@ def _open_tasks(job: Record, at: Moment) -> Iterator[Action]:
         return
     if _holds(job, at, SWEEP) or _ended_for(job, at.patience.task_grace, at):
         yield from (AskTask(job.job_id, arn) for arn in job.open_task_arns())
-        if _may_have_untold_tasks(job):
+        if may_be_started_yet(job):
+            yield AskExecution(job.job_id)
+        elif _may_have_untold_tasks(job):
             yield AskHistory(job.job_id)
     yield from _late_tasks(job, at)
 
@@ -304,7 +311,7 @@ def announcing(job: Record) -> str:
 
 def _may_hear_more(job: Record, at: Moment) -> bool:
     """Whether a task that nobody told of may yet be told of, or how one ended that ECS has forgotten."""
-    if _may_have_untold_tasks(job) and not _ended_for(job, at.patience.task_grace, at):
+    if (_may_have_untold_tasks(job) or may_be_started_yet(job)) and not _ended_for(job, at.patience.task_grace, at):
         return True
     return any(task.forgotten and at.now < (task.stopped_at or 0) + at.patience.log_deadline for task in job.tasks)
 
@@ -325,7 +332,7 @@ def _may_have_untold_tasks(job: Record) -> bool:
     it stop. An execution that was ended from outside has no outcome, nor has a run that was redriven untold.
     """
     execution = job.execution
-    if execution is None or not execution.ended:
+    if execution is None or not execution.ended or execution.was_never_to_be:
         return False
     heard_of = {task.place for task in job.tasks}
     if not {task.redrive or 0 for task in job.tasks}.issuperset(job.untold_redrives):

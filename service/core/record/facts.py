@@ -30,6 +30,9 @@ _UNKNOWN_STATUS_RANK = 2
 _RANKS_A_REDRIVE = 100
 # Outcomes of more attempts than this lie beside the head, which is written again after the end.
 _ATTEMPTS_IN_A_HEAD = 3
+REDRIVE_REGISTER = "redrive"
+# Of a job that was not to be started: whatever an execution says of itself knows more.
+_NEVER_TO_BE_RANK = -1
 # Of a task that ECS has forgotten: higher than any version that it counted.
 FORGOTTEN_VERSION = 2**31
 _ARCHIVING = "archive#"
@@ -177,7 +180,14 @@ class ExecutionChanged(_JobFact):
         return "execution"
 
     @property
+    def was_never_to_be(self) -> bool:
+        """Whether it was cancelled before it was started, as far as is known."""
+        return not self.arn and self.status == "ABORTED"
+
+    @property
     def rank(self) -> int:
+        if self.was_never_to_be:
+            return _NEVER_TO_BE_RANK
         status = 10 * _STATUS_RANK.get(self.status, _UNKNOWN_STATUS_RANK)
         return self.redrive_count * _RANKS_A_REDRIVE + status + 2 * self.detailed + (self.observed_via == "event")
 
@@ -425,6 +435,66 @@ class ProgressTold(_JobFact):
         return progress_register(self.step)
 
 
+class _Asked(_JobFact):
+    """Somebody asked for something at a moment, which says what it is about: the run that went on then.
+
+    So a message may come twice, late, or out of order, and means the same. What was asked for last is held.
+    """
+
+    tenant: str
+    asked_at: float
+    asked_by: str | None = None
+    reason: str | None = None
+
+    @property
+    def rank(self) -> int:
+        return int(self.asked_at * 1000)
+
+
+class CancelAsked(_Asked):
+    """Somebody wants the job ended, or never begun. It may come before the job, and is heard in its tenant's name."""
+
+    kind: Literal["cancel"] = "cancel"
+
+    @property
+    def register_name(self) -> str:
+        return cancel_register(self.tenant)
+
+
+class RedriveAsked(_Asked):
+    """Somebody wants the job to go on from the state in which it failed."""
+
+    kind: Literal["redrive"] = "redrive"
+
+    @property
+    def register_name(self) -> str:
+        return REDRIVE_REGISTER
+
+
+class Redriven(_Asked):
+    """The job was redriven because somebody asked for it: whose wish a run is."""
+
+    kind: Literal["redriven"] = "redriven"
+    redrive_count: int
+
+    @property
+    def register_name(self) -> str:
+        return redriven_register(self.redrive_count)
+
+
+class RedriveRefused(_JobFact):
+    """Step Functions will not redrive this outcome."""
+
+    kind: Literal["redrive_refused"] = "redrive_refused"
+    redrive_count: int
+    at: float
+    why: str
+
+    @property
+    def register_name(self) -> str:
+        return redrive_refused_register(self.redrive_count)
+
+
 Fact = (
     Requested
     | Rejected
@@ -436,6 +506,10 @@ Fact = (
     | Announced
     | EndedBefore
     | ProgressTold
+    | CancelAsked
+    | RedriveAsked
+    | Redriven
+    | RedriveRefused
 )
 
 FACT: TypeAdapter[Fact] = TypeAdapter(Annotated[Fact, Field(discriminator="kind")])
@@ -494,3 +568,18 @@ def ended_before_register(redrive_count: int) -> str:
 def progress_register(step: str) -> str:
     """The register that holds that one step was told of."""
     return f"progress#{step}"
+
+
+def cancel_register(tenant: str) -> str:
+    """The register that holds what a tenant asked for: before there is a job, nobody knows whose it will be."""
+    return f"cancel#{tenant}"
+
+
+def redriven_register(redrive_count: int) -> str:
+    """The register that holds who wanted a redrive that was made."""
+    return f"redriven#{redrive_count}"
+
+
+def redrive_refused_register(redrive_count: int) -> str:
+    """The register that holds why an outcome cannot be redriven."""
+    return f"redrive_refused#{redrive_count}"

@@ -22,7 +22,7 @@ from schemas.events import (
     WaitEvent,
     is_ours_by_type,
 )
-from schemas.plan import JOB_TIMED_OUT, STAGE_FAILED, START_REFUSED, PlannerReport, job_of_group
+from schemas.plan import CANCELLED, JOB_TIMED_OUT, STAGE_FAILED, START_REFUSED, PlannerReport, job_of_group
 from service.core.overrides import REDRIVE_VARIABLE
 from service.core.record.facts import (
     FORGOTTEN_VERSION,
@@ -135,6 +135,19 @@ def never_started(job_id: str, why: str, now: float) -> ExecutionChanged:
         observed_via="request",
         stopped_at=now,
         error=START_REFUSED,
+        cause=cut(redact(why), _LONGEST_CAUSE),
+    )
+
+
+def left_unstarted(job_id: str, why: str, now: float) -> ExecutionChanged:
+    """The end of a job that was cancelled before it was started: there is no execution, as far as anybody knows."""
+    return ExecutionChanged(
+        job_id=job_id,
+        arn="",
+        status="ABORTED",
+        observed_via="request",
+        stopped_at=now,
+        error=CANCELLED,
         cause=cut(redact(why), _LONGEST_CAUSE),
     )
 

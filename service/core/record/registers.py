@@ -18,6 +18,10 @@ _KNOWN = frozenset(
         "announced",
         "ended_before",
         "progress",
+        "cancel",
+        "redrive",
+        "redriven",
+        "redrive_refused",
     }
 )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from schemas.notification import (
     AttemptReport,
@@ -29,6 +28,9 @@ from service.core.telling.cost import cost_of
 from service.core.telling.excerpts import without_secrets
 from service.core.telling.failure_card import failure_card
 from service.core.telling.letter import as_text
+from service.core.telling.moments import iso as iso
+from service.core.telling.moments import seconds_from as seconds_from
+from service.core.telling.steered import steered
 
 _NO_PRICES: Mapping[str, Price] = {}
 _ALWAYS_HIDDEN = Redaction.of()
@@ -121,6 +123,7 @@ def _of_job(record: Record, request: Requested, links: Links) -> JobNotification
         duration_seconds=seconds_from(request.submitted_at, execution.stopped_at),
         observed_via=execution.observed_via,
         earlier_outcomes=_earlier_outcomes(record),
+        steered=steered(record),
         failure=None if status == "SUCCEEDED" else failure_card(record, execution, stages),
         stages=tuple(_stage_report(record, request, outcome, links) for outcome in stages),
         text="",
@@ -211,15 +214,3 @@ def _log_receipt(receipt: LogArchived, links: Links) -> LogReceipt:
         console_url=console.log_stream_url(receipt.region, receipt.log_group, receipt.log_stream),
         link=links.of(receipt.s3_bucket, receipt.s3_key),
     )
-
-
-def iso(seconds: float | None) -> str | None:
-    """Epoch seconds as ISO 8601 in UTC, to the millisecond."""
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def seconds_from(start: float | None, end: float | None) -> float | None:
-    """How long something took, to the millisecond; never less than nothing, since two clocks may disagree."""
-    return round(max(0.0, end - start), 3) if start is not None and end is not None else None

@@ -13,6 +13,7 @@ from schemas.notification import (
     LogReceipt,
     Rejection,
     StageReport,
+    SteeredBy,
 )
 from schemas.progress import StageProgress
 from service.core.diagnosis.ending import was_refused
@@ -27,6 +28,7 @@ _OPENINGS = {
     "ABORTED": "Your job {job} was stopped{took}, before it was done.",
     "REJECTED": "A request{job_named} was not accepted, so nothing was run.",
 }
+_DONE = {"cancel": "Cancelled by", "redrive": "Redriven by"}
 _BEFORE = {"FAILED": "failed", "TIMED_OUT": "ran out of time", "ABORTED": "was stopped"}
 
 
@@ -58,6 +60,7 @@ def _lines(notification: JobNotification) -> Iterator[str]:
     if notification.rejection:
         yield from _rejection(notification.rejection)
     yield from _earlier(notification.earlier_outcomes)
+    yield from _steered(notification.steered)
     if notification.failure:
         yield from _failure(notification.failure)
     yield from _stages(notification.stages)
@@ -114,6 +117,14 @@ def _earlier(outcomes: tuple[EarlierOutcome, ...]) -> Iterator[str]:
         error = f", with {_on_one_line(ended.error)}" if ended.error else ""
         yield f"Before that it {how}{when}{error}, and was redriven before this could be told."
     if outcomes:
+        yield ""
+
+
+def _steered(wishes: tuple[SteeredBy, ...]) -> Iterator[str]:
+    for wish in wishes:
+        reason = f": {_on_one_line(wish.reason)}" if wish.reason else ""
+        yield f"{_DONE[wish.verb]} {_on_one_line(wish.by or 'somebody')}, asked at {_moment(wish.asked_at)}{reason}"
+    if wishes:
         yield ""
 
 

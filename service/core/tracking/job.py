@@ -21,6 +21,7 @@ from service.core.telling.excerpts import (
     rejection_without_secrets,
 )
 from service.core.telling.failure_card import failure_card
+from service.core.telling.steered import steered
 
 _NO_PRICES: Mapping[str, Price] = {}
 _ALWAYS_HIDDEN = Redaction.of()
@@ -91,6 +92,7 @@ def _job(record: Record, request: Requested, prices: Mapping[str, Price], redact
         stages=tuple(_stage(record, request, outcome, redaction, over=over) for outcome in outcomes),
         failure=failure_without_secrets(failure_card(record, failed, outcomes), redaction) if failed else None,
         cost=cost_of(record.tasks, prices),
+        steered=steered(record),
     )
 
 

@@ -27,6 +27,7 @@ class Deployment:
     session: boto3.Session
     request_queue_url: str
     event_queue_url: str
+    control_queue_url: str
     state_machine_arn: str
     topic_arn: str
     log_bucket: str
@@ -81,6 +82,7 @@ def by_settings(session: boto3.Session, settings: Settings, catalog: str | None 
         session=session,
         request_queue_url=settings.request_queue_url,
         event_queue_url=settings.event_queue_url,
+        control_queue_url=settings.control_queue_url,
         state_machine_arn=settings.state_machine_arn,
         topic_arn=settings.topic_arn,
         log_bucket=settings.log_bucket,
@@ -96,6 +98,7 @@ def by_stack(session: boto3.Session, name: str, catalog: str | None = None) -> D
         session=session,
         request_queue_url=stack.output("RequestQueueUrl"),
         event_queue_url=stack.output("EventQueueUrl"),
+        control_queue_url=stack.output("ControlQueueUrl"),
         state_machine_arn=stack.output("StateMachineArn"),
         topic_arn=stack.output("TopicArn"),
         log_bucket=stack.output("LogBucketName"),

@@ -34,6 +34,16 @@ def event_queue(deployment: Deployment) -> Iterator[Problem]:
             )
 
 
+def control_queue(deployment: Deployment) -> Iterator[Problem]:
+    """The same as of the request queue."""
+    yield from _queue(deployment, deployment.control_queue_url)
+
+
+def control_dead_letters(deployment: Deployment) -> Iterator[Problem]:
+    """No control message lies in the dead-letter queue."""
+    yield from _dead_letters(deployment, deployment.control_queue_url)
+
+
 def request_dead_letters(deployment: Deployment) -> Iterator[Problem]:
     """No request lies in the dead-letter queue."""
     yield from _dead_letters(deployment, deployment.request_queue_url)

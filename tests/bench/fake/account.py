@@ -35,6 +35,7 @@ class Account:
 
     requests: Queue = field(default_factory=partial(Queue, "requests"))
     events: Queue = field(default_factory=partial(Queue, "events"))
+    control: Queue = field(default_factory=partial(Queue, "control"))
     plain: Queue = field(default_factory=partial(Queue, "plain"))
     table: Table = field(default_factory=lambda: Table.of_template(properties("JobsTable")))
     plot: Plot = field(default_factory=Plot)
@@ -48,7 +49,7 @@ class Account:
     _rules: tuple[Mapping[str, Any], ...] = field(default_factory=rules.patterns)
 
     def __post_init__(self) -> None:
-        by_url = {queue.name: queue for queue in (self.requests, self.events, self.plain)}
+        by_url = {queue.name: queue for queue in (self.requests, self.events, self.control, self.plain)}
 
         def of_queue(call: Any) -> Queue:
             return by_url[call["QueueUrl"].rpartition("/")[2]]

@@ -17,10 +17,12 @@ ok   credentials: accepted, of the right account and region
 ok   clock: agrees with AWS's
 ok   request queue: encrypted, with a dead-letter queue
 ok   event queue: encrypted, with a dead-letter queue, and lets the rules in
+ok   control queue: encrypted, with a dead-letter queue
 ok   execution rule: enabled; every change of an execution reaches the event queue
 ok   task rule: enabled; every task of a job reaches the event queue
 ok   dead requests: none
 ok   dead events: none
+ok   dead control: none
 ok   undelivered events: none
 ok   topic: has subscribers, whose filters can match
 ok   bucket: encrypted, shut to the public

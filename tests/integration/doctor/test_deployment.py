@@ -27,7 +27,15 @@ def of_settings(catalog: str | None, configured: str = given.CATALOG_URI, **fiel
 def test_a_deployment_is_what_a_workers_settings_name() -> None:
     """Field by field, and the families begin as the settings say."""
     settings, found = default_settings(), of_settings(None, task_family_prefix="second")
-    names = ("request_queue_url", "event_queue_url", "state_machine_arn", "topic_arn", "log_bucket", "jobs_table")
+    names = (
+        "request_queue_url",
+        "event_queue_url",
+        "control_queue_url",
+        "state_machine_arn",
+        "topic_arn",
+        "log_bucket",
+        "jobs_table",
+    )
     assert {name: getattr(found, name) for name in names} == {name: getattr(settings, name) for name in names}
     assert (found.stack, found.catalog.images["one"].task_definition) == (None, "second-one")
 

@@ -1,0 +1,68 @@
+"""What people asked for of a job, and which run of it they meant: the one that went on when they asked."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from service.core.record.facts import (
+    REDRIVE_REGISTER,
+    CancelAsked,
+    RedriveAsked,
+    Redriven,
+    RedriveRefused,
+    cancel_register,
+    redrive_refused_register,
+    redriven_register,
+)
+from service.core.record.record import Record
+
+# Step Functions says when a run ended, SQS when it was asked to go on: two clocks, and a person who saw the end.
+CLOCKS_DIFFER_SECONDS = 5.0
+
+
+def cancel_asked(job: Record) -> CancelAsked | None:
+    """That the run which the job is in is to end, if its own tenant asked for that."""
+    if job.request is None:
+        return None
+    asked = cast("CancelAsked | None", job.registers.get(cancel_register(job.request.tenant)))
+    return asked if asked is not None and asked.asked_at >= _began_at(job) else None
+
+
+def redrive_asked(job: Record) -> RedriveAsked | None:
+    """That the job is to go on from the outcome which it has, or is about to have by being cancelled.
+
+    Somebody who asks while it runs unharmed asks for nothing: it would be redriven one day, to everybody's surprise.
+    """
+    asked = cast("RedriveAsked | None", job.registers.get(REDRIVE_REGISTER))
+    if asked is None or asked.asked_at <= _began_at(job):
+        return None
+    cancel, execution = cancel_asked(job), job.execution
+    if cancel is not None and cancel.asked_at <= asked.asked_at:
+        return asked
+    had_ended = execution is not None and execution.ended
+    if execution is None or not had_ended or (execution.stopped_at or 0) > asked.asked_at + CLOCKS_DIFFER_SECONDS:
+        return None
+    return None if cancel is not None else asked
+
+
+def redriven_by(job: Record) -> Redriven | None:
+    """Who wanted the redrive that the job is in, where it was made by us."""
+    return cast("Redriven | None", job.registers.get(redriven_register(job.redrive_count)))
+
+
+def redrive_refused(job: Record) -> RedriveRefused | None:
+    """Why the present outcome cannot be redriven, where that was tried."""
+    return cast("RedriveRefused | None", job.registers.get(redrive_refused_register(job.redrive_count)))
+
+
+def _began_at(job: Record) -> float:
+    """From when on what is asked for is meant for the present run.
+
+    Of a redrive that we made, from when that was asked for: who asked for an end before it was made meant it.
+    """
+    if not job.redrive_count:
+        return 0
+    redriven = redriven_by(job)
+    if redriven is not None:
+        return redriven.asked_at
+    return (job.execution.redriven_at if job.execution else None) or 0

@@ -1,0 +1,41 @@
+"""Who asked for what became of a job: for subscribers, and for whoever looks at the execution in Step Functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from schemas.notification import SteeredBy
+from service.core.record.asked import CLOCKS_DIFFER_SECONDS, cancel_asked, redriven_by
+from service.core.record.facts import CancelAsked, Redriven
+from service.core.record.record import Record
+from service.core.telling.moments import iso
+
+_NOBODY = "somebody"
+
+
+def why_cancelled(record: Record) -> str:
+    """What an execution that is ended on somebody's behalf has as its cause."""
+    asked = cancel_asked(record)
+    who = asked.asked_by if asked and asked.asked_by else _NOBODY
+    return f"Cancelled by {who}" + (f": {asked.reason}" if asked and asked.reason else "")
+
+
+def steered(record: Record) -> tuple[SteeredBy, ...]:
+    """The wishes that made the present run what it is, oldest first; an end that came first is nobody's doing."""
+    return tuple(_steered(record))
+
+
+def _steered(record: Record) -> Iterator[SteeredBy]:
+    if (redriven := redriven_by(record)) is not None:
+        yield _by("redrive", redriven)
+    asked, execution = cancel_asked(record), record.execution
+    if asked is None or execution is None or execution.status != "ABORTED":
+        return
+    if asked.asked_at <= (execution.stopped_at or 0) + CLOCKS_DIFFER_SECONDS:
+        yield _by("cancel", asked)
+
+
+def _by(verb: str, asked: CancelAsked | Redriven) -> SteeredBy:
+    return SteeredBy.model_validate(
+        {"verb": verb, "by": asked.asked_by, "reason": asked.reason, "asked_at": iso(asked.asked_at)}
+    )

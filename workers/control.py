@@ -1,0 +1,80 @@
+"""What people want done with jobs: a message becomes a fact of a job's record, or a rejection with every reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from schemas.control import ControlMessage
+from service.aws.objects import TEXT, Objects
+from service.aws.queue import Message
+from service.clock import Clock, seconds_between
+from service.core.admission.admission import Refused
+from service.core.admission.control_message import read_control
+from service.core.log_layout import rejected_key, s3_uri
+from service.core.policy.steering import Unheard, hear_control
+from service.core.record.facts import Rejected
+from service.core.record.keys import RecordKey
+from service.core.record.record import Record
+from service.metrics import CONTROL_HEARD, CONTROL_IGNORED, CONTROL_REJECTED, Meter
+from service.settle import Jobs
+
+log = structlog.stdlib.get_logger()
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Reads the control queue."""
+
+    objects: Objects
+    bucket: str
+    jobs: Jobs
+    now: Clock
+    metrics: Meter
+
+    async def hear(self, message: Message) -> Record | None:
+        """The record of the job that somebody wants something done with; None where that changes nothing."""
+        asked = read_control(message.body)
+        if isinstance(asked, Refused):
+            return await self._reject(message, asked)
+        job = await self.jobs.read(RecordKey.of_job(asked.job_id))
+        fact = hear_control(asked, job, message.sent_at or self.now())
+        if isinstance(fact, Unheard):
+            self.metrics.count(CONTROL_IGNORED)
+            log.info("control_ignored", **_told(asked), why=fact.why)
+            # A worker may have died when it had heard it, and before it did what is owed.
+            return job if job.request is not None and job.request.tenant == asked.tenant else None
+        self.metrics.count(CONTROL_HEARD)
+        log.info("control_heard", **_told(asked), seconds=seconds_between(fact.asked_at, self.now()))
+        return await self.jobs.merge(fact)
+
+    async def _reject(self, message: Message, refused: Refused) -> Record:
+        """Keep what cannot be read, and let it be told as a request that cannot: somebody waits for what it wants.
+
+        It takes no job's id, since the job that it names goes on as it does.
+        """
+        self.metrics.count(CONTROL_REJECTED)
+        log.info(
+            "control_rejected",
+            job_id=refused.job_id,
+            tenant=refused.tenant,
+            problems=[f"{problem.field}: {problem.message}" for problem in refused.problems[:3]],
+        )
+        key = rejected_key(message.message_id)
+        await self.objects.put(self.bucket, key, message.body.encode(errors="surrogatepass"), TEXT)
+        return await self.jobs.merge(
+            Rejected(
+                message_id=message.message_id,
+                submitted_at=message.sent_at or self.now(),
+                claimed_job_id=refused.job_id,
+                job_id_is_taken=True,
+                claimed_tenant=refused.tenant,
+                problems=refused.problems,
+                body_s3_uri=s3_uri(self.bucket, key),
+            )
+        )
+
+
+def _told(asked: ControlMessage) -> dict[str, str | None]:
+    return {"verb": asked.verb, "job_id": asked.job_id, "tenant": asked.tenant, "asked_by": asked.requested_by}
