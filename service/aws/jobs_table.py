@@ -263,18 +263,19 @@ class JobsTable:
         """
         return record_of(key, *[item async for item in self._parts(key)])
 
-    async def read_heads(self, keys: Collection[RecordKey]) -> Mapping[RecordKey, Record]:
-        """The heads of at most a hundred records by one call; those that DynamoDB had no time for are left out.
+    async def read_many(self, keys: Collection[RecordKey]) -> Mapping[RecordKey, Record]:
+        """The heads and requests of at most fifty records by one call; what DynamoDB had no time for is left out.
 
-        Not read consistently, at half the price: it is for people who look at a list.
+        A call takes a hundred keys [botocore, BatchGetItem]. Not read consistently, at half the price: it is for people
+        who look at a list.
         """
+        wanted = [item_key(key, part) for key in keys for part in (_HEAD, _REQUEST)]
         with aws_errors():
-            answer = await self.client.batch_get_item(
-                RequestItems={self.name: {"Keys": [item_key(key) for key in keys]}}
-            )
-            items = answer["Responses"].get(self.name, [])
-            found = {RecordKey.read(item["record_key"]["S"]): item for item in items}
-        return {key: record_of(key, item) for key, item in found.items()}
+            answer = await self.client.batch_get_item(RequestItems={self.name: {"Keys": wanted}})
+            parts: dict[RecordKey, list[Mapping[str, Any]]] = {}
+            for item in answer["Responses"].get(self.name, []):
+                parts.setdefault(RecordKey.read(item["record_key"]["S"]), []).append(item)
+        return {key: record_of(key, *items) for key, items in parts.items()}
 
     async def _parts(self, key: RecordKey) -> AsyncIterator[Mapping[str, Any]]:
         """All items of a record, page by page: each has 1 MB at most [botocore, Query]."""

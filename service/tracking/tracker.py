@@ -39,8 +39,8 @@ class ReadsRecords(Protocol):
     async def read_whole(self, key: RecordKey) -> Record:
         """The record as it is now, with all that is known; empty where there is none."""
 
-    async def read_heads(self, keys: Collection[RecordKey]) -> Mapping[RecordKey, Record]:
-        """The heads of some records, as far as they were answered."""
+    async def read_many(self, keys: Collection[RecordKey]) -> Mapping[RecordKey, Record]:
+        """The heads and requests of some records, as far as they were answered."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class Tracker:
     async def glances(self, jobs: Sequence[ListedJob]) -> dict[str, Glance]:
         """How listed jobs are now, by one read for all of them; of rejected requests there is no more to know."""
         keys = [RecordKey.of_job(job.job_id) for job in jobs if job.job_id is not None]
-        heads = await self.records.read_heads(keys) if keys else {}
-        return {key.id: glance_at(head, self.now(), self.redaction) for key, head in heads.items() if head.request}
+        found = await self.records.read_many(keys) if keys else {}
+        return {key.id: glance_at(job, self.now(), self.redaction) for key, job in found.items() if job.request}
 
     async def find(self, tenant: str | None, job_id: str) -> Record:
         """A job, or a rejected request. Raises UnknownJobError."""

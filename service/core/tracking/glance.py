@@ -24,7 +24,7 @@ class Glance:
 
 
 def glance_at(record: Record, now: float, redaction: Redaction) -> Glance:
-    """By the head of a record; `why` is what an open job waits for."""
+    """By a record's head and request; `why` is what an open job waits for."""
     outcomes = stages_of(record)
     is_open = not record.announced
     reasons = why(record, now, (), redaction).text if is_open else ()
