@@ -196,6 +196,7 @@ def _where(run: LocalRun, wanted: Wanted, api: str, env_file: Path, log_file: Pa
     return f"""\
 Jobferry runs at {run.endpoint_url}, until Ctrl-C.
 
+  page           {api}/
   HTTP API       {api}/tenants/default/jobs
   requests       {outputs["RequestQueueUrl"]}
   notifications  {outputs["TopicArn"]}

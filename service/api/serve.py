@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET, socket
 from typing import cast
 
+from fastapi import FastAPI
 from hypercorn.asyncio import serve as serve_asgi
 from hypercorn.config import Config
 from hypercorn.typing import ASGIFramework
@@ -24,7 +25,13 @@ _BACKLOG = 100
 _GRACE_SECONDS = 1.0
 
 
-async def serve(place: Place, host: str, port: int, say: Callable[[str], object]) -> None:
+async def serve(
+    place: Place,
+    host: str,
+    port: int,
+    say: Callable[[str], object],
+    build: Callable[[Serving], FastAPI] = build_app,
+) -> None:
     """Serve until SIGTERM or SIGINT. `say` is told the address, once there are answers.
 
     Raises:
@@ -35,7 +42,7 @@ async def serve(place: Place, host: str, port: int, say: Callable[[str], object]
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     with _bound(host, port) as door:
         async with open_tracking(place) as tracking:
-            app = build_app(Serving(tracking.tracker, tracking.submission, tracking.steering))
+            app = build(Serving(tracking.tracker, tracking.submission, tracking.steering))
             name = f"[{host}]" if ":" in host else host
             say(f"http://{name}:{door.getsockname()[1]}")
             # Hypercorn closes it in the end.

@@ -15,7 +15,7 @@ from service.operator.arguments import command_line
 INTERRUPTED, NOBODY_READS = 130, 141  # as of a command that SIGINT or SIGPIPE ended
 # What the local run is made of beside the worker: a part that the image leaves out, and the packages of its extra.
 _LOCAL_RUN = ("deploy.local", "ministack", "hypercorn", "PIL", "rich")
-_CONSOLE = ("fastapi", "hypercorn")
+_CONSOLE = ("fastapi", "hypercorn", "jinja2")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""`jobferry console`: the HTTP API on this machine, with the caller's own AWS credentials."""
+"""`jobferry console`: the page and the HTTP API on this machine, with the caller's own AWS credentials."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 
 from service.api.serve import serve
 from service.aws.session import session_of
+from service.console.app import build_console
 from service.operator.place import place_of
 
 
@@ -16,8 +17,8 @@ def run(options: argparse.Namespace) -> int:
     place = place_of(session_of(os.environ), options.stack, options.catalog)
 
     def say(address: str) -> None:
-        print(f"Jobferry's API answers at {address}, until Ctrl-C.", flush=True)
-        print(f"What it can do: {address}/openapi.json", flush=True)
+        print(f"Your jobs are at {address}/, until Ctrl-C.", flush=True)
+        print(f"The HTTP API answers there too: {address}/openapi.json", flush=True)
 
-    asyncio.run(serve(place, options.host, options.port, say))
+    asyncio.run(serve(place, options.host, options.port, say, build_console))
     return 0

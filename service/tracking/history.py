@@ -31,11 +31,12 @@ class Histories:
 
     executions: Executions
     objects: Objects
+    running_seconds: float = _RUNNING_SECONDS
     _running: Shared[str, list[HistoryEvent]] = field(init=False)
     _ended: Shared[tuple[str, str, str], list[HistoryEvent]] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_running", Shared(self._ask, _RUNNING_SECONDS, most=_HELD))
+        object.__setattr__(self, "_running", Shared(self._ask, self.running_seconds, most=_HELD))
         # In memory for a while only: a page asks for the same steps again and again.
         object.__setattr__(self, "_ended", Shared(self._kept, 60.0, most=_HELD))
 

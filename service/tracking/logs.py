@@ -75,11 +75,12 @@ class LogReader:
     looks: LogLooks
     tasks: Tasks
     objects: Objects
+    look_seconds: float = _LOOK_SECONDS
     _live: Shared[tuple[str, str], _LiveLog] = field(init=False)
     _known: dict[tuple[str, str], _LiveLog] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_live", Shared(self._look, _LOOK_SECONDS, most=_HELD_LOGS))
+        object.__setattr__(self, "_live", Shared(self._look, self.look_seconds, most=_HELD_LOGS))
 
     async def lines(self, record: Record, place: LogPlace, first: int, count: int) -> LogLines:
         """Some lines, from the one of this number on. Raises UnknownLogError where there is no such container."""

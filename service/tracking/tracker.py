@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from schemas.price import Price
-from schemas.tracking import EventsSeen, JobPage, LogLines, StepsPage, TrackedJob, Why
+from schemas.tracking import EventsSeen, JobPage, ListedJob, LogLines, StepsPage, TrackedJob, Why
 from service.aws.job_list import JobList
 from service.aws.objects import SignedLink
 from service.clock import Clock
@@ -16,6 +16,7 @@ from service.core.record.record import Record
 from service.core.redaction import Redaction
 from service.core.telling.compose import iso
 from service.core.tracking.events import cursor_of, events_of, unseen
+from service.core.tracking.glance import Glance, glance_at
 from service.core.tracking.job import track
 from service.core.tracking.listing import JobFilter
 from service.core.tracking.steps import steps_of
@@ -27,6 +28,8 @@ from service.tracking.shared import Shared
 
 POLL_SECONDS = 1.0
 _LATELY_SECONDS = 60.0
+# A page that stays open asks of the record, a log and the history what comes to one read a second in all.
+_CALM_SECONDS, _CALM_HISTORY_SECONDS = 2.5, 5.0
 _HELD_RECORDS = 200  # Of up to 400 KB each.
 
 
@@ -35,6 +38,9 @@ class ReadsRecords(Protocol):
 
     async def read_whole(self, key: RecordKey) -> Record:
         """The record as it is now, with all that is known; empty where there is none."""
+
+    async def read_many(self, keys: Collection[RecordKey]) -> Mapping[RecordKey, Record]:
+        """The heads and requests of some records, as far as they were answered."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +55,29 @@ class Tracker:
     redaction: Redaction = Redaction.of()  # noqa: RUF009  # frozen
     prices: Mapping[str, Price] = field(default_factory=dict)
     link_seconds: int = 3600
+    record_seconds: float = POLL_SECONDS
     _finder: Finder = field(init=False)
     _lately: Shared[tuple[str, str | None], Lately] = field(init=False)
 
     def __post_init__(self) -> None:
-        shared = Shared(self.records.read_whole, POLL_SECONDS, most=_HELD_RECORDS)
+        shared = Shared(self.records.read_whole, self.record_seconds, most=_HELD_RECORDS)
         object.__setattr__(self, "_finder", Finder(shared.get, self.job_list.rejected_as))
         object.__setattr__(self, "_lately", Shared(self._read_lately, _LATELY_SECONDS, most=_HELD_RECORDS))
+
+    def unhurried(self) -> Tracker:
+        """The same, for what is looked at all day: all of a job together costs one read a second at most."""
+        return replace(
+            self,
+            record_seconds=_CALM_SECONDS,
+            histories=replace(self.histories, running_seconds=_CALM_HISTORY_SECONDS),
+            logs=replace(self.logs, look_seconds=_CALM_SECONDS),
+        )
+
+    async def glances(self, jobs: Sequence[ListedJob]) -> dict[str, Glance]:
+        """How listed jobs are now, by one read for all of them; of rejected requests there is no more to know."""
+        keys = [RecordKey.of_job(job.job_id) for job in jobs if job.job_id is not None]
+        found = await self.records.read_many(keys) if keys else {}
+        return {key.id: glance_at(job, self.now(), self.redaction) for key, job in found.items() if job.request}
 
     async def find(self, tenant: str | None, job_id: str) -> Record:
         """A job, or a rejected request. Raises UnknownJobError."""

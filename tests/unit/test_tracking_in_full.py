@@ -17,7 +17,7 @@ from service.core.tracking.events import events_of
 from service.core.tracking.job import track
 from service.core.tracking.steps import steps_of
 from service.core.tracking.why import Lately, why
-from tests.support.builders import JOB, NOW, announced, attempt, execution, record, requested, running, task, task_arn
+from tests.support.builders import JOB, NOW, announced, execution, record, requested, running, task, task_arn
 from tests.unit.test_messages_in_full import (
     PRICES,
     a_rejection,

@@ -1,0 +1,124 @@
+"""The filter of a list as a line of text: `status:failed type:thumbs since:2h`, and words of an id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+from schemas.base import DEFAULT_TENANT, NAME_PATTERN
+from schemas.failures import FAILURES
+from schemas.tracking import ListedStatus
+from service.core.tracking.listing import JobFilter
+
+MOST_CHARACTERS = 512
+_TOKEN = re.compile(r'(?:([A-Za-z_]+):)?("[^"]*"|\S+)')
+_AGO = re.compile(r"([0-9]{1,6})([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_STATUSES = {status.lower(): status for status in get_args(ListedStatus)}
+_MOMENTS = ("5m", "1h", "2h", "1d", "7d")
+NAMES = ("status", "type", "class", "since", "until", "user", "label", "tenant", "id")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a line asks for, and what of it cannot be understood."""
+
+    tenant: str
+    wanted: JobFilter
+    text: str
+    slips: tuple[str, ...] = ()
+
+
+@dataclass
+class _Reading:
+    now: float
+    fields: dict[str, Any] = field(default_factory=dict)
+    tenant: str = DEFAULT_TENANT
+    slips: list[str] = field(default_factory=list)
+
+
+def read_filter(text: str, now: float) -> Asked:
+    """What a line asks for. Moments that are so long ago move by whole minutes, so that a page is asked for once."""
+    reading = _Reading(now)
+    for name, value in _tokens(text[:MOST_CHARACTERS]):
+        _take(reading, name.lower(), value)
+    return Asked(reading.tenant, JobFilter(**reading.fields), text[:MOST_CHARACTERS].strip(), tuple(reading.slips))
+
+
+def anchored(asked: Asked) -> str:
+    """The line with its moments as they are now: the pages that follow are pages of this list."""
+    parts = [f"{name}:{value}" if name else value for name, value in _raw(asked.text)]
+    moments = {"since": asked.wanted.since, "until": asked.wanted.until}
+    for number, part in enumerate(parts):
+        name = part.partition(":")[0].lower()
+        if (at := moments.get(name)) is not None:
+            parts[number] = f"{name}:{datetime.fromtimestamp(at, UTC).isoformat().replace('+00:00', 'Z')}"
+    return " ".join(parts)
+
+
+def suggestions(text: str, types: Iterable[str]) -> tuple[str, ...]:
+    """Lines that a line may become, by its last word."""
+    before, space, last = text[:MOST_CHARACTERS].rpartition(" ")
+    name, colon, begun = last.partition(":")
+    if not colon:
+        found = [f"{known}:" for known in NAMES if known.startswith(last.lower())]
+    else:
+        values = {"status": _STATUSES, "class": FAILURES, "since": _MOMENTS, "until": _MOMENTS, "type": tuple(types)}
+        found = [f"{name}:{value}" for value in values.get(name.lower(), ()) if value.startswith(begun)]
+    return tuple(f"{before}{space}{item}" for item in found[:20])
+
+
+def _raw(text: str) -> Iterator[tuple[str, str]]:
+    for token in _TOKEN.finditer(text):
+        yield token[1] or "", token[2]
+
+
+def _tokens(text: str) -> Iterator[tuple[str, str]]:
+    for name, value in _raw(text):
+        yield name, value.strip('"')
+
+
+def _take(reading: _Reading, name: str, value: str) -> None:
+    match name:
+        case "" | "id":
+            reading.fields["text"] = value
+        case "status" if value.lower() in _STATUSES:
+            reading.fields["status"] = _STATUSES[value.lower()]
+        case "status":
+            reading.slips.append(f"status:{value} is none of {', '.join(_STATUSES)}.")
+        case "type":
+            reading.fields["job_type"] = value
+        case "user":
+            reading.fields["user"] = value
+        case "class":
+            reading.fields["failure_class"] = value
+        case "label":
+            label, equals, wanted = value.partition("=")
+            reading.fields.update(label=label, label_value=wanted if equals else None)
+        case "tenant" if re.search(NAME_PATTERN, value):
+            reading.tenant = value
+        case "since" | "until":
+            at = _moment(value, reading.now)
+            reading.fields[name] = at
+            if at is None:
+                reading.slips.append(f"{name}:{value} is no time: 30m, 2h, 7d, or 2026-11-24T18:00Z.")
+        case _:
+            reading.slips.append(f"{name}:{value} cannot be asked for: {', '.join(NAMES)} can.")
+
+
+def _moment(value: str, now: float) -> float | None:
+    if ago := _AGO.fullmatch(value):
+        return (now - int(ago[1]) * _SECONDS[ago[2]]) // 60 * 60
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return (at if at.tzinfo else _in_utc(at)).timestamp()
+
+
+def _in_utc(at: datetime) -> datetime:
+    """A moment without a zone is meant in UTC, as all that is shown is."""
+    return at.replace(tzinfo=UTC)

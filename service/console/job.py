@@ -1,0 +1,93 @@
+"""What a job's page shows, read for all who look at it together; and the pieces that it is put together of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from schemas.failures import FAILURES
+from schemas.tracking import JobEvent, StepView, TrackedJob, Why
+from service.console.drawing import Bar, Graph, bars_of, graph_of
+from service.console.words import clock, duration, plain
+from service.core.telling.compose import iso
+from service.tracking.tracker import Tracker
+
+PIECES = ("head", "failure", "graph", "timeline", "steps", "events", "facts")
+_MOST_STEPS = 300
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A row of the table of facts."""
+
+    name: str
+    value: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class JobView:
+    """Everything of a job but its logs."""
+
+    job: TrackedJob
+    why: Why
+    events: tuple[JobEvent, ...]
+    steps: tuple[StepView, ...]
+    more_steps: bool
+    graph: Graph | None
+    bars: tuple[Bar, ...]
+    facts: tuple[Fact, ...]
+    failure_words: str
+    as_of: str
+
+    @property
+    def title(self) -> str:
+        """What it is called by."""
+        return self.job.job_id or self.job.message_id or "a rejected request"
+
+
+async def view_of(tracker: Tracker, tenant: str, job_id: str) -> JobView:
+    """How a job is now. Raises UnknownJobError."""
+    seen, _ = await tracker.since(tenant, job_id, None)
+    job, now = seen.job, tracker.now()
+    steps = await tracker.steps(tenant, job_id, 0, _MOST_STEPS)
+    why = await tracker.why(tenant, job_id)
+    failure = job.failure.failure_class if job.failure else ""
+    return JobView(
+        job=job,
+        why=why,
+        events=seen.events,
+        steps=steps.steps,
+        more_steps=steps.more,
+        graph=graph_of(job),
+        bars=bars_of(job, seen.events, now),
+        facts=tuple(facts_of(job)),
+        failure_words=FAILURES.get(failure, FAILURES["unknown"]),
+        as_of=iso(now) or "",
+    )
+
+
+def facts_of(job: TrackedJob) -> Iterator[Fact]:
+    """What is known of the job and does not change from look to look."""
+    texts = {
+        "Job": job.job_id,
+        "Message": job.message_id,
+        "Tenant": job.tenant,
+        "Type": job.job_type,
+        "User": job.user,
+        "Input file": job.input_file,
+        "Submitted": job.submitted_at and clock(job.submitted_at),
+        "Started": job.started_at and clock(job.started_at),
+        "Ended": job.ended_at and clock(job.ended_at),
+        "Took": duration(job.duration_seconds) if job.duration_seconds is not None else None,
+        "Redrives": str(job.redrive_count) if job.redrive_count else None,
+    }
+    yield from (Fact(name, plain(value)) for name, value in texts.items() if value)
+    yield from (Fact(f"Label {name}", value) for name, value in job.labels.items())
+    if job.execution_arn:
+        yield Fact("Execution", job.execution_arn, job.execution_console_url or "")
+    if job.cost is not None:
+        estimate = f", about {job.cost.estimate:.4f}" if job.cost.estimate is not None else ""
+        yield Fact("Cost", f"{job.cost.vcpu_seconds:g} vCPU\u00b7s, {job.cost.gb_seconds:g} GB\u00b7s{estimate}")
+    if job.trace is not None:
+        yield Fact("Trace", job.trace.traceparent or "")

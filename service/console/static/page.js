@@ -1,0 +1,115 @@
+// What the page does beside htmx: when it looks, keys, and what stays as it was while pieces are replaced.
+"use strict";
+
+const visible = () => document.visibilityState === "visible";
+const selecting = () => !document.getSelection().isCollapsed;
+const typing = (target) => target.closest("input, textarea, select, dialog[open]");
+const stream = document.getElementById("stream");
+const made = document.getElementById("stream-made");
+const asOf = document.getElementById("as-of");
+let settled = false;
+let heardAt = Date.now();
+
+document.documentElement.classList.add("scripted");
+
+// A hidden page asks nothing, and one in which somebody selects text does not change below the pointer.
+function lookEvery(seconds) {
+  setInterval(() => {
+    if (visible() && !selecting()) htmx.trigger(document.body, "look" + Math.floor(seconds));
+  }, seconds * 1000);
+}
+lookEvery(2.5);
+lookEvery(5);
+
+function connect() {
+  if (!made || settled || stream.firstElementChild) return;
+  stream.append(made.content.cloneNode(true));
+  htmx.process(stream);
+}
+function disconnect() {
+  if (stream && stream.firstElementChild) htmx.swap(stream, "", { swapStyle: "innerHTML" });
+}
+document.addEventListener("visibilitychange", () => (visible() ? connect() : disconnect()));
+if (made && visible()) connect();
+document.body.addEventListener("htmx:sseClose", (event) => {
+  if (event.detail.type === "message") settled = true;
+});
+
+// When what is shown was last true, also where nothing comes any more.
+function lastTrue() {
+  const time = asOf.querySelector("time");
+  if (time) asOf.dataset.last = time.textContent + " UTC";
+  const last = asOf.querySelector("[data-last-true]");
+  if (last) last.textContent = asOf.dataset.last || "no time that is known";
+}
+function heard() {
+  heardAt = Date.now();
+  asOf.classList.remove("stale");
+  lastTrue();
+}
+lastTrue();
+document.body.addEventListener("htmx:sseMessage", heard);
+document.body.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.successful) heard();
+  else unreachable(event.detail.xhr.status === 503 ? "AWS cannot be reached" : "The server does not answer");
+});
+document.body.addEventListener("htmx:sseError", () => unreachable("The server does not answer"));
+function unreachable(why) {
+  asOf.classList.add("stale");
+  const said = document.createElement("span");
+  said.className = "trouble";
+  said.textContent = why + ". What is shown was true at " + (asOf.dataset.last || "no time that is known");
+  asOf.replaceChildren(said);
+}
+
+// What was opened stays open when its piece is replaced; where one is stays where it was.
+document.body.addEventListener("htmx:oobBeforeSwap", (event) => {
+  for (const open of event.detail.target.querySelectorAll("details[open][id]")) {
+    const next = event.detail.fragment.querySelector("#" + CSS.escape(open.id));
+    if (next) next.open = true;
+  }
+});
+
+// The log: follow its end, hold so many lines, show the one that is linked to.
+const MOST_LINES = 5000;
+const lines = document.getElementById("lines");
+const follow = document.getElementById("follow");
+function toEnd() {
+  if (lines && follow && follow.checked) lines.scrollTop = lines.scrollHeight;
+}
+toEnd();
+if (lines && !follow && !location.hash.startsWith("#L")) lines.scrollTop = lines.scrollHeight;
+document.body.addEventListener("htmx:afterSettle", (event) => {
+  if (!lines || !lines.contains(event.detail.elt)) return;
+  const held = lines.getElementsByClassName("line");
+  while (held.length > MOST_LINES) held[0].remove();
+  toEnd();
+  if (!lines.querySelector("[data-more]") && follow) follow.closest("label").remove();
+});
+document.body.addEventListener("htmx:confirm", (event) => {
+  if (event.target.matches("[data-more]") && follow && !follow.checked) event.preventDefault();
+});
+
+// Keys.
+const help = document.getElementById("help");
+document.getElementById("help-button").addEventListener("click", () => help.showModal());
+function step(by) {
+  const jobs = [...document.querySelectorAll("a.job")];
+  const at = jobs.indexOf(document.activeElement);
+  const next = jobs[at < 0 ? (by > 0 ? 0 : jobs.length - 1) : at + by];
+  if (next) next.focus();
+}
+const keys = {
+  j: () => step(1),
+  k: () => step(-1),
+  "/": () => (document.getElementById("q") || document.getElementById("find"))?.focus(),
+  u: () => { if (!document.getElementById("q")) document.querySelector("a.brand").click(); },
+  f: () => { if (follow) { follow.checked = !follow.checked; toEnd(); } },
+  "?": () => help.showModal(),
+};
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && event.target.matches("input")) event.target.blur();
+  if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || !keys[event.key]) return;
+  event.preventDefault();
+  keys[event.key]();
+});
