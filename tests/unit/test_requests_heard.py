@@ -57,6 +57,9 @@ class Jobs:
     async def read(self, key: RecordKey) -> Record:
         return self.records.get(key, Record(key))
 
+    async def read_whole(self, key: RecordKey) -> Record:
+        return await self.read(key)
+
     async def merge(self, fact: Fact) -> Record:
         self.records[fact.record_key] = merge(await self.read(fact.record_key), fact)
         return self.records[fact.record_key]
