@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 
 from schemas.base import well_formed
 from service.aws.container_logs import ContainerLogs, LogEvent
-from service.aws.objects import Objects
+from service.aws.objects import PART_BYTES, Objects
 from service.aws.tasks import LogConfiguration, Tasks
 from service.clock import Clock
 from service.core.log_layout import log_key, log_stream
 from service.core.record.facts import ContainerState, LogArchived, TaskChanged
 from service.core.redaction import Redaction, cut
+from service.memory import Memory, Share
 
 _TAIL_LINES = 10
 _TAIL_LINE_CHARACTERS = 200
@@ -26,6 +27,10 @@ _TAIL_LOOK_CHARACTERS = 2000
 _QUIET_TIMES_WITHOUT_A_STREAM = 4
 _POLL_SECONDS = 4.0
 _NO_LOG = LogConfiguration()
+# 1 MB of text [GetLogEvents], and what JSON makes of it; the events that it becomes are bytes again before the next.
+_PAGE_BYTES = 2 * 1024 * 1024
+# A part that is being sent, twice; and a page, of which the rest begins the next part.
+MOST_OF_ONE_LOG = 2 * PART_BYTES + _PAGE_BYTES
 
 
 @dataclass
@@ -71,6 +76,7 @@ class LogArchive:
     bucket: str
     region: str
     quiet_seconds: float
+    memory: Memory
     now: Clock
     redaction: Redaction
 
@@ -117,12 +123,15 @@ class LogArchive:
         receipt: LogArchived,
         key: str,
     ) -> LogArchived:
-        tally = _Tally()
-        pages = self._pages(str(receipt.log_group), str(receipt.log_stream), self._ended_at(task, container), tally)
-        first = await anext(pages, None)
-        if first is None:
-            return receipt.model_copy(update={"why": _why_empty(task, container, tally)})
-        await self.objects.stream(self.bucket, key, _lines(first, pages, tally))
+        tally, ended_at = _Tally(), self._ended_at(task, container)
+        with self.memory.share() as held:
+            chunks = self._chunks(str(receipt.log_group), str(receipt.log_stream), ended_at, tally, held)
+            first = await anext(chunks, None)
+            if first is None:
+                return receipt.model_copy(update={"why": _why_empty(task, container, tally)})
+            lines = _chain(first, chunks)
+            del first
+            await self.objects.stream(self.bucket, key, lines, held)
         lossy = _why_lossy(configuration)
         return receipt.model_copy(
             update={
@@ -144,25 +153,34 @@ class LogArchive:
         """Since when there is something to wait for, which lags the stop; what never started has nothing to deliver."""
         return None if _never_started(task, container) else task.stopped_at or self.now()
 
-    async def _pages(
-        self, group: str, stream: str, ended_at: float | None, tally: _Tally
-    ) -> AsyncIterator[tuple[LogEvent, ...]]:
-        """Every page with lines, until the token repeats and it has been quiet for long enough."""
+    async def _chunks(
+        self, group: str, stream: str, ended_at: float | None, tally: _Tally, held: Share
+    ) -> AsyncIterator[bytes]:
+        """The lines of every page that has any, until the token repeats and it has been quiet for long enough.
+
+        `held` holds what is handed out, and meanwhile room for a page.
+        """
         token: str | None = None
         was_at_end = False
         quiet_until = ended_at + self.quiet_seconds if ended_at is not None else 0.0
         await asyncio.sleep(max(0.0, quiet_until - self.now()))
         while True:
+            await held.take(_PAGE_BYTES)
             await self.logs.turn()
             asked_at = self.now()
             page = await self.logs.page(group, stream, token)
             tally.has_a_stream |= page is not None
+            next_token, chunk = (page.next_token, b"".join(map(tally.count, page.events))) if page else (token, b"")
             if page is not None and page.events:
                 came_at = min(self.now(), max(_came_at(event, self.now(), was_at_end) for event in page.events))
                 quiet_until = max(quiet_until, came_at + self.quiet_seconds)
-                yield page.events
-            if page is not None and page.next_token != token:
-                token = page.next_token
+            del page  # It is several times as large as its text, and an upload may take long.
+            held.give_back(_PAGE_BYTES - len(chunk))
+            if chunk:
+                yield chunk
+            del chunk
+            if next_token != token:
+                token = next_token
                 continue
             waits_for_stream = not tally.has_a_stream and ended_at is not None
             until = quiet_until + waits_for_stream * (_QUIET_TIMES_WITHOUT_A_STREAM - 1) * self.quiet_seconds
@@ -181,12 +199,12 @@ def _came_at(event: LogEvent, now: float, was_at_end: bool) -> float:
     return now if was_at_end else event.at
 
 
-async def _lines(
-    first: tuple[LogEvent, ...], pages: AsyncIterator[tuple[LogEvent, ...]], tally: _Tally
-) -> AsyncIterator[bytes]:
-    yield b"".join(map(tally.count, first))
-    async for events in pages:
-        yield b"".join(map(tally.count, events))
+async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    del first
+    async for chunk in rest:
+        yield chunk
+        del chunk
 
 
 def _never_started(task: TaskChanged, container: ContainerState) -> bool:

@@ -13,7 +13,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
 from schemas.catalog import Catalog
-from service.archive import LogArchive
+from service.archive import MOST_OF_ONE_LOG, LogArchive
 from service.aws.common_clock import CommonClock
 from service.aws.configuration import check_endpoints, credentials_of, in_one_sentence, region_of
 from service.aws.container_logs import ContainerLogs, paced
@@ -34,6 +34,7 @@ from service.clock import Clock, new_work
 from service.core.pace import Bucket
 from service.core.policy.owed import Patience
 from service.core.redaction import Redaction
+from service.memory import Memory
 from service.metrics import THROTTLES, UNMETERED, Meter, Metrics
 from service.perform import Performer
 from service.settings import Settings
@@ -187,6 +188,7 @@ def _performer(
             bucket=settings.log_bucket,
             region=region,
             quiet_seconds=settings.log_quiet_seconds,
+            memory=Memory(settings.log_memory_mebibytes * 1024 * 1024, MOST_OF_ONE_LOG),
             now=now,
             redaction=redaction,
         ),

@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     log_deadline_seconds: float = Field(
         default=900, ge=1, description="Tries to read a log for so long; then it is given up."
     )
+    log_memory_mebibytes: int = Field(
+        default=64, ge=24, description="What all logs that are being archived hold in memory together."
+    )
     task_grace_seconds: float = Field(default=30, ge=0, description="From an execution's end until we ask ECS.")
     silence_seconds: float = Field(
         default=300, ge=1, description="An open job that is silent for so long is asked about."

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from schemas.errors import JobferryError
 from service.aws.errors import AwsError, aws_errors
 from service.clock import Clock, wall_clock
+from service.memory import Share
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 # Parts are of 5 MiB at least, but the last, and 10,000 at most [botocore]: 8 MiB parts carry 80 GB.
 PART_BYTES = 8 * 1024 * 1024
-# What is larger takes one of so few places: hundreds of logs are archived at once, and each may hold two parts.
-LARGE_BYTES = 1024 * 1024
-LARGE_AT_ONCE = 12
 _PIECE_BYTES = 256 * 1024
 # A log is data, whatever it holds: shown as text by a browser, never as a page.
 TEXT = "text/plain; charset=utf-8"
@@ -48,7 +45,6 @@ class Objects:
     client: S3Client
     credentials: Any  # aiobotocore's credentials, whose expiry bounds every link's; it has no public type.
     now: Clock = wall_clock
-    large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_AT_ONCE))
 
     async def put(self, bucket: str, key: str, body: bytes, content_type: str) -> None:
         """Write a small object."""
@@ -82,25 +78,16 @@ class Objects:
                     return
                 yield piece
 
-    async def stream(self, bucket: str, key: str, chunks: AsyncIterator[bytes]) -> None:
-        """Write an object of any size, holding a part of it or two in memory; only so many large ones at once."""
-        async with AsyncExitStack() as held:
-            await self._stream(bucket, key, self._weighed(chunks, held))
+    async def stream(self, bucket: str, key: str, chunks: AsyncIterator[bytes], held: Share) -> None:
+        """Write an object of any size, of which a part at the most waits to be sent.
 
-    async def _weighed(self, chunks: AsyncIterator[bytes], held: AsyncExitStack) -> AsyncIterator[bytes]:
-        """The chunks; past the size of a usual log, once there is a place among the large ones."""
-        size = 0
-        async for chunk in chunks:
-            if size <= LARGE_BYTES < size + len(chunk):
-                await held.enter_async_context(self.large)
-            size += len(chunk)
-            yield chunk
-
-    async def _stream(self, bucket: str, key: str, chunks: AsyncIterator[bytes]) -> None:
+        The bytes of the chunks are in `held` when they come, and no more once they are sent.
+        """
         parts = _in_parts(chunks)
         first = await anext(parts, b"")
         if len(first) < PART_BYTES:
-            await self.put(bucket, key, first, TEXT)
+            async with _sending(first, held):
+                await self.put(bucket, key, first, TEXT)
             return
         with aws_errors():
             upload = await self.client.create_multipart_upload(
@@ -109,10 +96,10 @@ class Objects:
             where = {"Bucket": bucket, "Key": key, "UploadId": upload["UploadId"]}
         async with AsyncExitStack() as unfinished:
             unfinished.push_async_callback(self._abort, where)
-            done = [await self._part(where, 1, first)]
+            done = [await self._part(where, 1, first, held)]
             del first  # Each part is let go before the next one is gathered.
             async for part in parts:
-                done.append(await self._part(where, len(done) + 1, part))
+                done.append(await self._part(where, len(done) + 1, part, held))
                 del part
             with aws_errors():
                 await self.client.complete_multipart_upload(**where, MultipartUpload={"Parts": done})  # type: ignore[arg-type]  # a dict of three strings
@@ -123,10 +110,11 @@ class Objects:
         with suppress(AwsError), aws_errors():  # Credentials that ended do for both; why the upload failed counts.
             await self.client.abort_multipart_upload(**where)  # type: ignore[arg-type]  # a dict of three strings
 
-    async def _part(self, where: dict[str, str], number: int, body: bytes) -> CompletedPartTypeDef:
-        with aws_errors():
-            answer = await self.client.upload_part(**where, PartNumber=number, Body=body)  # type: ignore[arg-type]  # as above
-            return {"PartNumber": number, "ETag": answer["ETag"]}
+    async def _part(self, where: dict[str, str], number: int, body: bytes, held: Share) -> CompletedPartTypeDef:
+        async with _sending(body, held):
+            with aws_errors():
+                answer = await self.client.upload_part(**where, PartNumber=number, Body=body)  # type: ignore[arg-type]  # as above
+                return {"PartNumber": number, "ETag": answer["ETag"]}
 
     async def link(self, bucket: str, key: str, seconds: int) -> SignedLink:
         """A presigned GET link. One signed by a role dies with the role's session, so its expiry says the sooner."""
@@ -153,6 +141,16 @@ class Objects:
 def _disposition(key: str) -> str:
     """Shown in the browser, and saved under the key's last segment, whose alphabet needs no quoting (log_layout)."""
     return f'inline; filename="{key.rpartition("/")[2]}"'
+
+
+@asynccontextmanager
+async def _sending(body: bytes, held: Share) -> AsyncIterator[None]:
+    """Room for the transport's own copy of what it sends; both are gone when it is sent."""
+    await held.take(len(body))
+    try:
+        yield
+    finally:
+        held.give_back(2 * len(body))
 
 
 async def _in_parts(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

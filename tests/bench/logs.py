@@ -1,7 +1,8 @@
-"""What archiving one large log costs: time, and the memory of the process. `python -m tests.bench.logs`.
+"""What archiving large logs costs: time, and the memory of the process. `python -m tests.bench.logs`.
 
-The log comes in pages as large as GetLogEvents gives them, now and then with nothing yet, as late lines come; S3 is
-a digest. So what is measured is Jobferry's own: joining, counting, hashing, cutting into parts.
+The logs come in pages as large as GetLogEvents gives them, now and then with nothing yet, as late lines come; S3 is
+a digest, which takes a while and holds a copy meanwhile, as a socket does. So what is measured is Jobferry's own:
+joining, counting, hashing, cutting into parts. Forty logs of 12 MiB at once: `--logs 40 --mebibytes 12`.
 """
 
 from __future__ import annotations
@@ -23,12 +24,15 @@ from service.aws.tasks import LogConfiguration, Tasks
 from service.clock import wall_clock
 from service.core.record.facts import ContainerState, LogArchived, TaskChanged
 from service.core.redaction import Redaction
+from service.memory import Memory
+from tests.support.room import room
 from tests.support.scripted_logs import KeptObjects
 
 _MEBIBYTE = 1 << 20
 _LINES_A_PAGE = 5_000
 _LINE_CHARACTERS = 199  # with its line's end 200 bytes, a million bytes a page [GetLogEvents: 1 MB, 10,000 events]
 _LATE_EVERY = 50  # pages, before which the stream seems to have ended
+_SENDING_SECONDS = 0.1
 _ARN = "arn:aws:ecs:eu-central-1:123456789012:"
 
 
@@ -46,6 +50,7 @@ class Torrent:
     async def get_log_events(self, *, nextToken: str = "f/0", **_: Any) -> Any:
         """A page; before every fiftieth the stream seems to have ended, once."""
         self.calls += 1
+        await asyncio.sleep(0)
         pages = self.given // (_LINES_A_PAGE * (_LINE_CHARACTERS + 1))
         if self.given >= self.size:
             return {"events": [], "nextForwardToken": nextToken}
@@ -64,34 +69,62 @@ class Torrent:
             yield f"{page} {number} ".ljust(_LINE_CHARACTERS, "abcdefgh"[number % 8])
 
 
+class _SlowObjects(KeptObjects):
+    """S3 behind a socket, which holds what it has not sent yet."""
+
+    async def put_object(self, *, Key: str, Body: bytes, **more: object) -> dict[str, str]:
+        sending = bytearray(Body)
+        await asyncio.sleep(_SENDING_SECONDS)
+        return await super().put_object(Key=Key, Body=bytes(sending), **more)
+
+    async def upload_part(self, *, Key: str, Body: bytes, **more: object) -> dict[str, str]:
+        sending = bytearray(Body)
+        await asyncio.sleep(_SENDING_SECONDS)
+        del sending
+        return await super().upload_part(Key=Key, Body=Body, **more)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Archive one log, and print what it took; 1 where the archive is not the log."""
+    """Archive logs, and print what it took; 1 where an archive is not the log."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.logs", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--mebibytes", type=int, default=1024, help="the log's size (default: %(default)s)")
-    size = parser.parse_args(arguments).mebibytes * _MEBIBYTE
+    parser.add_argument("--mebibytes", type=int, default=1024, help="a log's size (default: %(default)s)")
+    parser.add_argument("--logs", type=int, default=1, help="how many at once (default: %(default)s)")
+    told = parser.parse_args(arguments)
     before = _peak_mebibytes()
-    torrent, started, processed = Torrent(size), time.monotonic(), time.process_time()
-    receipt = asyncio.run(_archive(torrent))
-    equal = receipt.sha256 == torrent.digest.hexdigest()
-    print(f"archived        {receipt.bytes / _MEBIBYTE:,.0f} MiB, {receipt.lines:,} lines, {torrent.calls:,} calls")
-    print(f"late            {torrent.late} times the stream seemed to have ended")
+    torrents = [Torrent(told.mebibytes * _MEBIBYTE) for _ in range(told.logs)]
+    started, processed = time.monotonic(), time.process_time()
+    receipts = asyncio.run(_archived(torrents))
+    equal = all(
+        receipt.status == "complete" and receipt.sha256 == torrent.digest.hexdigest()
+        for receipt, torrent in zip(receipts, torrents, strict=True)
+    )
+    size, lines = sum(receipt.bytes for receipt in receipts), sum(receipt.lines for receipt in receipts)
+    calls, late = sum(torrent.calls for torrent in torrents), sum(torrent.late for torrent in torrents)
+    print(f"archived        {told.logs} x {size / told.logs / _MEBIBYTE:,.0f} MiB, {lines:,} lines, {calls:,} calls")
+    print(f"late            {late} times the stream seemed to have ended")
     print(f"sha256          {'is the emitted log' if equal else 'IS NOT THE EMITTED LOG'}")
     cpu = time.process_time() - processed
     print(f"time            {time.monotonic() - started:.1f} s, CPU {cpu:.1f} s, the making of the log included")
     print(f"peak memory     {_peak_mebibytes():.0f} MiB, {before:.0f} MiB of them before")
-    return 0 if equal and receipt.status == "complete" else 1
+    return 0 if equal else 1
 
 
-async def _archive(torrent: Torrent) -> LogArchived:
+async def _archived(torrents: Sequence[Torrent]) -> Sequence[LogArchived]:
+    memory = room()
+    return await asyncio.gather(*(_archive(torrent, memory) for torrent in torrents))
+
+
+async def _archive(torrent: Torrent, memory: Memory) -> LogArchived:
     definition = f"{_ARN}task-definition/torrent:1"
     blocking = LogConfiguration("awslogs", "/jobs", "jobs", "eu-central-1", "blocking")
     archive = LogArchive(
         tasks=Tasks(cast(Any, None), {definition: {"main": blocking}}),
         logs=ContainerLogs(cast(Any, torrent), paced(100_000)),
-        objects=Objects(cast(Any, KeptObjects(whole=False)), None),
+        objects=Objects(cast(Any, _SlowObjects(whole=False)), None),
         bucket="logs",
         region="eu-central-1",
         quiet_seconds=0.5,
+        memory=memory,
         now=wall_clock,
         redaction=Redaction.of(),
     )

@@ -17,6 +17,7 @@ from service.core.record.facts import ContainerState, LogArchived, TaskChanged
 from service.core.redaction import Redaction
 from tests.support.connecting import refusal
 from tests.support.loop import VirtualLoop
+from tests.support.room import room
 from tests.support.scripted_logs import KeptObjects
 
 DEFINITION = "arn:aws:ecs:us-east-1:123456789012:task-definition/image:3"
@@ -71,6 +72,7 @@ def archived(loop: VirtualLoop, logs: TimedLogs, **changed: Any) -> LogArchived:
         bucket="logs",
         region="us-east-1",
         quiet_seconds=QUIET,
+        memory=room(),
         now=loop.time,
         redaction=Redaction.of(),
     )

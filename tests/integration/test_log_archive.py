@@ -20,6 +20,7 @@ from service.clock import wall_clock
 from service.core.record.facts import ContainerState, LogArchived, TaskChanged
 from service.core.redaction import Redaction
 from tests.support.job_facts import Time
+from tests.support.room import room
 from tests.support.scripted_logs import KeptObjects, ScriptedLogs, arriving, lines
 
 DEFINITION = "arn:aws:ecs:us-east-1:123456789012:task-definition/jobferry-image-1:3"
@@ -64,6 +65,7 @@ def archive_of(
         bucket="logs",
         region="us-east-1",
         quiet_seconds=QUIET_SECONDS,
+        memory=room(),
         now=wall_clock,
         redaction=Redaction.of(),
     )

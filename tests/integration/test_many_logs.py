@@ -19,12 +19,14 @@ from service.core.redaction import Redaction
 from tests.bench import logs as bench
 from tests.support.aws.errors import refusal
 from tests.support.loop import VirtualLoop
+from tests.support.room import MIB, room
 from tests.support.scripted_logs import KeptObjects
 
 JOBS = 500
 PER_SECOND = 10
 SLOTS = 200  # As the worker's own setting has it.
 QUIET_SECONDS = 10.0
+PAGES = 12
 DEFINITION = "arn:aws:ecs:us-east-1:123456789012:task-definition/jobferry-image-1:3"
 BLOCKING = {"main": LogConfiguration("awslogs", "/jobs", "jobs", "us-east-1", "blocking")}
 
@@ -100,6 +102,7 @@ def test_500_logs_that_end_in_one_minute_are_archived_within_the_quota(loop: Vir
         bucket="logs",
         region="us-east-1",
         quiet_seconds=QUIET_SECONDS,
+        memory=room(),
         now=loop.time,
         redaction=Redaction.of(),
     )
@@ -123,3 +126,65 @@ def test_500_logs_that_end_in_one_minute_are_archived_within_the_quota(loop: Vir
         assert receipt.sha256 == hashlib.sha256(emitted.encode()).hexdigest()
     # Two calls a log are needed, and at most as many again are lost to looking early.
     assert loop.time() < 2 * 2 * JOBS / PER_SECOND
+
+
+class Megabytes:
+    """Logs of twelve pages of a megabyte, and an S3 that takes its time; it counts what is between the two."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self.between = 0
+        self.most = 0
+        self.stored: dict[str, int] = {}
+        self._loop = loop
+
+    async def get_log_events(self, *, nextToken: str = "0", **_: Any) -> Any:
+        """The next megabyte, after a while."""
+        await self._loop.pause(0.2)
+        page = int(nextToken)
+        if page == PAGES:
+            return {"events": [], "nextForwardToken": nextToken}
+        self.between += MIB
+        self.most = max(self.most, self.between)
+        return {"events": [{"timestamp": 0, "message": "x" * (MIB - 1)}], "nextForwardToken": str(page + 1)}
+
+    async def create_multipart_upload(self, **_: object) -> dict[str, str]:
+        """A log is begun."""
+        return {"UploadId": "u"}
+
+    async def upload_part(self, *, Key: str, Body: bytes, **_: object) -> dict[str, str]:
+        """A part, which is gone from here when it is there."""
+        await self._loop.pause(1.0)
+        self.between -= len(Body)
+        self.stored[Key] = self.stored.get(Key, 0) + len(Body)
+        return {"ETag": "e"}
+
+    async def complete_multipart_upload(self, **_: object) -> dict[str, str]:
+        """It is whole."""
+        return {}
+
+
+@pytest.mark.parametrize("mebibytes", [24, 64])
+def test_what_all_archives_hold_is_bounded_whatever_their_number(loop: VirtualLoop, mebibytes: int) -> None:
+    """Forty logs of 12 MB end together: each waits for room, holding some, and all are archived."""
+    aws = Megabytes(loop)
+    archive = LogArchive(
+        tasks=Tasks(cast(Any, None), {DEFINITION: BLOCKING}),
+        logs=ContainerLogs(cast(Any, aws), paced(1000)),
+        objects=Objects(cast(Any, aws), None),
+        bucket="logs",
+        region="us-east-1",
+        quiet_seconds=QUIET_SECONDS,
+        memory=room(mebibytes),
+        now=loop.time,
+        redaction=Redaction.of(),
+    )
+
+    async def all_of_them() -> list[LogArchived]:
+        tasks = [stopped_task(str(number), loop.time()) for number in range(40)]
+        return await asyncio.gather(*(archive.archive(task, task.containers[0], "work") for task in tasks))
+
+    receipts = loop.run_until_complete(all_of_them())
+    assert {receipt.status for receipt in receipts} == {"complete"}
+    assert [aws.stored[str(receipt.s3_key)] for receipt in receipts] == [PAGES * MIB] * 40
+    assert 8 * MIB < aws.most < mebibytes * MIB
+    assert (aws.between, archive.memory.held) == (0, 0)

@@ -14,8 +14,9 @@ from typing import Any, cast
 import pytest
 
 from service.aws.errors import AwsError
-from service.aws.objects import LARGE_AT_ONCE, LARGE_BYTES, PART_BYTES, TEXT, Objects, ObjectTooLargeError
+from service.aws.objects import PART_BYTES, TEXT, Objects, ObjectTooLargeError
 from tests.support.connecting import Client, Connect, answering, refusal
+from tests.support.room import a_share
 from tests.support.waiting import eventually
 
 MIB = 1024 * 1024
@@ -74,7 +75,7 @@ async def test_a_small_stream_is_one_object_shown_as_text(
     objects: Objects, bucket: str, pieces: tuple[bytes, ...]
 ) -> None:
     """No multipart upload for what fits into a part."""
-    await objects.stream(bucket, "log", chunks(*pieces))
+    await objects.stream(bucket, "log", chunks(*pieces), a_share())
     answer = await objects.client.get_object(Bucket=bucket, Key="log")
     assert await answer["Body"].read() == b"".join(pieces)
     assert answer["ContentType"] == "text/plain; charset=utf-8"
@@ -85,7 +86,8 @@ async def test_a_small_stream_is_one_object_shown_as_text(
 async def test_a_large_stream_arrives_whole(objects: Objects, bucket: str, extra: int) -> None:
     """Chunks of any size become parts that S3 takes, in order."""
     body = bytes(range(256)) * ((PART_BYTES + extra) // 256) + bytes((PART_BYTES + extra) % 256)
-    await objects.stream(bucket, "log", chunks(*(body[at : at + 700_001] for at in range(0, len(body), 700_001))))
+    pieces = chunks(*(body[at : at + 700_001] for at in range(0, len(body), 700_001)))
+    await objects.stream(bucket, "log", pieces, a_share())
     answer = await objects.client.get_object(Bucket=bucket, Key="log")
     assert await answer["Body"].read() == body
     assert answer["ContentType"] == "text/plain; charset=utf-8"
@@ -102,7 +104,7 @@ async def breaking(after: int, error: BaseException) -> AsyncIterator[bytes]:
 async def test_a_stream_that_breaks_leaves_nothing_behind(objects: Objects, bucket: str) -> None:
     """Neither half an object nor an upload that nobody finishes; the error comes through."""
     with pytest.raises(ZeroDivisionError):
-        await objects.stream(bucket, "log", breaking(20, ZeroDivisionError()))
+        await objects.stream(bucket, "log", breaking(20, ZeroDivisionError()), a_share())
     assert await unfinished(objects, bucket) == []
     assert "Contents" not in await objects.client.list_objects_v2(Bucket=bucket)
 
@@ -113,7 +115,7 @@ async def test_a_part_that_is_refused_aborts_the_upload(objects: Objects, bucket
         answering(objects.client, "UploadPart", refusal("SlowDown", status=503)),
         pytest.raises(Exception, match="Slow"),
     ):
-        await objects.stream(bucket, "log", chunks(bytes(PART_BYTES), b"more"))
+        await objects.stream(bucket, "log", chunks(bytes(PART_BYTES), b"more"), a_share())
     assert await unfinished(objects, bucket) == []
 
 
@@ -124,7 +126,7 @@ async def test_an_upload_that_cannot_even_be_aborted_says_why_it_failed(objects:
             answering(objects.client, "AbortMultipartUpload", refusal("ExpiredToken")),
             pytest.raises(error),
         ):
-            await objects.stream(bucket, "log", breaking(20, error()))
+            await objects.stream(bucket, "log", breaking(20, error()), a_share())
 
 
 async def test_a_stream_that_is_cancelled_aborts_the_upload(objects: Objects, bucket: str) -> None:
@@ -137,7 +139,7 @@ async def test_a_stream_that_is_cancelled_aborts_the_upload(objects: Objects, bu
         await asyncio.Event().wait()
         yield b""
 
-    streaming = asyncio.create_task(objects.stream(bucket, "log", endless()))
+    streaming = asyncio.create_task(objects.stream(bucket, "log", endless(), a_share()))
     await eventually(reached.is_set)
     assert len(await unfinished(objects, bucket)) == 1
     streaming.cancel()
@@ -176,7 +178,7 @@ async def test_the_memory_of_a_stream_does_not_grow_with_it() -> None:
             yield bytes(MIB)
 
     tracemalloc.start()
-    await Objects(cast(Client, client), None).stream("bucket", "key", quarter_of_a_gigabyte())
+    await Objects(cast(Client, client), None).stream("bucket", "key", quarter_of_a_gigabyte(), a_share())
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert client.parts == [PART_BYTES] * (256 * MIB // PART_BYTES)
@@ -186,7 +188,7 @@ async def test_the_memory_of_a_stream_does_not_grow_with_it() -> None:
 async def test_parts_are_of_one_size_whatever_the_chunks() -> None:
     """S3 takes ten thousand of them, and none below 5 MiB but the last."""
     client = Swallowing()
-    await Objects(cast(Client, client), None).stream("bucket", "key", chunks(*[bytes(3 * MIB)] * 6))
+    await Objects(cast(Client, client), None).stream("bucket", "key", chunks(*[bytes(3 * MIB)] * 6), a_share())
     assert client.parts == [PART_BYTES, PART_BYTES, 2 * MIB]
     assert client.numbers == [1, 2, 3]
     assert client.completed == [{"PartNumber": number, "ETag": f"e{number}"} for number in (1, 2, 3)]
@@ -212,7 +214,7 @@ async def test_a_link_opens_over_http(objects: Objects, bucket: str) -> None:
 async def test_a_hostile_log_is_served_as_text(objects: Objects, bucket: str, size: int) -> None:
     """A page in a log is no page: of type text, of a name that cannot run, whether it was put whole or in parts."""
     page = b"<!doctype html><script>alert(document.domain)</script>\n" + b"\n" * size
-    await objects.stream(bucket, "jobs/a/logs/1-1/main-0.log", chunks(page))
+    await objects.stream(bucket, "jobs/a/logs/1-1/main-0.log", chunks(page), a_share())
     link = await objects.link(bucket, "jobs/a/logs/1-1/main-0.log", 60)
     with await asyncio.to_thread(urllib.request.urlopen, link.url, timeout=10) as answer:
         assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
@@ -258,26 +260,3 @@ async def test_a_link_to_a_missing_object_is_refused(objects: Objects, bucket: s
     link = await objects.link(bucket, "missing", 60)
     with pytest.raises(urllib.error.HTTPError, match="404"):
         await asyncio.to_thread(opened, link.url)
-
-
-async def test_only_so_many_large_objects_are_streamed_at_once(objects: Objects, bucket: str) -> None:
-    """Hundreds of logs end together; the small ones pass, the large ones take turns, so that memory stays bounded."""
-    gate = asyncio.Event()
-    begun: list[str] = []
-
-    async def growing(name: str, *sizes: int) -> AsyncIterator[bytes]:
-        for size in sizes:
-            yield b"x" * size
-        begun.append(name)
-        await gate.wait()
-
-    async with asyncio.TaskGroup() as streams:
-        for number in range(LARGE_AT_ONCE + 3):
-            sizes = (LARGE_BYTES + 1,) if number % 2 else (LARGE_BYTES, 1)
-            streams.create_task(objects.stream(bucket, f"large-{number}", growing("large", *sizes)))
-        streams.create_task(objects.stream(bucket, "small", growing("small", 10)))
-        streams.create_task(objects.stream(bucket, "just small", growing("small", 1, LARGE_BYTES - 1)))
-        await eventually(lambda: len(begun) == LARGE_AT_ONCE + 2)
-        assert begun.count("small") == 2
-        gate.set()
-    assert len(begun) == LARGE_AT_ONCE + 5

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from schemas.price import Price
+from service.archive import MOST_OF_ONE_LOG
 from service.aws.errors import AwsError
 from service.aws.failures import Failures
 from service.aws.opened_when_needed import OpenedWhenNeeded
@@ -52,6 +53,7 @@ SETTINGS = Settings(
     get_log_events_per_second=11,
     log_quiet_seconds=13,
     log_deadline_seconds=907,
+    log_memory_mebibytes=65,
     task_grace_seconds=31,
     silence_seconds=307,
     claim_seconds=67,
@@ -99,6 +101,7 @@ async def test_every_setting_of_the_runtime_reaches_what_it_is_for() -> None:
         assert performer.executions.state_machine_arn == SETTINGS.state_machine_arn
         archive = performer.archive
         assert (archive.bucket, archive.region, archive.quiet_seconds) == ("the-logs", "eu-central-1", 13)
+        assert (archive.memory.total, archive.memory.most_of_one) == (65 * 1024 * 1024, MOST_OF_ONE_LOG)
         assert archive.logs.reads.time_period == pytest.approx(1 / 11)
         assert performer.redaction.text("tok_1234") == archive.redaction.text("tok_1234") == REDACTED
 

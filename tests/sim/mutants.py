@@ -17,7 +17,6 @@ from schemas.notification import EarlierOutcome, JobNotification
 from schemas.plan import STAGE_FAILED, LambdaResult
 from service import archive, perform
 from service.aws import executions, jobs_table, objects, queue
-from service.aws.container_logs import LogEvent
 from service.aws.queue import Message
 from service.aws.starts import Starts
 from service.core import log_layout
@@ -33,6 +32,7 @@ from service.core.record.facts import Announced, Claimed, ExecutionChanged, Fact
 from service.core.record.record import Record, merge
 from service.core.telling import compose as announce
 from service.core.window import Window
+from service.memory import Memory, Share
 from service.perform import Performer
 from service.settle import Settling
 from workers import consumer, events, redrives, requests, sweeper
@@ -211,13 +211,15 @@ async def _is_back_at_once(self: consumer.Consumer, message: Message) -> None:
 _stored_in_truth = objects.Objects.stream
 
 
-async def _stores_later(self: objects.Objects, bucket: str, key: str, chunks: AsyncIterator[bytes]) -> None:
+async def _stores_later(
+    self: objects.Objects, bucket: str, key: str, chunks: AsyncIterator[bytes], held: Share
+) -> None:
     whole = b"".join([chunk async for chunk in chunks])
 
     async def again() -> AsyncIterator[bytes]:
         yield whole
 
-    task = asyncio.create_task(_stored_in_truth(self, bucket, key, again()))
+    task = asyncio.create_task(_stored_in_truth(self, bucket, key, again(), Share(Memory(0, 0))))
     _background.add(task)
     task.add_done_callback(_background.discard)
 
@@ -253,13 +255,15 @@ async def _starts_under_new_names(
 
 
 async def _stops_at_a_repeated_token(
-    self: archive.LogArchive, group: str, stream: str, ended_at: float | None, tally: archive._Tally
-) -> AsyncIterator[tuple[LogEvent, ...]]:
+    self: archive.LogArchive, group: str, stream: str, ended_at: float | None, tally: archive._Tally, held: Share
+) -> AsyncIterator[bytes]:
     token: str | None = None
     while (page := await self.logs.page(group, stream, token)) and page.next_token != token:
         token, tally.has_a_stream = page.next_token, True
         if page.events:
-            yield page.events
+            chunk = b"".join(map(tally.count, page.events))
+            await held.take(len(chunk))
+            yield chunk
 
 
 async def _signs_for_a_minute(self: objects.Objects, bucket: str, key: str, seconds: int) -> objects.SignedLink:
@@ -392,7 +396,7 @@ MUTANTS = (
     _mutant("announces before the logs are archived", (6,), (owed, "is_settled", _waits_for_no_log)),
     _mutant("sends links before the objects are there", (6,), (objects.Objects, "stream", _stores_later)),
     _mutant("archives each try under one key", (6,), (archive, "log_key", _archives_under_one_key)),
-    _mutant("does not wait for late lines", (6,), (archive.LogArchive, "_pages", _stops_at_a_repeated_token)),
+    _mutant("does not wait for late lines", (6,), (archive.LogArchive, "_chunks", _stops_at_a_repeated_token)),
     _mutant("signs links that end at once", (6,), (objects.Objects, "link", _signs_for_a_minute)),
     _mutant("forgets that its session ends", (6,), (objects.Objects, "_credentials_end", _forgets_its_session)),
     _mutant("calls every log complete", (6,), (archive, "_why_lossy", _loses_no_line)),

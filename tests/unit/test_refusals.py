@@ -24,6 +24,7 @@ from service.aws.turns import Turn, Turns
 from service.core.pace import Bucket
 from tests.support.builders import MACHINE, task_arn
 from tests.support.connecting import refusal
+from tests.support.room import a_share
 
 
 class Answers:
@@ -76,9 +77,12 @@ Call = Callable[[Any], Awaitable[object]]
 CALLS: dict[str, tuple[Call, dict[str, Any]]] = {
     "put_object": (lambda client: Objects(client, None).put("b", "k", b"", "t"), {}),
     "get_object": (lambda client: Objects(client, None).get("b", "k", 1), {}),
-    "create_multipart_upload": (lambda client: Objects(client, None).stream("b", "k", large()), {}),
-    "upload_part": (lambda client: Objects(client, None).stream("b", "k", large()), BEGUN),
-    "complete_multipart_upload": (lambda client: Objects(client, None).stream("b", "k", large()), BEGUN | PART),
+    "create_multipart_upload": (lambda client: Objects(client, None).stream("b", "k", large(), a_share()), {}),
+    "upload_part": (lambda client: Objects(client, None).stream("b", "k", large(), a_share()), BEGUN),
+    "complete_multipart_upload": (
+        lambda client: Objects(client, None).stream("b", "k", large(), a_share()),
+        BEGUN | PART,
+    ),
     "generate_presigned_url": (lambda client: Objects(client, None).link("b", "k", 1), {}),
     "receive_message": (lambda client: Queue(client, "q", 60).receive(1, 1), {}),
     "change_message_visibility": (lambda client: Queue(client, "q", 60).set_visibility(MESSAGE, 0), {}),

@@ -1,0 +1,87 @@
+"""A budget of bytes that all who hold much share, so that memory does not grow with how many they are.
+
+Who holds some and waits for more could wait for another that does the same. So room is kept for whoever has held
+theirs for longest, up to the most that one needs: that one ends, and then the next has been at it for longest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+
+@dataclass(eq=False)
+class Share:
+    """What one holds of a budget, and since when: the higher the number, the later."""
+
+    of: Memory
+    held: int = 0
+    number: int = 0
+
+    async def take(self, size: int) -> None:
+        """Wait until there is room for so many bytes more."""
+        await self.of.take(self, size)
+
+    def give_back(self, size: int) -> None:
+        """Let others have so many of them."""
+        self.of.give_back(self, size)
+
+
+@dataclass
+class Memory:
+    """So many bytes for all, of which one share needs `most_of_one` at the most."""
+
+    total: int
+    most_of_one: int
+    held: int = 0
+    _holding: set[Share] = field(default_factory=set)
+    _waiting: dict[asyncio.Future[None], tuple[Share, int]] = field(default_factory=dict)
+    _numbers: int = 0
+
+    @contextmanager
+    def share(self) -> Iterator[Share]:
+        """A share that holds nothing yet, and that holds nothing any more at the end."""
+        share = Share(self)
+        try:
+            yield share
+        finally:
+            self.give_back(share, share.held)
+
+    async def take(self, share: Share, size: int) -> None:
+        """Wait until there is room for so many bytes more. Who came first goes first, as far as what they want fits."""
+        room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[room] = (share, size)
+        self._let_in()
+        try:
+            await room
+        finally:
+            self._waiting.pop(room, None)
+
+    def give_back(self, share: Share, size: int) -> None:
+        """Let others have so many of a share's bytes."""
+        self._add(share, -size)
+        self._let_in()
+
+    def _let_in(self) -> None:
+        for room, (share, size) in list(self._waiting.items()):
+            if not room.done() and self._fits(share, size):
+                self._add(share, size)
+                room.set_result(None)
+
+    def _add(self, share: Share, size: int) -> None:
+        if not share.held:
+            self._numbers += 1
+            share.number = self._numbers
+        share.held += size
+        self.held += size
+        (self._holding.add if share.held else self._holding.discard)(share)
+
+    def _fits(self, share: Share, size: int) -> bool:
+        others = self._holding - {share}
+        if not others:
+            return True  # Or one that needs more than we thought would wait for ever.
+        first = min(self._holding, key=lambda held: held.number)
+        kept = max(0, self.most_of_one - first.held) if share is not first else 0
+        return self.held + size + kept <= self.total

@@ -1,0 +1,18 @@
+"""Room for logs in memory."""
+
+from __future__ import annotations
+
+from service.archive import MOST_OF_ONE_LOG
+from service.memory import Memory, Share
+
+MIB = 1024 * 1024
+
+
+def room(mebibytes: int = 64) -> Memory:
+    """As much as a worker has, unless it is said."""
+    return Memory(mebibytes * MIB, MOST_OF_ONE_LOG)
+
+
+def a_share() -> Share:
+    """One of a budget that nobody else takes from."""
+    return Share(room())
