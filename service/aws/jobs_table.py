@@ -16,6 +16,7 @@ from schemas.errors import SettingsError
 from service.aws.errors import AwsError, answered, aws_errors
 from service.aws.job_list import listing_changes
 from service.aws.record_items import (
+    HEAD,
     REQUEST,
     attribute_of,
     item_key,
@@ -294,7 +295,7 @@ class JobsTable:
         A call takes a hundred keys [botocore, BatchGetItem]. Not read consistently, at half the price: it is for people
         who look at a list.
         """
-        wanted = [item_key(key, part) for key in keys for part in (_HEAD, _REQUEST)]
+        wanted = [item_key(key, part) for key in keys for part in (HEAD, REQUEST)]
         with aws_errors():
             answer = await self.client.batch_get_item(RequestItems={self.name: {"Keys": wanted}})
             parts: dict[RecordKey, list[Mapping[str, Any]]] = {}

@@ -1,4 +1,4 @@
-"""The state machine of a job as columns of stages and rows of attempts, and its time as bars: where everything stands."""
+"""The state machine of a job as columns of stages and rows of attempts, and its time as bars."""
 
 from __future__ import annotations
 
