@@ -17,7 +17,9 @@ from deploy.local.local_run import CATALOG, LocalRun, local_run
 from deploy.local.subscriber import Received, Subscriber
 from schemas.notification import JobNotification
 from schemas.progress import JobProgress
-from service.core.record.facts import FACT, WaitsForCapacity
+from service.aws.record_items import record_of
+from service.core.record.facts import WaitsForCapacity
+from service.core.record.keys import RecordKey
 from tests.support.job_requests import POINTER_CLASSES, REPEATS, REQUESTS, body
 from tests.support.system import SharedWorker, System
 from tests.support.waiting import last_lines, wait_for
@@ -169,7 +171,7 @@ def _note(found: Burst, received: Received) -> None:
 def _waits_on_record(run: LocalRun) -> Iterator[tuple[str, WaitsForCapacity]]:
     pages = run.session.client("dynamodb").get_paginator("scan").paginate(TableName=run.stack.outputs["JobsTableName"])
     for item in (item for page in pages for item in page["Items"] if "r#waiting" in item):
-        fact = FACT.validate_json(item["r#waiting"]["M"]["fact"]["S"])
+        fact = record_of(RecordKey.read(item["record_key"]["S"]), item).last_wait
         assert isinstance(fact, WaitsForCapacity)
         yield fact.job_id, fact
 

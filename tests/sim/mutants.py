@@ -18,6 +18,7 @@ from schemas.plan import STAGE_FAILED, LambdaResult
 from service import archive, perform
 from service.aws import executions, jobs_table, objects, queue
 from service.aws.queue import Message
+from service.aws.record_items import REQUEST, item_key, registers_of
 from service.aws.starts import Starts
 from service.core import log_layout
 from service.core.admission.admission import Admitted
@@ -311,7 +312,13 @@ def _gives_up_after_three_tries(self: planning._Progress, learned: planning._Lea
     return _waited_in_truth(self, learned)
 
 
-def _waits_for_ever(tries: int, refusals: int, seconds_left: float, execution_arn: str) -> int:
+async def _lets_the_last_win(self: jobs_table.JobsTable, fact: Requested) -> Requested:
+    item = {**item_key(fact.record_key, REQUEST), **registers_of(fact)}
+    await self.client.put_item(TableName=self.name, Item=item)
+    return fact
+
+
+def _waits_for_ever(tries: int, refusals: int, seconds_left: float, execution_arn: str, *, account_wide: bool) -> int:
     return min(4 * tries, 120)
 
 
@@ -378,7 +385,7 @@ MUTANTS = (
     _mutant("starts what is not on record", (1, 2), (requests.Requests, "_remember", _remembers_nothing)),
     _mutant("starts under a new name each time", (2,), (executions.Executions, "start", _starts_under_new_names)),
     _mutant("takes a rival for a repeat", (1, 2), (requests.Requests, "_remember", _takes_rivals_for_repeats)),
-    _mutant("lets the last of rivals win", (2,), (Requested, "beats_below", _WINS_ALWAYS)),
+    _mutant("lets the last of rivals win", (1, 2), (jobs_table.JobsTable, "_first_request", _lets_the_last_win)),
     _mutant("announces without a claim", (3,), (owed, "_once_claimed", _claims_nothing)),
     _mutant("notes an announcement before it is made", (3,), (Performer, "_announce", _notes_first)),
     _mutant("does not note what it announced", (3,), (Performer, "perform", _notes_nothing)),
