@@ -58,10 +58,10 @@ def disable_rule(patient: Patient) -> None:
 
 
 def narrow_rule(patient: Patient) -> None:
-    """Somebody was not interested in tasks that run."""
+    """Somebody was not interested in tasks that are over."""
     events, name = patient.client("events"), patient.rule("aws.ecs")
     pattern = json.loads(events.describe_rule(Name=name)["EventPattern"])
-    pattern["detail"]["lastStatus"] = ["STOPPED"]
+    pattern["detail"]["lastStatus"] = ["RUNNING"]
     events.put_rule(Name=name, EventPattern=json.dumps(pattern))
 
 
@@ -198,7 +198,7 @@ BROKEN: dict[str, tuple[Break, str, str, str]] = {
     "rule gone": (delete_rule, "task rule", "no rule", "make deploy"),
     "target gone": (remove_target, "task rule", "no target", "make deploy"),
     "rule off": (disable_rule, "execution rule", "DISABLED", "aws events enable-rule"),
-    "pattern narrow": (narrow_rule, "task rule", "leaves out RUNNING", "pattern"),
+    "pattern narrow": (narrow_rule, "task rule", "leaves out STOPPED", "pattern"),
     "event rewritten": (transform_target, "execution rule", "rewrites", "transformation"),
     "target without a DLQ": (put_target, "execution rule", "dropped", "DLQ"),
     "queue shut": (shut_queue, "event queue", "does not let the rule", "sqs:SendMessage"),
