@@ -59,6 +59,8 @@ destroy: $(READY) ## Delete the stack STACK; logs and records stay; DRY_RUN=1 on
 PYTEST := $(BIN)/python -m pytest -n auto --no-loadscope-reorder
 
 test: $(READY) ## Run every test
+	@command -v chromium >/dev/null && $(BIN)/python -c 'import playwright' 2>/dev/null || echo "Skipping the page in a\
+ browser: apt-get install chromium, and $(BIN)/pip install -r requirements/browser.txt bring it."
 	@$(PYTEST)
 
 quick: $(READY) ## Run the tests of a minute's work: the units, and the contracts of the local AWS
@@ -107,6 +109,8 @@ lock: ## Resolve the dependencies anew (needs uv)
 		-c requirements/dev.txt requirements/types.in -o requirements/types.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		requirements/uv.in -o requirements/uv.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		-c requirements/dev.txt requirements/browser.in -o requirements/browser.txt
 
 clean: ## Remove all that was made
 	rm -rf .venv .jobferry build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -99,7 +99,7 @@ def row_of(job: ListedJob, glance: Glance | None, now: float) -> Row:
         age=_age(now - submitted),
         submitted_at=job.submitted_at,
         took=duration(job.duration_seconds) if job.duration_seconds is not None else "",
-        stages=f"{glance.stages_passed}/{glance.stages}" if glance else "",
+        stages=str(glance.stages) if glance else "",
         attempts=glance.attempts if glance else None,
         why=why,
     )

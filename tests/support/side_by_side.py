@@ -32,6 +32,7 @@ _ALONE = frozenset(
         "tests/e2e/test_console.py",
         "tests/e2e/test_develop_your_image.py",
         "tests/e2e/test_local_command.py",
+        "tests/e2e/test_page.py",
         "tests/e2e/test_planner_zip.py",
     }
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schemas.tracking import JobStatus
-from service.core.policy.outcome import stages_of
+from service.core.record.facts import marker_of
 from service.core.record.record import Record
 from service.core.redaction import Redaction
 from service.core.tracking.job import tracked_status
@@ -18,20 +18,18 @@ class Glance:
 
     status: JobStatus
     attempts: int
-    stages_passed: int
     stages: int
     why: str | None
 
 
 def glance_at(record: Record, now: float, redaction: Redaction) -> Glance:
     """By a record's head and request; `why` is what an open job waits for."""
-    outcomes = stages_of(record)
     is_open = not record.announced
     reasons = why(record, now, (), redaction).text if is_open else ()
     return Glance(
         status=tracked_status(record),
-        attempts=sum(len(outcome.attempts) for outcome in outcomes),
-        stages_passed=sum(outcome.passed for outcome in outcomes),
-        stages=len(outcomes),
+        # A task an attempt; of one that was put away the head has a marker.
+        attempts=len({marker_of(task.task_id) for task in record.tasks} | record.settled.keys()),
+        stages=len(record.request.stages) if record.request else 0,
         why=reasons[0] if reasons else None,
     )

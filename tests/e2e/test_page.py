@@ -1,0 +1,84 @@
+"""The page in a real browser: Debian's Chromium, driven by Playwright, on the local run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import urllib.request
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.processes import running
+
+CHROMIUM = shutil.which("chromium")
+AXE = os.environ.get("PAGE_AXE")
+pytestmark = pytest.mark.skipif(
+    (CHROMIUM is None or find_spec("playwright") is None) and "PAGE_NEEDS_BROWSER" not in os.environ,
+    reason="needs Debian's chromium, and requirements/browser.txt in .venv",
+)
+LINES = "echo begun; echo '<script>document.title=1</script>'; sleep 3; printf '\\033[31mred\\033[0m\\n'"
+REQUEST = {"job_id": "watched", "stages": [{"image": "image_1", "command": ["sh", "-c", LINES]}]}
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    """A headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # Whoever is root has no sandbox to put it in.
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+def test_a_job_is_watched_to_its_end_on_the_page(tmp_path: Path, browser: Any) -> None:
+    """From the list by keys alone; its status, its log and its colours come by themselves, and nothing runs in it."""
+    with running("local", "--port", "0", "--api-port", "0", folder=tmp_path) as command:
+        address = command.wait_for_line("page").split()[-1]
+        page = browser.new_page()
+        said: list[str] = []
+        page.on("console", lambda told: said.append(told.text) if told.type == "error" else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(address)
+        jobs = f"{address}tenants/default/jobs"
+        urllib.request.urlopen(urllib.request.Request(jobs, json.dumps(REQUEST).encode()), timeout=30).close()
+        page.wait_for_selector("#job-default-watched")
+        page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#head .s-SUCCEEDED", timeout=60_000)
+        page.reload()
+        assert page.locator("#lines .fg-1").inner_text() == "red"
+        assert "<script>document.title=1</script>" in page.locator("#lines").inner_text()
+        assert page.locator(".node.s-PASSED").count() == 1
+        assert page.title() == "watched \u00b7 Jobferry"
+        assert said == []
+
+
+@pytest.mark.skipif(AXE is None, reason="needs PAGE_AXE, the file axe.min.js of npm's axe-core")
+def test_axe_finds_nothing(tmp_path: Path, browser: Any) -> None:
+    """In the list and in a job, dark and light, on a phone and on a wide screen."""
+    with running("local", "--port", "0", "--api-port", "0", folder=tmp_path) as command:
+        address = command.wait_for_line("page").split()[-1]
+        jobs = f"{address}tenants/default/jobs"
+        urllib.request.urlopen(urllib.request.Request(jobs, json.dumps(REQUEST).encode()), timeout=30).close()
+        for scheme in ("light", "dark"):
+            for width in (390, 1440):
+                # axe itself is a script that the page's policy does not let in.
+                context = browser.new_context(
+                    viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
+                )
+                page = context.new_page()
+                page.goto(address)
+                page.wait_for_selector("#job-default-watched")
+                page.add_script_tag(path=AXE)
+                found = page.evaluate("axe.run()")["violations"]
+                page.goto(f"{address}jobs/default/watched")
+                page.add_script_tag(path=AXE)
+                found += page.evaluate("axe.run()")["violations"]
+                assert [item["id"] for item in found] == [], (scheme, width)
