@@ -16,8 +16,8 @@ PLACE = Place(
 )
 ENDPOINTS: dict[str, tuple[dict[str, str], str]] = {
     "AWS": ({}, "https://logs.s3.eu-central-1.amazonaws.com/a.log?"),
-    "one for everything": ({"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}, "http://127.0.0.1:4566/logs/a.log?"),
-    "one for S3": ({"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"}, "http://127.0.0.1:9000/logs/a.log?"),
+    "one for everything": ({"AWS_ENDPOINT_URL": "http://aws.internal:4566"}, "http://aws.internal:4566/logs/a.log?"),
+    "one for S3": ({"AWS_ENDPOINT_URL_S3": "http://s3.internal:9000"}, "http://s3.internal:9000/logs/a.log?"),
 }
 
 
