@@ -22,6 +22,7 @@ from service.aws.queue import Message
 from service.metrics import HANDED_BACK, POLL_FAILURES, POLLS, SETTLE_FAILURES, Metrics
 from tests.support.connecting import refusal
 from tests.support.consuming import consumer as consumer_of
+from tests.support.loop import VirtualLoop
 from tests.support.scripted_queue import ScriptedSqs, queue_of, throttled
 from tests.support.waiting import eventually
 from workers import consumer as module
@@ -247,6 +248,30 @@ async def test_no_batch_is_waited_for_once_the_worker_stops(
         consumer.stopping.set()
         work.release()
         await eventually(lambda: sqs.all_deleted == {"slow"})
+
+
+def test_a_consumer_that_is_told_to_stop_waits_for_its_deletes() -> None:
+    """However slow SQS is: only the drain's end cuts them off."""
+    loop = VirtualLoop()
+
+    async def stopped_while_sqs_is_slow() -> set[str]:
+        sqs = ScriptedSqs()
+        consumer = consumer_of(queue_of(sqs), Work(), 1)
+        working = asyncio.create_task(consumer.run())
+        sqs.answers.clear()
+        sqs.put("a")
+        await asyncio.sleep(5)
+        consumer.stopping.set()
+        sqs.end_polls()
+        await asyncio.sleep(10)
+        sqs.answers.set()
+        await working
+        return sqs.all_deleted
+
+    try:
+        assert loop.run_until_complete(stopped_while_sqs_is_slow()) == {"a"}
+    finally:
+        loop.bury()
 
 
 async def test_a_delete_that_fails_is_not_the_end(sqs: ScriptedSqs, work: Work) -> None:

@@ -48,4 +48,4 @@ def test_another_sites_pages_are_kept_out(headers: dict[str, str]) -> None:
 async def test_nothing_is_served_where_others_could_reach_it(host: str) -> None:
     """The caller's own AWS credentials answer there."""
     with pytest.raises(SettingsError, match="not this machine's own"):
-        await serve(Place("q", "m", "b", "t"), host, 0, print)
+        await serve(Place("q", "c", "m", "b", "t"), host, 0, print)

@@ -109,3 +109,14 @@ def test_how_long_it_ran_is_told_where_both_ends_are_known(
     times = {"started_at": started_at, "stopped_at": stopped_at}
     evidence = card(ended, STOPPED_BY_THE_CLOCK.model_copy(update=times)).evidence
     assert evidence == " ".join(filter(None, ("States.Timeout", said, "late")))
+
+
+def test_a_timeout_names_all_times_that_are_known() -> None:
+    """How long it ran, how long it may run, and how often it had to report."""
+    asked = requested(integration="callback")
+    brief = asked.stages[0].model_copy(update={"timeout_seconds": 900, "heartbeat_seconds": 30})
+    ended = execution("FAILED", error="StageFailed", cause="late", attempts=(TIMED,))
+    known = record(asked.model_copy(update={"stages": (brief,)}), ended, STOPPED_BY_THE_CLOCK)
+    found = compose(known, Links()).failure
+    assert found is not None
+    assert found.evidence == "States.Timeout (after 44 s, timeout 900 s, heartbeat every 30 s) late"

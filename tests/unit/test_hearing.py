@@ -336,3 +336,10 @@ def test_a_long_reason_keeps_what_it_ends_with() -> None:
     assert (found.failure_class, found.confidence) == ("secret_missing", "certain")
     assert "allow it secretsmanager:GetSecretValue" in found.next_action
     assert found.evidence.endswith("is not authorized to perform: secretsmanager:GetSecretValue")
+
+
+def test_a_wait_that_says_less_is_heard_all_the_same() -> None:
+    """What it does not say counts from nought, and is no stage of any job."""
+    heard = hear(without(wait_event(), "wait_seconds", "stage", "attempt", "image"), MACHINE)
+    assert isinstance(heard, WaitsForCapacity)
+    assert (heard.wait_seconds, heard.stage, heard.attempt, heard.image, heard.redrive) == (0, 0, 0, "", 0)

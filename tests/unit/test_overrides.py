@@ -81,6 +81,13 @@ def test_redrive_and_token_are_put_where_the_environment_was_cut(variables: dict
     assert json.loads(f"{before}3{middle}{token}{after}") == [*expected, {"Name": "TASK_TOKEN", "Value": token}]
 
 
+def test_an_environment_is_as_short_as_json_can_be() -> None:
+    """It is a part of what Step Functions hands from state to state, which has a limit."""
+    before, middle, after = environment_texts([{"Name": "A", "Value": "b"}], with_token=True)
+    assert before == '[{"Name":"A","Value":"b"},{"Name":"JOBFERRY_REDRIVE","Value":"'
+    assert (middle, after) == ('"},{"Name":"TASK_TOKEN","Value":"', '"}]')
+
+
 def test_no_attempt_has_longer_overrides_than_were_measured() -> None:
     """The measure at admission holds for the longest ARN, bucket, attempt and memory that may come."""
     measured = stage(environment={"MODE": "fast"}, max_memory=122_880)

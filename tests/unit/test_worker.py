@@ -17,6 +17,7 @@ import pytest
 from service.metrics import POLLS, Metrics
 from service.settings import Settings
 from tests.support.builders import catalog
+from tests.support.loop import VirtualLoop
 from workers import worker as module
 from workers.worker import Worker, run_worker, work_until_stopped
 
@@ -136,6 +137,25 @@ async def test_what_is_late_is_cut_off_at_the_end_of_the_drain() -> None:
     loops.stopping.set()
     await asyncio.wait_for(working, 10)
     assert loops.ended == ["in time", "cut off"]
+
+
+def test_a_worker_works_until_it_is_told_to_stop() -> None:
+    """However much longer than a drain that is."""
+    loop = VirtualLoop()
+
+    async def a_day() -> list[str]:
+        loops = Loops()
+        working = asyncio.create_task(work_until_stopped(cast(Worker, loops)))
+        await asyncio.sleep(86_400)
+        ended = list(loops.ended)
+        loops.stopping.set()
+        await working
+        return ended
+
+    try:
+        assert loop.run_until_complete(a_day()) == []
+    finally:
+        loop.bury()
 
 
 async def test_a_loop_that_crashes_ends_the_whole() -> None:
