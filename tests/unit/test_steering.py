@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import permutations
 from typing import Any
 
@@ -56,7 +57,7 @@ LEFT, STOPPED = [LeaveUnstarted(JOB)], [StopExecution(JOB)]
 AGAIN = [RedriveExecution(JOB, 0)]
 REFUSED = RedriveRefused(job_id=JOB, redrive_count=0, at=NOW, why="too old")
 
-CASES: dict[str, tuple[tuple[Fact, ...], list[object]]] = {
+CASES: dict[str, tuple[tuple[Fact, ...], Sequence[object]]] = {
     "nobody asked": ((), [StartExecution(JOB)]),
     "cancelled before it is started": ((cancel(),), LEFT),
     "cancelled before its request": ((cancel(NOW - 100),), LEFT),
@@ -97,7 +98,7 @@ CASES: dict[str, tuple[tuple[Fact, ...], list[object]]] = {
 
 
 @pytest.mark.parametrize(("facts", "expected"), CASES.values(), ids=CASES)
-def test_a_wish_is_about_the_run_of_its_moment(facts: tuple[Fact, ...], expected: list[object]) -> None:
+def test_a_wish_is_about_the_run_of_its_moment(facts: tuple[Fact, ...], expected: Sequence[object]) -> None:
     """In every order in which the facts may be heard."""
     for order in permutations(facts):
         assert steps(*order) == expected
