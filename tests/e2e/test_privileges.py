@@ -102,7 +102,8 @@ async def submitted_and_read(asked: System) -> None:
     for tracking in (reader, tracking_as(asked, asked.outputs["JobReaderRoleArn"])):  # The second reads what is kept.
         assert (await tracking.tracker.steps("default", "looked-at")).steps
     assert (await reader.tracker.why("default", "looked-at")).status == "FAILED"
-    assert (await reader.tracker.jobs("default", JobFilter(text="looked-at"), 1)).jobs
+    listed = (await reader.tracker.jobs("default", JobFilter(text="looked-at"), 1)).jobs
+    assert await reader.tracker.glances(listed)
     with pytest.raises(UnknownJobError):
         await reader.tracker.find("default", "nobody-has-this")
 

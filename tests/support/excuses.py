@@ -36,6 +36,13 @@ _TRACING = "tracing is done by the service, and there is no X-Ray here [X-Ray wi
 _BY_VARIABLES = "for --stack; the local run is named by the worker's variables"
 EXCUSES = (
     _excuse(
+        "WorkerRole",
+        "TakeMessages",
+        "sqs:ChangeMessageVisibility",
+        "a wish is handled by the consumer that handles requests, and handed back as they are; here it is done at once",
+        "*ControlQueue*",
+    ),
+    _excuse(
         "StateMachineRole",
         "WatchAndStopTasks",
         "ecs:DescribeTasks",

@@ -24,6 +24,9 @@ PERMISSIONS = {
     "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
 }
 
+# "No permissions are required to perform this operation" [STS API, GetCallerIdentity].
+FREE = frozenset({"sts:GetCallerIdentity"})
+
 
 @dataclass(frozen=True)
 class Call:
@@ -55,6 +58,8 @@ def _calls_of(line: Json, account: str) -> Iterator[Call]:
     action = PERMISSIONS.get(called, called)
     if "resource" in line:
         yield Call(line["by"], action, line["resource"], line["context"])
+        return
+    if action in FREE:
         return
     partition, region, number = account.split(":")
     find = RESOURCES[action.split(":")[0]]

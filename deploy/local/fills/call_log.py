@@ -115,7 +115,10 @@ def call_of(method: str, path: str, headers: dict[str, str], body: bytes, query:
 def members_of(headers: Mapping[str, str], body: bytes, routing: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The members of a request, whether it is JSON or a form; an object on its way to S3 is neither."""
     if "x-amz-target" in headers and body:
-        yield from json.loads(body).items()
+        members = json.loads(body)
+        yield from members.items()
+        # A batch names its table as the key of what it asks there [DynamoDB API, BatchGetItem].
+        yield from (("TableName", table) for table in members.get("RequestItems", ()))
     else:
         yield from ((name, values[0]) for name, values in routing.items() if values)
 
