@@ -23,6 +23,7 @@ from service.aws.jobs_table import JobsTable
 from service.aws.objects import Objects
 from service.aws.opened_when_needed import OpenedWhenNeeded
 from service.aws.queue import Queue
+from service.aws.quick_calls import quick
 from service.aws.response_check import refuse_garbled
 from service.aws.starts import Starts
 from service.aws.tasks import Tasks
@@ -91,7 +92,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
                 let_traces_through(opened)
             if service == "dynamodb":
                 clock.heed(opened)
-            return opened
+            return quick(opened) if settings.transport == "quick" else opened
 
         objects = Objects(_when_needed(client, "s3"), credentials)
         catalog = await read_catalog(settings.catalog, objects, settings.task_family_prefix)

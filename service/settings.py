@@ -119,6 +119,9 @@ class Settings(BaseSettings):
     metrics: Literal["off", "emf"] = Field(
         default="off", description="emf: a line of CloudWatch's embedded metrics on standard output, once a minute."
     )
+    transport: Literal["quick", "botocore"] = Field(
+        default="quick", description="How the most frequent calls are made: quick, or by botocore alone."
+    )
     stack: str = Field(
         default="jobferry", min_length=1, max_length=128, description="The name that the metrics are told under."
     )

@@ -156,6 +156,14 @@ async def test_how_calls_are_made() -> None:
             assert config.user_agent.startswith("jobferry")
 
 
+@pytest.mark.parametrize(("transport", "quick"), [("quick", True), ("botocore", False)])
+async def test_frequent_calls_are_quick_unless_it_is_said_otherwise(transport: str, quick: bool) -> None:
+    """One setting gives every call back to botocore."""
+    async with open_runtime(SETTINGS.model_copy(update={"transport": transport})) as runtime:
+        calls = (runtime.requests.client, runtime.table.client, runtime.executions.client)
+        assert [type(client).__name__ == "_QuickClient" for client in calls] == [quick] * 3
+
+
 async def test_few_slots_have_connections_enough_all_the_same() -> None:
     """What is around them asks AWS too: leases, deletes, the sweeper."""
     async with open_runtime(SETTINGS.model_copy(update={"event_slots": 5})) as runtime:

@@ -219,6 +219,7 @@ def test_what_is_left_out_is_this(surroundings: pytest.MonkeyPatch) -> None:
         "secret_patterns": (),
         "health_port": 0,
         "metrics": "off",
+        "transport": "quick",
         "stack": "jobferry",
         "retention_days": 90,
     }

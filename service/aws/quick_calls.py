@@ -1,0 +1,225 @@
+"""The calls that a worker makes all day, without what makes them dear: a shorter way through aiobotocore.
+
+Most of a call's CPU goes into what is the same for each call of an operation: where it goes, its headers, the key that
+signs it, the shape of its answer. Here botocore says these once, and only the body and its signature are made anew.
+Whatever is no plain success goes back to botocore: it parses refusals, raises its exceptions, and decides what is tried
+again and when; connections and credentials are its own throughout. That takes methods of it that are not public: the
+versions of both libraries are pinned, and tests/integration/test_quick_calls.py holds the two ways to the same
+requests, answers and failures. JOBFERRY_TRANSPORT=botocore does without all this.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+from zlib import crc32
+
+from aiobotocore.endpoint import AioEndpoint
+from botocore.auth import _host_from_url  # type: ignore[attr-defined]
+from botocore.compat import get_current_datetime
+from botocore.exceptions import BotoCoreError, NoCredentialsError
+from botocore.handlers import add_retry_headers
+from botocore.utils import parse_timestamp
+from botocore.validate import validate_parameters
+
+from service.aws.signing import Signer
+
+# The operations, and which members of their answers are times; all others are as JSON has them. No parameter and no
+# answer holds bytes where Jobferry calls these.
+_TIMES: Mapping[str, tuple[str, ...]] = {
+    "ReceiveMessage": (),
+    "DeleteMessageBatch": (),
+    "ChangeMessageVisibility": (),
+    "StartExecution": ("startDate",),
+    "UpdateItem": (),
+    "PutItem": (),
+    "GetItem": (),
+    "Query": (),
+}
+_SIGNATURE = "v4"
+
+
+def quick(client: Any) -> Any:
+    """The client with the shorter way for such operations as it has; as it is where it speaks or signs otherwise."""
+    speaks_json = client.meta.service_model.resolved_protocol == "json"
+    is_at_the_root = not urlsplit(client.meta.endpoint_url).path.strip("/")
+    if speaks_json and is_at_the_root and client.meta.config.signature_version == _SIGNATURE:
+        return _QuickClient(client)
+    return client
+
+
+class _QuickClient:
+    """Has the operations of a client, some of them quick, and whatever else it has."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        endpoint = _Endpoint.of(client)
+        for method, operation in client.meta.method_to_api_mapping.items():
+            if operation in _TIMES:
+                setattr(self, method, _Operation(client, endpoint, operation))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+@dataclass(frozen=True)
+class _Template:
+    """What the requests of an operation to one endpoint have in common."""
+
+    url: str
+    host: str
+    headers: Mapping[str, str]
+    signer: Signer
+
+
+class _Operation:
+    """One operation, which is called as the client's method is."""
+
+    def __init__(self, client: Any, endpoint: _Endpoint, name: str) -> None:
+        self._client, self._endpoint, self._name = client, endpoint, name
+        self._model = client.meta.service_model.operation_model(name)
+        self._places = [parameter.member_name for parameter in self._model.context_parameters]
+        service = client.meta.service_model.service_id.hyphenize()
+        self._before, self._after = f"before-call.{service}.{name}", f"after-call.{service}.{name}"
+        self._templates: dict[tuple[object, ...], _Template] = {}
+        self._access_key: str | None = None
+
+    async def __call__(self, **parameters: Any) -> Any:
+        client, template = self._client, await self._template(parameters)
+        context: dict[str, Any] = {"client_region": client.meta.region_name, "client_config": client.meta.config}
+        request = {
+            "url": template.url,
+            "headers": dict(template.headers),
+            "body": json.dumps(parameters).encode(),
+            "context": context,
+            "template": template,
+        }
+        tell, signer = client.meta.events.emit, client._request_signer
+        await tell(self._before, model=self._model, params=request, request_signer=signer, context=context)
+        http, parsed = await self._endpoint.make_request(self._model, request)
+        await tell(self._after, http_response=http, parsed=parsed, model=self._model, context=context)
+        if http.status_code < 300:
+            return parsed
+        # What botocore would not have sent, AWS refuses; to look at it each time would cost more than all the rest.
+        validate_parameters(parameters, self._model.input_shape)
+        code = context.get("error_code_override") or parsed.get("Error", {}).get("Code")
+        raise client.exceptions.from_code(code)(parsed, self._name)
+
+    async def _template(self, parameters: Mapping[str, Any]) -> _Template:
+        """As botocore says it, once for each set of credentials: DynamoDB's endpoint may bear the account's id."""
+        credentials = await self._endpoint.credentials()
+        if self._access_key != credentials.access_key:
+            self._templates, self._access_key = {}, credentials.access_key
+        place = tuple(parameters.get(name) for name in self._places)
+        if place not in self._templates:
+            self._templates[place] = await self._asked(parameters)
+        return self._templates[place]
+
+    async def _asked(self, parameters: Mapping[str, Any]) -> _Template:
+        context: dict[str, Any] = {"auth_type": _SIGNATURE}
+        url, headers, _ = await self._client._resolve_endpoint_ruleset(self._model, parameters, context)
+        said = await self._client._convert_to_request_dict(parameters, self._model, url, context, headers)
+        signing = context.get("signing", {})
+        region, service = self._client.meta.region_name, self._client._request_signer._signing_name
+        signer = Signer(signing.get("region") or region, signing.get("signing_name") or service)
+        return _Template(said["url"], _host_from_url(said["url"]), dict(said["headers"]), signer)
+
+
+@dataclass
+class _Request:
+    """What botocore's HTTP session sends."""
+
+    url: str
+    headers: dict[str, str]
+    body: bytes
+    context: dict[str, Any]
+    answer: Any = None
+    method: str = "POST"
+    stream_output: bool = False
+
+    def reset_stream(self) -> None:
+        """Nothing is streamed."""
+
+
+_ItsEndpoint: Any = AioEndpoint  # Its stubs leave out what is not public.
+
+
+class _Endpoint(_ItsEndpoint):  # type: ignore[misc]
+    """Sends and tries again as its client's endpoint does, but signs by templates, and reads plain successes itself."""
+
+    @classmethod
+    def of(cls, client: Any) -> _Endpoint:
+        """One that shares the connections of a client's."""
+        own = client._endpoint
+        made = cls(own.host, own._endpoint_prefix, own._event_emitter, own._response_parser_factory, own.http_session)
+        made._signer = client._request_signer
+        return made
+
+    async def credentials(self) -> Any:
+        """Renewed where they are about to end."""
+        held = self._signer._credentials
+        if held is None:
+            raise NoCredentialsError
+        return await held.get_frozen_credentials()
+
+    async def create_request(self, params: Any, operation_model: Any = None) -> _Request:
+        """Signed with the credentials of this moment, for a try may come long after the one before."""
+        template, moment = params["template"], get_current_datetime().strftime("%Y%m%dT%H%M%SZ")
+        credentials = await self.credentials()
+        headers = template.signer.signed(params["headers"], template.host, params["body"], credentials, moment)
+        request = _Request(template.url, headers, params["body"], params["context"])
+        add_retry_headers(request)  # type: ignore[arg-type]  # It wants headers and a context.
+        headers["Content-Length"] = str(len(request.body))
+        return request
+
+    async def _get_response(self, request: _Request, operation_model: Any, context: Any) -> Any:
+        """A plain success, read; what botocore makes of anything else."""
+        try:
+            request.answer = await super()._send(request)
+        except BotoCoreError as error:
+            return None, error
+        body = await request.answer.content
+        parsed = _read(request.answer, body, _TIMES[operation_model.name])
+        if parsed is not None:
+            return (request.answer, parsed), None
+        return await super()._get_response(request, operation_model, context)
+
+    async def _send(self, request: _Request) -> Any:
+        """For botocore, which asks for an answer that is here."""
+        return request.answer
+
+    async def _needs_retry(
+        self, attempts: int, operation_model: Any, request_dict: Any, response: Any = None, caught_exception: Any = None
+    ) -> bool:
+        """A plain success does not."""
+        if response and isinstance(response[1], _Answer):
+            return False
+        return bool(await super()._needs_retry(attempts, operation_model, request_dict, response, caught_exception))
+
+
+class _Answer(dict[str, Any]):
+    """The members of a plain success."""
+
+
+def _read(http: Any, body: bytes, times: tuple[str, ...]) -> _Answer | None:
+    """A JSON object, whole, of a success; None for anything else, of which botocore must judge."""
+    if http.status_code != 200 or not body:
+        return None
+    checksum = http.headers.get("x-amz-crc32")
+    if checksum and checksum != str(crc32(body)):
+        return None
+    try:
+        told = json.loads(body)
+        if not isinstance(told, dict) or "__type" in told:
+            return None
+        answer = _Answer({name: value for name, value in told.items() if value is not None})
+        answer.update({name: parse_timestamp(answer[name]) for name in times if name in answer})
+    except ValueError:
+        return None
+    answer["ResponseMetadata"] = {"HTTPStatusCode": http.status_code, "HTTPHeaders": http.headers}
+    if request_id := http.headers.get("x-amzn-requestid"):
+        answer["ResponseMetadata"]["RequestId"] = request_id
+    return answer

@@ -1,0 +1,245 @@
+"""The quick calls beside botocore's own: the same requests, answers, tries and failures, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from zlib import crc32
+
+import pytest
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+from botocore import UNSIGNED
+from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from service.aws import quick_calls
+from service.aws.common_clock import CommonClock
+from service.aws.quick_calls import quick
+from service.aws.response_check import GarbledAnswerError, refuse_garbled
+from service.aws.throttles import on_throttle
+from tests.support.connecting import CREDENTIALS, REGION
+
+Answer = tuple[int, bytes, dict[str, str]]
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+WAYS: tuple[Callable[[Any], Any], ...] = (lambda client: client, quick)
+ARN = "arn:aws:states:eu-central-1:1:stateMachine:x"
+CALLS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("sqs", "receive_message", {"QueueUrl": "http://q/1/q", "MaxNumberOfMessages": 10, "WaitTimeSeconds": 20}),
+    ("sqs", "delete_message_batch", {"QueueUrl": "http://q/1/q", "Entries": [{"Id": "0", "ReceiptHandle": "r"}]}),
+    ("sqs", "change_message_visibility", {"QueueUrl": "http://q/1/q", "ReceiptHandle": "r", "VisibilityTimeout": 0}),
+    ("stepfunctions", "start_execution", {"stateMachineArn": ARN, "name": "j", "input": '{"grüße": "\\u2028"}'}),
+    ("dynamodb", "get_item", {"TableName": "jobs", "Key": {"k": {"S": "x"}}, "ConsistentRead": True}),
+    ("dynamodb", "put_item", {"TableName": "jobs", "Item": {"k": {"M": {"a": {"L": [{"NULL": True}, {"N": "1"}]}}}}}),
+    ("dynamodb", "query", {"TableName": "jobs", "KeyConditionExpression": "k = :k", "Limit": 1}),
+    (
+        "dynamodb",
+        "update_item",
+        {"TableName": "jobs", "Key": {"k": {"S": "x"}}, "ExpressionAttributeValues": {":a": {"BOOL": False}}},
+    ),
+)
+GET = ("dynamodb", "get_item", CALLS[4][2])
+START = ("stepfunctions", "start_execution", CALLS[3][2])
+THROTTLE: Answer = (400, b'{"__type": "x#ThrottlingException", "message": "Rate exceeded"}', {})
+DROPPED: Answer = (200, b"", {"content-length": "50"})
+
+
+@dataclass
+class Service:
+    """Whatever answers: the given answers in their order, the last of them for ever."""
+
+    answers: list[Answer] = field(default_factory=lambda: [(200, b"{}", {})])
+    url: str = ""
+    requests: list[str] = field(default_factory=list)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One request a connection."""
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        length = re.search(r"(?i)content-length: (\d+)", head)
+        body = await reader.readexactly(int(length[1])) if length else b""
+        self.requests.append(head + body.decode())
+        status, answer, headers = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        lines = {"content-length": str(len(answer)), "connection": "close", **headers}
+        told = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        writer.write(f"HTTP/1.1 {status} OK\r\n{told}\r\n".encode() + answer)
+        await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def client_of(
+    service: Service, session: AioSession, name: str, way: Callable[[Any], Any], **more: Any
+) -> AsyncIterator[Any]:
+    """A client as the worker opens it, in either way."""
+    config = AioConfig(
+        user_agent="jobferry", signature_version="v4", retries={"mode": "standard", "max_attempts": 2}, read_timeout=5
+    )
+    given = {"endpoint_url": service.url, "region_name": REGION, "config": config, **CREDENTIALS, **more}
+    create: Any = session.create_client
+    async with create(name, **given) as client:
+        refuse_garbled(client)
+        yield way(client)
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Service]:
+    """A service over HTTP."""
+    made = Service()
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(await asyncio.start_server(made.serve, "127.0.0.1", 0))
+        made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One moment for all signatures, and no wait between two tries."""
+    monkeypatch.setattr(quick_calls, "get_current_datetime", lambda: MOMENT)
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: MOMENT)
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+
+
+async def outcome(service: Service, session: AioSession, way: Any, call: tuple[str, str, Any], *said: Answer) -> Any:
+    """What comes of a call: the answer or the exception, and the requests that were made."""
+    service.answers, service.requests = list(said), []
+    name, operation, parameters = call
+    async with client_of(service, session, name, way) as client:
+        try:
+            told: Any = await getattr(client, operation)(**parameters)
+        except (ClientError, BotoCoreError, ValueError, GarbledAnswerError) as error:
+            told = (type(error).__name__, str(error), getattr(error, "response", None))
+        return told, [re.sub(r"invocation-id: \S+|ttl=\w+", "", request) for request in service.requests]
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call[1])
+@pytest.mark.parametrize("token", [None, "session/token=="])
+async def test_requests_are_the_same_byte_for_byte(
+    service: Service, session: AioSession, call: tuple[str, str, Any], token: str | None
+) -> None:
+    """Headers, their order, signature and body; only the name of each call is its own."""
+    name, operation, parameters = call
+    for way in WAYS:
+        async with client_of(service, session, name, way, aws_session_token=token) as client:
+            for _ in range(2):
+                await getattr(client, operation)(**parameters)
+    requests = {re.sub(r"invocation-id: \S+", "", request) for request in service.requests}
+    assert len(service.requests) == 4
+    assert len(requests) == 1 and "Signature=" in requests.pop()
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (START, [(200, b'{"executionArn": "arn:x", "startDate": 1700000000.25}', {"x-amzn-RequestId": "r"})]),
+        (GET, [(200, b'{"Item": {"k": {"S": "x"}}}', {"x-amz-crc32": str(crc32(b'{"Item": {"k": {"S": "x"}}}'))})]),
+        (GET, [(200, b"{}", {"x-amz-crc32": "1"}), (200, b'{"Item": {}}', {})]),
+        (START, [(200, b'{"executionArn": "arn:x", "startDate": "soon"}', {})]),
+        (GET, [(200, b"", {})]),
+        (GET, [(200, b'{"Item": null}', {})]),
+        (GET, [(200, b'{"Item": {"k"', {})]),
+        (GET, [(200, b"[]", {})]),
+        (GET, [(200, b"<html>", {})]),
+        (GET, [(200, b'{"__type": "x#InternalFailure"}', {})]),
+        (GET, [(503, b"<html>", {})]),
+        (GET, [(500, b"{}", {}), (200, b'{"Item": {}}', {})]),
+        (GET, [THROTTLE]),
+        (GET, [THROTTLE, (200, b"{}", {})]),
+        (GET, [(400, b'{"__type": "x#ResourceNotFoundException", "message": "no table"}', {})]),
+        (START, [(400, b'{"__type": "ExecutionAlreadyExists", "message": "it does"}', {})]),
+        (
+            CALLS[0],
+            [
+                (
+                    400,
+                    b'{"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "no"}',
+                    {"x-amzn-query-error": "AWS.SimpleQueueService.NonExistentQueue;Sender"},
+                )
+            ],
+        ),
+        (GET, [DROPPED]),
+        (GET, [DROPPED, (200, b'{"Item": {}}', {})]),
+    ],
+)
+async def test_answers_tries_and_failures_are_the_same(
+    service: Service, session: AioSession, call: tuple[str, str, Any], said: list[Answer]
+) -> None:
+    """Whatever comes: a success, nonsense, a refusal, or a connection that drops within the answer."""
+    theirs, ours = [await outcome(service, session, way, call, *said) for way in WAYS]
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_connection_that_is_refused_fails_alike(session: AioSession, way: Callable[[Any], Any]) -> None:
+    """With the same exception, once its tries are used up."""
+    told, _ = await outcome(Service(url="http://127.0.0.1:1"), session, way, GET, DROPPED)
+    assert told[0] == "EndpointConnectionError"
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_what_botocore_would_not_send_is_named_alike(
+    service: Service, session: AioSession, way: Callable[[Any], Any]
+) -> None:
+    """Of the quick calls AWS refuses it first: the parameters are looked at then."""
+    service.answers = [(200, b'{"executionArn": "arn:x", "startDate": 1}', {})]
+    async with client_of(service, session, "stepfunctions", way) as client:
+        await client.start_execution(**START[2])
+        service.answers = [(400, b'{"__type": "ValidationException", "message": "no name"}', {})]
+        with pytest.raises(ParamValidationError):
+            await client.start_execution(stateMachineArn=ARN, name="", input="{}")
+
+
+async def test_each_try_is_signed_with_the_credentials_of_its_moment(service: Service, session: AioSession) -> None:
+    """As botocore signs it, byte for byte: also the key of the day is derived anew."""
+
+    class Rotating:
+        """Other keys after each request."""
+
+        async def get_frozen_credentials(self) -> Any:
+            """Those of now."""
+            now = len(service.requests)
+            return ReadOnlyCredentials(f"AKIA{now}", f"secret{now}", f"token{now}", None)
+
+    tries = []
+    for way in WAYS:
+        service.answers, service.requests = [THROTTLE, (200, b"{}", {})], []
+        async with client_of(service, session, "dynamodb", way) as client:
+            client._request_signer._credentials = Rotating()
+            await client.get_item(**GET[2])
+        tries.append([re.findall(r"Credential=\w+|Token: \w+|Signature=\w+", request) for request in service.requests])
+    theirs, ours = tries
+    assert [len(signed) for signed in theirs] == [3, 3]
+    assert ours == theirs
+
+
+async def test_what_a_worker_teaches_its_clients_holds_for_quick_calls(service: Service, session: AioSession) -> None:
+    """Throttles are counted though the call succeeds in the end, and the clock goes by DynamoDB's."""
+    throttles: list[None] = []
+    clock = CommonClock(lambda: 0.0)
+    service.answers = [THROTTLE, (200, b"{}", {"date": "Fri, 02 Jan 2026 03:04:05 GMT"})]
+    async with client_of(service, session, "dynamodb", quick) as client:
+        on_throttle(client, lambda: throttles.append(None))
+        clock.heed(client)
+        await client.get_item(**GET[2])
+    assert len(throttles) == 1
+    assert clock() == MOMENT.timestamp()
+
+
+async def test_other_operations_and_other_signatures_are_left_to_botocore(
+    service: Service, session: AioSession
+) -> None:
+    """S3 speaks no JSON; and who signs nothing, or otherwise, is not signed for."""
+    async with (
+        client_of(service, session, "s3", quick) as s3,
+        client_of(service, session, "dynamodb", quick, config=AioConfig(signature_version=UNSIGNED)) as unsigned,
+        client_of(service, session, "dynamodb", quick, endpoint_url=f"{service.url}/aws") as under_a_path,
+        client_of(service, session, "dynamodb", quick) as table,
+    ):
+        assert type(s3).__name__ == "S3"
+        assert type(under_a_path).__name__ == "DynamoDB"
+        assert type(unsigned).__name__ == "DynamoDB"
+        assert type(table.get_item) is not type(table.describe_table)
