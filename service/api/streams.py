@@ -7,7 +7,6 @@ message that it has seen [HTML standard, server-sent events].
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from pydantic import BaseModel
@@ -71,23 +70,27 @@ class _Until:
     """How long a stream may go on, and since when it was silent."""
 
     def __init__(self, seconds: float | None) -> None:
-        self._end = None if seconds is None else time.monotonic() + seconds
-        self._spoke_at = time.monotonic()
+        self._end = None if seconds is None else _now() + seconds
+        self._spoke_at = _now()
 
     async def next_look(self) -> bool:
         """Wait for the next look; False where there is no time for it."""
-        if self._end is not None and time.monotonic() + POLL_SECONDS > self._end:
+        if self._end is not None and _now() + POLL_SECONDS > self._end:
             return False
         await asyncio.sleep(POLL_SECONDS)
         return True
 
     def spoke(self) -> None:
         """Note that something was sent."""
-        self._spoke_at = time.monotonic()
+        self._spoke_at = _now()
 
     def is_silent(self) -> bool:
         """Whether it is time for a sign of life, which is taken to be given."""
-        if time.monotonic() - self._spoke_at < _SILENCE_SECONDS:
+        if _now() - self._spoke_at < _SILENCE_SECONDS:
             return False
         self.spoke()
         return True
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -66,7 +66,8 @@ def _stage(stage: TrackedStage) -> Iterator[str]:
         yield f"  attempt {attempt.attempt}{_details(attempt)}"
         for container in attempt.containers:
             if container.log and container.log.s3_uri:
-                yield f"    {container.name}: {container.log.lines:,} lines in {container.log.s3_uri}"
+                lines = "1 line" if container.log.lines == 1 else f"{container.log.lines:,} lines"
+                yield f"    {container.name}: {lines} in {container.log.s3_uri}"
 
 
 def _details(attempt: TrackedAttempt) -> str:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from schemas.catalog import Catalog
+from schemas.catalog import Catalog, Retries
 from schemas.price import Price
 from service.core.admission.admission import Admitted, admit
 from service.core.rehearsal.attempts import Tried, attempts_at_most
-from service.core.rehearsal.outlook import outlook
+from service.core.rehearsal.outlook import StageOutlook, outlook
 
 PRICES = {"FARGATE": Price(vcpu_hour=0.4, gb_hour=0.1), "FARGATE_SPOT": Price(vcpu_hour=0.1, gb_hour=0.01)}
 SPOT: dict[str, Any] = {"capacity_providers": [{"capacity_provider": "FARGATE_SPOT"}]}
@@ -120,3 +120,59 @@ def test_a_jobs_own_timeout_bounds_it() -> None:
     short = outlook(job(*stages, timeout_seconds=60), PRICES)
     assert short.at_most.cost == pytest.approx((0.25 * 0.4 + 2 * 0.1) * 180 / 3600, abs=1e-6)
     assert outlook(job(*stages, timeout_seconds=1200), PRICES).at_most.seconds == 1200
+
+
+def test_an_outlook_in_full() -> None:
+    """Each field is the catalogue's or the request's own."""
+    budgets = retries(out_of_memory=2)
+    may = {"task_definition": "one", "commands": [["run", "**"]], "environment": ["MODE"]}
+    first = {"retries": budgets, "max_memory": 2048, **may, **SPOT}
+    second = {"retries": retries(), "integration": "callback", "heartbeat_seconds": 30, "capacity_wait_seconds": 90}
+    given = {"image": "image0", "name": "first", "environment": {"MODE": "fast"}, "command": ["run", "all"]}
+    sent = {"job_id": "j", "tenant": "web", "timeout_seconds": 9000, "stages": [given, {"image": "image1"}]}
+    told = outlook(job(first, second, **sent), PRICES)
+    assert (told.job_id, told.tenant, told.job_type, told.timeout_seconds) == ("j", "web", None, 9000)
+    assert told.stages == (
+        StageOutlook(
+            stage=1,
+            name="first",
+            image="image0",
+            task_definition="one",
+            container="main",
+            integration="sync",
+            runs_on=("FARGATE_SPOT",),
+            command=("run", "all"),
+            environment={"MODE": "fast"},
+            cpu=256,
+            memory=512,
+            larger_memory=(1024, 2048),
+            timeout_seconds=600,
+            heartbeat_seconds=None,
+            capacity_wait_seconds=0,
+            retries=Retries.model_validate(budgets),
+            attempts_at_most=3,
+            longest_seconds=1800,
+            waits_seconds=0,
+        ),
+        StageOutlook(
+            stage=2,
+            name="image1",
+            image="image1",
+            task_definition="{prefix}-a",
+            container="main",
+            integration="callback",
+            runs_on=("FARGATE",),
+            command=(),
+            environment={},
+            cpu=256,
+            memory=512,
+            larger_memory=(),
+            timeout_seconds=600,
+            heartbeat_seconds=30,
+            capacity_wait_seconds=90,
+            retries=Retries.model_validate(retries()),
+            attempts_at_most=1,
+            longest_seconds=690,
+            waits_seconds=90,
+        ),
+    )

@@ -111,7 +111,7 @@ async def test_who_claimed_work_with_its_fact_is_given_a_pass_of_its_own_name() 
     single_flight = SingleFlight(settle, Passes().read)
     first = asyncio.create_task(single_flight.settle(Record.of_job("job"), "first"))
     await asyncio.sleep(0)
-    claimed = record(requested(), claim("archive#t1", "claimant", NOW))
+    claimed = record(requested(job_id="job"), claim("archive#t1", "claimant", NOW, of=RecordKey.of_job("job")))
     for job, me in ((Record.of_job("job"), "second"), (claimed, "claimant"), (Record.of_job("job"), "third")):
         await single_flight.settle(job, me)
     go_on.set()

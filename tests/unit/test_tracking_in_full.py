@@ -17,6 +17,7 @@ from service.core.tracking.events import events_of
 from service.core.tracking.job import track
 from service.core.tracking.steps import steps_of
 from service.core.tracking.why import Lately, why
+from service.operator.show import told as shown
 from tests.support.builders import JOB, NOW, announced, execution, record, requested, running, task, task_arn
 from tests.unit.test_messages_in_full import (
     PRICES,
@@ -118,8 +119,18 @@ VIEWS: dict[str, Callable[[], Any]] = {
     "why a job waits": lambda: why(waiting(), NOW + 500, lately()),
     "where the time of a job went": lambda: why(told(job_that_succeeded()), NOW + 900, lately()),
     "why a request was rejected": lambda: why(a_rejection(), NOW + 1, ()),
+    "a job under way as a person reads it": lambda: lines(under_way()),
+    "a job that failed as a person reads it": lambda: lines(told(job_that_failed())),
+    "a rejected request as a person reads it": lambda: lines(a_rejection()),
     "steps": lambda: steps_of(record(requested(), task()), history())[0],
 }
+
+
+def lines(of: Record) -> list[str]:
+    """What `jobferry show` prints."""
+    job = track(of)
+    assert job is not None
+    return list(shown(job))
 
 
 @pytest.mark.parametrize("name", VIEWS)
@@ -128,11 +139,11 @@ def test_a_view_in_full(name: str) -> None:
     assert read(VIEWS[name]()) == IN_FULL[name]
 
 
-def read(view: BaseModel | tuple[BaseModel, ...]) -> Any:
+def read(view: Any) -> Any:
     """A view as a client reads it."""
-    if isinstance(view, tuple):
-        return [read(item) for item in view]
-    return _given(json.loads(view.model_dump_json()))
+    if isinstance(view, BaseModel):
+        return _given(json.loads(view.model_dump_json()))
+    return view if isinstance(view, str) else [read(item) for item in view]
 
 
 def _given(value: Any) -> Any:
