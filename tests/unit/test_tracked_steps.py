@@ -90,6 +90,13 @@ def test_a_redriven_state_runs_once_more() -> None:
     assert is_whole(history[:3]) and not is_whole(history[:4]) and not is_whole([])
 
 
+def test_a_redrive_that_does_not_say_which_is_the_next() -> None:
+    """After the first comes the second."""
+    again = [{"type": "ExecutionRedriven", "timestamp": NOW}, entered("run", 1)]
+    steps, _ = steps_of(record(requested()), [entered("run", 0), *again, *again])
+    assert [step.redrive for step in steps] == [0, 1, 2]
+
+
 def test_steps_come_in_pages() -> None:
     """Numbered through."""
     history = [entered(f"s{number}", number) for number in range(5)]
