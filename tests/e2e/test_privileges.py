@@ -101,9 +101,7 @@ async def submitted_and_read(asked: System) -> None:
     assert (await log_of(reader, place)).lines == ("hello",)
     for tracking in (reader, tracking_as(asked, asked.outputs["JobReaderRoleArn"])):  # The second reads what is kept.
         assert (await tracking.tracker.steps("default", "looked-at")).steps
-    while (why := await reader.tracker.why("default", "looked-at")).status == "RUNNING":
-        await asyncio.sleep(0.1)  # What it read a moment ago it does not ask again.
-    assert why.status == "FAILED"
+    assert await status_at_last(reader) == "FAILED"
     listed = (await reader.tracker.jobs("default", JobFilter(text="looked-at"), 1)).jobs
     assert await reader.tracker.glances(listed)
     with pytest.raises(UnknownJobError):
@@ -122,6 +120,15 @@ async def steered(asked: System) -> None:
     await steering.ask("redrive", "default", "steered-by-role")
     await cancelled_once_it_runs_again(steering)
     asked.wait_for(lambda: asked.outcomes("steered-by-role") == 2, "its second outcome", "steered-by-role")
+
+
+async def status_at_last(reader: Tracking) -> str:
+    """How the job ended; what was read a moment ago is not asked again."""
+    while True:
+        why = await reader.tracker.why("default", "looked-at")
+        if why.status != "RUNNING":
+            return why.status
+        await asyncio.sleep(0.1)
 
 
 async def cancelled_once_it_runs_again(steering: Steering) -> None:
