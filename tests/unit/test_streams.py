@@ -111,6 +111,17 @@ def test_a_log_is_sent_line_by_line_until_it_is_whole(loop: VirtualLoop) -> None
     assert asked == [2, 4, 5, 5, 6]
 
 
+def test_a_log_that_spoke_is_not_quiet(loop: VirtualLoop) -> None:
+    """The fifteen seconds begin with the last line."""
+    answers = [*[log(1)] * 10, log(1, "a")]
+
+    async def look(first: int) -> LogLines:
+        return answers.pop(0) if answers else log(first)
+
+    heard = sent(loop, lambda: lines_as_they_come(look, 1, 30.0))
+    assert heard == [(0, RETRY), (10, "event: lines\nid: 1"), (25, ALIVE)]
+
+
 def test_a_quiet_log_gives_a_sign_of_life_until_its_time_is_up(loop: VirtualLoop) -> None:
     """As a job does."""
 

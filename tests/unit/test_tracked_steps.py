@@ -111,6 +111,8 @@ def test_a_page_holds_no_more_than_an_answer_may() -> None:
     steps, more = steps_of(record(requested()), history)
     assert [step.name for step in steps] == ["s0"] and more
     assert [step.name for step in steps_of(record(requested()), history, after=2)[0]] == ["s2"]
+    larger = [entered("s0", 0, {"x": "y" * 2_500_000}), entered("s1", 1)]
+    assert [step.name for step in steps_of(record(requested()), larger)[0]] == ["s0"]
 
 
 def test_secrets_are_hidden_by_the_names_that_they_have() -> None:
