@@ -398,8 +398,9 @@ class JobsTable:
             case Claimed(what=what) if what == SWEEP:
                 # Whoever made it may die, and what the claim keeps from others is owed again when it expires.
                 return _IndexChange(due_at=_due(fact.at, fact.seconds))
-            case Claimed() | TaskChanged(stopped=True):
-                # The end makes the job due soon, and what its announcement waits for is looked at then.
+            case Claimed() | TaskChanged():
+                # The end makes the job due soon, and what its announcement waits for is looked at then. News of a task
+                # puts nothing off: the look that is due soon after a redrive finds the tasks of before that run on.
                 return _IndexChange()
             case ExecutionChanged(redrive_count=count) if count:
                 # The announcement of what was redriven closed it, and the event of the redrive itself may be lost.

@@ -256,18 +256,27 @@ async def test_a_new_job_is_open_and_due_when_it_was_silent_for_long(table: Jobs
     ("fact", "patience"),
     [
         (execution("RUNNING"), SILENCE),
-        (task(3), SILENCE),
         (execution("FAILED"), GRACE),
     ],
     ids=lambda value: value.register_name if not isinstance(value, int) else str(value),
 )
-async def test_news_put_off_the_sweep(table: JobsTable, time: Time, fact: Fact, patience: int) -> None:
+async def test_news_of_an_execution_puts_off_the_sweep(table: JobsTable, time: Time, fact: Fact, patience: int) -> None:
     """A job that runs may be silent for long, one that nears its end only for the grace time."""
     await table.merge(requested())
     time.seconds += 10
     await table.merge(fact)
     assert await open_jobs(table, time() + patience) == set()
     assert await open_jobs(table, time() + patience + step(patience) + 1) == {"job"}
+
+
+async def test_news_of_a_task_does_not_put_off_the_look_after_a_redrive(table: JobsTable, time: Time) -> None:
+    """Tasks of before it may run on, and are to be found when their grace time is over."""
+    await table.merge(requested())
+    await table.merge(execution("RUNNING", redrive_count=1))
+    before = (await item(table))["due_at"]
+    time.seconds += GRACE / 2
+    await table.merge(task(3))
+    assert (await item(table))["due_at"] == before
 
 
 def swept(owner: str, at: float) -> Claimed:
