@@ -272,7 +272,7 @@ async def test_news_of_an_execution_puts_off_the_sweep(table: JobsTable, time: T
 async def test_news_of_a_task_does_not_put_off_the_look_after_a_redrive(table: JobsTable, time: Time) -> None:
     """Tasks of before it may run on, and are to be found when their grace time is over."""
     await table.merge(requested())
-    await table.merge(execution("RUNNING", redrive_count=1))
+    await table.merge(execution("RUNNING", redrive=1))
     before = (await item(table))["due_at"]
     time.seconds += GRACE / 2
     await table.merge(task(3))
