@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Scope
 
 Event = Mapping[str, Any]
 _CALLER = "jobferry.caller"
+_TENANTS = "/tenants/"
 
 
 async def answer(app: ASGIApp, event: Event) -> dict[str, Any]:
@@ -43,20 +44,23 @@ async def answer(app: ASGIApp, event: Event) -> dict[str, Any]:
 
 def scope_of(event: Event) -> Scope:
     """The request that an event is of."""
-    path = unquote(event["path"])
+    # A domain of one's own leaves its base path in the path [serverless-express #216].
+    given = _TENANTS + event["path"].partition(_TENANTS)[2]
+    path = unquote(given)
     context = event.get("requestContext", {})
     query = event.get("multiValueQueryStringParameters") or {}
     headers = event.get("multiValueHeaders") or {}
     return {
         "type": "http",
-        "asgi": {"version": "3.0"},
+        # As of 2.4 a send after the end fails; before, a stream listens for a disconnect, which here is at once.
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
         "http_version": "1.1",
         "method": event["httpMethod"],
         "scheme": "https",
         "path": path,
-        "raw_path": event["path"].encode(),
+        "raw_path": given.encode(),
         # What the stage, or a domain of one's own, puts before it, so that a Location leads back here.
-        "root_path": context.get("path", path).removesuffix(event["path"]),
+        "root_path": context.get("path", given).partition(_TENANTS)[0],
         # API Gateway hands it on decoded.
         "query_string": urlencode(query, doseq=True).encode(),
         "headers": [

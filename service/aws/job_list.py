@@ -82,9 +82,13 @@ def _texts(**values: str | None) -> dict[str, Any]:
     return {name: {"S": value} for name, value in values.items() if value is not None}
 
 
+_LAST_MOMENT = 253_402_300_799.0  # 9999-12-31
+
+
 def _moment(seconds: float) -> str:
-    """Sorts as time does, and is read as it is."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Sorts as time does, and is read as it is; what lies beyond the calendar is its first or its last moment."""
+    within = min(max(seconds, 0.0), _LAST_MOMENT)
+    return datetime.fromtimestamp(within, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,9 @@ def _take(reading: _Reading, name: str, value: str) -> None:
             reading.fields["failure_class"] = value
         case "label":
             label, equals, wanted = value.partition("=")
+            if not label:
+                reading.slips.append(f"label:{value} names no label: label:team=web, or label:team.")
+                return
             reading.fields.update(label=label, label_value=wanted if equals else None)
         case "tenant" if re.search(NAME_PATTERN, value):
             reading.tenant = value

@@ -119,10 +119,16 @@ class _Pages:
         choice = logs.chosen(choices, job, place)
         if choice is None or job.tenant is None or job.job_id is None:
             return None, choices
-        if find:
-            return await logs.search(self.tracker, job.tenant, job.job_id, choice, find), choices
         begin = logs.beginning(choice, first)
-        return await logs.page_of(self.tracker, job.tenant, job.job_id, choice, begin), choices
+        try:
+            if find:
+                return await logs.search(self.tracker, job.tenant, job.job_id, choice, find), choices
+            return await logs.page_of(self.tracker, job.tenant, job.job_id, choice, begin), choices
+        except (UnknownLogError, AwsError) as error:
+            # The job itself was read, and is shown.
+            gone = isinstance(error, UnknownLogError)
+            note = str(error) if isinstance(error, UnknownLogError) else _unreachable(error)
+            return logs.LogView(choice, (), begin, more=False, complete=gone, note=note, find=find), choices
 
     def pieces(self, view: JobView) -> dict[str, str]:
         """The parts of a job's page that change."""

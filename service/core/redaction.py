@@ -64,6 +64,8 @@ _ALWAYS: tuple[str, ...] = (
     # `secret:` with a colon before it is a part of an ARN, which a person needs.
     rf"(?i)(?<![:/])(?:{_NAMED})s?\\*[\"']?\s{{0,3}}(?:=>?|:|%3D)\s{{0,3}}\\*(?:\"(?P<secret>[^\"\\]{{1,1024}})"
     rf"|'(?P<secret2>[^'\\]{{1,1024}})|{_NO_SECRET}(?P<secret3>[^\s\"',;&)}}]{{1,1024}}))",
+    # A variable of ECS's environment, as a text that a cause or an input quotes: its name, then its value.
+    rf"(?i)(?:{_NAMED})[\w.-]{{0,64}}\\*[\"']\s{{0,3}},\s{{0,3}}\\*[\"']value\\*[\"']\s{{0,3}}:\s{{0,3}}\\*\"(?P<secret>[^\"\\]{{1,1024}})",
     rf"(?i)<(?:{_NAMED})>(?P<secret>[^<]{{1,1024}})<",
     # Any other token, where what it is looks like one: `unexpected token: foo` and `next token = 3` stay.
     r"(?i)(?<![A-Za-z0-9])token\\*[\"']?\s{0,3}(?:=>?|:|%3D)\s{0,3}\\*[\"']?(?=[A-Za-z_.~+/=-]{0,63}[0-9])(?!arn:)"

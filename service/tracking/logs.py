@@ -119,10 +119,12 @@ class LogReader:
             async for chunk in self.objects.chunks(str(receipt.s3_bucket), str(receipt.s3_key)):
                 yield chunk
         except AwsError as error:
-            if error.code != "NoSuchKey":
+            # S3 says AccessDenied of what is not there to a caller who may not list [S3 guide, GetObject].
+            if error.code not in {"NoSuchKey", "AccessDenied"}:
                 raise
             raise UnknownLogError(
-                "The log was archived and is gone: its bucket's lifecycle deletes what is old."
+                "The log was archived and is gone, since its bucket's lifecycle deletes what is old; or this role may "
+                "not read it."
             ) from None
 
     async def _running(self, shown: _Shown, task: TaskChanged, container: ContainerState, count: int) -> LogLines:

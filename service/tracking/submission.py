@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.base import JOB_ID_PATTERN
 from schemas.catalog import Catalog
 from schemas.notification import Problem
 from schemas.trace import Trace
@@ -39,10 +41,13 @@ class Submission:
         Raises RefusedError where admission would refuse it, and TakenError where the tenant has another job of the id.
         """
         request = _of_tenant(tenant, body)
-        if idempotency_key and "job_id" not in request:
+        if idempotency_key and request.get("job_id") is None:
             request["job_id"] = _id_by_key(tenant, idempotency_key)
         admitted = await self._judged(request)
         job_id = request.get("job_id")
+        if job_id is not None and not (isinstance(job_id, str) and re.fullmatch(JOB_ID_PATTERN, job_id)):
+            # Where the catalogue is not at hand nobody has judged it yet, and it is to be a part of a path.
+            raise RefusedError.of("job_id", "it cannot be a job's id", "Give 1 to 64 letters, digits, _ and -.")
         if job_id is None or not await self._is_there(tenant, job_id, admitted):
             message_id = await self.sender.send(canonical(request), trace)
             job_id = job_id or message_id

@@ -373,6 +373,19 @@ async def test_a_key_makes_a_repeat_the_same_job(app: Any, connect: Connect, pla
     assert {json.loads(item["Body"])["job_id"] for item in await received(connect, place)} == ids
 
 
+async def test_a_key_counts_also_where_the_body_says_that_it_has_no_id(app: Any) -> None:
+    """Or a repeat would be another job."""
+    body = json.dumps({"job_id": None, **ECHO})
+    ids = {(await ask(app, "POST", "/tenants/web/jobs", body, idempotency_key="k")).json()["job_id"] for _ in range(2)}
+    assert len(ids) == 1
+
+
+async def test_times_beyond_the_calendar_are_its_ends(app: Any) -> None:
+    """No question of a list is an error of ours."""
+    for asked in ("since=0001-01-01T00:00:00%2B14:00", "until=9999-12-31T23:59:59-14:00"):
+        assert (await ask(app, "GET", f"/tenants/web/jobs?{asked}")).status_code == 200
+
+
 async def test_an_id_that_another_request_of_the_tenant_has_is_refused_at_once(
     app: Any, connect: Connect, place: Place, table: JobsTable
 ) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
 
 from service.api.on_lambda import answer
 from tests.support.deployment import properties
@@ -74,8 +77,25 @@ async def test_a_body_that_is_no_text_comes_in_base64(app: FastAPI) -> None:
 async def test_a_domain_of_ones_own_has_its_own_beginning(app: FastAPI) -> None:
     """Or none: a Location leads back to where the request was sent."""
     for begins in ("", "/jobferry"):
-        told = await answer(app, event(requestContext={"path": f"{begins}/tenants/web/jobs"}))
-        assert json.loads(told["body"])["root"] == begins
+        path = f"{begins}/tenants/web/jobs"
+        told = json.loads((await answer(app, event(path=path, requestContext={"path": path})))["body"])
+        assert (told["root"], told["path"]) == (begins, path)
+
+
+async def test_a_stream_is_handed_on_whole() -> None:
+    """Nobody hangs up: what waits between its messages is waited for."""
+    app = FastAPI()
+
+    async def told() -> AsyncIterator[str]:
+        for number in range(3):
+            await asyncio.sleep(0)
+            yield f"data: {number}\n\n"
+
+    @app.get("/tenants/web/events")
+    async def events() -> StreamingResponse:
+        return StreamingResponse(told())
+
+    assert (await answer(app, event(path="/tenants/web/events")))["body"] == "data: 0\n\ndata: 1\n\ndata: 2\n\n"
 
 
 def test_the_front_door_asks_the_function_for_all_below_tenants_and_iam_who_may() -> None:

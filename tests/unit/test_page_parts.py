@@ -82,7 +82,7 @@ def test_a_filter_is_read() -> None:
     assert asked.slips == ()
 
 
-@pytest.mark.parametrize("line", ["status:odd", "since:yesterday", "colour:red", "tenant:/etc"])
+@pytest.mark.parametrize("line", ["status:odd", "since:yesterday", "colour:red", "tenant:/etc", "label:=x"])
 def test_what_a_filter_may_not_say_is_named(line: str) -> None:
     """With what it may."""
     assert [slip.startswith(line) for slip in read_filter(line, NOW).slips] == [True]

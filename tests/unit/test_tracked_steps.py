@@ -130,6 +130,23 @@ def test_secrets_are_hidden_by_the_names_that_they_have() -> None:
     assert hiding.json(None) is None
 
 
+@pytest.mark.parametrize("secret", ["abc,def;ghi&jkl", "hunter two three", "p'q)r}s", 12345])
+def test_what_stands_under_a_secrets_name_is_hidden_whole(secret: object) -> None:
+    """Whatever characters it has."""
+    assert Hiding().json(json.dumps({"password": secret, "mode": "a, b"})) == {"password": REDACTED, "mode": "a, b"}
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_an_environment_in_a_text_is_looked_into(depth: int) -> None:
+    """As a cause quotes a task's overrides, or an input holds them for the state machine to go on with."""
+    text = json.dumps([{"Name": "DB_PASSWORD", "Value": "hunter2x"}, {"Name": "MODE", "Value": "fast"}])
+    for _ in range(depth):
+        text = json.dumps({"Cause": text})
+    shown = str(Hiding().json(json.dumps({"given": text})))
+    assert "hunter2x" not in shown
+    assert "fast" in shown
+
+
 def names(events: tuple[JobEvent, ...]) -> list[str]:
     """What they are called."""
     return [item.name for item in events]

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from schemas.tracking import StepLinks, StepView
 from service.core.record.hearing import submitted_task_arns
 from service.core.record.record import Record
-from service.core.redaction import Redaction
+from service.core.redaction import REDACTED, Redaction
 from service.core.telling import console
 from service.core.telling.compose import iso, seconds_from
 
@@ -74,14 +74,19 @@ class Hiding:
             }
         if isinstance(value, list):
             return [self._value(item, name) for item in value]
-        return self._hidden(name, value) if isinstance(value, str) else value
+        if isinstance(value, bool) or value is None:
+            return value
+        shown = self._hidden(name, str(value))
+        return shown if isinstance(value, str) or shown == REDACTED else value
 
     def _hidden(self, name: str, text: str) -> str:
         prefix = f"{name}=" if name and len(name) < 128 else ""
         asked = prefix + text
         if asked not in self._known:
             shown = self.redaction.text(asked)
-            self._known[asked] = shown.removeprefix(prefix)
+            # What stands under a secret's name is one secret, whatever characters it has.
+            is_secret = bool(prefix) and shown.startswith(prefix + REDACTED)
+            self._known[asked] = REDACTED if is_secret else shown.removeprefix(prefix)
         return self._known[asked]
 
 
