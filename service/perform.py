@@ -60,6 +60,7 @@ from service.core.record.hearing import (
     hear_execution,
     hear_task,
     left_unstarted,
+    named_task,
     never_started,
 )
 from service.core.record.record import Record
@@ -249,7 +250,11 @@ class Performer:
     async def _ask_history(self, job_id: str, job: Record) -> tuple[Fact, ...]:
         known = {task.arn for task in job.tasks}
         untold = [arn for arn in await self.executions.task_arns(job_id) if arn not in known]
-        return tuple([fact for arn in untold for fact in await self._ask_task(job_id, arn, job)])
+        found: list[Fact] = []
+        for arn in untold:
+            # One that ECS does not know yet is held by its name, or it might be announced without it.
+            found.extend(await self._ask_task(job_id, arn, job) or (named_task(job_id, arn),))
+        return tuple(found)
 
     async def _stop(self, arn: str) -> tuple[Fact, ...]:
         detail = await self.tasks.stop(arn, STOP_REASON)

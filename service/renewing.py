@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from types import TracebackType
 
 Renew = Callable[[], Awaitable[bool]]
@@ -36,8 +35,9 @@ class Renewing:
             self._timer.cancel()
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait((self._task,))  # Not awaited itself: our own cancellation would be taken for its.
+            if not self._task.cancelled():
+                self._task.result()
 
     def _begin(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._go_on())

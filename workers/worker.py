@@ -120,7 +120,9 @@ class Worker:
         controls = Controls(
             objects=self.runtime.objects, bucket=settings.log_bucket, jobs=table, now=now, metrics=metrics
         )
-        steer = _handle(lambda message, _: controls.hear(message), single_flight, name_work)
+        # A wish does not wait for a log.
+        steering = SingleFlight(self.runtime.settling.settle, table.read)
+        steer = _handle(lambda message, _: controls.hear(message), steering, name_work)
         return (
             self._consumer("requests", self.runtime.requests, admit, settings.request_slots, self._starts_left),
             self._consumer("events", self.runtime.events, follow, settings.event_slots, _always_open),

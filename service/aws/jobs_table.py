@@ -33,11 +33,13 @@ from service.core.record.facts import (
     Announced,
     CancelAsked,
     Claimed,
+    EndedBefore,
     ExecutionChanged,
     Fact,
     LogArchived,
     ProgressTold,
     RedriveAsked,
+    RedriveRefused,
     Rejected,
     Requested,
     TaskChanged,
@@ -185,8 +187,8 @@ class JobsTable:
             "knows": {"N": str(fact.rank)},
             "expires_at": {"N": str(self._kept_until())},
         }
-        knows = {":knows": {"N": str(fact.rank)}}
-        await self._keep(item, "attribute_not_exists(record_key) OR knows < :knows", knows)
+        values = {":knows": {"N": str(fact.rank)}, ":before": {"N": str(self._left_over_before())}}
+        await self._keep(item, "attribute_not_exists(record_key) OR knows < :knows OR expires_at < :before", values)
         job = await self._merge(fact.in_brief(), self._index(fact), fact)
         return job.beside(Record(job.key, {fact.register_name: fact}))
 
@@ -203,6 +205,8 @@ class JobsTable:
         A second one completes what the first began; it may have come while the first one's worker died.
         """
         first = await self._first_request(fact)
+        if first is not fact and await self._is_left_over(first):
+            first = await self._first_request(fact, before=self._left_over_before())
         job = await self._merge(first.in_brief(), self._index(first), listed=first)
         return merge(job, first)
 
@@ -227,7 +231,16 @@ class JobsTable:
             return True
         return False
 
-    async def _first_request(self, fact: Requested) -> Requested:
+    async def _is_left_over(self, first: Requested) -> bool:
+        """Whether it is of a job whose head has left by its time to live: its id is free again."""
+        is_old = first.submitted_at < self.now() - self.retention_days * _DAY_SECONDS
+        return is_old and (await self.read(first.record_key)).request is None
+
+    def _left_over_before(self) -> int:
+        """What lies beside a head and expires before this was written before any head could have left since."""
+        return self._kept_until() - self.retention_days * _DAY_SECONDS
+
+    async def _first_request(self, fact: Requested, before: int = 0) -> Requested:
         """The first request with this id, which is this one if there was none."""
         item = {
             **item_key(fact.record_key, REQUEST),
@@ -239,7 +252,8 @@ class JobsTable:
                 await self.client.put_item(
                     TableName=self.name,
                     Item=item,
-                    ConditionExpression="attribute_not_exists(record_key)",
+                    ConditionExpression="attribute_not_exists(record_key) OR expires_at < :before",
+                    ExpressionAttributeValues={":before": {"N": str(before)}},
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
                 return fact
@@ -268,7 +282,7 @@ class JobsTable:
                 )
                 # Not an empty record where there is none: nothing would be owed to the job, and its message deleted.
                 head = record_of(fact.record_key, answer["Attributes"]).holding(fact)
-                return head.holding(carrying) if carrying else head
+                return head.holding(carrying) if carrying and _is_made(carrying, answer["Attributes"]) else head
         except AwsError as error:
             held: Mapping[str, Any] = error.answer.get("Item", {})
             # Only what is there already can stand in the way of what needs no record before it.
@@ -287,7 +301,10 @@ class JobsTable:
 
         The head is read first, since it is first in the order of the parts; what it speaks of was written before it.
         """
-        return record_of(key, *[item async for item in self._parts(key)])
+        items = [item async for item in self._parts(key)]
+        born = next((int(item["expires_at"]["N"]) for item in items if item["part"]["S"] == REQUEST), 0)
+        # Parts of an earlier job of this id, whose head has left before them, expire before this one's request.
+        return record_of(key, *[item for item in items if item["part"]["S"] == HEAD or _is_of(item, born)])
 
     async def read_many(self, keys: Collection[RecordKey]) -> Mapping[RecordKey, Record]:
         """The heads and requests of at most fifty records by one call; what DynamoDB had no time for is left out.
@@ -411,7 +428,7 @@ class JobsTable:
             case RedriveAsked():
                 # The announcement closed it, and what the redrive comes to is to be known.
                 return _IndexChange(due_at=soon, opens=True)
-            case LogArchived() | ProgressTold():
+            case LogArchived() | ProgressTold() | EndedBefore() | RedriveRefused():
                 # It is no news of the job: the sweeper comes when it was to come, for an archived log by its claim.
                 return _IndexChange()
             case ExecutionChanged(ended=True):
@@ -433,6 +450,11 @@ def _due(since: float, seconds: float, steps: int = _STEPS_OF_A_WAIT) -> int:
     """The first step after so many seconds have passed: facts that come close together do not move it."""
     step = max(1, int(seconds / steps))
     return (int(since + seconds) // step + 1) * step
+
+
+def _is_made(claim: Claimed, item: Mapping[str, Any]) -> bool:
+    """Whether the item holds this very claim."""
+    return item.get(attribute_of(claim.register_name)) == register_of(claim)
 
 
 def _write(fact: Fact, index: _IndexChange, listed: Fact, carrying: Claimed | None = None) -> Any:
@@ -468,7 +490,8 @@ def _write(fact: Fact, index: _IndexChange, listed: Fact, carrying: Claimed | No
         set_.append("expires_at = :expires")
         values[":expires"] = {"N": str(index.expires_at)}
     if carrying is not None:
-        set_.append("#claim = :claim")
+        # News of a task that another one archives already: that claim stays.
+        set_.append("#claim = if_not_exists(#claim, :claim)")
         names["#claim"], values[":claim"] = attribute_of(carrying.register_name), register_of(carrying)
     set_.extend(listing_changes(listed, names, values, closes=index.closes))
     return {
@@ -502,3 +525,7 @@ def _removal(job: Record, task: TaskChanged, facts: tuple[Fact, ...]) -> Any:
 def shard_of(key: RecordKey) -> int:
     """The index shard of a record: open ones are spread, so that no partition of the index is hot."""
     return zlib.crc32(str(key).encode()) % SHARDS
+
+
+def _is_of(part: Mapping[str, Any], born: int) -> bool:
+    return "expires_at" not in part or int(part["expires_at"]["N"]) > born - _DAY_SECONDS

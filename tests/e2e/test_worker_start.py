@@ -16,6 +16,7 @@ from tests.support.waiting import WITHIN_SECONDS
 REQUIRED = (
     "REQUEST_QUEUE_URL",
     "EVENT_QUEUE_URL",
+    "CONTROL_QUEUE_URL",
     "STATE_MACHINE_ARN",
     "TOPIC_ARN",
     "LOG_BUCKET",

@@ -267,7 +267,7 @@ class Judge:
         return self._truth.last_attempt_of(execution, stage) > (redrive, attempt)
 
     def _check_steps(self, notice: Notice, execution: Execution | None) -> None:
-        """By its outcome, all of a job's steps were told of."""
+        """By its outcome, all of a job's steps were told of, but those of a redrive that was announced before."""
         assert execution is not None, "its status was true"
         if self.topic_failed or self._truth.token_of(execution) not in self._ledger.wants_progress:
             return
@@ -277,6 +277,7 @@ class Judge:
         due += [
             self._step_id(execution.name, redrive, "STAGE_FINISHED", {**item["attempts"][-1], **item})
             for redrive, item in passed
+            if redrive == count or redrive not in self.announced[execution.name]
         ]
         missing = [step for step in due if step not in self.steps]
         if missing:

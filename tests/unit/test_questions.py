@@ -135,6 +135,14 @@ async def test_a_task_that_ecs_may_not_know_yet_is_not_forgotten(seconds: float,
     assert await History((), ()).asked_at(NOW + seconds, AskTask(JOB, T1), *facts) == ()
 
 
+async def test_a_new_task_that_the_history_names_is_held_by_its_name() -> None:
+    """The job is not announced before it is known how that ended."""
+    (fact,) = await History((T1,), ()).asked_at(NOW + HOUR, AskHistory(JOB), execution("RUNNING"))
+    assert isinstance(fact, TaskChanged)
+    assert (fact.arn, fact.stopped, fact.forgotten) == (T1, False, False)
+    assert record(requested(), execution("RUNNING"), fact).open_task_arns() == (T1,)
+
+
 @pytest.mark.parametrize(
     "facts",
     [

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from schemas.tracking import JobEvent
-from service.core.redaction import Redaction
+from service.core.redaction import REDACTED, Redaction
 from service.core.tracking.events import cursor_of, events_of, unseen
 from service.core.tracking.steps import Hiding, is_whole, steps_of
 from tests.support.builders import (

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from schemas.progress import ProgressStatus
 from service.core.policy.outcome import AttemptOutcome, StageOutcome, stages_of
-from service.core.record.facts import ENDED
+from service.core.record.facts import ENDED, announced_register
 from service.core.record.record import Record
 
 _HAS_STARTED = ENDED | {"STARTED", "RUNNING"}
@@ -32,7 +32,12 @@ def untold(record: Record) -> tuple[Step, ...]:
     """The steps that subscribers want to be told of and were not yet, in the order in which they were made."""
     if record.request is None or not record.request.progress:
         return ()
-    return tuple(step for step in _steps(record) if not record.was_told(step.name))
+    return tuple(step for step in _steps(record) if not record.was_told(step.name) and not _is_past(record, step))
+
+
+def _is_past(record: Record, step: Step) -> bool:
+    """Whether the outcome of its redrive was announced: what only a later one shows of it comes too late to be told."""
+    return step.redrive < record.redrive_count and announced_register(step.redrive) in record.registers
 
 
 def _steps(record: Record) -> Iterator[Step]:

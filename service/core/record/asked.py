@@ -42,6 +42,8 @@ def redrive_asked(job: Record) -> RedriveAsked | None:
     had_ended = execution is not None and execution.ended
     if execution is None or not had_ended or (execution.stopped_at or 0) > asked.asked_at + CLOCKS_DIFFER_SECONDS:
         return None
+    if job.redrive_count and asked.asked_at <= (execution.redriven_at or 0):
+        return None  # Another wish for the run before, which was redriven meanwhile.
     return None if cancel is not None else asked
 
 

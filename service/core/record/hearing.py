@@ -282,12 +282,17 @@ def hear_task(detail: TaskDetail) -> TaskChanged | Ignored:
     )
 
 
+def named_task(job_id: str, arn: str) -> TaskChanged:
+    """A task of which no more is known yet than that an execution's history names it."""
+    return TaskChanged(job_id=job_id, arn=arn, version=0, last_status="")
+
+
 def forgotten_task(job_id: str, arn: str, now: float, held: TaskChanged | None = None) -> TaskChanged:
     """What to hold of a task that ECS no longer describes: stopped tasks are kept for an hour or so.
 
     What was `held` of it before stays: its containers' logs outlive it by far.
     """
-    known = held or TaskChanged(job_id=job_id, arn=arn, version=0, last_status="")
+    known = held or named_task(job_id, arn)
     return known.model_copy(
         update={
             "version": FORGOTTEN_VERSION,

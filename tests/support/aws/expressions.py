@@ -23,6 +23,10 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
+# Of the attribute itself alone: what is there stays.
+_IF_NOT_EXISTS = re.compile(r"if_not_exists\(#?\w+, (:\w+)\)")
+
+
 class NotUnderstoodError(Exception):
     """The expression says something that this fake does not know."""
 
@@ -49,8 +53,10 @@ def updated(expression: str, given: Given) -> dict[str, Any]:
     item = dict(given.item)
     for verb, path, value in _assignments(expression):
         name = given.names.get(path, path)
-        if verb == "SET":
+        if verb == "SET" and value.startswith(":"):
             item[name] = given.values[value]
+        elif verb == "SET":
+            item.setdefault(name, given.values[_IF_NOT_EXISTS.fullmatch(value)[1]])  # type: ignore[index]
         else:
             item.pop(name, None)
     return item
@@ -63,9 +69,11 @@ def _assignments(expression: str) -> tuple[tuple[str, str, str], ...]:
         verb, _, rest = clause.strip().partition(" ")
         if verb not in {"SET", "REMOVE"}:
             raise NotUnderstoodError(expression)
-        for part in rest.split(","):
+        for part in re.split(r",(?![^(]*\))", rest):
             path, _, value = (side.strip() for side in part.partition("="))
-            if "(" in part or (verb == "SET") != value.startswith(":"):
+            default = _IF_NOT_EXISTS.fullmatch(value)
+            known = default is not None and value.startswith(f"if_not_exists({path},")
+            if (verb == "SET") != (value.startswith(":") or known):
                 raise NotUnderstoodError(expression)
             found.append((verb, path, value))
     return tuple(found)
