@@ -454,7 +454,7 @@ def _due(since: float, seconds: float, steps: int = _STEPS_OF_A_WAIT) -> int:
 
 def _is_made(claim: Claimed, item: Mapping[str, Any]) -> bool:
     """Whether the item holds this very claim."""
-    return item.get(attribute_of(claim.register_name)) == register_of(claim)
+    return bool(item.get(attribute_of(claim.register_name)) == register_of(claim))
 
 
 def _write(fact: Fact, index: _IndexChange, listed: Fact, carrying: Claimed | None = None) -> Any:
