@@ -385,7 +385,8 @@ MUTANTS = (
     _mutant("starts what is not on record", (1, 2), (requests.Requests, "_remember", _remembers_nothing)),
     _mutant("starts under a new name each time", (2,), (executions.Executions, "start", _starts_under_new_names)),
     _mutant("takes a rival for a repeat", (1, 2), (requests.Requests, "_remember", _takes_rivals_for_repeats)),
-    _mutant("lets the last of rivals win", (1, 2), (jobs_table.JobsTable, "_first_request", _lets_the_last_win)),
+    # Or the job, whose request is now another, never settles.
+    _mutant("lets the last of rivals win", (1, 2, 4), (jobs_table.JobsTable, "_first_request", _lets_the_last_win)),
     _mutant("announces without a claim", (3,), (owed, "_once_claimed", _claims_nothing)),
     _mutant("notes an announcement before it is made", (3,), (Performer, "_announce", _notes_first)),
     _mutant("does not note what it announced", (3,), (Performer, "perform", _notes_nothing)),
