@@ -16,13 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from schemas.tracking import JobPage, ListedJob
 from service.aws.errors import aws_errors
 from service.core.record.facts import Announced, ExecutionChanged, Fact, Rejected, Requested, StageSpent
 from service.core.record.keys import RecordKey
+from service.core.telling.moments import iso
 from service.core.tracking.listing import JobFilter, json_of, spent_from
 
 if TYPE_CHECKING:
@@ -87,8 +88,7 @@ _LAST_MOMENT = 253_402_300_799.0  # 9999-12-31
 
 def _moment(seconds: float) -> str:
     """Sorts as time does, and is read as it is; what lies beyond the calendar is its first or its last moment."""
-    within = min(max(seconds, 0.0), _LAST_MOMENT)
-    return datetime.fromtimestamp(within, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso(min(max(seconds, 0.0), _LAST_MOMENT)) or ""
 
 
 @dataclass(frozen=True)

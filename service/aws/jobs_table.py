@@ -281,8 +281,7 @@ class JobsTable:
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
                 # Not an empty record where there is none: nothing would be owed to the job, and its message deleted.
-                head = record_of(fact.record_key, answer["Attributes"]).holding(fact)
-                return head.holding(carrying) if carrying and _is_made(carrying, answer["Attributes"]) else head
+                return record_of(fact.record_key, answer["Attributes"]).holding(fact)
         except AwsError as error:
             held: Mapping[str, Any] = error.answer.get("Item", {})
             # Only what is there already can stand in the way of what needs no record before it.
@@ -450,11 +449,6 @@ def _due(since: float, seconds: float, steps: int = _STEPS_OF_A_WAIT) -> int:
     """The first step after so many seconds have passed: facts that come close together do not move it."""
     step = max(1, int(seconds / steps))
     return (int(since + seconds) // step + 1) * step
-
-
-def _is_made(claim: Claimed, item: Mapping[str, Any]) -> bool:
-    """Whether the item holds this very claim."""
-    return bool(item.get(attribute_of(claim.register_name)) == register_of(claim))
 
 
 def _write(fact: Fact, index: _IndexChange, listed: Fact, carrying: Claimed | None = None) -> Any:

@@ -244,7 +244,7 @@ class TaskChanged(_JobFact):
 
     @property
     def register_name(self) -> str:
-        return f"task#{self.task_id}"
+        return task_register(self.task_id)
 
     @property
     def rank(self) -> int:
