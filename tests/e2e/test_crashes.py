@@ -31,11 +31,11 @@ def test_killing_the_worker_twice_loses_and_doubles_nothing(system: System, shar
     """
     names = _send(system, "a")
     system.wait_for(lambda: system.execution(names[0]), "the first start", names[0])
-    shared_worker.ensure().kill()
+    shared_worker.kill()
     names += _send(system, "b")
     shared_worker.ensure()
     system.wait_for(lambda: _any_told(system, names), "the first announcement", names[0])
-    shared_worker.ensure().kill()
+    shared_worker.kill()
     after = _send(system, "c")
     shared_worker.ensure()
     assert {name: system.told(name).status for name in names + after} == dict.fromkeys(names + after, "SUCCEEDED")

@@ -161,6 +161,12 @@ class SharedWorker:
             self._process = self._stack.enter_context(self._system.worker())
         return self._process
 
+    def kill(self) -> None:
+        """Kill a living worker, and wait until it is gone: a dying process still looks alive to `ensure`."""
+        process = self.ensure()
+        process.kill()
+        process.wait()
+
     def stop(self) -> None:
         """Stop it, and wait for its end."""
         self._stack.close()
