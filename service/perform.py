@@ -62,6 +62,7 @@ from service.core.record.hearing import (
     left_unstarted,
     named_task,
     never_started,
+    task_arns_in,
 )
 from service.core.record.record import Record
 from service.core.redaction import Redaction
@@ -123,8 +124,7 @@ class Performer:
             case AskHistory(job_id=job_id):
                 return await self._ask_history(job_id, job)
             case AskEarlierEnds(job_id=job_id):
-                ends = hear_earlier_ends(job_id, await self.executions.history(job_id))
-                return tuple(ended for ended in ends if ended.redrive_count in job.untold_redrives)
+                return await self._ask_earlier_ends(job_id, job)
             case StopTask(task_arn=arn):
                 return await self._stop(arn)
             case Claim(what=what):
@@ -248,8 +248,17 @@ class Performer:
         return self.now() - since < _LATEST_ANSWER_OF_ECS_SECONDS
 
     async def _ask_history(self, job_id: str, job: Record) -> tuple[Fact, ...]:
-        known = {task.arn for task in job.tasks}
-        untold = [arn for arn in await self.executions.task_arns(job_id) if arn not in known]
+        return await self._untold_tasks(await self.executions.task_arns(job_id), job)
+
+    async def _ask_earlier_ends(self, job_id: str, job: Record) -> tuple[Fact, ...]:
+        """The ends come last: once they are known nobody asks again, and the tasks of those runs would be missing."""
+        events = await self.executions.history(job_id)
+        ends = [end for end in hear_earlier_ends(job_id, events) if end.redrive_count in job.untold_redrives]
+        return (*await self._untold_tasks(task_arns_in(events), job), *ends)
+
+    async def _untold_tasks(self, arns: tuple[str, ...], job: Record) -> tuple[Fact, ...]:
+        job_id, known = job.job_id, {task.arn for task in job.tasks}
+        untold = [arn for arn in arns if arn not in known]
         found: list[Fact] = []
         for arn in untold:
             # One that ECS does not know yet is held by its name, or it might be announced without it.

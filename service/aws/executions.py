@@ -12,7 +12,7 @@ from schemas.errors import JobferryError
 from schemas.events import ExecutionDetail
 from service.aws.errors import AwsError, answered, aws_errors
 from service.aws.starts import Starts
-from service.core.record.hearing import submitted_task_arns
+from service.core.record.hearing import task_arns_in
 
 if TYPE_CHECKING:
     from types_aiobotocore_stepfunctions import SFNClient
@@ -105,8 +105,7 @@ class Executions:
 
     async def task_arns(self, job_id: str) -> tuple[str, ...]:
         """The ECS tasks that an execution started, by its history; none where there is no such execution."""
-        submitted = [event.get("taskSubmittedEventDetails", {}) for event in await self.history(job_id)]
-        return tuple([arn for details in submitted for arn in submitted_task_arns(details.get("output", ""))])
+        return task_arns_in(await self.history(job_id))
 
     async def history(self, job_id: str) -> list[HistoryEventTypeDef]:
         """All that happened in an execution, oldest first; nothing where there is no such execution."""

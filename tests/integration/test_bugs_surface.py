@@ -167,7 +167,7 @@ async def test_reading_what_aws_answered(monkeypatch: pytest.MonkeyPatch) -> Non
 
     client: Any = Client()
     monkeypatch.setattr(jobs_table, "record_of", buggy)
-    monkeypatch.setattr(executions, "submitted_task_arns", buggy)
+    monkeypatch.setattr(executions, "task_arns_in", buggy)
     with pytest.raises(KeyError):
         await JobsTable(client, "jobs", 1, 1, 1, lambda: NOW).read(KEY)
     with pytest.raises(KeyError):

@@ -6,7 +6,7 @@ Every story is told with every manner in which the events of Step Functions, and
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import product
@@ -14,7 +14,10 @@ from typing import Any
 
 from tests.sim.circumstances import Circumstances
 from tests.sim.ledger import Asked
+from tests.sim.replicas import Blackout
 from tests.sim.simulation import Result, World, history, undisturbed
+from tests.sim.truth import place_of
+from tests.support.aws.ecs import Task
 from tests.support.aws.sqs import Held, SimQueue
 from tests.support.aws.stepfunctions import Execution
 from tests.support.loop import world_call_at
@@ -36,6 +39,7 @@ _FOUND_WITHIN_SECONDS = 300.0 + 30.0 + 40.0
 _AFTER_ALL_SECONDS = 400.0
 # What is cancelled would have run for long: so it does, where it is a callback's container that nobody stops.
 _LONG = Script(pending=2.0, runs=3000.0, lingers=1.0, lines=60)
+_PASSING = Script(pending=2.0, runs=10.0, lingers=1.0, lines=3)
 _FAILING = Script(pending=2.0, runs=20.0, lingers=1.0, lines=3, exit_code=1, reports=False)
 
 
@@ -66,7 +70,8 @@ class Stage(World):
     """The world of one scene: an operator does what the story says, and all else goes well."""
 
     def __init__(self, scene: Scene, *, trace: bool = False) -> None:
-        super().__init__(SCENES.index(scene), 0, trace=trace, circumstances=Circumstances.calm())
+        circumstances = replace(Circumstances.calm(), blackout=_BLACKOUTS.get(scene.story, _NONE))
+        super().__init__(SCENES.index(scene), 0, trace=trace, circumstances=circumstances)
         self.scene = scene
         self.script = _LONG
         self.bridge.held_back = self._held_back
@@ -94,7 +99,7 @@ class Stage(World):
         body = {
             "job_id": JOB,
             "user": _TOKEN,
-            "stages": [{"image": self.scene.image, "command": ["say", _TOKEN]}],
+            "stages": [{"image": self.scene.image, "command": ["say", _TOKEN]}] * _STAGES.get(self.scene.story, 1),
         }
         text = json.dumps(body)
         self.workload.to_send = 1  # More is to come, until the story is told.
@@ -123,9 +128,18 @@ class Stage(World):
         self.states.cut_off(self.execution, "ABORTED")
 
     def _runs(self) -> bool:
-        tasks = self.ecs.groups.get(f"job:{JOB}", ())
-        redrive = str(self.redrives)
-        return any(task.environment["JOBFERRY_REDRIVE"] == redrive and task.last_status == "RUNNING" for task in tasks)
+        running = [task for task in self._tasks() if task.last_status == "RUNNING"]
+        return any(place_of(task)[0] == self.redrives for task in running)
+
+    def _tasks(self) -> Sequence[Task]:
+        return self.ecs.groups.get(f"job:{JOB}", ())
+
+    async def passes_a_stage(self) -> None:
+        """Let the container of its first stage exit with 0, and the one of the next run for long."""
+        self.script = _PASSING
+        await self._until(lambda: any(True for _ in self._tasks()))
+        self.script = _LONG
+        await self._until(lambda: any(place_of(task)[1] > 1 for task in self._tasks()))
 
     async def fails(self) -> None:
         """Let its container fail."""
@@ -206,6 +220,12 @@ STORIES: Mapping[str, tuple[Step, ...]] = {
     "failed, announced, redriven": (Stage.fails, Stage.hears_of_it, Stage.redrives_for_good),
     "redriven within the grace time": (Stage.cancels, Stage.hesitates, Stage.redrives_for_good),
     "redriven at once": (Stage.cancels, Stage.redrives_for_good),
+    "cancelled in its second stage, and redriven at once": (
+        *(Stage.passes_a_stage, Stage.cancels, Stage.redrives_for_good),
+    ),
+    "cancelled in its second stage, and redriven while nobody works": (
+        *(Stage.passes_a_stage, Stage.cancels, Stage.redrives_for_good),
+    ),
     "redriven, cancelled, and redriven within the grace time": (
         *(Stage.cancels, Stage.hears_of_it, Stage.redrives_it),
         *(Stage.cancels, Stage.hesitates, Stage.redrives_for_good),
@@ -223,6 +243,13 @@ STORIES: Mapping[str, tuple[Step, ...]] = {
         *(Stage.uses_the_quota_up, Stage.redrives_for_good),
     ),
 }
+_STAGES = {
+    "cancelled in its second stage, and redriven at once": 2,
+    "cancelled in its second stage, and redriven while nobody works": 2,
+}
+_NONE = Blackout(0.0, 0.0)
+# From when its first stage is over until after its end, and before ECS forgets its tasks.
+_BLACKOUTS = {"cancelled in its second stage, and redriven while nobody works": Blackout(20.0, 1500.0)}
 # The container of the one stops with its execution, that of the other runs on.
 IMAGES = ("plain", "reporter")
 SCENES = tuple(

@@ -403,8 +403,8 @@ ROWS: dict[str, dict[str, tuple[list[Action], list[Action]]]] = {
             [],
         ),
         "ECS told of none of the run before a redrive": (
-            due(requested(), AGAIN, task(redrive=1), receipt(), at=END + 30),
-            [AskHistory(JOB), AskEarlierEnds(JOB)],
+            due(requested(), AGAIN, task(redrive=1), receipt()),
+            [AskEarlierEnds(JOB)],
         ),
         "ECS never told of it": (
             due(

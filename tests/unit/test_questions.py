@@ -5,14 +5,16 @@ An execution that Step Functions does not know is too new for its answers, or de
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
 
 from schemas.events import ExecutionDetail, TaskDetail
-from service.core.policy.actions import AskExecution, AskHistory, AskTask
-from service.core.record.facts import ExecutionChanged, Fact, TaskChanged
+from service.core.policy.actions import AskEarlierEnds, AskExecution, AskHistory, AskTask
+from service.core.record.facts import EndedBefore, ExecutionChanged, Fact, TaskChanged
 from service.core.redaction import Redaction
 from service.metrics import UNMETERED
 from service.perform import Performer
@@ -80,19 +82,33 @@ class History:
     arns: tuple[str, ...]
     known_to_ecs: tuple[str, ...]
     described: list[str] = field(default_factory=list)
+    was_redriven: bool = False
 
     async def task_arns(self, job_id: str) -> tuple[str, ...]:
         return self.arns
+
+    async def history(self, job_id: str) -> list[dict[str, Any]]:
+        submitted = [
+            {
+                "type": "TaskSubmitted",
+                "taskSubmittedEventDetails": {"output": json.dumps({"Tasks": [{"TaskArn": arn}]})},
+            }
+            for arn in self.arns
+        ]
+        aborted = {"type": "ExecutionAborted", "timestamp": datetime.fromtimestamp(NOW, UTC)}
+        return [*submitted, aborted, {"type": "ExecutionRedriven"}] if self.was_redriven else submitted
 
     async def describe(self, arn: str) -> TaskDetail | None:
         self.described.append(arn)
         return TaskDetail.model_validate(task_event(taskArn=arn)["detail"]) if arn in self.known_to_ecs else None
 
-    async def asked(self, action: AskHistory | AskTask, *facts: Fact) -> tuple[Fact, ...]:
+    async def asked(self, action: AskEarlierEnds | AskHistory | AskTask, *facts: Fact) -> tuple[Fact, ...]:
         """What one question teaches us an hour later, of a job that has timed out."""
         return await self.asked_at(NOW + HOUR, action, execution("TIMED_OUT"), *facts)
 
-    async def asked_at(self, now: float, action: AskHistory | AskTask, *facts: Fact) -> tuple[Fact, ...]:
+    async def asked_at(
+        self, now: float, action: AskEarlierEnds | AskHistory | AskTask, *facts: Fact
+    ) -> tuple[Fact, ...]:
         """What one question teaches us at this time."""
         nothing, aws = cast("Any", None), cast("Any", self)
         performer = Performer(aws, aws, nothing, nothing, nothing, HOUR, {}, Redaction.of(), 60, lambda: now, UNMETERED)
@@ -110,6 +126,16 @@ async def test_of_a_history_only_tasks_that_nobody_told_of_are_asked_after() -> 
     assert isinstance(heard, TaskChanged) and isinstance(forgotten, TaskChanged)
     assert (heard.arn, heard.stopped, heard.forgotten) == (T2, True, False)
     assert (forgotten.arn, forgotten.stopped_at, forgotten.forgotten) == (T3, NOW + HOUR, True)
+
+
+async def test_whoever_asks_how_a_run_ended_is_told_of_all_its_tasks() -> None:
+    """It is asked once. The ends are learnt last, so that whoever dies in between leaves it to be asked again."""
+    history = History((T1, T2), known_to_ecs=(T2,), was_redriven=True)
+    told, ended = await history.asked_at(
+        NOW + HOUR, AskEarlierEnds(JOB), execution("SUCCEEDED", redrive_count=1), task()
+    )
+    assert isinstance(told, TaskChanged) and told.arn == T2
+    assert isinstance(ended, EndedBefore) and (ended.redrive_count, ended.status) == (0, "ABORTED")
 
 
 async def test_a_task_that_ecs_has_forgotten_keeps_what_is_known_of_it() -> None:

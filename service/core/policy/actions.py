@@ -60,7 +60,7 @@ class AskHistory:
 
 @dataclass(frozen=True, slots=True)
 class AskEarlierEnds:
-    """Ask Step Functions how the execution had ended before it was redriven."""
+    """Ask Step Functions how the execution had ended before it was redriven, and which tasks it had started."""
 
     job_id: str
 

@@ -329,14 +329,13 @@ def _may_have_untold_tasks(job: Record) -> bool:
     """Whether there may have been a task that ECS has not told of, nor the execution's outcome.
 
     The outcome names no task of a stage that timed out, or whose container reported back: Step Functions did not see
-    it stop. An execution that was ended from outside has no outcome, nor has a run that was redriven untold.
+    it stop. An execution that was ended from outside has no outcome. Nor has a run that was redriven untold; whoever
+    asks how that one ended is told of all its tasks.
     """
     execution = job.execution
     if execution is None or not execution.ended or execution.was_never_to_be:
         return False
     heard_of = {task.place for task in job.tasks}
-    if not {task.redrive or 0 for task in job.tasks}.issuperset(job.untold_redrives):
-        return True
     unheard = (item for item in execution.attempts if item.place not in heard_of)
     return execution.status in _FROM_OUTSIDE or any(
         not item.task_arn and not was_refused(item.error) for item in unheard

@@ -215,6 +215,12 @@ def hear_earlier_ends(job_id: str, events: Iterable[Mapping[str, Any]]) -> tuple
     return tuple(found)
 
 
+def task_arns_in(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The ECS tasks that an execution started, by its history, oldest first."""
+    submitted = [event.get("taskSubmittedEventDetails", {}) for event in events]
+    return tuple(arn for details in submitted for arn in submitted_task_arns(details.get("output", "")))
+
+
 def submitted_task_arns(output: str) -> tuple[str, ...]:
     """The tasks in the RunTask answer that an execution's history holds [LocalStack test_ecs_task_service]."""
     tasks = json_object(output).get("Tasks")
