@@ -77,7 +77,10 @@ class Image(Contract):
     environment: tuple[str, ...] = Field(default=(), description="Variable names allowed, with wildcards.")
     cpu: int = Field(default=256, ge=128, le=196_608, description="CPU units; 1,024 are one vCPU.")
     memory: int = Field(default=512, ge=6, description="MiB.")
-    max_memory: int | None = Field(default=None, description="MiB: how far a retry after out-of-memory may go.")
+    max_memory: int | None = Field(
+        default=None, description="MiB: how far a retry after out-of-memory may go, and a request's own size."
+    )
+    max_cpu: int | None = Field(default=None, description="CPU units: how many a request may ask for.")
     timeout_seconds: Seconds = 3600
     heartbeat_seconds: Seconds | None = Field(default=None, description="For callback images; 60 if left out.")
     capacity_wait_seconds: WaitSeconds = Field(
@@ -93,6 +96,8 @@ class Image(Contract):
             raise ValueError("heartbeat_seconds: only a callback image sends heartbeats; remove it")
         if self.max_memory is not None and self.max_memory < self.memory:
             raise ValueError(f"max_memory: {self.max_memory} MiB is less than memory, {self.memory} MiB")
+        if self.max_cpu is not None and self.max_cpu < self.cpu:
+            raise ValueError(f"max_cpu: {self.max_cpu} CPU units are less than cpu, {self.cpu}")
         if self.on_fargate and not fits_fargate(self.cpu, self.memory):
             raise ValueError(f"cpu, memory: Fargate has no size of {self.cpu} CPU units with {self.memory} MiB")
         return self

@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, JsonValue, StringConstraints, model_validator
 
 from schemas.base import DEFAULT_TENANT, PRINTABLE_PATTERN, Contract, JobId, Name
 
-Verb = Literal["cancel", "redrive"]
+Verb = Literal["cancel", "redrive", "rerun"]
 VERBS: tuple[Verb, ...] = get_args(Verb)
 Asker = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=PRINTABLE_PATTERN)]
 Reason = Annotated[str, StringConstraints(max_length=512, pattern=PRINTABLE_PATTERN)]
+ChangedField = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=PRINTABLE_PATTERN)]
+CHANGES = (
+    "What is to be different in the request, by the path of each field as problems name it (`parameters.size`, "
+    "`sizes.resize.memory`, `stages.0.command`); null takes a field away."
+)
+Changes = Annotated[dict[ChangedField, JsonValue], Field(max_length=64)]
 
 
 class ControlMessage(Contract):
     """What somebody wants done with a job. A repeat is harmless, and so is one that comes too late.
 
     `cancel` ends the job. It may come before the job's request: then nothing is started. `redrive` lets a job that did
-    not succeed go on from the state that it failed in, under its own id.
+    not succeed go on from the state that it failed in, under its own id. `rerun` makes a new job of its request.
     """
 
     version: Literal[1] = 1
     verb: Verb
     tenant: Name = Field(default=DEFAULT_TENANT, description="Whose job it is; of another tenant's it is not heard.")
     job_id: JobId
-    requested_by: Asker | None = Field(default=None, description="Who asks; the HTTP API and the command line know it.")
+    requested_by: Asker | None = Field(
+        default=None, description="Who asks; left out, whoever sent the message, as SQS knows the sender."
+    )
     reason: Reason | None = Field(default=None, description="Why, in words for whoever reads the outcome.")
+    new_job_id: JobId | None = Field(
+        default=None, description="Of a rerun: the new job's id; left out, one made of this message's id."
+    )
+    changes: Changes = Field(
+        default_factory=dict, description=f"Of a rerun. {CHANGES}", exclude_if=lambda changes: not changes
+    )
+
+    @model_validator(mode="after")
+    def _only_a_rerun_makes_a_job(self) -> Self:
+        if self.verb != "rerun" and (self.new_job_id is not None or self.changes):
+            raise ValueError(f"new_job_id and changes are for a rerun: a {self.verb} leaves the request as it is")
+        return self

@@ -23,6 +23,19 @@ Command = Annotated[tuple[ProcessText, ...], Field(max_length=256)]
 Variables = Annotated[dict[EnvironmentName, ProcessText], Field(max_length=128)]
 
 
+class StageSize(Contract):
+    """What a stage's task is given instead of what its image has in the catalogue."""
+
+    memory: Annotated[int, Field(ge=6), WHOLE] | None = Field(
+        default=None, description="MiB; at most the image's max_memory."
+    )
+    cpu: Annotated[int, Field(ge=128), WHOLE] | None = Field(
+        default=None,
+        description="CPU units, at most the image's max_cpu; left out, the image's own, or as many as Fargate has with "
+        "this much memory.",
+    )
+
+
 class StageRequest(Contract):
     """One stage that a producer spells out: which image runs, and what it is told."""
 
@@ -65,6 +78,13 @@ class JobRequest(Contract):
     stages: tuple[StageRequest, ...] = Field(default=(), max_length=MAX_STAGES)
     parameters: dict[Name, ParameterValue] = Field(
         default_factory=dict, max_length=64, description="Values for the placeholders of the job type's stages."
+    )
+    sizes: dict[Name, StageSize] = Field(
+        default_factory=dict,
+        max_length=MAX_STAGES,
+        description="Memory and CPU for stages, by the stage's name or by its number, counted from 1.",
+        # A request that says nothing of it is the same request as before there was such a field.
+        exclude_if=lambda sizes: not sizes,
     )
     timeout_seconds: Seconds | None = Field(default=None, description="For the whole job, from its first stage on.")
     capacity_wait_seconds: WaitSeconds | None = Field(

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.base import Moment
+from schemas.control import Verb
 from schemas.failures import FAILURE_CLASSES, FailureClass
 from schemas.trace import Trace
 
@@ -147,10 +148,17 @@ class EarlierOutcome(Published):
 
 
 class SteeredBy(Published):
-    """What somebody asked for, by which this run began or ended."""
+    """What somebody asked for, by which this run began or ended, or which is still to be done."""
 
-    verb: Literal["cancel", "redrive"]
-    by: str | None = Field(description="As the HTTP API or the command line knew the caller; null where nobody said.")
+    verb: Verb
+    by: str | None = Field(
+        description="As the message says, which the HTTP API and the command line write in the caller's name; where it "
+        "says nobody, `sent_by`. What a message says is a claim of whoever may send to the control queue."
+    )
+    sent_by: str | None = Field(
+        default=None,
+        description="Who sent the message, proven by SQS: the unique id of a user, or a role's with its session.",
+    )
     reason: str | None
     asked_at: Moment
 
@@ -182,6 +190,7 @@ class JobNotification(Published):
     input_file: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     trace: Trace | None = Field(default=None, description="The trace that the request came with, to be gone on with.")
+    retry_of: str | None = Field(default=None, description="The job that this one is a rerun of.")
     redrive_count: int = 0
     execution_arn: str | None = None
     execution_console_url: str | None = None
@@ -198,7 +207,8 @@ class JobNotification(Published):
         "told of once, by itself or here.",
     )
     steered: tuple[SteeredBy, ...] = Field(
-        default=(), description="Who redrove it, and who cancelled it; empty where nobody asked Jobferry for it."
+        default=(),
+        description="Who had it rerun, redrove it, and cancelled it; empty where nobody asked Jobferry for it.",
     )
     stages: tuple[StageReport, ...] = ()
     cost: Cost | None = None

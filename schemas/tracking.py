@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from schemas.base import Contract, Moment
-from schemas.control import Reason, Verb
+from schemas.base import Contract, JobId, Moment
+from schemas.control import CHANGES, Changes, Reason, Verb
 from schemas.failures import FAILURE_CLASSES, FailureClass
 from schemas.notification import AttemptReport, Cost, FailureCard, Problem, Published, Rejection, SteeredBy
 from schemas.trace import Trace
@@ -70,8 +70,14 @@ class TrackedJob(Published):
     failure: FailureCard | None = None
     rejection: Rejection | None = None
     cost: Cost | None = None
+    retry_of: str | None = Field(default=None, description="The job that this one is a rerun of.")
+    rerun_as: str | None = Field(default=None, description="The job that was made last by a rerun of this one.")
     steered: tuple[SteeredBy, ...] = Field(
-        default=(), description="Who redrove it, and who cancelled it; empty where nobody asked Jobferry for it."
+        default=(),
+        description="Who had it rerun, redrove it, and cancelled it; empty where nobody asked Jobferry for it.",
+    )
+    asked_for: tuple[SteeredBy, ...] = Field(
+        default=(), description="What was asked for of it, whatever came of that: the last wish of each kind."
     )
 
 
@@ -85,6 +91,7 @@ class ListedJob(Published):
     job_type: str | None = None
     user: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
+    retry_of: str | None = Field(default=None, description="The job that this one is a rerun of.")
     submitted_at: Moment
     ended_at: Moment | None = None
     duration_seconds: float | None = None
@@ -146,8 +153,8 @@ class JobEvent(Published):
     name: str
     at: Moment | None
     kind: Literal[
-        "REQUESTED", "REJECTED", "STARTED", "WAITING", "TASK_CREATED", "TASK_STARTED", "TASK_STOPPED", "LOG_ARCHIVED",
-        "ENDED", "ANNOUNCED",
+        "REQUESTED", "REJECTED", "CANCEL_ASKED", "REDRIVE_ASKED", "RERUN_ASKED", "STARTED", "WAITING", "TASK_CREATED",
+        "TASK_STARTED", "TASK_STOPPED", "LOG_ARCHIVED", "ENDED", "ANNOUNCED",
     ]  # fmt: skip
     text: str = Field(description="The same for a person.")
     redrive: int = 0
@@ -261,6 +268,15 @@ class Wish(Contract):
     reason: Reason | None = Field(default=None, description="Why: subscribers are told, and whoever looks at the job.")
 
 
+class RerunWish(Wish):
+    """What is to be different in a job that is run again."""
+
+    new_job_id: JobId | None = Field(
+        default=None, description="The new job's id; left out, one by the Idempotency-Key, or of its own."
+    )
+    changes: Changes = Field(default_factory=dict, description=CHANGES)
+
+
 class Asked(Published):
     """That something was asked for. What comes of it is the job's: `GET` it."""
 
@@ -270,7 +286,8 @@ class Asked(Published):
     tenant: str
     requested_by: str | None = Field(description="Whose credentials asked.")
     message_id: str
-    location: str = Field(description="Where the job is asked for.")
+    location: str = Field(description="Where the job is asked for; of a rerun, the new one.")
+    new_job_id: str | None = Field(default=None, description="Of a rerun: the job that is made.")
 
 
 class StagePlan(Published):

@@ -19,6 +19,8 @@ from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.metrics import CONTROL_HEARD, CONTROL_IGNORED, CONTROL_REJECTED, Meter
 from service.settle import Jobs
+from workers.requests import HeldBack
+from workers.reruns import Reruns, Wanted
 
 log = structlog.stdlib.get_logger()
 
@@ -32,12 +34,20 @@ class Controls:
     jobs: Jobs
     now: Clock
     metrics: Meter
+    reruns: Reruns
 
-    async def hear(self, message: Message) -> Record | None:
-        """The record of the job that somebody wants something done with; None where that changes nothing."""
+    async def hear(self, message: Message) -> Record | HeldBack | None:
+        """The record of the job that somebody wants something done with; None where that changes nothing.
+
+        Of a rerun the record of the new job, or of a rejection. Who asks is who the message says; where it says
+        nobody, whoever sent it, as SQS knows the sender.
+        """
         asked = read_control(message.body)
         if isinstance(asked, Refused):
             return await self._reject(message, asked)
+        asked = asked.model_copy(update={"requested_by": asked.requested_by or message.sender_id})
+        if asked.verb == "rerun":
+            return await self._rerun(asked, await self.reruns.requests.as_first_sent(message))
         job = await self.jobs.read(RecordKey.of_job(asked.job_id))
         fact = hear_control(asked, job, message.sent_at or self.now())
         if isinstance(fact, Unheard):
@@ -47,7 +57,13 @@ class Controls:
             return job if job.request is not None and job.request.tenant == asked.tenant else None
         self.metrics.count(CONTROL_HEARD)
         log.info("control_heard", **_told(asked), seconds=seconds_between(fact.asked_at, self.now()))
-        return await self.jobs.merge(fact)
+        return await self.jobs.merge(fact.model_copy(update={"sent_by": message.sender_id}))
+
+    async def _rerun(self, asked: ControlMessage, message: Message) -> Record | HeldBack:
+        asked_at = message.sent_at or self.now()
+        self.metrics.count(CONTROL_HEARD)
+        log.info("control_heard", **_told(asked), seconds=seconds_between(asked_at, self.now()))
+        return await self.reruns.make(Wanted(asked, message.message_id, asked_at, message.sender_id), message)
 
     async def _reject(self, message: Message, refused: Refused) -> Record:
         """Keep what cannot be read, and let it be told as a request that cannot: somebody waits for what it wants.

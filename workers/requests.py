@@ -20,9 +20,10 @@ from service.clock import Clock, seconds_between
 from service.core.admission.admission import Admitted, Refused, admit, conflict
 from service.core.admission.claim_check import Pointer, problem_with, read_pointer
 from service.core.admission.request_body import MAX_BODY_BYTES
-from service.core.log_layout import rejected_key, s3_uri, stages_key
+from service.core.log_layout import rejected_key, request_key, s3_uri, stages_key
 from service.core.planning.waiting import drawn
-from service.core.record.facts import Rejected, Requested, StageBrief
+from service.core.record.facts import Rejected, Requested, RerunOf, StageBrief
+from service.core.record.kept import kept_of
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.core.tracing import read_trace
@@ -79,15 +80,25 @@ class Requests:
         A job whose image lacks capacity, with enough others waiting for it, is left in the queue, and nobody remembers
         it: what is remembered is started.
         """
-        message = await self._as_first_sent(message)
-        pointer = read_pointer(message.body)
-        body = message.body if pointer is None else await self._fetch(pointer)
+        message = await self.as_first_sent(message)
+        body = await self.resolved(message.body)
         verdict = body if isinstance(body, Refused) else admit(body, message.message_id, self.catalog)
+        return await self.decide(message, verdict)
+
+    async def decide(
+        self, message: Message, verdict: Admitted | Refused, rerun_of: RerunOf | None = None
+    ) -> Record | HeldBack:
+        """Remember a verdict on what a message asks for; of a rerun also of which job it is one."""
         if isinstance(verdict, Refused):
-            return await self._refuse(message, verdict)
+            return await self._refuse(message, verdict, rerun_of)
         if self._may_be_held_back(message) and not self.may_start(verdict.job_id, verdict.stages[0].image):
             return self._held_back(message, verdict)
-        return await self._rejected_before(message) or await self._remember(message, verdict)
+        return await self._rejected_before(message) or await self._remember(message, verdict, rerun_of)
+
+    async def resolved(self, body: str) -> str | Refused:
+        """The request itself, where a body is a pointer to it."""
+        pointer = read_pointer(body)
+        return body if pointer is None else await self._fetch(pointer)
 
     def _may_be_held_back(self, message: Message) -> bool:
         """Half of its receives are for what else may happen to a message before it is set aside."""
@@ -100,7 +111,7 @@ class Requests:
         log.info("job_held_back", job_id=admitted.job_id, tenant=admitted.request.tenant, image=image, seconds=seconds)
         return HeldBack(seconds)
 
-    async def _as_first_sent(self, message: Message) -> Message:
+    async def as_first_sent(self, message: Message) -> Message:
         """A message that the operator sent again has the id that it had before."""
         token = message.replay_token
         original_id = await self.replays.original_id(token) if token else None
@@ -116,15 +127,15 @@ class Requests:
         rejection = await self.jobs.read(RecordKey.of_rejection(message.message_id))
         return rejection if rejection.rejection else None
 
-    async def _refuse(self, message: Message, refused: Refused) -> Record:
+    async def _refuse(self, message: Message, refused: Refused, rerun_of: RerunOf | None) -> Record:
         """Reject a request, unless it repeats one that was admitted: the catalogue or S3 may have changed since."""
         job = await self.jobs.read_whole(RecordKey.of_job(refused.job_id or message.message_id))
         if job.was_asked_by(message.message_id, refused.digest):
             return job
-        return await self._reject(message, refused, job_id_is_taken=job.request is not None)
+        return await self._reject(message, refused, rerun_of, job_id_is_taken=job.request is not None)
 
-    async def _remember(self, message: Message, admitted: Admitted) -> Record:
-        fact = await self._requested(message, admitted)
+    async def _remember(self, message: Message, admitted: Admitted, rerun_of: RerunOf | None) -> Record:
+        fact = await self._requested(message, admitted, rerun_of)
         job = await self.jobs.merge(fact)
         if job.request is None or job.request.digest == fact.digest:
             if job.execution is None:  # Else it is the same request once more.
@@ -132,7 +143,7 @@ class Requests:
                 self._log_admitted(fact)
             return job
         refused = Refused((conflict(fact.job_id),), fact.digest, fact.job_id, fact.tenant, fact.job_type)
-        return await self._reject(message, refused, job_id_is_taken=True)
+        return await self._reject(message, refused, rerun_of, job_id_is_taken=True)
 
     def _log_admitted(self, fact: Requested) -> None:
         log.info(
@@ -144,8 +155,9 @@ class Requests:
             seconds=seconds_between(fact.submitted_at, self.now()),
         )
 
-    async def _requested(self, message: Message, admitted: Admitted) -> Requested:
+    async def _requested(self, message: Message, admitted: Admitted, rerun_of: RerunOf | None) -> Requested:
         request, trace = admitted.request, self._trace_of(message)
+        asked, asked_s3_key = await self._kept(admitted)
         return Requested(
             job_id=admitted.job_id,
             digest=admitted.digest,
@@ -160,6 +172,9 @@ class Requests:
             progress=request.progress,
             bucket=self.bucket,
             execution_input=await self._execution_input(admitted, trace),
+            asked=asked,
+            asked_s3_key=asked_s3_key,
+            rerun_of=rerun_of,
             stages=tuple(
                 StageBrief(
                     name=item.name,
@@ -184,11 +199,22 @@ class Requests:
         reference = {"stages": (), "stages_s3": S3Object(bucket=self.bucket, key=key)}
         return _input_with(admitted, trace, self._config(admitted).model_copy(update=reference))
 
+    async def _kept(self, admitted: Admitted) -> tuple[str, str]:
+        """What the request said, or where that lies: a record has no room for what is large."""
+        text = kept_of(admitted.request)
+        if len(json.dumps(text)) <= LARGEST_TRAVELLING_BYTES:
+            return text, ""
+        key = request_key(admitted.job_id, admitted.digest)
+        await self.objects.put(self.bucket, key, text.encode(), JSON)
+        return "", key
+
     def _config(self, admitted: Admitted) -> Config:
         timeout = admitted.request.timeout_seconds
         return Config(bucket=self.bucket, timeout_seconds=timeout, stages=admitted.stages)
 
-    async def _reject(self, message: Message, refused: Refused, *, job_id_is_taken: bool = False) -> Record:
+    async def _reject(
+        self, message: Message, refused: Refused, rerun_of: RerunOf | None, *, job_id_is_taken: bool
+    ) -> Record:
         """Keep the body, then remember that it was refused: a body is never spoken of before it is safe.
 
         The body as it was sent: of what a pointer points to, a copy and a link to it would let its sender read what
@@ -217,6 +243,7 @@ class Requests:
                 problems=refused.problems,
                 body_s3_uri=s3_uri(self.bucket, key),
                 trace=self._trace_of(message),
+                retry_of=rerun_of.job_id if rerun_of else None,
             )
         )
 

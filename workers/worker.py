@@ -14,12 +14,14 @@ import structlog
 from aiolimiter import AsyncLimiter
 
 from service.aws.errors import AwsError
+from service.aws.job_list import JobList
 from service.aws.queue import Message, Queue
 from service.aws.replays import Replays
 from service.clock import wall_clock
 from service.core.record.record import Record
 from service.runtime import Runtime, open_runtime
 from service.settings import Settings
+from service.tracking.finding import Finder
 from workers.consumer import Consumer, Gate, Handle, NoteFailure
 from workers.control import Controls
 from workers.events import Events
@@ -29,6 +31,7 @@ from workers.protection import Protection
 from workers.redrives import Redrives
 from workers.reporting import metrics_reported
 from workers.requests import HeldBack, Requests
+from workers.reruns import Reruns
 from workers.single_flight import SingleFlight
 from workers.stopping import told_to_stop
 from workers.sweeper import Sweeper
@@ -117,8 +120,14 @@ class Worker:
         single_flight = SingleFlight(self.runtime.settling.settle, table.read)
         admit = _handle(lambda message, _: requests.hear(message), single_flight, name_work)
         follow = _handle(events.hear, single_flight, name_work, self._note)
+        finder = Finder(table.read_whole, JobList(table.client, table.name).rejected_as)
         controls = Controls(
-            objects=self.runtime.objects, bucket=settings.log_bucket, jobs=table, now=now, metrics=metrics
+            objects=self.runtime.objects,
+            bucket=settings.log_bucket,
+            jobs=table,
+            now=now,
+            metrics=metrics,
+            reruns=Reruns(finder.find, requests, self.runtime.objects, table),
         )
         # A wish does not wait for a log.
         steering = SingleFlight(self.runtime.settling.settle, table.read)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Request, Response
+from fastapi import APIRouter, Body, Header, Request, Response
 
 from schemas.control import Verb
-from schemas.tracking import Asked, Wish
+from schemas.tracking import Asked, RerunWish, Wish
 from service.api.on_lambda import caller_of
 from service.api.parameters import JobName, TenantName, refusals
 from service.tracking.steering import Steering
 
 WishBody = Annotated[Wish | None, Body()]
+RerunBody = Annotated[RerunWish | None, Body()]
+_MAX_KEY_CHARACTERS = 255
+_KEY = "Names this wish, where it gives no new_job_id: a repeat with the same key makes the same job."
 
 
 def steering(ask: Steering) -> APIRouter:
@@ -38,5 +41,21 @@ def steering(ask: Steering) -> APIRouter:
     ) -> Asked:
         """Let a job that did not succeed go on from the state that it failed in, within 14 days of its end."""
         return await sent("redrive", request, response, tenant, job_id, wish or Wish())
+
+    @routes.post("/rerun", status_code=202, responses=refusals(404))
+    async def rerun_job(
+        request: Request,
+        response: Response,
+        tenant: TenantName,
+        job_id: JobName,
+        wish: RerunBody = None,
+        idempotency_key: Annotated[
+            str | None, Header(min_length=1, max_length=_MAX_KEY_CHARACTERS, description=_KEY)
+        ] = None,
+    ) -> Asked:
+        """Make a new job of a job's request, or of a rejected one, with changes; it is judged like any request."""
+        asked = await ask.rerun(tenant, job_id, wish or RerunWish(), idempotency_key, caller_of(request.scope))
+        response.headers["Location"] = f"{request.scope.get('root_path', '')}{asked.location}"
+        return asked
 
     return routes

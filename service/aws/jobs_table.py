@@ -42,6 +42,7 @@ from service.core.record.facts import (
     RedriveRefused,
     Rejected,
     Requested,
+    Rerun,
     TaskChanged,
     archiving,
     claim_register,
@@ -427,7 +428,7 @@ class JobsTable:
             case RedriveAsked():
                 # The announcement closed it, and what the redrive comes to is to be known.
                 return _IndexChange(due_at=soon, opens=True)
-            case LogArchived() | ProgressTold() | EndedBefore() | RedriveRefused():
+            case LogArchived() | ProgressTold() | EndedBefore() | RedriveRefused() | Rerun():
                 # It is no news of the job: the sweeper comes when it was to come, for an archived log by its claim.
                 return _IndexChange()
             case ExecutionChanged(ended=True):

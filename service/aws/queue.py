@@ -20,6 +20,9 @@ MAX_VISIBILITY_SECONDS = 43_200
 # Under which token the operator's command wrote down what message this one is a copy of (service/aws/replays.py).
 REPLAY = "JobferryReplay"
 TRACEPARENT = "traceparent"  # The name that OpenTelemetry gives to the message attribute, as to the HTTP header.
+# Who sent a message, as SQS knows it: a user's or a role's unique id, the latter with its session [botocore,
+# ReceiveMessage].
+SENDER: Literal["SenderId"] = "SenderId"
 TRACE_HEADER: Literal["AWSTraceHeader"] = "AWSTraceHeader"  # X-Ray's, a system attribute [botocore, ReceiveMessage].
 _REPLAY_TOKEN = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
@@ -35,6 +38,7 @@ class Message:
     sent_at: float = 0.0
     attributes: Mapping[str, str] = field(default_factory=dict)
     trace_header: str | None = None
+    sender_id: str | None = None
 
     @property
     def is_first_delivery(self) -> bool:
@@ -64,7 +68,7 @@ class Queue:
                 MaxNumberOfMessages=min(at_most, MAX_BATCH),
                 WaitTimeSeconds=wait_seconds,
                 VisibilityTimeout=self.visibility_seconds,
-                MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp", TRACE_HEADER],
+                MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp", TRACE_HEADER, SENDER],
                 MessageAttributeNames=[REPLAY, TRACEPARENT],
             )
             # An empty answer has no Messages key at all [LocalStack snapshot].
@@ -111,4 +115,5 @@ def _message(item: Mapping[str, object]) -> Message:
         sent_at=int(system.get("SentTimestamp", 0)) / 1000,
         attributes={name: str(value.get("StringValue", "")) for name, value in custom.items()},
         trace_header=system.get(TRACE_HEADER),
+        sender_id=system.get(SENDER),
     )

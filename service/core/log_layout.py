@@ -3,6 +3,7 @@
     jobs/<job id>/stages/<stage>/            what a stage wrote (JOBFERRY_OUTPUT)
     jobs/<job id>/logs/<stage>-<attempt>/<container>-<task id>.<work>.log
     jobs/<job id>/input/<digest>.json        the stages of a job too large to travel
+    jobs/<job id>/input/request-<digest>.json  a request of such a size, to make it again
     jobs/<job id>/history/<outcome>.json.gz  what Step Functions told of an execution that ended, once somebody asked
     rejected/<message id>.json               the body of a request that was not admitted
 
@@ -45,6 +46,11 @@ def stage_prefix(job_id: str, stage: int) -> str:
 def stages_key(job_id: str, digest: str) -> str:
     """The S3 key of the frozen stages of a job too large to travel, by their own digest: none is ever overwritten."""
     return f"jobs/{safe_segment(job_id)}/input/{digest}.json"
+
+
+def request_key(job_id: str, digest: str) -> str:
+    """The S3 key of what a large request said, by its digest."""
+    return f"jobs/{safe_segment(job_id)}/input/request-{digest}.json"
 
 
 def history_key(job_id: str, redrive_count: int, status: str) -> str:

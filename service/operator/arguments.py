@@ -178,6 +178,26 @@ def _add_steering_verbs(commands: argparse._SubParsersAction[argparse.ArgumentPa
         verb.add_argument("job_id", help="its id")
         verb.add_argument("--tenant", help="whose; left out, whoever's it is")
         verb.add_argument("--reason", help="why: subscribers are told")
+    rerun = _add_verb(commands, "rerun", "make a new job of a job's request, or of a rejected one, with changes")
+    rerun.add_argument("job_id", help="its id; of a rejected request also its message's")
+    rerun.add_argument("--tenant", help="whose; left out, whoever's it is")
+    rerun.add_argument("--id", metavar="NEW", help="the new job's id (default: one of its own)")
+    for name, unit in (("memory", "MB"), ("cpu", "UNITS")):
+        what = f"give this stage, by its name or number, so much {name}; may be repeated"
+        rerun.add_argument(f"--{name}", action="append", default=[], metavar=f"STAGE={unit}", help=what)
+    rerun.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="change this field of the request, such as parameters.size or stages.0.command; the value is JSON, or a "
+        "text where it is none; null takes the field away; may be repeated",
+    )
+    rerun.add_argument("--reason", help="why: subscribers are told")
+    rerun.add_argument("--idempotency-key", metavar="KEY", help="a repeat with the same key is the same job")
+    rerun.add_argument("--wait", action="store_true", help="until it is over")
+    rerun.add_argument("--follow", action="store_true", help="until it is over, and print what happens and its logs")
+    rerun.add_argument("--timeout", type=seconds, help="wait for no longer, such as 90s or 2h; then the status is 4")
 
 
 def _add_verb(

@@ -68,6 +68,8 @@ def _run(arguments: Sequence[str] | None) -> int:
             return _about_jobs(verb, options)
         case "cancel" | "redrive":
             return _about_jobs("steer", options)
+        case "rerun":
+            return _about_jobs("rerun", options)
         case _:
             return _on_a_deployment(options)
 

@@ -41,11 +41,15 @@ def told(job: TrackedJob) -> Iterator[str]:
     """The job for a person."""
     took = f" after {job.duration_seconds:,.1f} s" if job.duration_seconds is not None else ""
     yield f"{job.job_id or job.message_id}: {job.status}{took}"
-    for name in ("tenant", "job_type", "user", "submitted_at", "started_at", "ended_at", "execution_arn"):
+    for name in ("tenant", "job_type", "user", "retry_of", "submitted_at", "started_at", "ended_at", "execution_arn"):
         if (value := getattr(job, name)) is not None:
             yield f"  {name.replace('_', ' '):<14} {value}"
     if job.labels:
         yield f"  {'labels':<14} {', '.join(f'{name}={value}' for name, value in job.labels.items())}"
+    if job.rerun_as:
+        yield f"  {'rerun as':<14} {job.rerun_as}"
+    for wish in job.asked_for:
+        yield f"  {wish.verb} asked for by {wish.by or 'somebody'} at {wish.asked_at}{_because(wish.reason)}"
     for stage in job.stages:
         yield from _stage(stage)
     if job.rejection:
@@ -57,6 +61,10 @@ def told(job: TrackedJob) -> Iterator[str]:
         yield f"  {job.failure.evidence}"
         yield f"  What to do: {job.failure.next_action}"
         yield from (f"  | {text}" for text in job.failure.log_tail)
+
+
+def _because(reason: str | None) -> str:
+    return f": {reason}" if reason else ""
 
 
 def _stage(stage: TrackedStage) -> Iterator[str]:

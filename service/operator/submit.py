@@ -40,13 +40,13 @@ async def _submit(options: argparse.Namespace) -> int:
             return 0
         sent = await tracking.submission.submit(tenant, body, options.idempotency_key)
     except RefusedError as refused:
-        _tell_problems(refused, as_contract=options.json)
+        tell_problems(refused, as_contract=options.json)
         return REJECTED
     if not (options.wait or options.follow):
         as_json(sent) if options.json else line(sent.job_id)
         return 0
     print(harmless(f"{sent.job_id} was sent."), file=sys.stderr)
-    return await _until_its_end(tracking, tenant, sent.job_id, options)
+    return await until_its_end(tracking, tenant, sent.job_id, options)
 
 
 def _body(file: str) -> str:
@@ -58,7 +58,8 @@ def _body(file: str) -> str:
         raise SettingsError(f"The request {file} cannot be read: {error}.") from None
 
 
-def _tell_problems(refused: RefusedError, *, as_contract: bool) -> None:
+def tell_problems(refused: RefusedError, *, as_contract: bool) -> None:
+    """Every reason why a request is refused, and the remedy."""
     if as_contract:
         problems = [problem.model_dump() for problem in refused.problems]
         print(json.dumps({"detail": str(refused), "problems": problems}, indent=2))
@@ -68,7 +69,8 @@ def _tell_problems(refused: RefusedError, *, as_contract: bool) -> None:
         print(harmless(f"{where}{problem.message}. {problem.remedy}"), file=sys.stderr)
 
 
-async def _until_its_end(tracking: Tracking, tenant: str, job_id: str, options: argparse.Namespace) -> int:
+async def until_its_end(tracking: Tracking, tenant: str, job_id: str, options: argparse.Namespace) -> int:
+    """Wait for a job's end, and answer with its status; `options` has `follow`, `timeout` and `json`."""
     deadline = time.monotonic() + options.timeout if options.timeout is not None else None
     following = _Following(tracking.tracker, tenant, job_id) if options.follow else None
     while True:

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from schemas.base import DEFAULT_TENANT
+from schemas.catalog import Catalog
 from schemas.control import ControlMessage, Verb
-from schemas.tracking import Asked
+from schemas.tracking import Asked, RerunWish
 from service.aws.sender import Sender
+from service.core.admission.admission import Refused, admit
+from service.core.admission.request_body import canonical
+from service.core.admission.rerun import CannotChangeError, changed, new_id
 from service.core.policy.steering import why_not
+from service.core.record.kept import request_of
 from service.core.record.record import Record
-from service.tracking.errors import NotNowError, UnknownJobError
+from service.tracking.errors import NotNowError, RefusedError, UnknownJobError
+
+
+async def _no_catalog() -> Catalog | None:
+    return None
 
 
 @dataclass(frozen=True)
 class Steering:
-    """Sends control messages. `caller` knows whose credentials these are."""
+    """Sends control messages. `caller` knows whose credentials these are; `catalog` is None where it is unknown."""
 
     sender: Sender
     find: Callable[[str | None, str], Awaitable[Record]]
     caller: Callable[[], Awaitable[str]]
+    catalog: Callable[[], Awaitable[Catalog | None]] = _no_catalog
 
     async def ask(
         self, verb: Verb, tenant: str | None, job_id: str, reason: str | None = None, caller: str | None = None
@@ -51,6 +62,56 @@ class Steering:
             location=f"/tenants/{asked.tenant}/jobs/{job_id}",
         )
 
+    async def rerun(
+        self,
+        tenant: str | None,
+        job_id: str,
+        wish: RerunWish,
+        idempotency_key: str | None = None,
+        caller: str | None = None,
+    ) -> Asked:
+        """Ask for a new job of a job's request. A repeat with the same key, or the same new id, is the same job.
+
+        Raises UnknownJobError, and RefusedError where it can be seen here that the changed request is not admitted:
+        what is kept elsewhere than in the record is for admission to judge.
+        """
+        record = await self.find(tenant, job_id)
+        owner = tenant or _owner(record) or DEFAULT_TENANT
+        asked = ControlMessage(
+            verb="rerun",
+            tenant=owner,
+            job_id=job_id,
+            requested_by=caller or await self.caller(),
+            reason=wish.reason,
+            new_job_id=wish.new_job_id or new_id(job_id, owner, idempotency_key or str(uuid.uuid4())),
+            changes=wish.changes,
+        )
+        await self._judge(record, asked)
+        message_id = await self.sender.send(asked.model_dump_json(exclude_none=True))
+        return Asked(
+            verb="rerun",
+            job_id=job_id,
+            tenant=owner,
+            requested_by=asked.requested_by,
+            message_id=message_id,
+            location=f"/tenants/{owner}/jobs/{asked.new_job_id}",
+            new_job_id=asked.new_job_id,
+        )
+
+    async def _judge(self, record: Record, asked: ControlMessage) -> None:
+        kept, catalog = record.request, await self.catalog()
+        if kept is None or not kept.asked:
+            return
+        try:
+            request = changed(request_of(kept, kept.asked), asked.changes)
+        except CannotChangeError as error:
+            raise RefusedError((error.problem,)) from None
+        if catalog is None:
+            return
+        verdict = admit(canonical(request | {"job_id": asked.new_job_id}), asked.job_id, catalog)
+        if isinstance(verdict, Refused):
+            raise RefusedError(verdict.problems)
+
     async def _found(self, verb: Verb, tenant: str | None, job_id: str) -> Record | None:
         try:
             return await self.find(tenant, job_id)
@@ -58,3 +119,9 @@ class Steering:
             if verb == "cancel":
                 return None
             raise
+
+
+def _owner(record: Record) -> str | None:
+    if record.request is not None:
+        return record.request.tenant
+    return record.rejection.claimed_tenant if record.rejection is not None else None

@@ -96,5 +96,5 @@ def wire_tracking(
     return Tracking(
         tracker=tracker,
         submission=Submission(Sender(sqs, place.request_queue_url), records, known_catalog),
-        steering=Steering(Sender(sqs, place.control_queue_url), tracker.find, caller.arn),
+        steering=Steering(Sender(sqs, place.control_queue_url), tracker.find, caller.arn, known_catalog),
     )

@@ -164,7 +164,10 @@ async def test_stages_that_are_too_large_to_travel_lie_in_S3_under_their_own_dig
     assert place.objects.put_there == {}
     large = await place.record(body(job_id="large", stages=stages(2 * LARGEST_TRAVELLING_BYTES)))
     assert small.request is not None and large.request is not None
-    [(key, (content, content_type))] = place.objects.put_there.items()
+    (asked_key, (asked, _)), (key, (content, content_type)) = place.objects.put_there.items()
+    assert (large.request.asked, large.request.asked_s3_key) == ("", asked_key)
+    assert asked_key == f"jobs/large/input/request-{large.request.digest}.json"
+    assert len(json.loads(asked)["stages"]) == len(large.request.stages)
     assert key == f"jobs/large/input/{hashlib.sha256(content).hexdigest()}.json"
     assert content_type == "application/json"
     assert len(json.loads(content)) == len(large.request.stages)

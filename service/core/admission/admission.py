@@ -20,6 +20,7 @@ from schemas.plan import Stage
 from service.core.admission.partly_read import readable
 from service.core.admission.placeholders import UnknownPlaceholderError, fill
 from service.core.admission.request_body import BodyRefusedError, canonical, printable, read_object, too_wide
+from service.core.admission.sizes import sized
 from service.core.admission.wording import may_be, what_to_write
 from service.core.overrides import MAX_OVERRIDES_CHARACTERS, longest_overrides
 
@@ -264,6 +265,9 @@ def _resolve_stages(
         problems.extend(_forbidden(stage, image, path))
         stages.append(_freeze(stage, image, request.capacity_wait_seconds))
     problems.extend(_too_patient(request, (catalog.images.get(stage.image) for stage, _ in asked)))
+    if request.sizes and not problems:
+        given, problems = sized(stages, request.sizes, catalog.images)
+        stages = list(given)
     problems.extend(_too_long(stages, [path for _, path in asked], job_id, request) if not problems else ())
     return tuple(stages), problems
 

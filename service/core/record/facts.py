@@ -30,7 +30,7 @@ _UNKNOWN_STATUS_RANK = 2
 _RANKS_A_REDRIVE = 100
 # Outcomes of more attempts than this lie beside the head, which is written again after the end.
 _ATTEMPTS_IN_A_HEAD = 3
-REDRIVE_REGISTER = "redrive"
+REDRIVE_REGISTER, RERUN_REGISTER = "redrive", "rerun"
 # Of a job that was not to be started: whatever an execution says of itself knows more.
 _NEVER_TO_BE_RANK = -1
 # Of a task that ECS has forgotten: higher than any version that it counted.
@@ -83,6 +83,18 @@ class StageBrief(BaseModel):
     heartbeat_seconds: int | None = None
 
 
+class RerunOf(BaseModel):
+    """Of which job a job was made again, and who wanted that."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    job_id: str = Field(description="Of a request that was rejected, what it was asked for by.")
+    asked_at: float
+    asked_by: str | None = None
+    sent_by: str | None = None
+    reason: str | None = None
+
+
 class Requested(_JobFact):
     """A producer asked for this job, and it was admitted. The first request with an id is the job."""
 
@@ -99,6 +111,9 @@ class Requested(_JobFact):
     progress: bool = False
     bucket: str = ""
     execution_input: str = ""
+    asked: str = Field(default="", description="What else the request said, as JSON: to make it again.")
+    asked_s3_key: str = Field(default="", description="Where that lies, if it is too large to lie here.")
+    rerun_of: RerunOf | None = None
     stages: tuple[StageBrief, ...] = ()
     stage_count: int = 0
     is_brief: bool = Field(default=False, description="Whether all but what decisions need is left out.")
@@ -111,6 +126,11 @@ class Requested(_JobFact):
     def rank(self) -> int:
         """The whole request tells more than what decisions need of it."""
         return 0 if self.is_brief else 1
+
+    @property
+    def retry_of(self) -> str | None:
+        """The job that it is a rerun of."""
+        return self.rerun_of.job_id if self.rerun_of else None
 
     def in_brief(self) -> Requested:
         """What decisions need of it: the rest is kept apart, so that writes of the head do not carry it."""
@@ -136,6 +156,7 @@ class Rejected(_Fact):
     problems: tuple[Problem, ...]
     body_s3_uri: str | None = None
     trace: Trace | None = None
+    retry_of: str | None = None
 
     @property
     def record_key(self) -> RecordKey:
@@ -443,7 +464,8 @@ class _Asked(_JobFact):
 
     tenant: str
     asked_at: float
-    asked_by: str | None = None
+    asked_by: str | None = Field(default=None, description="As the message says, or whoever sent it.")
+    sent_by: str | None = Field(default=None, description="As SQS knows the sender of the message.")
     reason: str | None = None
 
     @property
@@ -482,6 +504,26 @@ class Redriven(_Asked):
         return redriven_register(self.redrive_count)
 
 
+class Rerun(_Fact):
+    """A new job was made of the request of this one, or of one that was rejected. The last one is held."""
+
+    kind: Literal["rerun"] = "rerun"
+    record_key: RecordKey
+    new_job_id: str
+    asked_at: float
+    asked_by: str | None = None
+    sent_by: str | None = None
+    reason: str | None = None
+
+    @property
+    def register_name(self) -> str:
+        return RERUN_REGISTER
+
+    @property
+    def rank(self) -> int:
+        return int(self.asked_at * 1000)
+
+
 class RedriveRefused(_JobFact):
     """Step Functions will not redrive this outcome."""
 
@@ -510,6 +552,7 @@ Fact = (
     | RedriveAsked
     | Redriven
     | RedriveRefused
+    | Rerun
 )
 
 FACT: TypeAdapter[Fact] = TypeAdapter(Annotated[Fact, Field(discriminator="kind")])

@@ -22,6 +22,7 @@ _KNOWN = frozenset(
         "redrive",
         "redriven",
         "redrive_refused",
+        "rerun",
     }
 )
 

@@ -28,7 +28,7 @@ _OPENINGS = {
     "ABORTED": "Your job {job} was stopped{took}, before it was done.",
     "REJECTED": "A request{job_named} was not accepted, so nothing was run.",
 }
-_DONE = {"cancel": "Cancelled by", "redrive": "Redriven by"}
+_DONE = {"cancel": "Cancelled by", "redrive": "Redriven by", "rerun": "Rerun by"}
 _BEFORE = {"FAILED": "failed", "TIMED_OUT": "ran out of time", "ABORTED": "was stopped"}
 
 
@@ -59,6 +59,9 @@ def _lines(notification: JobNotification) -> Iterator[str]:
     yield ""
     if notification.rejection:
         yield from _rejection(notification.rejection)
+    if notification.retry_of:
+        yield f'A rerun of "{_on_one_line(notification.retry_of)}".'
+        yield ""
     yield from _earlier(notification.earlier_outcomes)
     yield from _steered(notification.steered)
     if notification.failure:

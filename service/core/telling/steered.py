@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from schemas.notification import SteeredBy
 from service.core.record.asked import CLOCKS_DIFFER_SECONDS, cancel_asked, redriven_by
-from service.core.record.facts import CancelAsked, Redriven
+from service.core.record.facts import CancelAsked, Redriven, RerunOf
 from service.core.record.record import Record
 from service.core.telling.moments import iso
 
@@ -26,6 +26,8 @@ def steered(record: Record) -> tuple[SteeredBy, ...]:
 
 
 def _steered(record: Record) -> Iterator[SteeredBy]:
+    if record.request is not None and record.request.rerun_of is not None:
+        yield _by("rerun", record.request.rerun_of)
     if (redriven := redriven_by(record)) is not None:
         yield _by("redrive", redriven)
     asked, execution = cancel_asked(record), record.execution
@@ -35,7 +37,13 @@ def _steered(record: Record) -> Iterator[SteeredBy]:
         yield _by("cancel", asked)
 
 
-def _by(verb: str, asked: CancelAsked | Redriven) -> SteeredBy:
+def _by(verb: str, asked: CancelAsked | Redriven | RerunOf) -> SteeredBy:
     return SteeredBy.model_validate(
-        {"verb": verb, "by": asked.asked_by, "reason": asked.reason, "asked_at": iso(asked.asked_at)}
+        {
+            "verb": verb,
+            "by": asked.asked_by,
+            "sent_by": asked.sent_by,
+            "reason": asked.reason,
+            "asked_at": iso(asked.asked_at),
+        }
     )

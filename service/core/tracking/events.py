@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from schemas.tracking import JobEvent
 from service.core.log_layout import s3_uri
 from service.core.policy.outcome import status_of
-from service.core.record.facts import Announced, LogArchived, TaskChanged, WaitsForCapacity
+from service.core.record.facts import Announced, LogArchived, Requested, TaskChanged, WaitsForCapacity
 from service.core.record.record import Record
 from service.core.redaction import Redaction
 from service.core.telling.compose import iso
+from service.core.tracking.wishes import wishes
 
 _ALWAYS_HIDDEN = Redaction.of()
 
@@ -45,7 +46,8 @@ def _digest(events: tuple[JobEvent, ...]) -> str:
 
 
 def _events(record: Record, redaction: Redaction) -> Iterator[tuple[float | None, JobEvent]]:
-    yield from _beginning(record)
+    yield from _beginning(record, redaction)
+    yield from _wishes(record, redaction)
     for task in record.tasks:
         yield from _task(task, redaction)
         for container in task.containers:
@@ -56,19 +58,36 @@ def _events(record: Record, redaction: Redaction) -> Iterator[tuple[float | None
     yield from _end(record)
 
 
-def _beginning(record: Record) -> Iterator[tuple[float | None, JobEvent]]:
+def _beginning(record: Record, redaction: Redaction) -> Iterator[tuple[float | None, JobEvent]]:
     if record.rejection is not None:
         at, reasons = record.rejection.submitted_at, len(record.rejection.problems)
         text = f"The request was rejected, for {reasons} reason{'' if reasons == 1 else 's'}."
         yield at, JobEvent(name="REJECTED", at=iso(at), kind="REJECTED", text=text)
     if record.request is not None:
         at = record.request.submitted_at
-        yield at, JobEvent(name="REQUESTED", at=iso(at), kind="REQUESTED", text="The job was requested.")
+        text = redaction.text(_requested(record.request))
+        yield at, JobEvent(name="REQUESTED", at=iso(at), kind="REQUESTED", text=text)
     execution = record.execution
     if execution is not None and execution.arn:
         at_, count = execution.redriven_at or execution.started_at, execution.redrive_count
         text = f"It was redriven, for time {count}." if count else "Its execution was started."
         yield at_, JobEvent(name=f"{count}:STARTED", at=iso(at_), kind="STARTED", text=text, redrive=count)
+
+
+def _requested(request: Requested) -> str:
+    again = request.rerun_of
+    if again is None:
+        return "The job was requested."
+    reason = f": {_line(again.reason)}" if again.reason else ""
+    return f"The job was requested as a rerun of {again.job_id}, by {_line(again.asked_by or 'somebody')}{reason}."
+
+
+def _wishes(record: Record, redaction: Redaction) -> Iterator[tuple[float | None, JobEvent]]:
+    for wish in wishes(record):
+        kind = f"{wish.verb.upper()}_ASKED"
+        name = f"{kind}:{int(wish.asked_at * 1000)}"
+        told = {"name": name, "at": iso(wish.asked_at), "kind": kind, "text": wish.sentence(redaction)}
+        yield wish.asked_at, JobEvent.model_validate(told)
 
 
 def _task(task: TaskChanged, redaction: Redaction) -> Iterator[tuple[float | None, JobEvent]]:

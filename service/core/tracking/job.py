@@ -22,6 +22,7 @@ from service.core.telling.excerpts import (
 )
 from service.core.telling.failure_card import failure_card
 from service.core.telling.steered import steered
+from service.core.tracking.wishes import rerun_of_it, wishes
 
 _NO_PRICES: Mapping[str, Price] = {}
 _ALWAYS_HIDDEN = Redaction.of()
@@ -62,6 +63,9 @@ def _rejected(record: Record, rejection: Rejected, redaction: Redaction) -> Trac
         trace=rejection.trace,
         submitted_at=iso(rejection.submitted_at),
         rejection=rejection_without_secrets(rejection_report(rejection, _NO_LINKS), redaction),
+        retry_of=rejection.retry_of,
+        rerun_as=made.new_job_id if (made := rerun_of_it(record)) else None,
+        asked_for=tuple(wish.told() for wish in wishes(record)),
     )
 
 
@@ -92,7 +96,10 @@ def _job(record: Record, request: Requested, prices: Mapping[str, Price], redact
         stages=tuple(_stage(record, request, outcome, redaction, over=over) for outcome in outcomes),
         failure=failure_without_secrets(failure_card(record, failed, outcomes), redaction) if failed else None,
         cost=cost_of(record.tasks, prices),
+        retry_of=request.retry_of,
+        rerun_as=made.new_job_id if (made := rerun_of_it(record)) else None,
         steered=steered(record),
+        asked_for=tuple(wish.told() for wish in wishes(record)),
     )
 
 

@@ -28,6 +28,7 @@ from service.core.redaction import Redaction
 from service.core.telling.compose import iso, seconds_from
 from service.core.telling.letter import in_seconds
 from service.core.tracking.job import tracked_status
+from service.core.tracking.wishes import wishes
 
 Lately = Sequence[tuple[StageSpent, ...]]
 """Of the last finished jobs of a type: how long each of their stages took."""
@@ -74,7 +75,10 @@ def why(record: Record, now: float, lately: Lately, redaction: Redaction = _ALWA
         job_id=record.job_id,
         status=status,
         as_of=iso(now) or "",
-        text=tuple(_sentences(record, now, wait, usual, spent, unusual)),
+        text=(
+            *_sentences(record, now, wait, usual, spent, unusual),
+            *(wish.sentence(redaction) for wish in wishes(record)),
+        ),
         waits_for=wait.waits_for if wait else None,
         since=iso(wait.since) if wait else None,
         waited_seconds=seconds_from(wait.since, now) if wait else None,
@@ -114,7 +118,11 @@ def _rejected(record: Record, now: float, redaction: Redaction) -> Why:
         job_id=None if record.rejection.job_id_is_taken else record.rejection.claimed_job_id,
         status="REJECTED",
         as_of=iso(now) or "",
-        text=("The request was not accepted, so nothing was run.", *map(redaction.text, problems)),
+        text=(
+            "The request was not accepted, so nothing was run.",
+            *map(redaction.text, problems),
+            *(wish.sentence(redaction) for wish in wishes(record)),
+        ),
     )
 
 
