@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from schemas.failures import FAILURES
 from schemas.tracking import JobEvent, StepView, TrackedJob, Why
 from service.console.drawing import Bar, Graph, bars_of, graph_of
+from service.console.steering import Note, Offer, Sent, notes, offers
 from service.console.words import clock, duration, plain
 from service.core.telling.compose import iso
 from service.tracking.tracker import Tracker
 
-PIECES = ("head", "failure", "graph", "timeline", "steps", "events", "facts")
+PIECES = ("head", "actions", "failure", "graph", "timeline", "steps", "events", "facts")
 _MOST_STEPS = 300
 
 
@@ -39,15 +40,23 @@ class JobView:
     facts: tuple[Fact, ...]
     failure_words: str
     as_of: str
+    offers: tuple[Offer, ...]
+    notes: tuple[Note, ...]
 
     @property
     def title(self) -> str:
         """What it is called by."""
         return self.job.job_id or self.job.message_id or "a rejected request"
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing will change any more, by itself or by what was asked for."""
+        return self.job.settled and not any(note.waits for note in self.notes)
 
-async def view_of(tracker: Tracker, tenant: str, job_id: str) -> JobView:
-    """How a job is now. Raises UnknownJobError."""
+
+async def view_of(tracker: Tracker, tenant: str, job_id: str, sent: Sent | None = None) -> JobView:
+    """How a job is now, for a reader who has just sent a wish, or not. Raises UnknownJobError."""
+    record = await tracker.find(tenant, job_id)
     seen, _ = await tracker.since(tenant, job_id, None)
     job, now = seen.job, tracker.now()
     steps = await tracker.steps(tenant, job_id, 0, _MOST_STEPS)
@@ -64,6 +73,8 @@ async def view_of(tracker: Tracker, tenant: str, job_id: str) -> JobView:
         facts=tuple(facts_of(job)),
         failure_words=FAILURES.get(failure, FAILURES["unknown"]),
         as_of=iso(now) or "",
+        offers=tuple(offer for offer in offers(job, record) if offer.why_not is None) if job.rejection is None else (),
+        notes=notes(job, record, sent, now),
     )
 
 

@@ -57,7 +57,9 @@ async def _sent(messages: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict[s
         text += message.get("body", b"").decode()
         while "\n\n" in text:
             one, _, text = text.partition("\n\n")
-            fields = dict(line.split(": ", 1) for line in one.splitlines() if not line.startswith(":"))
+            fields: dict[str, str] = {}
+            for name, _, value in (line.partition(": ") for line in one.split("\n") if not line.startswith(":")):
+                fields[name] = f"{fields[name]}\n{value}" if name in fields else value
             if "event" in fields:
                 yield fields
 

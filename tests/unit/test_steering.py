@@ -21,6 +21,7 @@ from service.core.record.facts import (
     RedriveRefused,
 )
 from service.core.record.hearing import left_unstarted
+from service.core.telling.steered import unfulfilled
 from tests.support.builders import JOB, KEY, NOW, execution, merge_all, record, requested
 
 STEERS = (StartExecution, LeaveUnstarted, StopExecution, RedriveExecution)
@@ -157,3 +158,21 @@ def test_nothing_is_redriven_that_nobody_knows_and_nothing_cancelled_twice() -> 
 def test_the_key_of_a_record_is_the_jobs() -> None:
     """Also of one that only a cancel speaks of."""
     assert cancel().record_key == KEY
+
+
+WAITING: dict[str, tuple[tuple[Fact, ...], list[str]]] = {
+    "nobody asked": ((execution("RUNNING"),), []),
+    "a cancel of what runs": ((execution("RUNNING"), cancel()), ["cancel"]),
+    "a cancel that came about": ((execution("ABORTED"), cancel()), []),
+    "a redrive of what failed": ((execution("FAILED"), redrive()), ["redrive"]),
+    "a redrive after a cancel": ((execution("RUNNING"), redrive(), cancel()), ["cancel", "redrive"]),
+    "a redrive that came about": ((execution("FAILED"), redrive(), redriven(), runs_again()), []),
+    "a redrive that was refused": ((execution("FAILED"), redrive(), REFUSED), []),
+    "a redrive of what succeeded": ((execution(), redrive()), []),
+}
+
+
+@pytest.mark.parametrize(("facts", "verbs"), WAITING.values(), ids=WAITING)
+def test_what_was_asked_for_waits_until_it_has_come_about(facts: tuple[Fact, ...], verbs: list[str]) -> None:
+    """Whoever looks at the job sees what is still to come of it."""
+    assert [wish.verb for wish in unfulfilled(record(requested(tenant="web"), *facts))] == verbs

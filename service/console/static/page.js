@@ -3,7 +3,7 @@
 
 const visible = () => document.visibilityState === "visible";
 const selecting = () => !document.getSelection().isCollapsed;
-const typing = (target) => target.closest("input, textarea, select, dialog[open]");
+const typing = (target) => document.querySelector("dialog[open]") || target.closest("input, textarea, select");
 const stream = document.getElementById("stream");
 const made = document.getElementById("stream-made");
 const asOf = document.getElementById("as-of");
@@ -90,6 +90,23 @@ document.body.addEventListener("htmx:confirm", (event) => {
   if (event.target.matches("[data-more]") && follow && !follow.checked) event.preventDefault();
 });
 
+// What can be asked for: its form, which is a page of its own without this, opens above the page.
+const ask = document.getElementById("ask");
+document.body.addEventListener("click", (event) => {
+  if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button) return;
+  const link = event.target.closest("a[data-ask]");
+  if (link) {
+    event.preventDefault();
+    htmx.ajax("GET", link.href, { target: ask, swap: "innerHTML" })
+      .then(() => { if (ask.firstElementChild) ask.showModal(); else location.assign(link.href); });
+  } else if (ask.open && event.target.closest("[data-close]")) {
+    event.preventDefault();
+    ask.close();
+  }
+});
+ask.addEventListener("close", () => ask.replaceChildren());
+const askFor = (key) => document.querySelector(`a[data-ask][data-key="${key}"]`)?.click();
+
 // Keys.
 const help = document.getElementById("help");
 document.getElementById("help-button").addEventListener("click", () => help.showModal());
@@ -105,6 +122,8 @@ const keys = {
   "/": () => (document.getElementById("q") || document.getElementById("find"))?.focus(),
   u: () => { if (!document.getElementById("q")) document.querySelector("a.brand").click(); },
   f: () => { if (follow) { follow.checked = !follow.checked; toEnd(); } },
+  c: () => askFor("c"),
+  r: () => askFor("r"),
   "?": () => help.showModal(),
 };
 document.addEventListener("keydown", (event) => {

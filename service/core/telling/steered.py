@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from schemas.notification import SteeredBy
-from service.core.record.asked import CLOCKS_DIFFER_SECONDS, cancel_asked, redriven_by
-from service.core.record.facts import CancelAsked, Redriven, RerunOf
+from service.core.record.asked import (
+    CLOCKS_DIFFER_SECONDS,
+    cancel_asked,
+    redrive_asked,
+    redrive_refused,
+    redriven_by,
+)
+from service.core.record.facts import CancelAsked, RedriveAsked, Redriven, RerunOf
 from service.core.record.record import Record
 from service.core.telling.moments import iso
 
@@ -37,7 +43,21 @@ def _steered(record: Record) -> Iterator[SteeredBy]:
         yield _by("cancel", asked)
 
 
-def _by(verb: str, asked: CancelAsked | Redriven | RerunOf) -> SteeredBy:
+def unfulfilled(record: Record) -> tuple[SteeredBy, ...]:
+    """The wishes that were heard and have not come about yet, oldest first."""
+    return tuple(sorted(_unfulfilled(record), key=lambda wish: wish.asked_at))
+
+
+def _unfulfilled(record: Record) -> Iterator[SteeredBy]:
+    cancel, redrive, execution = cancel_asked(record), redrive_asked(record), record.execution
+    if cancel is not None and not (execution and execution.ended):
+        yield _by("cancel", cancel)
+    succeeded = execution is not None and execution.status == "SUCCEEDED"
+    if redrive is not None and not succeeded and redrive_refused(record) is None:
+        yield _by("redrive", redrive)
+
+
+def _by(verb: str, asked: CancelAsked | RedriveAsked | Redriven | RerunOf) -> SteeredBy:
     return SteeredBy.model_validate(
         {
             "verb": verb,

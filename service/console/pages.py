@@ -1,0 +1,130 @@
+"""What the routes of the page have in common: what is rendered of what was read, and errors that are pages."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse
+from fastapi.routing import APIRoute
+from jinja2 import Environment
+
+from service.aws.errors import AwsError
+from service.console import job as job_page
+from service.console import logs
+from service.console.assets import Asset, assets
+from service.console.filters import Asked, anchored
+from service.console.job import JobView
+from service.console.listing import Lists, row_of
+from service.console.rendering import environment
+from service.core.telling.compose import iso
+from service.core.tracking.listing import CursorError
+from service.tracking.errors import UnknownJobError, UnknownLogError
+from service.tracking.logs import LogPlace
+from service.tracking.tracker import Tracker
+
+FRESH = {"Cache-Control": "no-store"}
+FROM_LIST, FROM_JOB, FROM_FORM = "", "../../", "../../../../"
+_FEW = 10
+_NOT_FOUND = (UnknownJobError, UnknownLogError, CursorError)
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Renders what was read."""
+
+    tracker: Tracker
+    lists: Lists
+    templates: Environment = field(default_factory=environment)
+    files: Mapping[str, Asset] = field(default_factory=assets)
+
+    def html(self, template: str, root: str, **given: Any) -> str:
+        """A template; `root` leads from the page to the list."""
+        return self.templates.get_template(template).render(
+            root=root, asset={name: root + item.path for name, item in self.files.items()}, **given
+        )
+
+    async def list_of(self, asked: Asked, cursor: str | None) -> dict[str, Any]:
+        """What the list shows."""
+        now = self.tracker.now()
+        given = {
+            "asked": asked,
+            "cursor": cursor,
+            "rows": (),
+            "older": None,
+            "every": 5 if asked.wanted.is_narrow else 2,
+            "as_of": iso(now) or "",
+            "searched_back_to": None,
+        }
+        if asked.slips:
+            return given
+        found = await self.lists.get(asked.tenant, asked.wanted, cursor)
+        rows = tuple(row_of(item, found.glances.get(item.id), now) for item in found.page.jobs)
+        older = {"q": anchored(asked), "cursor": found.page.cursor} if found.page.cursor else None
+        back = found.page.searched_back_to if len(rows) < _FEW else None
+        return {**given, "rows": rows, "older": older, "as_of": iso(found.at) or "", "searched_back_to": back}
+
+    async def log_of(
+        self, view: JobView, place: LogPlace | None, first: int | None, find: str
+    ) -> tuple[logs.LogView | None, tuple[logs.LogChoice, ...]]:
+        """The log beside a job, and those that there are."""
+        job = view.job
+        choices = logs.choices_of(job)
+        choice = logs.chosen(choices, job, place)
+        if choice is None or job.tenant is None or job.job_id is None:
+            return None, choices
+        begin = logs.beginning(choice, first)
+        try:
+            if find:
+                return await logs.search(self.tracker, job.tenant, job.job_id, choice, find), choices
+            return await logs.page_of(self.tracker, job.tenant, job.job_id, choice, begin), choices
+        except (UnknownLogError, AwsError) as error:
+            # The job itself was read, and is shown.
+            gone = isinstance(error, UnknownLogError)
+            note = str(error) if isinstance(error, UnknownLogError) else unreachable(error)
+            return logs.LogView(choice, (), begin, more=False, complete=gone, note=note, find=find), choices
+
+    def pieces(self, view: JobView) -> dict[str, str]:
+        """The parts of a job's page that change."""
+        found = {
+            name: self.html(f"job/{name}.html", FROM_JOB, view=view, here=quote(view.title)) for name in job_page.PIECES
+        }
+        return {**found, "as-of": self.html("as_of.html", FROM_JOB, as_of=view.as_of, trouble="")}
+
+    def trouble(self, root: str, code: str) -> str:
+        """That AWS cannot be asked."""
+        return self.html("as_of.html", root, as_of="", trouble=code or "no answer")
+
+
+class PageRoute(APIRoute):
+    """A route whose errors are pages: for people, where the API's are for programs."""
+
+    pages: Pages
+
+    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]  # it is awaited
+        handle = super().get_route_handler()
+
+        async def answered(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except AwsError as error:
+                return self._sorry(request, HTTPStatus.SERVICE_UNAVAILABLE, unreachable(error))
+            except _NOT_FOUND as error:
+                return self._sorry(request, HTTPStatus.NOT_FOUND, str(error))
+
+        return answered
+
+    def _sorry(self, request: Request, status: HTTPStatus, why: str) -> Response:
+        root = "../" * (request.scope["route"].path.count("/") - 1)
+        template = "sorry_piece.html" if "hx-request" in request.headers else "sorry.html"
+        html = self.pages.html(template, root, status=status, why=why)
+        return HTMLResponse(html, status, FRESH)
+
+
+def unreachable(error: AwsError) -> str:
+    """Without AWS's own words, which name accounts and roles."""
+    return f"AWS could not be asked{f' ({error.code})' if error.code else ''}. What is still shown may be old by now."
