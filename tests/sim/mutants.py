@@ -29,7 +29,7 @@ from service.core.policy import owed
 from service.core.policy.actions import Action, Announce, AskExecution
 from service.core.policy.outcome import AttemptOutcome
 from service.core.record import hearing
-from service.core.record.facts import Announced, Claimed, ExecutionChanged, Fact, Requested, TaskChanged
+from service.core.record.facts import Announced, Claimed, ExecutionChanged, Fact, Requested, RerunOf, TaskChanged
 from service.core.record.record import Record, merge
 from service.core.telling import compose as announce
 from service.core.window import Window
@@ -80,13 +80,17 @@ def _neighbour(handle: str) -> str:
     return f"{name}-m{int(number) + 1}/1"
 
 
-async def _remembers_nothing(self: requests.Requests, message: Message, admitted: Admitted) -> Record:
-    fact = await self._requested(message, admitted)
+async def _remembers_nothing(
+    self: requests.Requests, message: Message, admitted: Admitted, rerun_of: RerunOf | None
+) -> Record:
+    fact = await self._requested(message, admitted, rerun_of)
     return Record(fact.record_key, {"request": fact})
 
 
-async def _takes_rivals_for_repeats(self: requests.Requests, message: Message, admitted: Admitted) -> Record:
-    return await self.jobs.merge(await self._requested(message, admitted))
+async def _takes_rivals_for_repeats(
+    self: requests.Requests, message: Message, admitted: Admitted, rerun_of: RerunOf | None
+) -> Record:
+    return await self.jobs.merge(await self._requested(message, admitted, rerun_of))
 
 
 def _claims_nothing(job: Record, at: owed.Moment, what: str, *work: Action) -> Iterator[Action]:
@@ -299,8 +303,10 @@ def _believes_step_functions(record: Record, *more: Any) -> JobNotification:
 _requested_in_truth = requests.Requests._requested
 
 
-async def _tells_everybody(self: requests.Requests, message: Message, admitted: Admitted) -> Requested:
-    return (await _requested_in_truth(self, message, admitted)).model_copy(update={"progress": True})
+async def _tells_everybody(
+    self: requests.Requests, message: Message, admitted: Admitted, rerun_of: RerunOf | None
+) -> Requested:
+    return (await _requested_in_truth(self, message, admitted, rerun_of)).model_copy(update={"progress": True})
 
 
 _waited_in_truth = planning._Progress._wait_for_capacity
