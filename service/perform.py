@@ -16,7 +16,7 @@ from schemas.price import Price
 from schemas.progress import JobProgress
 from service.archive import LogArchive
 from service.aws.errors import AwsError
-from service.aws.executions import NOT_REDRIVABLE, REFUSED_FOR_GOOD, Executions
+from service.aws.executions import NOT_ALLOWED, NOT_REDRIVABLE, REFUSED_FOR_GOOD, Executions
 from service.aws.objects import Objects
 from service.aws.tasks import Tasks
 from service.aws.topic import Topic
@@ -40,9 +40,11 @@ from service.core.policy.actions import (
 )
 from service.core.policy.owed import announcing
 from service.core.policy.steps import Step, untold
-from service.core.record.asked import redrive_asked
+from service.core.record.asked import cancel_asked, redrive_asked
 from service.core.record.facts import (
     Announced,
+    CancelAsked,
+    Cancelled,
     ExecutionChanged,
     Fact,
     LogArchived,
@@ -165,25 +167,43 @@ class Performer:
         if known:
             return known
         log.info("job_left_unstarted", **_whose(job))
-        return (left_unstarted(job.job_id, why_cancelled(job), self.now()),)
+        asked = cancel_asked(job)
+        assert asked is not None, "a job is left unstarted because somebody asked"
+        return (_cancelled(asked, 0), left_unstarted(job.job_id, why_cancelled(job), self.now()))
 
     async def _stop_execution(self, job: Record) -> tuple[Fact, ...]:
-        """The event tells how it ended, or the answer to our question, whichever is first."""
-        await self.executions.stop(job.job_id, CANCELLED, why_cancelled(job))
+        """The event tells how it ended, or the answer to our question, whichever is first.
+
+        Where we are not allowed to, the wish stays on record, and each sweep tries again for as long as the job runs.
+        """
+        asked = cancel_asked(job)
+        assert asked is not None, "a run is ended because somebody asked"
+        try:
+            await self.executions.stop(job.job_id, CANCELLED, why_cancelled(job))
+        except AwsError as error:
+            if error.code not in NOT_ALLOWED:
+                raise
+            log.error("cancel_not_allowed", **_whose(job), asked_by=asked.asked_by, why=str(error)[:200])
+            return ()
         log.info("execution_stopped", **_whose(job), redrive_count=job.redrive_count)
-        return await self._ask_execution(job.job_id, job, asked="request")
+        return (_cancelled(asked, job.redrive_count), *await self._ask_execution(job.job_id, job, asked="request"))
 
     async def _redrive(self, job: Record) -> tuple[Fact, ...]:
         """Redrive it, unless somebody has. The wish is told after the redrive: a wish alone is no redrive."""
         asked, execution, count = redrive_asked(job), job.execution, job.redrive_count
         assert asked is not None and execution is not None, "an outcome is redriven because somebody asked"
         if not execution.arn:
-            return self._not_redriven(job, "it was never started: run it again as a new job")
+            # Or it was started after all, by one that stood still for long.
+            return await self._ask_execution(job.job_id, job, asked="request") or self._not_redriven(
+                job, "it was never started: run it again as a new job"
+            )
         if redriven := await self._redriven_already(job, asked):
             return redriven
         try:
             at = await self.executions.redrive(job.job_id, count)
         except AwsError as error:
+            if error.code in NOT_ALLOWED:
+                return self._not_redriven(job, str(error), for_good=False)
             if error.code not in NOT_REDRIVABLE:
                 raise
             return await self._redriven_already(job, asked) or self._not_redriven(job, str(error))
@@ -207,9 +227,12 @@ class Performer:
         is_ours = heard.redrive_count == job.redrive_count + 1 and asked.asked_at <= (heard.redriven_at or 0)
         return (*([_wished(asked, heard.redrive_count)] if is_ours else ()), heard)
 
-    def _not_redriven(self, job: Record, why: str) -> tuple[Fact, ...]:
+    def _not_redriven(self, job: Record, why: str, *, for_good: bool = True) -> tuple[Fact, ...]:
         log.warning("redrive_refused", **_whose(job), redrive_count=job.redrive_count, why=why[:200])
-        return (RedriveRefused(job_id=job.job_id, redrive_count=job.redrive_count, at=self.now(), why=why[:500]),)
+        refused = RedriveRefused(
+            job_id=job.job_id, redrive_count=job.redrive_count, at=self.now(), why=why[:500], for_good=for_good
+        )
+        return (refused,)
 
     async def _ask_execution(self, job_id: str, job: Record, asked: ObservedVia = "sweep") -> tuple[Fact, ...]:
         detail = await self.executions.describe(job_id)
@@ -371,14 +394,12 @@ class Performer:
 
 def _wished(asked: RedriveAsked, redrive_count: int) -> Redriven:
     """Whose wish a redrive was."""
-    return Redriven(
-        job_id=asked.job_id,
-        tenant=asked.tenant,
-        asked_at=asked.asked_at,
-        asked_by=asked.asked_by,
-        reason=asked.reason,
-        redrive_count=redrive_count,
-    )
+    return Redriven.model_validate({**asked.model_dump(exclude={"kind"}), "redrive_count": redrive_count})
+
+
+def _cancelled(asked: CancelAsked, redrive_count: int) -> Cancelled:
+    """Whose wish the end of a run was."""
+    return Cancelled.model_validate({**asked.model_dump(exclude={"kind"}), "redrive_count": redrive_count})
 
 
 def _whose(job: Record) -> dict[str, str | None]:

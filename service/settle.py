@@ -10,7 +10,7 @@ from typing import Protocol
 from schemas.errors import JobferryError
 from service.aws.errors import AwsError
 from service.clock import Clock, new_work
-from service.core.policy.actions import NEEDS_THE_WHOLE, Action
+from service.core.policy.actions import NEEDS_THE_WHOLE, WISHED, Action
 from service.core.policy.owed import Moment, Patience, carried_by, must_be_whole, owed, settled_by
 from service.core.record.facts import Claimed, Fact, LogArchived, TaskChanged
 from service.core.record.keys import RecordKey
@@ -62,14 +62,18 @@ class Settling:
     async def settle(self, job: Record, me: str | None = None) -> Record:
         """Do all that is owed to a job now, under one name for this piece of work.
 
-        An action is performed once a pass, so that asking in vain cannot go on for ever.
+        An action is performed once a pass, so that asking in vain cannot go on for ever. What people asked for holds
+        nothing else up: if AWS fails to do it, that is raised when all else is done.
         """
         me = me or self.new_work()
         done: set[Action] = set()
+        failed: AwsError | None = None
         while True:
             if must_be_whole(job):
                 job = await self._whole(job)
             action = self._next(job, me, done)
+            if action is None and failed is not None:
+                raise failed
             if action is None:
                 return job
             if isinstance(action, NEEDS_THE_WHOLE) and not job.is_whole:
@@ -77,8 +81,13 @@ class Settling:
                 job = await self._whole(job)
                 continue
             done.add(action)
-            async with self._claims_kept(job, me):
-                learnt = await self.performer.perform(action, job, me)
+            try:
+                async with self._claims_kept(job, me):
+                    learnt = await self.performer.perform(action, job, me)
+            except AwsError as error:
+                if not isinstance(action, WISHED):
+                    raise
+                learnt, failed = (), failed or error
             for fact in learnt:
                 job = await self._learn(fact, job, me)
 

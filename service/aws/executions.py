@@ -46,6 +46,8 @@ REFUSED_FOR_GOOD = frozenset({"InvalidName", "InvalidExecutionInput", "Validatio
 # Of RedriveExecution: it succeeded, is older than 14 days, has used up its history, or is no longer there
 # [botocore, RedriveExecution].
 NOT_REDRIVABLE = frozenset({"ExecutionNotRedrivable", "ExecutionDoesNotExist", "ValidationException"})
+# What IAM, or a key's policy, does not let us do: no repeat helps until somebody lets us [botocore, StopExecution].
+NOT_ALLOWED = frozenset({"AccessDeniedException", "AccessDenied", "KmsAccessDeniedException"})
 _LONGEST_CAUSE = 32_768  # [botocore, SensitiveCause]
 
 

@@ -32,6 +32,7 @@ from service.core.policy.owed import SWEEP
 from service.core.record.facts import (
     Announced,
     CancelAsked,
+    Cancelled,
     Claimed,
     EndedBefore,
     ExecutionChanged,
@@ -428,7 +429,7 @@ class JobsTable:
             case RedriveAsked():
                 # The announcement closed it, and what the redrive comes to is to be known.
                 return _IndexChange(due_at=soon, opens=True)
-            case LogArchived() | ProgressTold() | EndedBefore() | RedriveRefused() | Rerun():
+            case LogArchived() | ProgressTold() | EndedBefore() | Cancelled() | RedriveRefused() | Rerun():
                 # It is no news of the job: the sweeper comes when it was to come, for an archived log by its claim.
                 return _IndexChange()
             case ExecutionChanged(ended=True):

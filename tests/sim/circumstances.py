@@ -7,6 +7,7 @@ from random import Random
 
 from service.settings import Settings
 from tests.sim.replicas import Blackout, draw_settings
+from tests.sim.wishes import Manners
 from tests.support.faults import Rates, draw_rates
 from tests.support.settings import default_settings
 
@@ -25,9 +26,10 @@ class Circumstances:
     index_lag: float
     blackout: Blackout
     replicas: int
+    people: Manners
 
     @classmethod
-    def draw(cls, plan: Random) -> Circumstances:
+    def draw(cls, plan: Random, people: Random) -> Circumstances:
         """Those of a seed."""
         return cls(
             shuffled=plan.random() < 0.5,
@@ -38,6 +40,7 @@ class Circumstances:
             index_lag=plan.choice((0.0, 1.0)),
             blackout=Blackout.draw(plan),
             replicas=plan.choice((1, 2, 2, 3)),
+            people=Manners.draw(people),
         )
 
     @classmethod
@@ -52,4 +55,5 @@ class Circumstances:
             index_lag=1.0,
             blackout=Blackout(0.0, 0.0),
             replicas=2,
+            people=Manners(),
         )

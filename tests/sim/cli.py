@@ -13,6 +13,7 @@ from statistics import median
 from tests.sim.campaign import Summary, run_seeds
 from tests.sim.redrives import SCENES, Scene, play
 from tests.sim.simulation import QUIESCENCE_SECONDS, Result, simulate
+from tests.sim.wish_scenes import WISH_SCENES, WISH_STORIES, play_wish
 
 _MOST_SHOWN = 10
 
@@ -43,7 +44,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, help="replay this one seed")
     parser.add_argument("--trace", action="store_true", help="with --seed or --redrives: print whole histories")
     parser.add_argument(
-        "--redrives", nargs="?", const="", help="play the scripted redrives, or those with these words in their name"
+        "--redrives",
+        nargs="?",
+        const="",
+        help="play the scripted redrives and wishes, or those with these words in their name",
     )
     parser.add_argument("--json", action="store_true", help="the table as JSON")
     parser.set_defaults(first=int(time.time()) * 1000)
@@ -59,16 +63,16 @@ def _one(seed: int, jobs: int, *, trace: bool) -> int:
 
 
 def _redrives(words: str, *, trace: bool) -> int:
-    scenes = [scene for scene in SCENES if words in str(scene)]
+    scenes = [scene for scene in (*SCENES, *WISH_SCENES) if words in str(scene)]
     broken = 0
     for scene in scenes:
-        result = play(scene, trace=trace)
+        result = play_wish(scene, trace=trace) if scene.story in WISH_STORIES else play(scene, trace=trace)
         broken += bool(result.violations)
         for line in (*result.lines, *result.violations):
             print(line)
         if trace or result.violations:
             print(f"  in the scene: {scene}\n  replay: {replay_scene(scene)}")
-    print(f"{len(scenes)} scripted redrives, a promise broken in {broken}.")
+    print(f"{len(scenes)} scripted scenes, a promise broken in {broken}.")
     return 1 if broken or not scenes else 0
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from service.core.record.facts import marker_of
 from tests.sim.ledger import Ledger
+from tests.sim.steering import SteeringJudge
 from tests.sim.truth import Truth, ended_by_itself, fact_in, is_looked_after, place_of
 from tests.support.aws.dynamodb import Item
 from tests.support.aws.ecs import Container
@@ -26,6 +27,8 @@ from tests.support.names import EPOCH, EVENTS_URL, STATE_MACHINE_ARN
 
 # A log that cannot be read for so long may be given up: the worker's log deadline, and some.
 _TROUBLE_SECONDS = 1000.0
+# For how long an announcement is claimed.
+_CLAIM_SECONDS = 60.0
 _STEPS = ("STARTED", "STAGE_FINISHED", "RETRYING", "WAITING")
 # What a job is never to fail for before its patience is at its end.
 _OF_CAPACITY = ("throttled", "quota_used_up", "capacity")
@@ -54,7 +57,9 @@ class _Copy:
     """One publishing of a notification, until its publisher has noted it."""
 
     publisher: Process | None
-    noted: bool = False
+    call_began_at: float
+    stood_still: bool = False
+    noted_at: float = math.inf
     excused: bool = False
 
 
@@ -82,6 +87,7 @@ class Judge:
         self._receipts: dict[str, str] = {}
         self._announcing: dict[tuple[str, int], Process | None] = {}
         self._cut_off_at: dict[tuple[str, int], float] = {}
+        self.steering = SteeringJudge(ledger, truth, lambda: when()[1], self.accuse, calm_at)
         self._ledger = ledger
         self._truth = truth
         self._when = when
@@ -98,7 +104,12 @@ class Judge:
 
     def on_delete(self, queue: SimQueue, held: Held) -> None:
         """A message is about to be deleted."""
-        missing = self._event_missing(held) if queue.url == EVENTS_URL else self._request_missing(held)
+        if queue.url == EVENTS_URL:
+            missing = self._event_missing(held)
+        elif held.message_id in self._ledger.wishes:
+            missing = self.steering.missing(held.message_id)
+        else:
+            missing = self._request_missing(held)
         if missing:
             self.accuse(1, f"{held.message_id} was deleted, but {missing}")
 
@@ -169,6 +180,7 @@ class Judge:
         """An execution begins."""
         if PROCESS.get() is None:
             return
+        self.steering.on_start(execution)
         tokens = self._ledger.jobs.get(execution.name, set())
         request = self._truth.request(execution.name)
         if self._truth.token_of(execution) not in tokens:
@@ -266,33 +278,39 @@ class Judge:
             return self._truth.stage_passed(execution, stage)
         return self._truth.last_attempt_of(execution, stage) > (redrive, attempt)
 
-    def _check_steps(self, notice: Notice, execution: Execution | None) -> None:
+    def _check_steps(self, notice: Notice, execution: Execution) -> None:
         """By its outcome, all of a job's steps were told of, but those of a redrive that was announced before."""
-        assert execution is not None, "its status was true"
         if self.topic_failed or self._truth.token_of(execution) not in self._ledger.wants_progress:
             return
         count, stages = notice.body["redrive_count"], notice.body["stages"]
-        passed = [(item["attempts"][-1]["redrive"], item) for item in stages if item["status"] == "PASSED"]
+        last = [_last_passed(item["attempts"]) | item for item in stages if item["status"] == "PASSED"]
         due = [self._step_id(execution.name, count, "STARTED", None)]
         due += [
-            self._step_id(execution.name, redrive, "STAGE_FINISHED", {**item["attempts"][-1], **item})
-            for redrive, item in passed
-            if redrive == count or redrive not in self.announced[execution.name]
+            self._step_id(execution.name, passed["redrive"], "STAGE_FINISHED", passed)
+            for passed in last
+            if passed["redrive"] == count or passed["redrive"] not in self.announced[execution.name]
         ]
         missing = [step for step in due if step not in self.steps]
         if missing:
             self.accuse(3, f"{notice.id} was announced, and nobody was told of {', '.join(missing)}")
 
     def _copy(self, notice: Notice) -> None:
-        copies = self._copies.setdefault(notice.id, [])
+        copies, publisher = self._copies.setdefault(notice.id, []), notice.publisher
         self.second_copies += bool(copies)
+        stood_still = publisher is not None and publisher.stood_still_in_this_call
+        call = publisher.call_began_at if publisher is not None else 0.0
+        # Who stands still after the last look whether its claim holds, and whose SDK tries a call again, cannot know.
+        if not stood_still and not any((copy.publisher, copy.call_began_at) == (publisher, call) for copy in copies):
+            self._check_copies(notice, copies)
+        copies.append(_Copy(publisher, call, stood_still))
+
+    def _check_copies(self, notice: Notice, copies: list[_Copy]) -> None:
         for copy in copies:
             dead = copy.publisher is not None and not copy.publisher.alive
-            if notice.publisher is not None and notice.publisher.stood_still_in_this_call:
-                continue  # It had looked whether its claim still held, and no look is late enough.
-            if copy.noted or not (copy.excused or dead):
+            if copy.stood_still and notice.at < copy.noted_at + _CLAIM_SECONDS:
+                continue  # It was too late, and who had claimed it meanwhile was about to publish.
+            if copy.noted_at < math.inf or not (copy.excused or dead):
                 self.accuse(3, f"{notice.id} was announced twice, and nothing had gone wrong in between")
-        copies.append(_Copy(notice.publisher))
 
     def on_kill(self, process: Process) -> None:
         """A worker has died: what it was about to announce is left to others."""
@@ -309,7 +327,7 @@ class Judge:
         """Something went wrong for a worker: what it published and has not noted may have to be said again."""
         for copies in self._copies.values():
             for copy in copies:
-                if copy.publisher is process and not copy.noted:
+                if copy.publisher is process and copy.noted_at == math.inf:
                     copy.excused = True
 
     def _check_rejection(self, notice: Notice, message_id: str) -> None:
@@ -331,8 +349,11 @@ class Judge:
 
     def _check_outcome(self, notice: Notice, job_id: str, count: int) -> None:
         execution = self._truth.states.executions.get(job_id)
-        true = self._truth.status_of(execution, count) if execution else None
-        if true != notice.body["status"] and not (execution and self._nobody_knows(execution, notice)):
+        if execution is None:
+            self.steering.check_unstarted(notice, job_id)
+            return
+        true = self._truth.status_of(execution, count)
+        if true != notice.body["status"] and not self._nobody_knows(execution, notice):
             self.accuse(9, f"{notice.id} was announced, but the truth is {true}")
             return
         reports = [
@@ -341,6 +362,7 @@ class Judge:
             for attempt in stage["attempts"]
             for container in attempt["containers"]
         ]
+        self.steering.check_outcome(notice, execution, count)
         self._check_earlier(notice, execution)
         self._check_completeness(notice, execution)
         self._check_steps(notice, execution)
@@ -351,9 +373,8 @@ class Judge:
                 self.accuse(9, f"{notice.id} gives {task.task_id} the exit code {report['exit_code']}")
             self._check_log(notice, container, report["log"])
 
-    def _check_earlier(self, notice: Notice, execution: Execution | None) -> None:
+    def _check_earlier(self, notice: Notice, execution: Execution) -> None:
         """What is told of the outcomes before is true, and each of them is told of by itself, or here."""
-        assert execution is not None, "its status was true"
         told = {item["redrive_count"]: item["status"] for item in notice.body["earlier_outcomes"]}
         self.earlier[execution.name] |= told.keys()
         for count in range(notice.body["redrive_count"]):
@@ -385,8 +406,7 @@ class Judge:
         ]
         return notice.body["status"] == "FAILED" and bool(unseen)
 
-    def _check_completeness(self, notice: Notice, execution: Execution | None) -> None:
-        assert execution is not None, "its status was true"
+    def _check_completeness(self, notice: Notice, execution: Execution) -> None:
         told = {
             (attempt["redrive"], stage["stage"], attempt["attempt"])
             for stage in notice.body["stages"]
@@ -472,6 +492,7 @@ class Judge:
             self._announcing[key.removeprefix("rejected:"), int(name.rpartition("#")[2])] = PROCESS.get()
         if name.startswith("r#announced#"):
             self._note(json.loads(after["M"]["fact"]["S"])["notification_id"])
+        self.steering.check_register(key, name, after)
 
     def _note(self, notification_id: str) -> None:
         copies = self._copies.get(notification_id)
@@ -479,7 +500,7 @@ class Judge:
             self.accuse(3, f"{notification_id} was noted as announced, and was not")
             return
         for copy in copies:
-            copy.noted = True
+            copy.noted_at = min(copy.noted_at, self._when()[1])
 
     # Promises 7 and 8, and leases.
 
@@ -534,17 +555,19 @@ class Judge:
         for job_id, tokens in self._ledger.jobs.items():
             execution = self._truth.states.executions.get(job_id)
             found += self._unsettled_job(job_id, execution)
-            winner = self._truth.token_of(execution) if execution else None
+            winner = self._truth.token_of(execution) if execution else self._winner(job_id)
             losers = [key for key, item in self._ledger.asked.items() if item.job_id == job_id and item.token != winner]
             found += self._unannounced(losers) if len(tokens) > 1 else []
-        return found + self._unannounced([key for key, item in self._ledger.asked.items() if not item.good])
+        found += self._unannounced([key for key, item in self._ledger.asked.items() if not item.good])
+        return found + self.steering.unsettled()
 
     def _unannounced(self, message_ids: list[str]) -> list[str]:
         return [f"{key}'s rejection was not announced" for key in message_ids if 0 not in self.announced[key]]
 
     def _unsettled_job(self, job_id: str, execution: Execution | None) -> list[str]:
         if execution is None:
-            return [f"{job_id} was not started"]
+            cancelled = self.steering.never_began(job_id) and 0 in self.announced[job_id]
+            return [] if cancelled else [f"{job_id} was not started"]
         if not execution.ended:
             return [f"{job_id} runs"]
         counts = range(execution.now.redrive_count + 1)
@@ -553,6 +576,11 @@ class Judge:
             return [f"{job_id}:{untold[0]} of {counts[-1]} redrives ended, and was not announced"]
         running = [task.task_id for task in self._truth.tasks_of(execution) if task.last_status != "STOPPED"]
         return [f"{task_id} of {job_id} runs on" for task_id in running]
+
+
+def _last_passed(attempts: list[dict[str, Any]]) -> dict[str, Any]:
+    """The attempt by which a stage passed: a redrive may have repeated it since."""
+    return next(item for item in reversed(attempts) if item["passed"])
 
 
 def _told_of(event: dict[str, Any]) -> tuple[str, int]:

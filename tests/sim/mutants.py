@@ -13,7 +13,8 @@ from itertools import count
 from typing import Any
 from unittest.mock import patch
 
-from schemas.notification import EarlierOutcome, JobNotification
+from schemas.control import ControlMessage
+from schemas.notification import EarlierOutcome, JobNotification, SteeredBy
 from schemas.plan import STAGE_FAILED, LambdaResult
 from service import archive, perform
 from service.aws import executions, jobs_table, objects, queue
@@ -25,18 +26,27 @@ from service.core.admission.admission import Admitted
 from service.core.diagnosis.ending import Ending
 from service.core.planning import planning, waiting
 from service.core.policy import outcome as story
-from service.core.policy import owed
+from service.core.policy import owed, steering
 from service.core.policy.actions import Action, Announce, AskExecution
 from service.core.policy.outcome import AttemptOutcome
 from service.core.record import hearing
-from service.core.record.facts import Announced, Claimed, ExecutionChanged, Fact, Requested, RerunOf, TaskChanged
+from service.core.record.facts import (
+    REDRIVE_REGISTER,
+    Announced,
+    Claimed,
+    ExecutionChanged,
+    Fact,
+    Requested,
+    RerunOf,
+    TaskChanged,
+)
 from service.core.record.record import Record, merge
 from service.core.telling import compose as announce
 from service.core.window import Window
 from service.memory import Memory, Share
 from service.perform import Performer
 from service.settle import Settling
-from workers import consumer, events, redrives, requests, sweeper
+from workers import consumer, control, events, redrives, requests, sweeper
 from workers.guard import failure_of
 
 
@@ -381,6 +391,38 @@ async def _decides_on_what_it_read(self: Settling, fact: Fact, me: str) -> Recor
 _heard_in_truth = Settling.hear
 
 
+def _hears_everybody(asked: ControlMessage, job: Record, asked_at: float) -> Any:
+    owner = job.request.tenant if job.request else asked.tenant
+    return _wish_heard_in_truth(asked.model_copy(update={"tenant": owner}), job, asked_at)
+
+
+_wish_heard_in_truth = steering.hear_control
+
+
+async def _forgets_the_wish(self: control.Controls, message: Message) -> None:
+    return None
+
+
+async def _stops_nothing(self: Performer, job: Record) -> tuple[Fact, ...]:
+    return ()
+
+
+def _wishes_for_ever(job: Record) -> Fact | None:
+    return job.registers.get(REDRIVE_REGISTER)
+
+
+def _knows_of_no_cancel(job: Record) -> None:
+    return None
+
+
+def _nobody_steered(record: Record) -> tuple[SteeredBy, ...]:
+    return ()
+
+
+async def _refuses_at_once(self: Performer, job: Record) -> tuple[Fact, ...]:
+    return self._not_redriven(job, "AWS was not asked")
+
+
 MUTANTS = (
     _mutant("deletes a message before its effects", (1,), (consumer.Consumer, "_settle", _deletes_first)),
     _mutant("deletes a message that failed", (1,), (consumer.Consumer, "_handle_or_retry", _deletes_what_failed)),
@@ -462,4 +504,16 @@ LAST_FACT_MUTANTS = (
     _mutant("puts a settled task nowhere", (1,), (jobs_table.JobsTable, "_keep", _puts_nothing_away)),
     _mutant("takes out what has moved on", (1,), (jobs_table, "_removal", _moves_what_has_moved_on)),
     _mutant("reopens what is settled", (3,), (jobs_table, "task_spoken_of", _reopens_what_is_settled)),
+)
+
+# Mistakes with what people ask for by the control queue.
+WISH_MUTANTS = (
+    _mutant("hears every tenant", (10,), (control, "hear_control", _hears_everybody)),
+    _mutant("forgets what was asked for", (1, 10), (control.Controls, "hear", _forgets_the_wish)),
+    _mutant("stops nothing", (4, 10), (Performer, "_stop_execution", _stops_nothing)),
+    _mutant("starts what was cancelled", (10,), (owed, "cancel_asked", _knows_of_no_cancel)),
+    _mutant("redrives again and again", (4, 10), (steering, "redrive_asked", _wishes_for_ever)),
+    _mutant("says that AWS refused", (10,), (Performer, "_redrive", _refuses_at_once)),
+    _mutant("names nobody", (10,), (announce, "steered", _nobody_steered)),
+    _mutant("lets a wish that AWS refuses hold up the rest", (4, 7), (perform, "NOT_ALLOWED", frozenset())),
 )

@@ -30,6 +30,8 @@ class Network:
         self.on_fault: Callable[[Process, str], None] = lambda process, operation: None
         self.on_kill: Callable[[Process], None] = lambda process: None
         self.calls = 0
+        # What the workers' role may not do, for good.
+        self.denied: frozenset[str] = frozenset()
         self._loop = loop
         self._chance = chance
         self._faults = faults
@@ -71,8 +73,11 @@ class Network:
         self, operation: str, effect: Effect, process: Process | None, about: object, begun_at: float
     ) -> Any:
         if process is not None:
+            process.call_began_at = begun_at
             process.stood_still_in_this_call = process.stalled_until > begun_at
         try:
+            if process is not None and operation in self.denied:
+                raise refusal("AccessDeniedException", f"not authorized to perform {operation}")
             answer = effect()
         except ClientError as error:
             self._say(process, operation, about, f"-> {error.response['Error']['Code']}")

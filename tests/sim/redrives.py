@@ -69,10 +69,11 @@ class Scene:
 class Stage(World):
     """The world of one scene: an operator does what the story says, and all else goes well."""
 
-    def __init__(self, scene: Scene, *, trace: bool = False) -> None:
+    def __init__(self, scene: Scene, steps: Sequence[Step], seed: int, *, trace: bool = False) -> None:
         circumstances = replace(Circumstances.calm(), blackout=_BLACKOUTS.get(scene.story, _NONE))
-        super().__init__(SCENES.index(scene), 0, trace=trace, circumstances=circumstances)
+        super().__init__(seed, 0, trace=trace, circumstances=circumstances)
         self.scene = scene
+        self.steps_to_play = steps
         self.script = _LONG
         self.bridge.held_back = self._held_back
         self.ecs.draw_script = lambda chance, family, fails: self.script
@@ -95,22 +96,19 @@ class Stage(World):
         """How soon a redrive is known, by the first of all that tells of it."""
         return min(_HEARD_WITHIN[self.scene.states], _HEARD_WITHIN[self.scene.tasks], _FOUND_WITHIN_SECONDS)
 
+    @classmethod
+    def of(cls, scene: Scene, *, trace: bool = False) -> Stage:
+        """The stage of one of the scenes of this module."""
+        return cls(scene, (cls.requests_it, *STORIES[scene.story]), SCENES.index(scene), trace=trace)
+
     def _begin(self) -> None:
-        body = {
-            "job_id": JOB,
-            "user": _TOKEN,
-            "stages": [{"image": self.scene.image, "command": ["say", _TOKEN]}] * _STAGES.get(self.scene.story, 1),
-        }
-        text = json.dumps(body)
         self.workload.to_send = 1  # More is to come, until the story is told.
-        self.ledger.note_request(self.requests.next_id(), Asked(text, JOB, _TOKEN))
-        self.requests.send(text)
         self.loop.in_world(self._play())
 
     async def _play(self) -> None:
-        for step in STORIES[self.scene.story]:
+        for step in self.steps_to_play:
             await step(self)
-        await self._until(lambda: self.execution.ended)
+        await self._until(lambda: JOB not in self.states.executions or self.execution.ended)
         await self.hears_of_it()
         await self.loop.pause(_AFTER_ALL_SECONDS)
         self.workload.to_send = 0
@@ -119,13 +117,28 @@ class Stage(World):
         while not holds():
             await self.loop.pause(_LOOK_SECONDS)
 
-    # What operators do.
+    # What producers and operators do.
+
+    async def requests_it(self) -> None:
+        """Send the job's request."""
+        body = {
+            "job_id": JOB,
+            "user": _TOKEN,
+            "stages": [{"image": self.scene.image, "command": ["say", _TOKEN]}] * _STAGES.get(self.scene.story, 1),
+        }
+        text = json.dumps(body)
+        self.ledger.note_request(self.requests.next_id(), Asked(text, JOB, _TOKEN))
+        self.requests.send(text)
 
     async def cancels(self) -> None:
         """Stop the execution, once a container of its present redrive runs."""
+        await self.runs()
+        self.states.cut_off(self.execution, "ABORTED")
+
+    async def runs(self) -> None:
+        """Let a container of its present redrive run for a while."""
         await self._until(self._runs)
         await self.loop.pause(_RUNS_SECONDS)
-        self.states.cut_off(self.execution, "ABORTED")
 
     def _runs(self) -> bool:
         running = [task for task in self._tasks() if task.last_status == "RUNNING"]
@@ -214,7 +227,7 @@ _LOOKED_AFTER_WITHIN = {
     Manner.LOST_LATER: 330.0 + 30.0,
     Manner.LOST: 330.0 + 30.0,
 }
-Step = Callable[[Stage], Awaitable[None]]
+Step = Callable[[Any], Awaitable[None]]
 STORIES: Mapping[str, tuple[Step, ...]] = {
     "cancelled, announced, redriven": (Stage.cancels, Stage.hears_of_it, Stage.redrives_for_good),
     "failed, announced, redriven": (Stage.fails, Stage.hears_of_it, Stage.redrives_for_good),
@@ -260,4 +273,4 @@ SCENES = tuple(
 def play(scene: Scene, *, trace: bool = False) -> Result:
     """Play one scene to its end, or to its first violation."""
     with undisturbed():
-        return history(Stage(scene, trace=trace))
+        return history(Stage.of(scene, trace=trace))

@@ -27,6 +27,7 @@ from tests.sim.ledger import Ledger
 from tests.sim.network import Network
 from tests.sim.replicas import Clients, Replica
 from tests.sim.truth import Truth
+from tests.sim.wishes import People
 from tests.sim.workload import Workload
 from tests.support.aws.cloudwatch_logs import SimLogs
 from tests.support.aws.dynamodb import SimTable
@@ -88,7 +89,7 @@ class World:
         self._chances: list[Random] = []
         self.seed = seed
         self.jobs = jobs
-        given = circumstances or Circumstances.draw(self._chance("plan"))
+        given = circumstances or Circumstances.draw(self._chance("plan"), self._chance("people"))
         rates, settings = given.rates, given.settings
         self.loop = loop = VirtualLoop(self._chance("loop") if given.shuffled else None)
         self.trace = Trace(loop.time, on=trace)
@@ -149,6 +150,8 @@ class World:
         self.workload = Workload(
             loop, self._chance("workload"), self.faults, rates, self.ledger, self.bucket, self.trace
         )
+        self.people = People(loop, self._chance("wishes"), given.people, self.ledger, self.control, self.trace)
+        self.network.denied = self.judge.steering.denied = given.people.denied
         self.kills = 0
         self._last_end = 0.0
         self._wire(clients, settings.drain_seconds)
@@ -181,6 +184,8 @@ class World:
         judge.drain_seconds = drain_seconds
         clients.sqs.on_cancelled_poll = judge.on_cancelled_poll
         self.workload.watch(self.states, self.on_redrive)
+        self.people.watch(self.states)
+        self.states.on_stop, self.states.on_redrive = judge.steering.on_stop, self._on_wished_redrive
 
     def _on_event(self, event: dict[str, Any]) -> None:
         detail = event["detail"]
@@ -202,6 +207,10 @@ class World:
         if self.loop.time() >= max(self.faults.calm_at, self.blackout.ends):
             at, count = self.loop.time() + self.outlived_seconds, execution.now.redrive_count
             world_call_at(self.loop, at, self.judge.on_redrive, execution, count)
+
+    def _on_wished_redrive(self, execution: Any) -> None:
+        self.judge.steering.on_redrive(execution)
+        self.on_redrive(execution)
 
     def _on_fault(self, process: Process, operation: str) -> None:
         process.sqs_faults += operation.startswith("sqs.")
@@ -233,9 +242,10 @@ class World:
     def _begin(self) -> None:
         """Let producers and operators do what they do."""
         self.workload.begin(self.jobs, self.requests, self.events)
+        self.people.begin(self.jobs)
 
     def _left_to_do(self) -> list[str]:
-        if self.loop.time() < self.faults.calm_at or self.workload.to_send:
+        if self.loop.time() < self.faults.calm_at or self.workload.to_send or self.people.to_send:
             return ["more is to come"]
         if any(replica.stands_still for replica in self.replicas):
             return ["a worker that stands still will go on"]

@@ -42,7 +42,7 @@ def test_a_story_is_what_its_name_says(story: str, announced: set[int], earlier:
 def _told_of(scene: Scene) -> tuple[dict[int, str], set[int]]:
     """What subscribers were told in a scene: notification ids by redrive count, and counts told of in a later one."""
     with undisturbed():
-        stage = Stage(scene)
+        stage = Stage.of(scene)
         history(stage)
         told = stage.judge.announced[JOB], stage.judge.earlier[JOB]
         del stage  # It is to be collected while nobody is disturbed.

@@ -29,6 +29,7 @@ class Process:
         self.alive = True
         self.stalled_until = 0.0
         self.stood_still_in_this_call = False
+        self.call_began_at = 0.0
         self.sqs_faults = 0
         self.told_to_stop_at: float | None = None
         self.context = contextvars.copy_context()

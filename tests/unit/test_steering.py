@@ -56,6 +56,7 @@ def steps(*facts: Fact) -> list[object]:
 
 LEFT, STOPPED = [LeaveUnstarted(JOB)], [StopExecution(JOB)]
 AGAIN = [RedriveExecution(JOB, 0)]
+NOT_ALLOWED = RedriveRefused(job_id=JOB, redrive_count=0, at=NOW + 100, why="AccessDenied", for_good=False)
 REFUSED = RedriveRefused(job_id=JOB, redrive_count=0, at=NOW, why="too old")
 
 CASES: dict[str, tuple[tuple[Fact, ...], Sequence[object]]] = {
@@ -72,6 +73,8 @@ CASES: dict[str, tuple[tuple[Fact, ...], Sequence[object]]] = {
     "a redrive of what ran out of time": ((execution("TIMED_OUT"), redrive()), AGAIN),
     "a redrive of what succeeded": ((execution("SUCCEEDED"), redrive()), []),
     "a redrive that was refused": ((execution("FAILED"), redrive(), REFUSED), []),
+    "a redrive that we were not allowed to make": ((execution("FAILED"), redrive(), NOT_ALLOWED), []),
+    "... and is asked for again": ((execution("FAILED"), redrive(NOW + 110), NOT_ALLOWED), AGAIN),
     "a redrive of what runs": ((execution("RUNNING"), redrive(NOW + 20)), []),
     "a redrive of what ran then, and failed much later": ((execution("FAILED"), redrive(NOW + 20)), []),
     "a redrive asked by a clock that is a little late": ((execution("FAILED"), redrive(ENDED_AT - 2)), AGAIN),
@@ -88,6 +91,7 @@ CASES: dict[str, tuple[tuple[Fact, ...], Sequence[object]]] = {
         (runs_again(status="FAILED", stopped_at=NOW + 120), redriven(), redrive(NOW + 130)),
         [RedriveExecution(JOB, 1)],
     ),
+    "cancelled and redriven in the same millisecond": ((runs_again(), cancel(NOW + 90), redrive(), redriven()), []),
     "the cancel of the run before": ((runs_again(), cancel(), redriven()), []),
     "the cancel of the run before, redriven by hand": ((runs_again(), cancel()), []),
     "a cancel of the run after": ((runs_again(), redriven(), cancel(NOW + 100)), STOPPED),
@@ -121,6 +125,23 @@ def test_a_job_that_was_left_unstarted_is_told_at_once_where_its_cancel_came_fir
     late = record(requested(tenant="web"), cancel(NOW + 1), unstarted)
     assert owed(late, Moment(NOW + 1, "me")) == ()
     assert [type(action).__name__ for action in owed(late, Moment(NOW + 31, "me"))] == ["AskExecution", "Claim"]
+
+
+def test_a_redrive_of_what_may_be_in_the_middle_of_its_start_waits() -> None:
+    """It would be refused as never started, and then it may have been; a head says enough to tell."""
+    facts = (left_unstarted(JOB, "why", NOW), redrive(NOW + 2))
+    asked = requested(tenant="web", submitted_at=NOW).in_brief()
+    before, after = record(asked, cancel(NOW - 1), *facts), record(asked, cancel(NOW + 1), *facts)
+    assert RedriveExecution(JOB, 0) in owed(before, Moment(NOW + 3, "me"))
+    assert RedriveExecution(JOB, 0) not in owed(after, Moment(NOW + 3, "me"))
+    assert RedriveExecution(JOB, 0) in owed(after, Moment(NOW + 31, "me"))
+
+
+def test_the_answer_to_a_later_wish_is_held() -> None:
+    """Else each pass would try again what was refused twice."""
+    later = NOT_ALLOWED.model_copy(update={"at": NOW + 200})
+    for order in permutations((NOT_ALLOWED, later)):
+        assert merge_all(record(requested()), order).registers[later.register_name] == later
 
 
 def message(verb: str, tenant: str = "web") -> ControlMessage:

@@ -134,3 +134,6 @@ Action = (
 
 NEEDS_THE_WHOLE = (StartExecution, TellProgress, Announce)
 """What is done with more of a record than decisions are made on."""
+
+WISHED = (LeaveUnstarted, StopExecution, RedriveExecution)
+"""What people asked for: where AWS fails to do it, all else that is owed to the job is done first."""

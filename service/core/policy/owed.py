@@ -101,7 +101,7 @@ def owed(job: Record, at: Moment) -> tuple[Action, ...]:
         return ()
     return (
         *_start(job),
-        *steering(job),
+        *steering(job, may_start=_may_start_yet(job, at)),
         *_questions(job, at),
         *_progress(job, at),
         *_logs(job, at),
@@ -311,9 +311,16 @@ def announcing(job: Record) -> str:
 
 def _may_hear_more(job: Record, at: Moment) -> bool:
     """Whether a task that nobody told of may yet be told of, or how one ended that ECS has forgotten."""
-    if (_may_have_untold_tasks(job) or may_be_started_yet(job)) and not _ended_for(job, at.patience.task_grace, at):
+    if _may_start_yet(job, at):
+        return True
+    if _may_have_untold_tasks(job) and not _ended_for(job, at.patience.task_grace, at):
         return True
     return any(task.forgotten and at.now < (task.stopped_at or 0) + at.patience.log_deadline for task in job.tasks)
+
+
+def _may_start_yet(job: Record, at: Moment) -> bool:
+    """Whether a start that another was in the middle of may yet be heard of."""
+    return may_be_started_yet(job) and not _ended_for(job, at.patience.task_grace, at)
 
 
 def is_settled(job: Record) -> bool:

@@ -6,6 +6,7 @@
 | it runs, and a cancel was asked for since it began           | StopExecution           |
 | it did not succeed, and a redrive was asked for since        | RedriveExecution        |
 | ... but Step Functions refused that                          | nothing                 |
+| ... but it was not started, and may be in the middle of that | that, after grace time  |
 
 None of it is claimed: each may be done twice, and comes to the same.
 """
@@ -52,8 +53,8 @@ def _runs_cancelled(job: Record) -> bool:
     return cancel_asked(job) is not None and not (job.execution and job.execution.ended)
 
 
-def steering(job: Record) -> Iterator[LeaveUnstarted | StopExecution | RedriveExecution]:
-    """What the wishes of people come to by now."""
+def steering(job: Record, *, may_start: bool) -> Iterator[LeaveUnstarted | StopExecution | RedriveExecution]:
+    """What the wishes of people come to by now. `may_start`: a job that was left unstarted may yet be started."""
     execution = job.execution
     if execution is None:
         if cancel_asked(job):
@@ -61,7 +62,7 @@ def steering(job: Record) -> Iterator[LeaveUnstarted | StopExecution | RedriveEx
     elif not execution.ended:
         if cancel_asked(job):
             yield StopExecution(job.job_id)
-    elif execution.status != "SUCCEEDED" and redrive_asked(job) and not redrive_refused(job):
+    elif execution.status != "SUCCEEDED" and not may_start and redrive_asked(job) and not redrive_refused(job):
         yield RedriveExecution(job.job_id, job.redrive_count)
 
 
@@ -81,7 +82,7 @@ def why_not(verb: Verb, job: Record) -> str | None:
     if not execution.arn:
         return "It was never started, so that there is nothing to go on from: submit it again."
     refused = redrive_refused(job)
-    return f"Step Functions refused to redrive it: {refused.why}" if refused else None
+    return f"Step Functions refused to redrive it: {refused.why}" if refused and refused.for_good else None
 
 
 def may_be_started_yet(job: Record) -> bool:

@@ -83,9 +83,10 @@ def _wait(record: Record, outcome: StageOutcome) -> Iterator[Step]:
 
 
 def _finish(outcome: StageOutcome) -> Iterator[Step]:
-    last = outcome.attempts[-1] if outcome.attempts else None
-    if last is not None and last.passed:
-        yield _step("STAGE_FINISHED", outcome, last)
+    """By the last attempt that passed: a redrive repeats a stage whose end Step Functions did not see."""
+    passed = [attempt for attempt in outcome.attempts if attempt.passed]
+    if passed:
+        yield _step("STAGE_FINISHED", outcome, passed[-1])
 
 
 def _step(status: ProgressStatus, outcome: StageOutcome, attempt: AttemptOutcome) -> Step:

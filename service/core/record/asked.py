@@ -6,11 +6,15 @@ from typing import cast
 
 from service.core.record.facts import (
     REDRIVE_REGISTER,
+    Announced,
     CancelAsked,
+    Cancelled,
     RedriveAsked,
     Redriven,
     RedriveRefused,
+    announced_register,
     cancel_register,
+    cancelled_register,
     redrive_refused_register,
     redriven_register,
 )
@@ -25,7 +29,7 @@ def cancel_asked(job: Record) -> CancelAsked | None:
     if job.request is None:
         return None
     asked = cast("CancelAsked | None", job.registers.get(cancel_register(job.request.tenant)))
-    return asked if asked is not None and asked.asked_at >= _began_at(job) else None
+    return asked if asked is not None and asked.asked_at > _began_at(job) else None
 
 
 def redrive_asked(job: Record) -> RedriveAsked | None:
@@ -47,14 +51,48 @@ def redrive_asked(job: Record) -> RedriveAsked | None:
     return None if cancel is not None else asked
 
 
+def cancelled_by(job: Record) -> Cancelled | None:
+    """Who wanted the end of the run that the job is in, where it was made by us."""
+    return cast("Cancelled | None", job.registers.get(cancelled_register(job.redrive_count)))
+
+
 def redriven_by(job: Record) -> Redriven | None:
     """Who wanted the redrive that the job is in, where it was made by us."""
     return cast("Redriven | None", job.registers.get(redriven_register(job.redrive_count)))
 
 
+def redrive_wanted(job: Record) -> Redriven | RedriveAsked | None:
+    """Who wanted the redrive that the job is in: also where whoever made it died before that was on record.
+
+    Then the wish is there all the same. It was asked for between the outcome before and the redrive.
+    """
+    asked = cast("RedriveAsked | None", job.registers.get(REDRIVE_REGISTER))
+    redriven_at = job.execution.redriven_at if job.execution else None
+    ended_at = _ended_before(job)
+    if asked is None or redriven_at is None or ended_at is None:
+        return redriven_by(job)
+    is_about_it = ended_at - CLOCKS_DIFFER_SECONDS <= asked.asked_at <= redriven_at
+    return redriven_by(job) or (asked if is_about_it else None)
+
+
+def _ended_before(job: Record) -> float | None:
+    """When the outcome before the present run was, if it is known."""
+    count = job.redrive_count - 1
+    told = cast("Announced | None", job.registers.get(announced_register(count)))
+    ended = told or job.ended_before(count)
+    return ended.ended_at if ended else None
+
+
 def redrive_refused(job: Record) -> RedriveRefused | None:
-    """Why the present outcome cannot be redriven, where that was tried."""
-    return cast("RedriveRefused | None", job.registers.get(redrive_refused_register(job.redrive_count)))
+    """Why the present outcome cannot be redriven, where that was tried.
+
+    What we were not allowed to do is tried again when somebody asks for it again.
+    """
+    refused = cast("RedriveRefused | None", job.registers.get(redrive_refused_register(job.redrive_count)))
+    if refused is None or refused.for_good:
+        return refused
+    asked = cast("RedriveAsked | None", job.registers.get(REDRIVE_REGISTER))
+    return None if asked is not None and asked.asked_at > refused.at else refused
 
 
 def _began_at(job: Record) -> float:

@@ -136,6 +136,7 @@ class Requested(_JobFact):
         """What decisions need of it: the rest is kept apart, so that writes of the head do not carry it."""
         return Requested(
             job_id=self.job_id,
+            submitted_at=self.submitted_at,
             tenant=self.tenant,
             progress=self.progress,
             stage_count=len(self.stages),
@@ -504,6 +505,17 @@ class Redriven(_Asked):
         return redriven_register(self.redrive_count)
 
 
+class Cancelled(_Asked):
+    """The run was ended because somebody asked for it: whose wish its end is. A later cancel comes to nothing."""
+
+    kind: Literal["cancelled"] = "cancelled"
+    redrive_count: int
+
+    @property
+    def register_name(self) -> str:
+        return cancelled_register(self.redrive_count)
+
+
 class Rerun(_Fact):
     """A new job was made of the request of this one, or of one that was rejected. The last one is held."""
 
@@ -525,16 +537,22 @@ class Rerun(_Fact):
 
 
 class RedriveRefused(_JobFact):
-    """Step Functions will not redrive this outcome."""
+    """Step Functions will not redrive this outcome; `for_good`, or it does not let us, and may let us one day."""
 
     kind: Literal["redrive_refused"] = "redrive_refused"
     redrive_count: int
     at: float
     why: str
+    for_good: bool = True
 
     @property
     def register_name(self) -> str:
         return redrive_refused_register(self.redrive_count)
+
+    @property
+    def rank(self) -> int:
+        """The answer to a later wish."""
+        return int(self.at * 1000)
 
 
 Fact = (
@@ -549,6 +567,7 @@ Fact = (
     | EndedBefore
     | ProgressTold
     | CancelAsked
+    | Cancelled
     | RedriveAsked
     | Redriven
     | RedriveRefused
@@ -616,6 +635,11 @@ def progress_register(step: str) -> str:
 def cancel_register(tenant: str) -> str:
     """The register that holds what a tenant asked for: before there is a job, nobody knows whose it will be."""
     return f"cancel#{tenant}"
+
+
+def cancelled_register(redrive_count: int) -> str:
+    """The register that holds who wanted the end of a run that was ended."""
+    return f"cancelled#{redrive_count}"
 
 
 def redriven_register(redrive_count: int) -> str:

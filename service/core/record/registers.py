@@ -19,6 +19,7 @@ _KNOWN = frozenset(
         "ended_before",
         "progress",
         "cancel",
+        "cancelled",
         "redrive",
         "redriven",
         "redrive_refused",

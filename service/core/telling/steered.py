@@ -8,11 +8,12 @@ from schemas.notification import SteeredBy
 from service.core.record.asked import (
     CLOCKS_DIFFER_SECONDS,
     cancel_asked,
+    cancelled_by,
     redrive_asked,
     redrive_refused,
-    redriven_by,
+    redrive_wanted,
 )
-from service.core.record.facts import CancelAsked, RedriveAsked, Redriven, RerunOf
+from service.core.record.facts import CancelAsked, Cancelled, RedriveAsked, Redriven, RerunOf
 from service.core.record.record import Record
 from service.core.telling.moments import iso
 
@@ -34,9 +35,9 @@ def steered(record: Record) -> tuple[SteeredBy, ...]:
 def _steered(record: Record) -> Iterator[SteeredBy]:
     if record.request is not None and record.request.rerun_of is not None:
         yield _by("rerun", record.request.rerun_of)
-    if (redriven := redriven_by(record)) is not None:
+    if (redriven := redrive_wanted(record)) is not None:
         yield _by("redrive", redriven)
-    asked, execution = cancel_asked(record), record.execution
+    asked, execution = cancelled_by(record) or cancel_asked(record), record.execution
     if asked is None or execution is None or execution.status != "ABORTED":
         return
     if asked.asked_at <= (execution.stopped_at or 0) + CLOCKS_DIFFER_SECONDS:
@@ -57,7 +58,7 @@ def _unfulfilled(record: Record) -> Iterator[SteeredBy]:
         yield _by("redrive", redrive)
 
 
-def _by(verb: str, asked: CancelAsked | RedriveAsked | Redriven | RerunOf) -> SteeredBy:
+def _by(verb: str, asked: CancelAsked | Cancelled | RedriveAsked | Redriven | RerunOf) -> SteeredBy:
     return SteeredBy.model_validate(
         {
             "verb": verb,

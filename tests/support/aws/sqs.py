@@ -97,13 +97,13 @@ class SimQueue:
         """The id that the next message will have."""
         return f"{self.url.rsplit('/', 1)[-1]}-m{self._sent + 1}"
 
-    def send(self, body: str, attributes: dict[str, Any] | None = None) -> str:
-        """Put a message in; answers with its id."""
+    def send(self, body: str, attributes: dict[str, Any] | None = None, late: float = 0.0) -> str:
+        """Put a message in, which is delivered so many seconds later at the soonest; answers with its id."""
         held = Held(self.next_id(), body, self._loop.time(), attributes or {})
         self._sent += 1
         self.messages[held.message_id] = held
-        self._visible.append(held)
-        self._serve()
+        held.let_go = True  # Nobody has it.
+        self._hide(held, late)
         return held.message_id
 
     def poll(self, at_most: int, wait: float, visibility: float) -> asyncio.Future[list[dict[str, Any]]]:

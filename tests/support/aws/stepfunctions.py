@@ -26,6 +26,11 @@ from tests.support.names import EXECUTION_ARN, STATE_MACHINE_ARN, moment
 ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 _LONGEST_STALENESS_SECONDS = 5.0
 _HISTORY_PAGE = 2
+# "within the last 14 days" [botocore, RedriveExecution].
+_REDRIVABLE_SECONDS = 14 * 86_400.0
+# "valid for up to 15 minutes after they are first used", of the last 10 [botocore, RedriveExecution].
+_TOKEN_SECONDS = 900.0
+_TOKENS = 10
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,8 @@ class Execution:
     started_at: float
     position: Position
     history: list[Status] = field(default_factory=list)
+    redrive_tokens: dict[str, float] = field(default_factory=dict)
+    history_is_full: bool = False
     runner: asyncio.Task[None] | None = None
 
     @property
@@ -86,6 +93,10 @@ class SimStepFunctions:
         self.executions: dict[str, Execution] = {}
         self.on_start: Callable[[Execution], None] = lambda execution: None
         self.on_end: Callable[[Execution], None] = lambda execution: None
+        self.on_stop: Callable[[Execution], None] = lambda execution: None
+        self.on_redrive: Callable[[Execution], None] = lambda execution: None
+        self.redrivable_seconds = _REDRIVABLE_SECONDS
+        self._forgotten: set[str] = set()
         self._loop = loop
         self._chance = chance
         self._faults = faults
@@ -112,9 +123,9 @@ class SimStepFunctions:
     def describe(self, name: str) -> dict[str, Any]:
         """How an execution is, or was a little while ago: DescribeExecution is eventually consistent."""
         throttled(self._quotas.describe_execution, self._loop.time())
-        execution = self.executions.get(name)
-        known = list(self._known(execution)) if execution else []
-        if execution is None or not known:
+        execution = self._held(name)
+        known = list(self._known(execution))
+        if not known:
             raise refusal("ExecutionDoesNotExist")
         return _described(execution, known[-1])
 
@@ -126,9 +137,7 @@ class SimStepFunctions:
     def history(self, name: str, token: str | None) -> dict[str, Any]:
         """What happened in an execution, a page at a time."""
         throttled(self._quotas.get_execution_history, self._loop.time())
-        execution = self.executions.get(name)
-        if execution is None:
-            raise refusal("ExecutionDoesNotExist")
+        execution = self._held(name)
         happened = [*map(_as_event, execution.history), *map(_submission, execution.position.submitted)]
         events = sorted((event for event in happened if event), key=lambda event: event["timestamp"])
         at = int(token or 0)
@@ -144,16 +153,55 @@ class SimStepFunctions:
         more = {"nextToken": str(at + _HISTORY_PAGE)} if at + _HISTORY_PAGE < len(items) else {}
         return {"executions": items[at : at + _HISTORY_PAGE], **more}
 
-    def cut_off(self, execution: Execution, status: str) -> None:
+    def cut_off(self, execution: Execution, status: str, error: str | None = None, cause: str | None = None) -> None:
         """End an execution that runs, from outside: ABORTED, or TIMED_OUT as the machine's own timeout does."""
         if not execution.ended:
             assert execution.runner is not None
             execution.runner.cancel()
-            self._end(execution, Ended(status))
+            self._end(execution, Ended(status, error=error, cause=cause))
+
+    def stop(self, name: str, error: str, cause: str) -> None:
+        """StopExecution: one that is over stays as it is."""
+        execution = self._held(name)
+        if not execution.ended:
+            self.on_stop(execution)
+        self.cut_off(execution, "ABORTED", error, cause)
+
+    def redrive_by_call(self, name: str, token: str) -> float:
+        """RedriveExecution: when the execution was redriven; by this token, if it has been used lately."""
+        execution, now = self._held(name), self._loop.time()
+        lately = {key: at for key, at in list(execution.redrive_tokens.items())[-_TOKENS:] if now < at + _TOKEN_SECONDS}
+        if token not in lately:
+            if not self.is_redrivable(execution):
+                raise refusal("ExecutionNotRedrivable")
+            self.redrive(execution)
+            self.on_redrive(execution)
+            lately[token] = now
+        execution.redrive_tokens = lately
+        return lately[token]
+
+    def is_redrivable(self, execution: Execution) -> bool:
+        """Whether it did not succeed, not long ago, and has room in its history [botocore, RedriveExecution]."""
+        ended_at = execution.now.stopped_at
+        if ended_at is None or execution.now.status == "SUCCEEDED" or execution.history_is_full:
+            return False
+        if execution.name in self._forgotten:
+            return False
+        return self._loop.time() <= ended_at + self.redrivable_seconds
+
+    def forget(self, name: str) -> None:
+        """Delete an execution, as its state machine's deletion does; what it was stays known here."""
+        self._forgotten.add(name)
+
+    def _held(self, name: str) -> Execution:
+        execution = self.executions.get(name)
+        if execution is None or name in self._forgotten:
+            raise refusal("ExecutionDoesNotExist")
+        return execution
 
     def redrive(self, execution: Execution) -> None:
         """Run an execution that did not succeed again, from the state that it was in."""
-        if not execution.ended:
+        if not self.is_redrivable(execution):
             return
         self._faults.note("redrive")
         if self._chance.random() < 0.5:
@@ -247,7 +295,7 @@ def _as_event(status: Status) -> dict[str, Any] | None:
         case "FAILED":
             return {**at, "type": "ExecutionFailed", "executionFailedEventDetails": {"error": status.error}}
         case "ABORTED":
-            return {**at, "type": "ExecutionAborted"}
+            return {**at, "type": "ExecutionAborted", "executionAbortedEventDetails": {"error": status.error}}
         case "TIMED_OUT":
             return {**at, "type": "ExecutionTimedOut"}
     return None
@@ -314,12 +362,14 @@ class StepFunctionsClient:
         assert redriveFilter == "REDRIVEN", "nobody lists all"
         return await self._calls.call("states.ListExecutions", lambda: self._service.redriven(nextToken))
 
-    async def stop_execution(self, *, executionArn: str, **_: Any) -> Any:
+    async def stop_execution(self, *, executionArn: str, error: str, cause: str) -> Any:
         name = executionArn.rsplit(":", 1)[-1]
-        return await self._calls.call("states.StopExecution", lambda: self._stop(name), about=name)
-
-    def _stop(self, name: str) -> Any:
-        if name not in self._service.executions:
-            raise refusal("ExecutionDoesNotExist")
-        self._service.cut_off(self._service.executions[name], "ABORTED")
+        await self._calls.call("states.StopExecution", lambda: self._service.stop(name, error, cause), about=name)
         return {}
+
+    async def redrive_execution(self, *, executionArn: str, clientToken: str) -> Any:
+        name = executionArn.rsplit(":", 1)[-1]
+        at = await self._calls.call(
+            "states.RedriveExecution", lambda: self._service.redrive_by_call(name, clientToken), about=name
+        )
+        return {"redriveDate": moment(at)}
