@@ -52,7 +52,7 @@ class Place:
             return RecordKey.of_rejection("rejected-1")
 
         reruns = Reruns(Finder(table.read_whole, rejected_as).find, self.requests, objects, table)
-        self.controls = Controls(objects, BUCKET, table, path.requests.now, UNMETERED, reruns)
+        self.controls = Controls(objects, BUCKET, table, path.requests.now, UNMETERED, reruns, lambda _: None)
 
     async def request(self, text: str, message_id: str = "m-1") -> Record:
         """A request, heard and settled."""

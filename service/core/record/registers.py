@@ -23,6 +23,9 @@ _KNOWN = frozenset(
         "redriven",
         "redrive_refused",
         "rerun",
+        "bulk",
+        "bulk_progress",
+        "bulk_stop",
     }
 )
 
