@@ -139,7 +139,9 @@ async def made_again(asked: System) -> None:
     jobs = BulkFilter(id="large-by-role-again")
     assert await tracking.tracker.matching("default", "rerun", jobs) == 1
     sent = await tracking.steering.many("default", BulkWish(verb="rerun", jobs=jobs))
-    while not await is_over(tracking, sent.bulk_id):
+    while True:
+        if await is_over(tracking, sent.bulk_id):
+            return
         await asyncio.sleep(0.1)
 
 
