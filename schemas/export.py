@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from schemas.bulk import BulkMessage, BulkStop
 from schemas.catalog import Catalog
 from schemas.control import ControlMessage
 from schemas.dialect import PlainJsonSchema
@@ -51,6 +52,8 @@ EXPORTS = (
     Export("notification.schema.json", "urn:jobferry:job-notification:v1", JobNotification, "serialization", open=True),
     Export("progress.schema.json", "urn:jobferry:job-progress:v1", JobProgress, "serialization", open=True),
     Export("control.schema.json", "urn:jobferry:control-message:v1", ControlMessage),
+    Export("bulk.schema.json", "urn:jobferry:bulk-message:v1", BulkMessage),
+    Export("bulk_stop.schema.json", "urn:jobferry:bulk-stop:v1", BulkStop),
     Export("catalog.schema.json", "urn:jobferry:catalog:v1", Catalog),
     Export("execution_input.schema.json", "urn:jobferry:execution-input:v1", ExecutionInput),
 )

@@ -34,6 +34,7 @@ from service.core.policy.actions import (
     LeaveUnstarted,
     RedriveExecution,
     StartExecution,
+    SteerPage,
     StopExecution,
     StopTask,
     TellProgress,
@@ -92,6 +93,10 @@ class LogNotArchivedError(JobferryError):
     """The record holds no such task or container to archive the log of."""
 
 
+class NotABulksError(JobferryError):
+    """What is done with many jobs is for whoever works through bulks [workers/bulks.py]."""
+
+
 @dataclass(frozen=True)
 class Performer:
     """Turns actions into calls. `me` names the piece of work that a claim is made for."""
@@ -141,6 +146,8 @@ class Performer:
                 return (LogArchived(job_id=job_id, task_id=task_id, container=name, status="absent", why=why),)
             case Announce():
                 return await self._announce(job)
+            case SteerPage():
+                raise NotABulksError(str(action.record_key))
 
     async def _start(self, action: StartExecution, job: Record) -> tuple[Fact, ...]:
         job_id, request = action.job_id, job.request

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 
+from schemas.bulk import BulkMessage, BulkStop
 from schemas.control import ControlMessage
 from service.aws.objects import TEXT, Objects
 from service.aws.queue import Message
@@ -14,7 +16,8 @@ from service.core.admission.admission import Refused
 from service.core.admission.control_message import read_control
 from service.core.log_layout import rejected_key, s3_uri
 from service.core.policy.steering import Unheard, hear_control
-from service.core.record.facts import Rejected
+from service.core.record.bulk import bulk_asked
+from service.core.record.facts import BulkAsked, BulkStopAsked, Rejected
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.metrics import CONTROL_HEARD, CONTROL_IGNORED, CONTROL_REJECTED, Meter
@@ -23,6 +26,9 @@ from workers.requests import HeldBack
 from workers.reruns import Reruns, Wanted
 
 log = structlog.stdlib.get_logger()
+
+# SQS keeps no order: a stop that overtakes its bulk waits for it, so many times for so long.
+_WAITS_FOR_ITS_BULK, _WAITS_SECONDS = 5, 5
 
 
 @dataclass(frozen=True)
@@ -35,17 +41,23 @@ class Controls:
     now: Clock
     metrics: Meter
     reruns: Reruns
+    take_bulk: Callable[[RecordKey], None]
 
     async def hear(self, message: Message) -> Record | HeldBack | None:
         """The record of the job that somebody wants something done with; None where that changes nothing.
 
-        Of a rerun the record of the new job, or of a rejection. Who asks is who the message says; where it says
-        nobody, whoever sent it, as SQS knows the sender.
+        Of a rerun the record of the new job, or of a rejection; a bulk is left to whoever works through bulks. Who asks
+        is who the message says; where it says nobody, whoever sent it, as SQS knows the sender.
         """
         asked = read_control(message.body)
         if isinstance(asked, Refused):
             return await self._reject(message, asked)
         asked = asked.model_copy(update={"requested_by": asked.requested_by or message.sender_id})
+        if isinstance(asked, BulkMessage):
+            await self._hear_bulk(asked, await self.reruns.requests.as_first_sent(message))
+            return None
+        if isinstance(asked, BulkStop):
+            return await self._stop_bulk(asked, message)
         if asked.verb == "rerun":
             return await self._rerun(asked, await self.reruns.requests.as_first_sent(message))
         job = await self.jobs.read(RecordKey.of_job(asked.job_id))
@@ -63,7 +75,44 @@ class Controls:
         asked_at = message.sent_at or self.now()
         self.metrics.count(CONTROL_HEARD)
         log.info("control_heard", **_told(asked), seconds=seconds_between(asked_at, self.now()))
-        return await self.reruns.make(Wanted(asked, message.message_id, asked_at, message.sender_id), message)
+        made = await self.reruns.make(Wanted(asked, message.message_id, asked_at, message.sender_id), message)
+        assert not isinstance(made, Refused), "a refusal is told as a rejection"
+        return made
+
+    async def _hear_bulk(self, asked: BulkMessage, message: Message) -> None:
+        """Remember what is wanted; the first of an id is the bulk."""
+        bulk_id = asked.bulk_id or message.message_id
+        key = RecordKey.of_bulk(asked.tenant, bulk_id)
+        self.metrics.count(CONTROL_HEARD)
+        log.info("bulk_heard", **key.log_fields, verb=asked.verb, asked_by=asked.requested_by)
+        await self.jobs.merge(
+            BulkAsked(
+                record_key=key,
+                bulk_id=bulk_id,
+                tenant=asked.tenant,
+                verb=asked.verb,
+                jobs=asked.jobs,
+                changes=asked.changes,
+                asked_at=message.sent_at or self.now(),
+                asked_by=asked.requested_by,
+                sent_by=message.sender_id,
+                reason=asked.reason,
+            )
+        )
+        self.take_bulk(key)
+
+    async def _stop_bulk(self, asked: BulkStop, message: Message) -> HeldBack | None:
+        key = RecordKey.of_bulk(asked.tenant, asked.bulk_id)
+        asked_at = message.sent_at or self.now()
+        stop = BulkStopAsked(record_key=key, asked_at=asked_at, asked_by=asked.requested_by, reason=asked.reason)
+        known = bulk_asked(await self.jobs.merge(stop)) is not None
+        if not known and message.receive_count <= _WAITS_FOR_ITS_BULK:
+            return HeldBack(_WAITS_SECONDS)
+        self.metrics.count(CONTROL_HEARD if known else CONTROL_IGNORED)
+        log.info("bulk_stop_heard" if known else "control_ignored", **key.log_fields, asked_by=asked.requested_by)
+        if known:
+            self.take_bulk(key)
+        return None
 
     async def _reject(self, message: Message, refused: Refused) -> Record:
         """Keep what cannot be read, and let it be told as a request that cannot: somebody waits for what it wants.

@@ -68,10 +68,17 @@ class Reruns:
     objects: Objects
     jobs: Jobs
 
-    async def make(self, wanted: Wanted, message: Message) -> Record | HeldBack:
-        """The record of the new job, or of a rejection: whoever wants a job is told why there is none."""
+    async def make(
+        self, wanted: Wanted, message: Message, *, tell_refusals: bool = True
+    ) -> Record | HeldBack | Refused:
+        """The record of the new job, or of a rejection: whoever wants a job is told why there is none.
+
+        Without `tell_refusals` a refusal is answered and told to nobody else.
+        """
         old = await self._old(wanted.asked)
         verdict = await self._judged(wanted, old)
+        if isinstance(verdict, Refused) and not tell_refusals:
+            return verdict
         made = await self.requests.decide(message, verdict, wanted.rerun_of)
         if old is not None and isinstance(made, Record) and made.request is not None:
             await self._note(old, wanted, made)

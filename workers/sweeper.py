@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -37,6 +38,7 @@ class Sweeper:
     stopping: asyncio.Event
     liveness: Liveness
     metrics: Meter
+    take_bulk: Callable[[RecordKey], None]
 
     async def run(self) -> None:
         """Sweep at an interval. A sweep that fails is tried again at the next: the jobs are still there."""
@@ -71,7 +73,10 @@ class Sweeper:
         return failed is None and taking_up.result()
 
     async def _take_up(self, key: RecordKey) -> bool:
-        """Settle a job, unless another replica has it or nothing is left to do."""
+        """Settle a job, unless another replica has it or nothing is left to do; hand on a bulk."""
+        if key.kind == "bulk":
+            self.take_bulk(key)
+            return True
         me = self.settling.new_work()
         claim = Claimed(record_key=key, what=SWEEP, owner=me, at=self.settling.now(), seconds=self.claim_seconds)
         job = await self.table.merge(claim)

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from aiolimiter import AsyncLimiter
@@ -22,6 +22,7 @@ from service.core.record.record import Record
 from service.runtime import Runtime, open_runtime
 from service.settings import Settings
 from service.tracking.finding import Finder
+from workers.bulks import Bulks, SteersMany
 from workers.consumer import Consumer, Gate, Handle, NoteFailure
 from workers.control import Controls
 from workers.events import Events
@@ -120,14 +121,17 @@ class Worker:
         single_flight = SingleFlight(self.runtime.settling.settle, table.read)
         admit = _handle(lambda message, _: requests.hear(message), single_flight, name_work)
         follow = _handle(events.hear, single_flight, name_work, self._note)
-        finder = Finder(table.read_whole, JobList(table.client, table.name).rejected_as)
+        job_list = JobList(table.client, table.name)
+        reruns = Reruns(Finder(table.read_whole, job_list.rejected_as).find, requests, self.runtime.objects, table)
+        bulks = self._bulks(job_list, reruns)
         controls = Controls(
             objects=self.runtime.objects,
             bucket=settings.log_bucket,
             jobs=table,
             now=now,
             metrics=metrics,
-            reruns=Reruns(finder.find, requests, self.runtime.objects, table),
+            reruns=reruns,
+            take_bulk=bulks.take_up,
         )
         # A wish does not wait for a log.
         steering = SingleFlight(self.runtime.settling.settle, table.read)
@@ -136,7 +140,8 @@ class Worker:
             self._consumer("requests", self.runtime.requests, admit, settings.request_slots, self._starts_left),
             self._consumer("events", self.runtime.events, follow, settings.event_slots, _always_open),
             self._consumer("control", self.runtime.control, steer, settings.control_slots, _always_open),
-            self._sweeper().run(),
+            self._sweeper(bulks).run(),
+            bulks.run(),
             self._redrives().run(),
             Protection(os.environ.get("ECS_AGENT_URI"), self.liveness, self.stopping).run(),
         )
@@ -182,7 +187,13 @@ class Worker:
             metrics=self.runtime.metrics,
         )
 
-    def _sweeper(self) -> Sweeper:
+    def _bulks(self, job_list: JobList, reruns: Reruns) -> Bulks:
+        """Bulks are settled as jobs are, by somebody else who performs what they are owed."""
+        settling, claim_seconds = self.runtime.settling, self.runtime.settling.patience.claim
+        many = SteersMany(job_list, settling.jobs, settling, reruns, self.stopping, claim_seconds, settling.now)
+        return Bulks(replace(settling, performer=many), settling.jobs, self.stopping)
+
+    def _sweeper(self, bulks: Bulks) -> Sweeper:
         settings = self.runtime.settings
         return Sweeper(
             table=self.runtime.table,
@@ -193,6 +204,7 @@ class Worker:
             stopping=self.stopping,
             liveness=self.liveness,
             metrics=self.runtime.metrics,
+            take_bulk=bulks.take_up,
         )
 
 

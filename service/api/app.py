@@ -15,8 +15,8 @@ from schemas.export import opened
 from schemas.job import JobRequest
 from service.api.doorkeeper import Doorkeeper
 from service.api.problems import answer_with_problems
-from service.api.reading import reading
-from service.api.steering import steering
+from service.api.reading import reading, reading_many
+from service.api.steering import steering, steering_many
 from service.api.submitting import submitting
 from service.tracking.steering import Steering
 from service.tracking.submission import Submission
@@ -61,6 +61,8 @@ def build_app(serving: Serving) -> FastAPI:
     app.include_router(reading(serving.tracker, serving.stream_seconds))
     app.include_router(submitting(serving.submission))
     app.include_router(steering(serving.steering))
+    app.include_router(reading_many(serving.tracker))
+    app.include_router(steering_many(serving.steering))
     app.openapi = partial(_described, app)  # type: ignore[method-assign]  # FastAPI's own way to change it
     return app
 

@@ -8,6 +8,7 @@ from fastapi import Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from schemas.base import JOB_ID_PATTERN, NAME_PATTERN
+from schemas.bulk import LABEL_PATTERN
 from schemas.tracking import ApiProblem, ListedStatus
 from service.api.problems import PROBLEM_JSON
 from service.core.tracking.listing import JobFilter
@@ -20,8 +21,8 @@ JobName = Annotated[
         description="The job's id; for a rejected request its message's, or the one that it claimed.",
     ),
 ]
+BulkName = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="The bulk's id.")]
 _Words = Annotated[str, Field(min_length=1, max_length=256)]
-_LABEL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(=[^\x00-\x1f\x7f-\x9f]{0,256})?$"
 
 
 class ListQuery(BaseModel):
@@ -32,7 +33,7 @@ class ListQuery(BaseModel):
     status: ListedStatus | None = None
     type: _Words | None = Field(default=None, description="The job type.")
     user: _Words | None = None
-    label: str | None = Field(default=None, pattern=_LABEL_PATTERN, description="`name=value`, or a name alone.")
+    label: str | None = Field(default=None, pattern=LABEL_PATTERN, description="`name=value`, or a name alone.")
     failure_class: _Words | None = None
     since: AwareDatetime | None = Field(default=None, description="Requested at this moment or later.")
     until: AwareDatetime | None = Field(default=None, description="Requested before it.")

@@ -21,6 +21,7 @@ from service.tracking.errors import (
     NotNowError,
     RefusedError,
     TakenError,
+    UnknownBulkError,
     UnknownJobError,
     UnknownLogError,
 )
@@ -37,6 +38,7 @@ class BodyTooLargeError(JobferryError):
 _STATUSES: dict[type[JobferryError], HTTPStatus] = {
     UnknownJobError: HTTPStatus.NOT_FOUND,
     UnknownLogError: HTTPStatus.NOT_FOUND,
+    UnknownBulkError: HTTPStatus.NOT_FOUND,
     CursorError: HTTPStatus.BAD_REQUEST,
     TakenError: HTTPStatus.CONFLICT,
     NotNowError: HTTPStatus.CONFLICT,

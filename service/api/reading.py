@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
+from schemas.bulk import TrackedBulk
 from schemas.tracking import JobPage, LogLines, StepsPage, TrackedJob, Why
-from service.api.parameters import JobName, ListQueryParameters, TenantName, refusals
+from service.api.parameters import BulkName, JobName, ListQueryParameters, TenantName, refusals
 from service.api.streams import SSE, events_as_they_come, lines_as_they_come
 from service.tracking.logs import MOST_LINES, LogPlace
 from service.tracking.tracker import Tracker
@@ -97,6 +98,18 @@ def reading(tracker: Tracker, stream_seconds: float | None) -> APIRouter:
             first = int(last_event_id[:9]) + 1
         await look(first)
         return StreamingResponse(lines_as_they_come(look, first, stream_seconds), media_type=SSE, headers=_AS_IT_COMES)
+
+    return routes
+
+
+def reading_many(tracker: Tracker) -> APIRouter:
+    """The routes that read how far bulks have come."""
+    routes = APIRouter(prefix="/tenants/{tenant}/bulk")
+
+    @routes.get("/{bulk_id}", responses=refusals(404))
+    async def get_bulk(tenant: TenantName, bulk_id: BulkName) -> TrackedBulk:
+        """How far a bulk has come: how many jobs it matched, did and refused, and why."""
+        return await tracker.bulk(tenant, bulk_id)
 
     return routes
 

@@ -6,16 +6,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Request, Response
 
+from schemas.bulk import BulkSent, BulkWish
 from schemas.control import Verb
 from schemas.tracking import Asked, RerunWish, Wish
 from service.api.on_lambda import caller_of
-from service.api.parameters import JobName, TenantName, refusals
+from service.api.parameters import BulkName, JobName, TenantName, refusals
 from service.tracking.steering import Steering
 
 WishBody = Annotated[Wish | None, Body()]
 RerunBody = Annotated[RerunWish | None, Body()]
 _MAX_KEY_CHARACTERS = 255
-_KEY = "Names this wish, where it gives no new_job_id: a repeat with the same key makes the same job."
+_KEY = "Names this wish, where it gives no id of its own: a repeat with the same key makes the same job, or bulk."
+KeyHeader = Annotated[str | None, Header(min_length=1, max_length=_MAX_KEY_CHARACTERS, description=_KEY)]
 
 
 def steering(ask: Steering) -> APIRouter:
@@ -49,13 +51,36 @@ def steering(ask: Steering) -> APIRouter:
         tenant: TenantName,
         job_id: JobName,
         wish: RerunBody = None,
-        idempotency_key: Annotated[
-            str | None, Header(min_length=1, max_length=_MAX_KEY_CHARACTERS, description=_KEY)
-        ] = None,
+        idempotency_key: KeyHeader = None,
     ) -> Asked:
         """Make a new job of a job's request, or of a rejected one, with changes; it is judged like any request."""
         asked = await ask.rerun(tenant, job_id, wish or RerunWish(), idempotency_key, caller_of(request.scope))
         response.headers["Location"] = f"{request.scope.get('root_path', '')}{asked.location}"
         return asked
+
+    return routes
+
+
+def steering_many(ask: Steering) -> APIRouter:
+    """The routes that ask for something of many jobs, over this."""
+    routes = APIRouter(prefix="/tenants/{tenant}/bulk")
+
+    @routes.post("", status_code=202, responses=refusals())
+    async def ask_for_many(
+        request: Request, response: Response, tenant: TenantName, wish: BulkWish, idempotency_key: KeyHeader = None
+    ) -> BulkSent:
+        """Cancel, redrive or rerun all jobs of the tenant that match, page by page and without a cap."""
+        sent = await ask.many(tenant, wish, idempotency_key, caller_of(request.scope))
+        response.headers["Location"] = f"{request.scope.get('root_path', '')}{sent.location}"
+        return sent
+
+    @routes.post("/{bulk_id}/stop", status_code=202, responses=refusals())
+    async def stop_many(
+        request: Request, response: Response, tenant: TenantName, bulk_id: BulkName, wish: WishBody = None
+    ) -> BulkSent:
+        """Let a bulk touch no more jobs; what it did to others stays done."""
+        sent = await ask.stop_many(tenant, bulk_id, (wish or Wish()).reason, caller_of(request.scope))
+        response.headers["Location"] = f"{request.scope.get('root_path', '')}{sent.location}"
+        return sent
 
     return routes

@@ -31,6 +31,9 @@ from service.clock import Clock
 from service.core.policy.owed import SWEEP
 from service.core.record.facts import (
     Announced,
+    BulkAsked,
+    BulkProgressed,
+    BulkStopAsked,
     CancelAsked,
     Cancelled,
     Claimed,
@@ -83,7 +86,7 @@ _STEPS_OF_A_WAIT = 10
 # News of a job that runs comes with every task of it: what puts a job off for long moves in larger steps.
 _STEPS_OF_SILENCE = 2
 # These need no record before them; all others are about one that there is.
-_OPENING = (Requested, Rejected)
+_OPENING = (Requested, Rejected, BulkAsked)
 # A head keeps the markers of so many tasks that were put away: what is told late is told of one of the last ones. Of an
 # older one its work would be done again, and told once.
 _MARKERS = 8
@@ -411,8 +414,12 @@ class JobsTable:
             case Requested():
                 # If we die before it is started, its message comes again.
                 return _IndexChange(due_at=late, opens=True)
-            case Rejected():
+            case Rejected() | BulkAsked():
                 return _IndexChange(due_at=soon, opens=True)
+            case BulkProgressed(finished_at=float()):
+                return _IndexChange(closes=True, expires_at=self._expires_at())
+            case BulkProgressed() | BulkStopAsked():
+                return _IndexChange(due_at=soon)
             case Claimed(what=what) if what == SWEEP:
                 # Whoever made it may die, and what the claim keeps from others is owed again when it expires.
                 return _IndexChange(due_at=_due(fact.at, fact.seconds))

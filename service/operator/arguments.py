@@ -175,11 +175,12 @@ def _add_steering_verbs(commands: argparse._SubParsersAction[argparse.ArgumentPa
         ("redrive", "let a job that did not succeed go on from the state that it failed in"),
     ):
         verb = _add_verb(commands, name, does)
-        verb.add_argument("job_id", help="its id")
+        verb.add_argument("job_id", nargs="?", help="its id")
         verb.add_argument("--tenant", help="whose; left out, whoever's it is")
         verb.add_argument("--reason", help="why: subscribers are told")
+        _add_many(verb)
     rerun = _add_verb(commands, "rerun", "make a new job of a job's request, or of a rejected one, with changes")
-    rerun.add_argument("job_id", help="its id; of a rejected request also its message's")
+    rerun.add_argument("job_id", nargs="?", help="its id; of a rejected request also its message's")
     rerun.add_argument("--tenant", help="whose; left out, whoever's it is")
     rerun.add_argument("--id", metavar="NEW", help="the new job's id (default: one of its own)")
     for name, unit in (("memory", "MB"), ("cpu", "UNITS")):
@@ -198,6 +199,25 @@ def _add_steering_verbs(commands: argparse._SubParsersAction[argparse.ArgumentPa
     rerun.add_argument("--wait", action="store_true", help="until it is over")
     rerun.add_argument("--follow", action="store_true", help="until it is over, and print what happens and its logs")
     rerun.add_argument("--timeout", type=seconds, help="wait for no longer, such as 90s or 2h; then the status is 4")
+    _add_many(rerun)
+    bulk = _add_verb(commands, "bulk", "say how far something has come that was asked for by --all, or stop it")
+    bulk.add_argument("bulk_id", help="as the command with --all printed it")
+    bulk.add_argument("--tenant", help="whose jobs (default: default)")
+    bulk.add_argument("--stop", action="store_true", help="let it touch no more jobs")
+    bulk.add_argument("--reason", help="why it is to stop")
+    bulk.add_argument("--wait", action="store_true", help="until it is over; the status is 1 where some were refused")
+    bulk.add_argument("--timeout", type=seconds, help="wait for no longer, such as 90s or 2h; then the status is 4")
+
+
+def _add_many(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--all",
+        nargs="+",
+        metavar="FILTER",
+        help="all jobs that match, without a cap: status:running type:thumbs user:ann label:team=web class:capacity "
+        "since:2h until:1h tenant:web, or a part of the id; it is said how many, and asked first",
+    )
+    verb.add_argument("--yes", action="store_true", help="with --all: without being asked first")
 
 
 def _add_verb(

@@ -66,6 +66,10 @@ def _run(arguments: Sequence[str] | None) -> int:
             return _on_this_machine(options)
         case "submit" | "jobs" | "show" | "why" | "logs" as verb:
             return _about_jobs(verb, options)
+        case "bulk":
+            return _about_jobs("many", options)
+        case "cancel" | "redrive" | "rerun" if options.all is not None:
+            return _about_jobs("many", options)
         case "cancel" | "redrive":
             return _about_jobs("steer", options)
         case "rerun":

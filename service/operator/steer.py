@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from schemas.errors import SettingsError
 from service.operator.printing import as_json, line
 from service.operator.reach import Reach, asked
 
@@ -12,6 +13,8 @@ _SENT = {"cancel": "is to be cancelled", "redrive": "is to be redriven"}
 
 def run(options: argparse.Namespace) -> int:
     """Ask. Raises SettingsError; UnknownJobError, and NotNowError where there is nothing to be done."""
+    if options.job_id is None:
+        raise SettingsError("Name a job, or many by --all.")
     return asked(lambda: _ask(options))
 
 

@@ -16,6 +16,10 @@ class UnknownLogError(JobferryError):
     """There is no such log."""
 
 
+class UnknownBulkError(JobferryError):
+    """There is no such bulk."""
+
+
 class NotNowError(JobferryError):
     """What is asked for would come to nothing."""
 

@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from schemas.base import DEFAULT_TENANT
+from schemas.bulk import BulkMessage, BulkSent, BulkStop, BulkWish
 from schemas.catalog import Catalog
 from schemas.control import ControlMessage, Verb
 from schemas.tracking import Asked, RerunWish
 from service.aws.sender import Sender
 from service.core.admission.admission import Refused, admit
 from service.core.admission.request_body import canonical
-from service.core.admission.rerun import CannotChangeError, changed, new_id
+from service.core.admission.rerun import CannotChangeError, changed, id_by_key, new_id
 from service.core.policy.steering import why_not
 from service.core.record.kept import request_of
 from service.core.record.record import Record
@@ -96,6 +97,40 @@ class Steering:
             message_id=message_id,
             location=f"/tenants/{owner}/jobs/{asked.new_job_id}",
             new_job_id=asked.new_job_id,
+        )
+
+    async def many(
+        self, tenant: str, wish: BulkWish, idempotency_key: str | None = None, caller: str | None = None
+    ) -> BulkSent:
+        """Ask for something of all jobs that match. A repeat with the same key, or the same id, is the same bulk."""
+        bulk_id = wish.bulk_id or (id_by_key(tenant, idempotency_key) if idempotency_key else str(uuid.uuid4()))
+        asked = BulkMessage(
+            verb=wish.verb,
+            tenant=tenant,
+            jobs=wish.jobs,
+            bulk_id=bulk_id,
+            changes=wish.changes,
+            requested_by=caller or await self.caller(),
+            reason=wish.reason,
+        )
+        return await self._send_bulk(asked, bulk_id)
+
+    async def stop_many(self, tenant: str, bulk_id: str, reason: str | None, caller: str | None = None) -> BulkSent:
+        """Ask that a bulk touches no more jobs."""
+        by = caller or await self.caller()
+        return await self._send_bulk(
+            BulkStop(verb="stop", tenant=tenant, bulk_id=bulk_id, requested_by=by, reason=reason), bulk_id
+        )
+
+    async def _send_bulk(self, asked: BulkMessage | BulkStop, bulk_id: str) -> BulkSent:
+        message_id = await self.sender.send(asked.model_dump_json(exclude_none=True))
+        return BulkSent(
+            verb=asked.verb,
+            bulk_id=bulk_id,
+            tenant=asked.tenant,
+            requested_by=asked.requested_by,
+            message_id=message_id,
+            location=f"/tenants/{asked.tenant}/bulk/{bulk_id}",
         )
 
     async def _judge(self, record: Record, asked: ControlMessage) -> None:

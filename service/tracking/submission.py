@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from schemas.tracking import StagePlan, Submitted, Validated
 from service.aws.sender import Sender
 from service.core.admission.admission import Admitted, Refused, admit, conflict
 from service.core.admission.request_body import BodyRefusedError, canonical, read_object
+from service.core.admission.rerun import id_by_key
 from service.core.record.keys import RecordKey
 from service.tracking.errors import CatalogUnknownError, RefusedError, TakenError
 from service.tracking.tracker import ReadsRecords
@@ -42,7 +42,7 @@ class Submission:
         """
         request = _of_tenant(tenant, body)
         if idempotency_key and request.get("job_id") is None:
-            request["job_id"] = _id_by_key(tenant, idempotency_key)
+            request["job_id"] = id_by_key(tenant, idempotency_key)
         admitted = await self._judged(request)
         job_id = request.get("job_id")
         if job_id is not None and not (isinstance(job_id, str) and re.fullmatch(JOB_ID_PATTERN, job_id)):
@@ -106,8 +106,3 @@ def _of_tenant(tenant: str, body: str) -> dict[str, Any]:
         message = f"the request is sent to the jobs of the tenant {tenant}, and names another"
         raise RefusedError((Problem(field="tenant", message=message, remedy="Leave it out, or send it there."),))
     return request
-
-
-def _id_by_key(tenant: str, key: str) -> str:
-    """The job id that a key stands for: of this tenant alone, and the same for every repeat."""
-    return f"key-{hashlib.sha256(f'{tenant}/{key}'.encode()).hexdigest()[:40]}"

@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from schemas.bulk import BulkFilter, TrackedBulk
+from schemas.control import Verb
 from schemas.price import Price
 from schemas.tracking import EventsSeen, JobPage, ListedJob, LogLines, StepsPage, TrackedJob, Why
 from service.aws.job_list import JobList
@@ -15,12 +17,14 @@ from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.core.redaction import Redaction
 from service.core.telling.compose import iso
+from service.core.tracking.bulk import SUITS, meant_by, tracked_bulk
 from service.core.tracking.events import cursor_of, events_of, unseen
 from service.core.tracking.glance import Glance, glance_at
 from service.core.tracking.job import track
 from service.core.tracking.listing import JobFilter
 from service.core.tracking.steps import steps_of
 from service.core.tracking.why import MOST_JOBS, Lately, why
+from service.tracking.errors import UnknownBulkError
 from service.tracking.finding import Finder
 from service.tracking.history import Histories
 from service.tracking.logs import LogPlace, LogReader
@@ -30,6 +34,7 @@ POLL_SECONDS = 1.0
 _LATELY_SECONDS = 60.0
 # A page that stays open asks of the record, a log and the history what comes to one read a second in all.
 _CALM_SECONDS, _CALM_HISTORY_SECONDS = 2.5, 5.0
+_COUNTED_AT_ONCE = 1000
 _HELD_RECORDS = 200  # Of up to 400 KB each.
 
 
@@ -103,6 +108,22 @@ class Tracker:
         record = await self.find(tenant, job_id)
         job, events = self._view(record), events_of(record, self.redaction)
         return EventsSeen(job=job, events=unseen(events, cursor)), cursor_of(events, job.model_dump_json())
+
+    async def bulk(self, tenant: str, bulk_id: str) -> TrackedBulk:
+        """How far a bulk has come. Raises UnknownBulkError where no worker has heard of it."""
+        tracked = tracked_bulk(await self.records.read_whole(RecordKey.of_bulk(tenant, bulk_id)))
+        if tracked is None:
+            raise UnknownBulkError
+        return tracked
+
+    async def matching(self, tenant: str, verb: Verb, jobs: BulkFilter) -> int:
+        """How many jobs a bulk would match now. It reads the whole list of what matches."""
+        wanted, cursor, found = meant_by(verb, jobs, self.now()), None, 0
+        while True:
+            page = await self.job_list.page(tenant, wanted, _COUNTED_AT_ONCE, cursor)
+            found += sum(job.status in SUITS[verb] for job in page.jobs)
+            if (cursor := page.cursor) is None:
+                return found
 
     async def why(self, tenant: str | None, job_id: str) -> Why:
         """Why it is not running yet, not finished, or was late."""

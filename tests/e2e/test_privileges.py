@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from deploy.local.stack import STACK
+from schemas.bulk import BulkFilter, BulkWish
 from schemas.notification import JobNotification
-from schemas.tracking import LogLines
+from schemas.tracking import LogLines, RerunWish
 from service.core.tracking.listing import JobFilter
-from service.tracking.errors import NotNowError, UnknownJobError, UnknownLogError
+from service.tracking.errors import NotNowError, UnknownBulkError, UnknownJobError, UnknownLogError
 from service.tracking.logs import LogPlace
 from service.tracking.steering import Steering
 from service.tracking.wiring import Tracking
@@ -79,6 +80,7 @@ def calls(
             opened(url)
     asyncio.run(submitted_and_read(asked))
     asyncio.run(steered(asked))
+    asyncio.run(made_again(asked))
     partition, _, region, account = asked.outputs["StateMachineArn"].split(":")[1:5]
     place = f"{partition}:{region}:{account}"
     of_the_burst = {call for call in calls_in(burst.call_log, place, roles) if call.by == "StateMachineRole"}
@@ -120,6 +122,35 @@ async def steered(asked: System) -> None:
     await steering.ask("redrive", "default", "steered-by-role")
     await cancelled_once_it_runs_again(steering)
     asked.wait_for(lambda: asked.outcomes("steered-by-role") == 2, "its second outcome", "steered-by-role")
+
+
+async def made_again(asked: System) -> None:
+    """A large job and a rejected request that a role has made again, and a bulk of jobs that are counted first."""
+    tracking = tracking_as(asked, asked.outputs["JobSteererRoleArn"])
+    many = [{"image": "image_1", "command": ["echo", "x" * 1000]}] * 20
+    asked.told(asked.send({"job_id": "large-by-role", "timeout_seconds": 1, "stages": many}))
+    asked.told(asked.send({"job_id": "odd-by-role", "stages": [{"image": "nope"}]}))
+    for old in ("large-by-role", "odd-by-role"):
+        wish = RerunWish(
+            new_job_id=f"{old}-again", changes={"stages": [{"image": "image_1", "command": ["echo", "a"]}]}
+        )
+        await tracking.steering.rerun("default", old, wish)
+        assert asked.told(f"{old}-again").status == "SUCCEEDED"
+    jobs = BulkFilter(id="large-by-role-again")
+    assert await tracking.tracker.matching("default", "rerun", jobs) == 1
+    sent = await tracking.steering.many("default", BulkWish(verb="rerun", jobs=jobs))
+    while True:
+        if await is_over(tracking, sent.bulk_id):
+            return
+        await asyncio.sleep(0.1)
+
+
+async def is_over(tracking: Tracking, bulk_id: str) -> bool:
+    """Whether a bulk is at its end."""
+    try:
+        return (await tracking.tracker.bulk("default", bulk_id)).status == "FINISHED"
+    except UnknownBulkError:
+        return False
 
 
 async def status_at_last(reader: Tracking) -> str:

@@ -149,7 +149,9 @@ async def test_looking_for_silent_jobs() -> None:
         now = staticmethod(lambda: NOW)
 
     pace, liveness = AsyncLimiter(9, 1), Liveness(lambda: NOW)
-    sweeper = Sweeper(cast(Any, Buggy()), cast(Any, Now()), pace, 1, 1, asyncio.Event(), liveness, UNMETERED)
+    sweeper = Sweeper(
+        cast(Any, Buggy()), cast(Any, Now()), pace, 1, 1, asyncio.Event(), liveness, UNMETERED, lambda _: None
+    )
     async with asyncio.timeout(10):
         with pytest.raises(KeyError):
             await sweeper.run()

@@ -39,7 +39,9 @@ class Heard:
 
     def __init__(self, table: JobsTable) -> None:
         self.metrics, self.bucket = Metrics(), Kept()
-        self._controls = Controls(cast(Any, self.bucket), "logs", table, lambda: NOW, self.metrics, cast(Any, None))
+        self._controls = Controls(
+            cast(Any, self.bucket), "logs", table, lambda: NOW, self.metrics, cast(Any, None), lambda _: None
+        )
 
     async def hear(self, body: str | dict[str, Any], at: float = NOW + 30) -> Any:
         """Hear one message."""

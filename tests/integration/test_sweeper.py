@@ -52,7 +52,7 @@ def sweeper(table: JobsTable, time: Time) -> Sweeper:
     """A sweeper without a pace to feel."""
     settling = cast(Settling, Settled(time))
     pace, liveness = AsyncLimiter(10_000, 1), Liveness(time)
-    return Sweeper(table, settling, pace, 30, 30, asyncio.Event(), liveness, UNMETERED)
+    return Sweeper(table, settling, pace, 30, 30, asyncio.Event(), liveness, UNMETERED, lambda _: None)
 
 
 def settled(sweeper: Sweeper) -> list[str]:

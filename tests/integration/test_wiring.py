@@ -24,6 +24,7 @@ from service.runtime import Runtime, open_runtime
 from service.settings import Settings
 from service.settle import Settling
 from tests.support.builders import record, requested
+from workers.bulks import Bulks
 from workers.consumer import Consumer
 from workers.events import Events
 from workers.liveness import Liveness
@@ -209,7 +210,13 @@ async def test_the_loops_of_a_worker_are_given_what_the_settings_say(monkeypatch
         parts = [cast(Any, loop).cr_frame.f_locals["self"] for loop in loops]
         for loop in loops:
             loop.close()
-        requests, events, control, sweeper, redrives, protection = parts
+        requests, events, control, sweeper, bulks, redrives, protection = parts
+        assert isinstance(bulks, Bulks) and sweeper.take_bulk == bulks.take_up
+        assert (bulks.stopping, bulks.jobs, bulks.settling.performer.settling) == (
+            worker.stopping,
+            runtime.table,
+            runtime.settling,
+        )
         assert all(isinstance(part, Consumer) for part in (requests, events, control))
         # A request is to start at once; an event's job waits for its log anyway.
         assert (requests.gather_seconds, events.gather_seconds) == (0.01, 0.1)
@@ -227,7 +234,7 @@ async def test_the_loops_of_a_worker_are_given_what_the_settings_say(monkeypatch
         assert (redrives.table, redrives.turns, redrives.every_seconds) == (runtime.table, runtime.turns, 311)
         assert protection.agent_uri == "http://agent"
         assert {id(part.stopping) for part in parts} == {id(worker.stopping)}
-        assert {id(part.liveness) for part in parts if part is not redrives} == {id(worker.liveness)}
+        assert {id(part.liveness) for part in parts if part not in (redrives, bulks)} == {id(worker.liveness)}
         assert {id(part.metrics) for part in (requests, events, control, sweeper, redrives)} == {id(runtime.metrics)}
 
 

@@ -70,6 +70,7 @@ EXCUSES = (
     _excuse("JobReaderRole", "FindStack", "cloudformation:DescribeStacks", _BY_VARIABLES),
     _excuse("JobSteererRole", "FindStack", "cloudformation:DescribeStacks", _BY_VARIABLES),
     _excuse("JobSubmitterRole", "FindStack", "cloudformation:DescribeStacks", _BY_VARIABLES),
+    _excuse("JobSteererRole", "ReadCatalog", "s3:GetObject", "the catalogue is a file here"),
     _excuse("JobSubmitterRole", "ReadCatalog", "s3:GetObject", "the catalogue is a file here"),
     _excuse("PlanNextStepRole", "Trace", "xray:PutTelemetryRecords PutTraceSegments", _TRACING),
     _excuse(

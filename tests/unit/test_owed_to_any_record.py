@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.core.policy.actions import Announce, AskEarlierEnds, Claim, StartExecution, TellProgress
+from service.core.policy.actions import Announce, AskEarlierEnds, Claim, StartExecution, SteerPage, TellProgress
 from service.core.policy.owed import SWEEP, Moment, Patience, owed
 from service.core.record.facts import Fact
 from service.core.record.record import Record
@@ -47,7 +47,8 @@ def test_no_record_is_owed_two_things_that_exclude_each_other(facts: list[Fact],
         assert job.announced is None or told == actions
     assert len(set(actions)) == len(actions)
     assert all(
-        (action.record_key.id if isinstance(action, Claim | Announce) else action.job_id) == JOB for action in actions
+        (action.record_key.id if isinstance(action, Claim | Announce | SteerPage) else action.job_id) == JOB
+        for action in actions
     )
     if any(isinstance(action, Announce) for action in actions):
         # How it had ended before may be asked once more, since that may be gone with the state machine.

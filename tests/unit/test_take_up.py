@@ -70,7 +70,9 @@ def sweeper(table: Table, settled: Settled, metrics: Metrics | None = None) -> S
     pace = AsyncLimiter(10_000, 1)
     settling = cast(Settling, settled)
     liveness = Liveness(settled.now)
-    return Sweeper(cast(Any, table), settling, pace, 30, 60, asyncio.Event(), liveness, metrics or Metrics())
+    return Sweeper(
+        cast(Any, table), settling, pace, 30, 60, asyncio.Event(), liveness, metrics or Metrics(), lambda _: None
+    )
 
 
 async def test_a_silent_job_is_claimed_and_settled_under_the_claims_name() -> None:

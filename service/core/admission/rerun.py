@@ -47,6 +47,11 @@ def new_id(job_id: str, tenant: str, asked_as: str) -> str:
     return f"{job_id[:_LONGEST_PART_OF_AN_ID]}-r{digest[:11]}"
 
 
+def id_by_key(tenant: str, key: str) -> str:
+    """The id that an Idempotency-Key stands for: of this tenant alone, and the same for every repeat."""
+    return f"key-{hashlib.sha256(f'{tenant}/{key}'.encode()).hexdigest()[:40]}"
+
+
 def _parts(path: str) -> list[str]:
     head, _, rest = path.partition(".")
     if head in _MAPS_OF_NAMES and rest:

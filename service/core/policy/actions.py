@@ -115,6 +115,14 @@ class Announce:
     redrive_count: int
 
 
+@dataclass(frozen=True, slots=True)
+class SteerPage:
+    """Do what a bulk is for with the jobs of this page, and take the next one; or note that it is over."""
+
+    record_key: RecordKey
+    page: int
+
+
 Action = (
     StartExecution
     | LeaveUnstarted
@@ -130,6 +138,7 @@ Action = (
     | ArchiveLog
     | GiveUpLog
     | Announce
+    | SteerPage
 )
 
 NEEDS_THE_WHOLE = (StartExecution, TellProgress, Announce)

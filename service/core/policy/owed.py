@@ -26,6 +26,7 @@
 | redriven from an outcome that nobody was told of, settled    | AskEarlierEnds          |
 | ... and Step Functions does not say how that was             | Announce after deadline |
 | rejected, not announced                                      | Claim, then Announce    |
+| asked for of many jobs, and not over                         | Claim, then SteerPage   |
 
 What people ask for of a job is owed to it too, and stands in steering.py.
 
@@ -52,12 +53,14 @@ from service.core.policy.actions import (
     Claim,
     GiveUpLog,
     StartExecution,
+    SteerPage,
     StopTask,
     TellProgress,
 )
 from service.core.policy.steering import may_be_started_yet, steering
 from service.core.policy.steps import untold
 from service.core.record.asked import cancel_asked
+from service.core.record.bulk import bulk_asked, bulk_is_over, bulk_progress
 from service.core.record.facts import (
     Claimed,
     ContainerState,
@@ -70,7 +73,7 @@ from service.core.record.facts import (
 from service.core.record.facts import announcing as announcing_of
 from service.core.record.record import Record
 
-SWEEP = "sweep"
+SWEEP, BULK = "sweep", "bulk"
 _FROM_OUTSIDE = frozenset({"ABORTED", "TIMED_OUT"})
 _STOPPING = frozenset({"DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED"})
 
@@ -97,6 +100,8 @@ def owed(job: Record, at: Moment) -> tuple[Action, ...]:
     """Everything that is owed to the job now."""
     if job.rejection is not None:
         return tuple(_announcement(job, at))
+    if bulk_asked(job) is not None:
+        return tuple(_bulk(job, at))
     if job.request is None:
         return ()
     return (
@@ -302,6 +307,12 @@ def _announcement(job: Record, at: Moment) -> Iterator[Action]:
         if not _ended_for(job, at.patience.log_deadline, at):
             return  # Its history is eventually consistent [botocore]; and gone with the state machine.
     yield from _once_claimed(job, at, announcing(job), Announce(job.key, job.redrive_count))
+
+
+def _bulk(bulk: Record, at: Moment) -> Iterator[Action]:
+    if not bulk_is_over(bulk):
+        progress = bulk_progress(bulk)
+        yield from _once_claimed(bulk, at, BULK, SteerPage(bulk.key, progress.page + 1 if progress else 0))
 
 
 def announcing(job: Record) -> str:

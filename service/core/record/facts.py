@@ -11,9 +11,11 @@ from base64 import urlsafe_b64encode
 from hashlib import blake2b
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from schemas.arn import task_id_of
+from schemas.bulk import BulkFilter
+from schemas.control import Verb
 from schemas.notification import Problem
 from schemas.plan import Attempt
 from schemas.trace import Trace
@@ -31,6 +33,7 @@ _RANKS_A_REDRIVE = 100
 # Outcomes of more attempts than this lie beside the head, which is written again after the end.
 _ATTEMPTS_IN_A_HEAD = 3
 REDRIVE_REGISTER, RERUN_REGISTER = "redrive", "rerun"
+BULK_REGISTER, BULK_PROGRESS_REGISTER, BULK_STOP_REGISTER = "bulk", "bulk_progress", "bulk_stop"
 # Of a job that was not to be started: whatever an execution says of itself knows more.
 _NEVER_TO_BE_RANK = -1
 # Of a task that ECS has forgotten: higher than any version that it counted.
@@ -536,6 +539,66 @@ class Rerun(_Fact):
         return int(self.asked_at * 1000)
 
 
+class BulkAsked(_Fact):
+    """Somebody wants something done with all jobs of a tenant that match a filter."""
+
+    kind: Literal["bulk"] = "bulk"
+    record_key: RecordKey
+    bulk_id: str
+    tenant: str
+    verb: Verb
+    jobs: BulkFilter
+    changes: dict[str, JsonValue] = Field(default_factory=dict)
+    asked_at: float
+    asked_by: str | None = None
+    sent_by: str | None = None
+    reason: str | None = None
+
+    @property
+    def register_name(self) -> str:
+        return BULK_REGISTER
+
+
+class BulkProgressed(_Fact):
+    """How far a bulk has come: the jobs of a page are named before they are touched, so that each is counted once."""
+
+    kind: Literal["bulk_progress"] = "bulk_progress"
+    record_key: RecordKey
+    page: int
+    at: float
+    in_hand: tuple[str, ...] = Field(default=(), description="The jobs of the page that is being worked on.")
+    cursor: str | None = Field(default=None, description="The list goes on here; None at its end.")
+    searched_back_to: str | None = None
+    matched: int = 0
+    done: int = 0
+    refused: int = 0
+    refusals: dict[str, int] = Field(default_factory=dict)
+    finished_at: float | None = None
+    stopped: bool = False
+
+    @property
+    def register_name(self) -> str:
+        return BULK_PROGRESS_REGISTER
+
+    @property
+    def rank(self) -> int:
+        return self.page
+
+
+class BulkStopAsked(_Fact):
+    """Somebody wants a bulk to touch no more jobs."""
+
+    kind: Literal["bulk_stop"] = "bulk_stop"
+    record_key: RecordKey
+    asked_at: float
+    asked_by: str | None = None
+    reason: str | None = None
+
+    @property
+    def register_name(self) -> str:
+        return BULK_STOP_REGISTER
+
+
 class RedriveRefused(_JobFact):
     """Step Functions will not redrive this outcome; `for_good`, or it does not let us, and may let us one day."""
 
@@ -572,6 +635,9 @@ Fact = (
     | Redriven
     | RedriveRefused
     | Rerun
+    | BulkAsked
+    | BulkProgressed
+    | BulkStopAsked
 )
 
 FACT: TypeAdapter[Fact] = TypeAdapter(Annotated[Fact, Field(discriminator="kind")])

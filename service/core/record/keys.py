@@ -8,12 +8,12 @@ from typing import Literal, cast
 _SEPARATOR = ":"  # No job id holds one.
 
 
-RecordKind = Literal["job", "rejected", "failed", "replay", "turn"]
+RecordKind = Literal["job", "rejected", "failed", "replay", "turn", "bulk"]
 
 
 @dataclass(frozen=True, slots=True)
 class RecordKey:
-    """What an item is kept under: an id of a job or of a message, a replay's token, a turn's name."""
+    """What an item is kept under: an id of a job or of a message, a replay's token, a turn's name, a bulk's."""
 
     kind: RecordKind
     id: str
@@ -39,6 +39,11 @@ class RecordKey:
         return cls("turn", what)
 
     @classmethod
+    def of_bulk(cls, tenant: str, bulk_id: str) -> RecordKey:
+        """Of two tenants, each may have one of this id."""
+        return cls("bulk", f"{tenant}{_SEPARATOR}{bulk_id}")
+
+    @classmethod
     def read(cls, text: str) -> RecordKey:
         """The key that `str` wrote."""
         kind, separator, of_what = text.partition(_SEPARATOR)
@@ -49,5 +54,5 @@ class RecordKey:
 
     @property
     def log_fields(self) -> dict[str, str]:
-        """How log lines name it: a job by its id, anything else by its message."""
-        return {"job_id" if self.kind == "job" else "message_id": self.id}
+        """How log lines name it: a job and a bulk by their ids, anything else by its message."""
+        return {{"job": "job_id", "bulk": "bulk"}.get(self.kind, "message_id"): self.id}

@@ -24,6 +24,9 @@ _KNOWN = frozenset(
         "redriven",
         "redrive_refused",
         "rerun",
+        "bulk",
+        "bulk_progress",
+        "bulk_stop",
     }
 )
 
