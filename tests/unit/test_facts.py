@@ -35,6 +35,7 @@ from service.core.record.facts import (
     task_spoken_of,
 )
 from service.core.record.keys import RecordKey
+from service.core.record.registers import Registers
 from tests.support.builders import JOB, KEY, MESSAGE, NOW, attempt, claim, execution, receipt, requested, task, task_arn
 
 NOTHING = None
@@ -251,12 +252,23 @@ def test_every_kind_of_fact_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("kind", BARE)
+def test_a_record_sees_every_register_that_this_version_knows(kind: str) -> None:
+    """Those that only a newer one knows are left where they are."""
+    fact = BARE[kind][0]
+    held = Registers(
+        {fact.register_name: fact.model_dump_json(), "novelty": "{}"}, lambda _, text: FACT.validate_json(text)
+    )
+    assert dict(held) == {fact.register_name: fact}
+    assert (len(held), "novelty" in held) == (1, False)
+
+
+@pytest.mark.parametrize("kind", BARE)
 def test_what_a_later_version_adds_is_passed_over_and_nothing_is_changed(kind: str) -> None:
     """A fact is a value."""
     fact = BARE[kind][0]
     assert type(fact).model_validate({**fact.model_dump(), "novelty": 1}) == fact
     with pytest.raises(ValidationError, match="frozen"):
-        fact.kind = "another"  # type: ignore[attr-defined]
+        setattr(fact, "kind", "another")  # noqa: B010  # mypy knows that it may not be
 
 
 def test_the_parts_of_facts_that_are_told_little() -> None:
@@ -289,7 +301,7 @@ def test_what_decisions_need_of_a_request() -> None:
     assert (brief.rank, whole.rank) == (0, 1)
 
 
-RANKS = [
+RANKS: list[tuple[Fact, int]] = [
     (execution("ABORTED", arn="", detailed=False), -1),
     (execution("STARTED", observed_via="request"), 2),
     (execution("STARTED", observed_via="request", detailed=False), 0),
