@@ -25,6 +25,8 @@ from service.core.record.facts import (
     RedriveRefused,
     Rejected,
     Requested,
+    Rerun,
+    RerunOf,
     StageBrief,
     StageSpent,
     TaskChanged,
@@ -39,7 +41,13 @@ from service.core.record.registers import Registers
 from tests.support.builders import JOB, KEY, MESSAGE, NOW, attempt, claim, execution, receipt, requested, task, task_arn
 
 NOTHING = None
-STEERED: dict[str, Any] = {"tenant": "web", "asked_at": NOW + 0.0004, "asked_by": NOTHING, "reason": NOTHING}
+STEERED: dict[str, Any] = {
+    "tenant": "web",
+    "asked_at": NOW + 0.0004,
+    "asked_by": NOTHING,
+    "sent_by": NOTHING,
+    "reason": NOTHING,
+}
 BARE: dict[str, tuple[Fact, str, int, dict[str, Any]]] = {
     "requested": (
         Requested(job_id=JOB, tenant="web"),
@@ -58,6 +66,9 @@ BARE: dict[str, tuple[Fact, str, int, dict[str, Any]]] = {
             "progress": False,
             "bucket": "",
             "execution_input": "",
+            "asked": "",
+            "asked_s3_key": "",
+            "rerun_of": NOTHING,
             "stages": (),
             "stage_count": 0,
             "is_brief": False,
@@ -77,6 +88,7 @@ BARE: dict[str, tuple[Fact, str, int, dict[str, Any]]] = {
             "problems": (),
             "body_s3_uri": NOTHING,
             "trace": NOTHING,
+            "retry_of": NOTHING,
         },
     ),
     "execution": (
@@ -224,6 +236,19 @@ BARE: dict[str, tuple[Fact, str, int, dict[str, Any]]] = {
         1_700_000_000_000,
         {**STEERED, "redrive_count": 2},
     ),
+    "rerun": (
+        Rerun(record_key=KEY, new_job_id="j-2", asked_at=NOW + 0.25),
+        "rerun",
+        1_700_000_000_250,
+        {
+            "record_key": {"kind": "job", "id": JOB},
+            "new_job_id": "j-2",
+            "asked_at": NOW + 0.25,
+            "asked_by": NOTHING,
+            "sent_by": NOTHING,
+            "reason": NOTHING,
+        },
+    ),
     "redrive_refused": (
         RedriveRefused(job_id=JOB, redrive_count=2, at=NOW, why="too old"),
         "redrive_refused#2",
@@ -272,7 +297,14 @@ def test_what_a_later_version_adds_is_passed_over_and_nothing_is_changed(kind: s
 
 
 def test_the_parts_of_facts_that_are_told_little() -> None:
-    """A stage, and how long one took."""
+    """A stage, how long one took, and of which job another was made again."""
+    assert RerunOf(job_id=JOB, asked_at=NOW).model_dump() == {
+        "job_id": JOB,
+        "asked_at": NOW,
+        "asked_by": None,
+        "sent_by": None,
+        "reason": None,
+    }
     assert StageBrief(name="n", image="i", container="c").model_dump() == {
         "name": "n",
         "image": "i",
