@@ -158,7 +158,13 @@ def _and_or(node: ast.BoolOp, source: Source) -> Iterator[Change]:
     if len(node.values) == 2:
         yield token.start, token.end, other, "logic"
     for value in node.values:
-        yield source.start(value), source.end(value), neutral, "operand dropped"
+        if not (word == "or" and _is_zero(value)):
+            yield source.start(value), source.end(value), neutral, "operand dropped"
+
+
+def _is_zero(node: ast.expr) -> bool:
+    """Whether `False`, which counts as 0, would stand there for the same."""
+    return isinstance(node, ast.Constant) and node.value == 0
 
 
 def _unary(node: ast.UnaryOp, source: Source) -> Iterator[Change]:
@@ -225,7 +231,8 @@ def _call(node: ast.Call, source: Source) -> Iterator[Change]:
             new = source.text(second) + between + source.text(first)
             yield source.start(first), source.end(second), new, "arguments swapped"
     for keyword in node.keywords:
-        yield from _without(keyword, source, "argument dropped")
+        if keyword.arg not in _PROSE:
+            yield from _without(keyword, source, "argument dropped")
 
 
 def _elements(node: ast.Tuple | ast.List | ast.Set, source: Source) -> Iterator[Change]:

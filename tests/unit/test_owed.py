@@ -135,6 +135,7 @@ ROWS: dict[str, dict[str, tuple[list[Action], list[Action]]]] = {
         "swept by others": (due(requested(), execution("RUNNING"), theirs(SWEEP)), []),
         "swept while a task runs": (due(requested(), execution("RUNNING"), running(), my(SWEEP)), [ASK, ASK_T1]),
         "swept before it was started": (due(requested(), my(SWEEP)), [START]),
+        "swept before its start is known": (due(requested(), running(), my(SWEEP)), [START]),
         "swept after its end": (due(requested(), OUTCOME, running(), my(SWEEP)), [ASK_T1]),
     },
     "ended, and a task was made since: a redrive, not heard of": {
@@ -145,6 +146,14 @@ ROWS: dict[str, dict[str, tuple[list[Action], list[Action]]]] = {
         "a task of a redrive, within the grace time": (
             due(requested(), OUTCOME, announced(), running("t2", created_at=END + 1), at=END + 20),
             [ASK],
+        ),
+        "a task that was made as it ended": (
+            due(requested(), OUTCOME, announced(), running(created_at=END), at=END + 20),
+            [],
+        ),
+        "a task that was made as the grace time ended": (
+            due(requested(), OUTCOME, announced(), running("t2", created_at=END + 30), at=END + 40),
+            [ASK, AskTask(JOB, task_arn("t2")), ASK_T1, StopTask(JOB, task_arn("t2"))],
         ),
         "a task of a redrive that is over": (
             due(requested(), OUTCOME, announced(), task(created_at=END + 31), receipt(), at=END + 40),
@@ -212,6 +221,18 @@ ROWS: dict[str, dict[str, tuple[list[Action], list[Action]]]] = {
     "... or nobody told of one of the run before": {
         "none": (due(requested(), REDRIVEN), [AskHistory(JOB)]),
         "one of this run": (due(requested(), REDRIVEN, running(redrive=1)), [AskHistory(JOB)]),
+        "none, and nobody knows when it was redriven": (
+            due(requested(), execution("RUNNING", redrive_count=1), running(redrive=1), at=END + 9999),
+            [AskHistory(JOB)],
+        ),
+        "one of the run before that": (
+            due(requested(), REDRIVEN.model_copy(update={"redrive_count": 2}), task(), receipt()),
+            [AskHistory(JOB)],
+        ),
+        "one of the run before, which is over": (
+            due(requested(), REDRIVEN.model_copy(update={"redrive_count": 2}), task(redrive=1), receipt()),
+            [],
+        ),
         "none, and the grace time is over": (due(requested(), REDRIVEN, running(redrive=1), at=END + 130), []),
         "one of before, and we sweep": (
             due(requested(), REDRIVEN, task(), receipt(), my(SWEEP)),

@@ -28,6 +28,7 @@ from service.core.record.facts import (
     RedriveAsked,
     Redriven,
     RedriveRefused,
+    Rerun,
     StageSpent,
     WaitsForCapacity,
 )
@@ -157,6 +158,7 @@ FACTS: dict[str, Fact] = {
     "a cancel": CancelAsked.model_validate(ASKED),
     "a redrive that somebody asks for": RedriveAsked.model_validate({**ASKED, "reason": "it was the disk"}),
     "that it was redriven for somebody": Redriven.model_validate({**ASKED, "redrive_count": 1}),
+    "that it was run again as another job": Rerun(record_key=KEY, new_job_id="j-2", asked_at=NOW),
     "that it cannot be redriven": RedriveRefused(job_id=JOB, redrive_count=0, at=NOW, why="too old"),
     "a wait": WaitsForCapacity(
         job_id=JOB, at=NOW + 9, wait_seconds=60, stage=1, attempt=1, since=NOW + 5, tries=2, failure_class="x", why="y"

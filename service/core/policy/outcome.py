@@ -82,7 +82,7 @@ class AttemptOutcome:
 def status_of(record: Record) -> Status:
     """The status to announce. Success is not what Step Functions says alone: every stage must have exited with 0."""
     execution = record.execution
-    if record.rejection is not None or execution is None:
+    if execution is None:  # Of a request that was rejected there is none.
         return "REJECTED"
     match execution.status:
         case "SUCCEEDED":

@@ -1,0 +1,185 @@
+"""What the policy needs of a record: when the head is enough, what a write carries, and when a task is put away."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from schemas.plan import CANCELLED, START_REFUSED
+from service.core.policy.outcome import AttemptOutcome
+from service.core.policy.owed import Moment, Patience, carried_by, must_be_whole, settled_by
+from service.core.record.facts import Claimed, ExecutionChanged, Fact, TaskChanged, marker_of
+from service.core.record.hearing import forgotten_task, left_unstarted, named_task, never_started
+from service.core.record.record import Record
+from tests.support.builders import (
+    JOB,
+    KEY,
+    NOW,
+    attempt,
+    claim,
+    container,
+    execution,
+    receipt,
+    record,
+    rejected,
+    requested,
+    running,
+    task,
+    task_arn,
+)
+
+AT = Moment(NOW + 7, "me", Patience(claim=45))
+BRIEF, CURIOUS = requested().in_brief(), requested(progress=True)
+PUT_AWAY = {marker_of("t1"): NOW}
+ENDED = execution(attempts=tuple(attempt(1, number) for number in range(1, 5)))
+
+
+def test_how_long_is_waited_for_what_unless_it_is_said() -> None:
+    """Half a minute for tasks, a quarter of an hour for logs, and a claim for a minute."""
+    assert Patience() == Patience(task_grace=30, log_deadline=900, claim=60)
+    assert Moment(NOW, "me").patience == Patience()
+
+
+WHOLE: dict[str, tuple[Record, bool]] = {
+    "it is requested": (record(BRIEF), False),
+    "it runs": (replace(record(BRIEF, execution("RUNNING")), settled=PUT_AWAY), False),
+    "it was redriven, and a task was put away": (
+        replace(record(BRIEF, execution("RUNNING", redrive_count=1)), settled=PUT_AWAY),
+        True,
+    ),
+    "it was redriven, and all is here": (record(BRIEF, execution("RUNNING", redrive_count=1), task()), False),
+    "it ended, and a task was put away": (replace(record(BRIEF, execution()), settled=PUT_AWAY), True),
+    "it ended, and what was put away is here": (
+        replace(record(BRIEF, execution(), task()), settled=PUT_AWAY, kept_beside=frozenset({"t1"})),
+        False,
+    ),
+    "it ended, and its attempts lie beside the head": (record(BRIEF, ENDED.in_brief()), True),
+    "it ended, and all is in the head": (record(BRIEF, ENDED), False),
+    "progress is told, by the whole request": (record(CURIOUS, execution("RUNNING")), False),
+    "progress is told, and the request is brief": (record(CURIOUS.in_brief(), execution("RUNNING")), True),
+    "progress is told, and a task was put away": (replace(record(CURIOUS), settled=PUT_AWAY), True),
+    "nobody requested it": (record(execution("RUNNING")), False),
+}
+
+
+@pytest.mark.parametrize(("job", "must"), WHOLE.values(), ids=WHOLE)
+def test_when_a_head_is_not_enough(job: Record, must: bool) -> None:
+    """To decide on an end, on a redrive, and on progress."""
+    assert must_be_whole(job) is must
+
+
+def test_a_record_without_a_request_is_whole() -> None:
+    """A rejection's, or one of which nothing is known."""
+    assert Record(KEY).is_whole
+    assert record(rejected()).is_whole
+    assert not record(BRIEF).is_whole
+    assert not replace(record(requested()), settled=PUT_AWAY).is_whole
+
+
+def test_two_records_are_one_where_their_registers_are() -> None:
+    """What lies beside a head is known by who read it, and no part of what is known of the job."""
+    assert replace(record(requested()), settled=PUT_AWAY, kept_beside=frozenset({"t1"})) == record(requested())
+    assert record(requested()) != record(requested(), execution())
+
+
+CARRIED: dict[str, tuple[Fact, Claimed | None]] = {
+    "a task's end": (task(), Claimed(record_key=KEY, what="archive#t1", owner="me", at=NOW + 7, seconds=45)),
+    "a task's end without containers": (task(containers=()), None),
+    "that a task runs": (running(), None),
+    "a receipt": (receipt(), None),
+    "an end": (execution(), None),
+}
+
+
+@pytest.mark.parametrize(("fact", "carried"), CARRIED.values(), ids=CARRIED)
+def test_which_write_carries_a_claim(fact: Fact, carried: Claimed | None) -> None:
+    """Whoever hears first that a task stopped archives its logs."""
+    assert carried_by(fact, AT) == carried
+
+
+PAIR = task(containers=(container(), container("proxy")))
+SETTLED: dict[str, tuple[Fact, Record, TaskChanged | None]] = {
+    "the only receipt": (receipt(), record(requested(), task("t0"), task()), task()),
+    "the last of two": (receipt(), record(requested(), PAIR, receipt(name="proxy")), PAIR),
+    "the first of two": (receipt(), record(requested(), PAIR), None),
+    "the same once more, and the other is missing": (receipt(), record(requested(), PAIR, receipt()), None),
+    "of a task that runs": (receipt(), record(requested(), running()), None),
+    "of a task without containers": (receipt(), record(requested(), task(containers=())), None),
+    "of a task that is not known": (receipt("t2"), record(requested(), task()), None),
+    "of a task that was put away": (
+        receipt(),
+        replace(record(requested(), task()), kept_beside=frozenset({"t1"})),
+        None,
+    ),
+    "no receipt": (task(), record(requested(), task(), receipt()), None),
+}
+
+
+@pytest.mark.parametrize(("fact", "job", "task_"), SETTLED.values(), ids=SETTLED)
+def test_which_fact_is_the_last_of_a_task(fact: Fact, job: Record, task_: TaskChanged | None) -> None:
+    """The receipt that completes those of a task that stopped."""
+    assert settled_by(fact, job) == task_
+
+
+def test_ends_that_nobody_told_are_said_in_full() -> None:
+    """A start that was refused for good, and a job that was cancelled before it."""
+    usual = {"job_id": JOB, "arn": "", "observed_via": "request", "stopped_at": NOW}
+    assert never_started(JOB, "no, password=hunter2", NOW) == ExecutionChanged.model_validate(
+        {**usual, "status": "FAILED", "error": START_REFUSED, "cause": "no, password=[redacted]"}
+    )
+    assert left_unstarted(JOB, "Cancelled by ann", NOW) == ExecutionChanged.model_validate(
+        {**usual, "status": "ABORTED", "error": CANCELLED, "cause": "Cancelled by ann"}
+    )
+    assert len(never_started(JOB, "x" * 5000, NOW).cause or "") == 4096
+    assert len(left_unstarted(JOB, "x" * 5000, NOW).cause or "") == 4096
+
+
+def test_tasks_that_are_known_by_name_only_or_were_forgotten_are_said_in_full() -> None:
+    """What was held of a forgotten one stays."""
+    named = TaskChanged(job_id=JOB, arn=task_arn(), version=0, last_status="")
+    assert named_task(JOB, task_arn()) == named
+    forgotten = {
+        "version": 2**31,
+        "last_status": "STOPPED",
+        "stopped_reason": "ECS no longer describes this task; how it ended was not observed",
+        "stopped_at": NOW + 9,
+    }
+    assert forgotten_task(JOB, task_arn(), NOW + 9) == named.model_copy(update=forgotten)
+    assert forgotten_task(JOB, task_arn(), NOW + 9, running()) == running().model_copy(update=forgotten)
+
+
+def test_a_claim_to_be_made_knows_since_when_it_was_tried() -> None:
+    """By whomever; the first try is its own beginning."""
+    first = record(requested()).new_claim("x", "me", NOW + 5, 45)
+    assert first == Claimed(record_key=KEY, what="x", owner="me", at=NOW + 5, seconds=45, since=NOW + 5)
+    second = record(requested(), claim("x", "them", NOW)).new_claim("x", "me", NOW + 5, 45)
+    assert second == first.model_copy(update={"since": NOW})
+
+
+def test_who_asked_for_a_job() -> None:
+    """By its digest; where no body can be read, by the message that it came in."""
+    job = record(requested(digest="d1", message_id="m1"))
+    asked = [
+        job.was_asked_by(message, digest)
+        for message, digest in (("m2", "d1"), ("m1", "d2"), ("m1", None), ("m2", None))
+    ]
+    assert asked == [True, False, True, False]
+    assert not Record(KEY).was_asked_by("m1", None)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "exit_code"),
+    [
+        (AttemptOutcome(0, 1, "main"), None),
+        (AttemptOutcome(0, 1, "main", attempt(exit_code=3)), 3),
+        (AttemptOutcome(0, 1, "main", attempt(exit_code=3), task(containers=(container(exit_code=None),))), 3),
+        (AttemptOutcome(0, 1, "main", attempt(exit_code=3), task(containers=(container(exit_code=4),))), 4),
+        (AttemptOutcome(0, 1, "main", attempt(exit_code=3), task(containers=(container("proxy", 4),))), 3),
+        (AttemptOutcome(0, 1, "main", None, task(containers=(container(exit_code=0),))), 0),
+    ],
+)
+def test_how_an_attempts_own_container_exited(outcome: AttemptOutcome, exit_code: int | None) -> None:
+    """As ECS says it; where it does not, as the planner does."""
+    assert outcome.exit_code == exit_code
+    assert AttemptOutcome(0, 1, "main").reported
