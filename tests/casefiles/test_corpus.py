@@ -12,6 +12,7 @@ from service.core.admission import admission
 from service.core.casefile.files import LOGS, Case, read_case
 from service.core.casefile.replay import replay
 from service.core.diagnosis import diagnosis
+from service.core.diagnosis.table import ROWS
 from service.core.planning import planning
 from service.core.policy import owed
 from service.core.telling import letter
@@ -58,7 +59,7 @@ def test_a_changed_row_of_the_diagnosis_is_seen(monkeypatch: pytest.MonkeyPatch)
     """In what the planner and the card say, and in what is done: without its remedy the stage is not tried bigger."""
     rows = tuple(
         row._replace(failure_class="greedy", remedy="none") if row.failure_class == "out_of_memory" else row
-        for row in diagnosis.ROWS
+        for row in ROWS
     )
     monkeypatch.setattr(diagnosis, "ROWS", rows)
     found = seen(replayed("swells"))

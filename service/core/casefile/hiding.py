@@ -63,7 +63,7 @@ class CaseHiding:
         }
         if _ENVIRONMENT not in value:
             return shown
-        return {**shown, **in_environment(value, lambda pairs: [self._value(pair, "environment") for pair in pairs])}
+        return {**shown, **in_environment(value, lambda pair: self._value(pair, "environment"))}
 
     def _text(self, text: str, name: str) -> JsonValue:
         try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from pydantic import JsonValue
 
@@ -18,7 +17,8 @@ _OURS = re.compile(r"JOBFERRY_[A-Z_]+|TRACEPARENT|_X_AMZN_TRACE_ID")
 # What admission refuses a value for must be found in its mask [schemas/base.py, PROCESS_TEXT_PATTERN].
 _TELLING = frozenset("\x00\ufffe\uffff")
 _TEXTS = ("environment_before_redrive", "environment_after_redrive", "environment_after_token")
-_JOINT = "\x00"  # Escaped in JSON, so that it stands nowhere else.
+_JOINT, _JOINT_IN_JSON = "\x00", "\\u0000"  # What no variable may hold.
+_UNREADABLE: dict[str, JsonValue] = dict.fromkeys(_TEXTS, "[masked]")
 # Of a cause that was cut, and is no JSON any more.
 _PAIR = re.compile(r'("Name"\s{0,8}:\s{0,8}"([^"\\]{1,128})"\s{0,8},\s{0,8}"Value"\s{0,8}:\s{0,8}")((?:[^"\\]|\\.)*+)')
 
@@ -87,25 +87,26 @@ def _masked_value(name: str, value: JsonValue) -> JsonValue:
 
 
 def _environment_texts(plan: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    return in_environment(plan, lambda pairs: [_pair(pair) for pair in pairs])
+    return in_environment(plan, _pair)
 
 
-def in_environment(
-    plan: Mapping[str, JsonValue], change: Callable[[list[JsonValue]], list[JsonValue]]
-) -> dict[str, JsonValue]:
+def in_environment(plan: Mapping[str, JsonValue], change: Callable[[JsonValue], JsonValue]) -> dict[str, JsonValue]:
     """The three texts of a plan's environment with the pairs in them changed; what cannot be read is left out whole.
 
     They are one list in JSON, cut where the state machine puts the redrive count and the task's token.
     """
     texts = [str(plan.get(name) or "") for name in _TEXTS]
-    with_token = bool(texts[-1])
-    parts = texts if with_token else texts[:2]
+    parts = texts if texts[-1] else texts[:2]
     try:
-        pairs: Any = json.loads(json.dumps(_JOINT)[1:-1].join(parts))
+        pairs = json.loads(_JOINT_IN_JSON.join(parts))
     except (ValueError, RecursionError):
-        return dict.fromkeys(_TEXTS, "[masked]")
-    changed = json.dumps(change(pairs), separators=(",", ":")) if isinstance(pairs, list) else ""
-    cut = changed.split(json.dumps(_JOINT)[1:-1])
-    if len(cut) != len(parts):
-        return dict.fromkeys(_TEXTS, "[masked]")
-    return dict(zip(_TEXTS, (*cut, "")[: len(_TEXTS)], strict=True))
+        return _UNREADABLE
+    if not isinstance(pairs, list):
+        return _UNREADABLE
+    changed = compact([pair if _is_cut(pair) else change(pair) for pair in pairs]).split(_JOINT_IN_JSON)
+    return dict(zip(_TEXTS, (*changed, "")[: len(_TEXTS)], strict=True)) if len(changed) == len(parts) else _UNREADABLE
+
+
+def _is_cut(pair: JsonValue) -> bool:
+    """Whether the list is cut in this pair's value, of which there is none yet."""
+    return isinstance(pair, dict) and pair.get("Value") == _JOINT

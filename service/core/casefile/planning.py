@@ -25,7 +25,6 @@ from service.core.telling.failure_card import failure_card
 
 _NO_EXECUTION = "no execution was started, so that nothing was planned"
 _NO_HISTORY = "the case has no decision of the planner: the manifest's not_known says why"
-_FIELDS = ("failure_class", "decision", "attempt", "memory", "cpu", "launch", "wait_seconds", "evidence")
 
 
 @dataclass(frozen=True)
@@ -104,19 +103,23 @@ def _of_which(made: Answered) -> str:
 
 def _judgement(answer: JsonValue) -> dict[str, JsonValue]:
     """What a plan says of the failure that it was asked about."""
-    told: Any = answer
-    if "decision" not in told:
-        return {"decision": told.get("error")}
-    following, outcome = told.get("next_stage") or {}, told.get("outcome") or {}
-    attempts = outcome.get("attempts") or told.get("attempts") or []
-    waits = following.get("waiting") or {}
-    shown = {
-        **told,
-        **{name: following.get(name) for name in ("attempt", "memory", "cpu", "launch")},
-        "failure_class": waits.get("failure_class") or (attempts[-1].get("failure_class") if attempts else None),
-        "evidence": outcome.get("cause"),
+    try:
+        told = LambdaResult.model_validate(answer)
+    except ValidationError:
+        return {"decision": answer.get("error") if isinstance(answer, dict) else None}
+    following, outcome = told.next_stage, told.outcome
+    attempts = outcome.attempts if outcome else told.attempts
+    waits = following.waiting if following else None
+    return {
+        "failure_class": waits.failure_class if waits else attempts[-1].failure_class if attempts else None,
+        "decision": told.decision,
+        "attempt": following.attempt if following else None,
+        "memory": following.memory if following else None,
+        "cpu": following.cpu if following else None,
+        "launch": following.launch if following else None,
+        "wait_seconds": told.wait_seconds,
+        "evidence": outcome.cause if outcome else None,
     }
-    return {name: shown.get(name) for name in _FIELDS}
 
 
 def _cards(case: Case, record: Record, hiding: CaseHiding) -> tuple[JsonValue, JsonValue] | None:
