@@ -42,6 +42,7 @@ def _made() -> tuple[asyncio.Runner, ASGIApp]:
         tracking.tracker,
         tracking.submission,
         tracking.steering,
+        tracking.cases,
         on_loopback=False,
         stream_seconds=_STREAM_SECONDS,
     )

@@ -13,11 +13,13 @@ from starlette.middleware import Middleware
 from schemas.dialect import PlainJsonSchema
 from schemas.export import opened
 from schemas.job import JobRequest
+from service.api.cases import cases
 from service.api.doorkeeper import Doorkeeper
 from service.api.problems import answer_with_problems
 from service.api.reading import reading, reading_many
 from service.api.steering import steering, steering_many
 from service.api.submitting import submitting
+from service.tracking.case import CaseFiles
 from service.tracking.steering import Steering
 from service.tracking.submission import Submission
 from service.tracking.tracker import Tracker
@@ -40,6 +42,7 @@ class Serving:
     tracker: Tracker
     submission: Submission
     steering: Steering
+    cases: CaseFiles
     on_loopback: bool = True
     stream_seconds: float | None = None
 
@@ -63,6 +66,7 @@ def build_app(serving: Serving) -> FastAPI:
     app.include_router(steering(serving.steering))
     app.include_router(reading_many(serving.tracker))
     app.include_router(steering_many(serving.steering))
+    app.include_router(cases(serving.cases))
     app.openapi = partial(_described, app)  # type: ignore[method-assign]  # FastAPI's own way to change it
     return app
 

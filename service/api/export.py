@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from service.api.app import Serving, build_app
+from service.tracking.case import CaseFiles
 from service.tracking.steering import Steering
 from service.tracking.submission import Submission
 from service.tracking.tracker import Tracker
@@ -18,7 +19,7 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "schemas" / "openapi.json"
 
 def text() -> str:
     """The document. The routes are looked at and not asked, so there is nothing behind them."""
-    app = build_app(Serving(cast(Tracker, None), cast(Submission, None), cast(Steering, None)))
+    app = build_app(Serving(cast(Tracker, None), cast(Submission, None), cast(Steering, None), cast(CaseFiles, None)))
     return json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n"
 
 

@@ -42,7 +42,7 @@ async def serve(
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     with _bound(host, port) as door:
         async with open_tracking(place) as tracking:
-            app = build(Serving(tracking.tracker, tracking.submission, tracking.steering))
+            app = build(Serving(tracking.tracker, tracking.submission, tracking.steering, tracking.cases))
             name = f"[{host}]" if ":" in host else host
             say(f"http://{name}:{door.getsockname()[1]}")
             # Hypercorn closes it in the end.

@@ -45,6 +45,16 @@ examples:
   jobferry plan -f request.json --prices '{"FARGATE": {"vcpu_hour": 0.05, "gb_hour": 0.005}}'"""
 
 
+REPLAY_DESCRIPTION = """\
+Run admission, planning, diagnosis, policy and telling again on a case file, and show what is
+decided otherwise now. What the file does not tell is said, and is no difference."""
+REPLAY_EPILOG = """\
+exit codes: 0 all is decided as it was then, 1 something is not, 2 the file cannot be read
+
+examples:
+  jobferry case thumbs-42 && jobferry replay case-thumbs-42.zip"""
+
+
 def command_line() -> argparse.ArgumentParser:
     """What reads the verb, `command`, and its options; without a verb it is None."""
     parser = argparse.ArgumentParser(prog="jobferry", description="An event-driven job queue on AWS.")
@@ -62,6 +72,7 @@ def command_line() -> argparse.ArgumentParser:
     _add_console_options(commands.add_parser("console", help="serve the HTTP API here, with your own AWS credentials"))
     _add_tracking_verbs(commands)
     _add_steering_verbs(commands)
+    _add_case_verbs(commands)
     _add_plan_options(commands.add_parser("plan", help="say what a request would become, without asking anybody"))
     _add_dead_letter_actions(commands.add_parser("dlq", help="look into the dead-letter queues"))
     return parser
@@ -218,6 +229,20 @@ def _add_many(verb: argparse.ArgumentParser) -> None:
         "since:2h until:1h tenant:web, or a part of the id; it is said how many, and asked first",
     )
     verb.add_argument("--yes", action="store_true", help="with --all: without being asked first")
+
+
+def _add_case_verbs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    case = _add_verb(commands, "case", "write all that is known of a job into one file, to be sent to others")
+    case.add_argument("job_id", help="its id; of a rejected request also its message's")
+    case.add_argument("--tenant", help="whose; left out, whoever's it is")
+    case.add_argument("-o", "--output", metavar="FILE", help="default: case-ID.zip; - is standard output")
+    case.add_argument("--logs", choices=["none", "tail", "whole"], default="tail", help="default: the last 100 lines")
+    case.add_argument("--with-values", action="store_true", help="do not mask the values of environment variables")
+    replay = commands.add_parser("replay", help="make every decision of a case file again, without asking anybody")
+    replay.description, replay.epilog = REPLAY_DESCRIPTION, REPLAY_EPILOG
+    replay.formatter_class = argparse.RawDescriptionHelpFormatter
+    replay.add_argument("file", metavar="FILE", help="as `jobferry case` wrote it; - is standard input")
+    replay.add_argument("--json", action="store_true", help="the contract itself, for programs")
 
 
 def _add_verb(

@@ -58,13 +58,17 @@ def _run(arguments: Sequence[str] | None) -> int:
             from service.operator.plan import run as plan
 
             return plan(options)
+        case "replay":
+            from service.operator.replay import run as replay
+
+            return replay(options)
         case "catalog" if options.action == "new":
             from service.operator.new_image.command import run as new_image
 
             return new_image(options)
         case "local" | "demo":
             return _on_this_machine(options)
-        case "submit" | "jobs" | "show" | "why" | "logs" as verb:
+        case "submit" | "jobs" | "show" | "why" | "logs" | "case" as verb:
             return _about_jobs(verb, options)
         case "bulk":
             return _about_jobs("many", options)

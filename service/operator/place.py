@@ -34,4 +34,6 @@ def place_of(session: boto3.Session, stack_name: str | None, catalog: str | None
         task_family_prefix=settings.task_family_prefix,
         secret_patterns=settings.secret_patterns,
         prices=settings.prices,
+        task_grace_seconds=settings.task_grace_seconds,
+        log_deadline_seconds=settings.log_deadline_seconds,
     )

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from schemas.casefile import CaseSettings
 from schemas.catalog import Catalog
 from schemas.price import Price
 from service.aws.caller import Caller
@@ -24,6 +25,7 @@ from service.catalog_source import read_catalog
 from service.clock import Clock, wall_clock
 from service.core.pace import Bucket
 from service.core.redaction import Redaction
+from service.tracking.case import CaseFiles
 from service.tracking.history import Histories
 from service.tracking.logs import LogReader
 from service.tracking.shared import Shared
@@ -49,6 +51,8 @@ class Place:
     task_family_prefix: str = "jobferry"
     secret_patterns: tuple[str, ...] = ()
     prices: Mapping[str, Price] = field(default_factory=dict)
+    task_grace_seconds: float | None = None
+    log_deadline_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class Tracking:
     tracker: Tracker
     submission: Submission
     steering: Steering
+    cases: CaseFiles
 
 
 def wire_tracking(
@@ -97,4 +102,15 @@ def wire_tracking(
         tracker=tracker,
         submission=Submission(Sender(sqs, place.request_queue_url), records, known_catalog),
         steering=Steering(Sender(sqs, place.control_queue_url), tracker.find, caller.arn, known_catalog),
+        cases=CaseFiles(tracker, objects, known_catalog, _settings(place)),
+    )
+
+
+def _settings(place: Place) -> CaseSettings:
+    """What a case tells of the worker's settings."""
+    return CaseSettings(
+        prices=dict(place.prices),
+        task_grace_seconds=place.task_grace_seconds,
+        log_deadline_seconds=place.log_deadline_seconds,
+        secret_patterns=len(place.secret_patterns),
     )

@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from deploy.local.stack import PROJECT
+from schemas.casefile import CaseManifest, Replay
 from schemas.tracking import JobPage, LogLines, Submitted, TrackedJob, Validated, Why
 from service.aws.jobs_table import JobsTable
 from service.catalog_source import parse_catalog
+from service.core.admission.admission import Refused, admit
 from service.core.record.facts import Fact
 from service.operator import cli
 from tests.support.builders import (
@@ -122,11 +125,72 @@ async def test_show_finds_a_rejected_request(typed: Typed, table: JobsTable) -> 
     assert shown.out.startswith("odd: REJECTED\n") and "job_id: it is odd. Choose another." in shown.out
 
 
-@pytest.mark.parametrize("words", [("show", JOB, "--tenant", "other"), ("why", "nothing"), ("logs", "nothing")])
+@pytest.mark.parametrize(
+    "words", [("show", JOB, "--tenant", "other"), ("why", "nothing"), ("logs", "nothing"), ("case", "nothing")]
+)
 async def test_a_job_that_is_not_there_is_said_to_be_so(typed: Typed, table: JobsTable, words: tuple[str, ...]) -> None:
     """With status 1; another tenant's is none."""
     await merged(table, *FAILED)
     assert await typed(*words) == Said(1, "", "There is no such job.\n")
+
+
+async def test_a_case_is_written_and_replayed(
+    typed: Typed, table: JobsTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Into a file that only its owner may read; what it does not tell is said, and none is written over."""
+    monkeypatch.chdir(tmp_path)
+    await merged(table, *FAILED)
+    written = await typed("case", JOB)
+    file = tmp_path / f"case-{JOB}.zip"
+    assert (written.status, written.out, file.stat().st_mode & 0o777) == (0, f"{file.name}\n", 0o600)
+    assert "Not in it: the planner's decisions, and the history: Step Functions knows none" in written.err
+    with zipfile.ZipFile(file) as case:
+        told = CaseManifest.model_validate_json(case.read("manifest.json"))
+        assert sorted(case.namelist()) == sorted(member.name for member in told.members)
+        assert f"{JOB}, failed" in case.read("README.txt").decode()
+    assert (told.job_id, told.status, told.values, told.logs) == (JOB, "FAILED", "masked", "tail")
+    assert (told.settings.task_grace_seconds, told.settings.log_deadline_seconds) == (30, 900)
+    assert await typed("case", JOB) == Said(2, "", f"{file.name} is there already: name another file by -o.\n")
+    again = await typed("replay", file.name, "--json")
+    assert [part.decisions for part in Replay.model_validate_json(again.out).parts] == [0, 0, 1, 3, 1]
+
+
+async def test_a_case_goes_where_it_is_sent(
+    typed: Typed, table: JobsTable, tmp_path: Path, name: str, connect: Connect
+) -> None:
+    """With its logs whole, or without any; half a case is none."""
+    await merged(table, requested(), execution(attempts=(attempt(),)), task())
+    lines = [f"line {number} password=hunter{number}" for number in range(1, 301)]
+    await (await connect("s3")).put_object(Bucket=name, Key="log", Body="\n".join(lines).encode() + b"\n")
+    await merged(table, receipt(s3_bucket=name, s3_key="log", lines=300))
+    found = {}
+    for logs in ("none", "tail", "whole"):
+        file = tmp_path / f"{logs}.zip"
+        told = await typed("case", JOB, "--logs", logs, "-o", str(file), "--json")
+        assert CaseManifest.model_validate_json(told.out).logs == logs
+        with zipfile.ZipFile(file) as case:
+            found[logs] = [case.read(item).decode().splitlines() for item in case.namelist() if item.endswith(".log")]
+    hidden = [f"line {number} password=[redacted]" for number in range(1, 301)]
+    assert found == {"none": [], "tail": [hidden[-100:]], "whole": [hidden]}
+    assert (await typed("case", JOB, "-o", str(tmp_path / "no" / "where.zip"))).status == 2
+    refused = await typed("case", JOB, "-o", "-", "--json")
+    assert (refused.status, refused.out) == (2, "")
+
+
+async def test_a_rejected_request_has_a_case(
+    typed: Typed, table: JobsTable, tmp_path: Path, name: str, connect: Connect
+) -> None:
+    """By its message; its body is judged again, by the catalogue of now."""
+    text = json.dumps({"job_id": "odd", "stages": [{"image": "image_9", "environment": {"MODE": "hunter2"}}]})
+    verdict = admit(text, MESSAGE, parse_catalog((PROJECT / "deploy" / "catalog.yaml").read_text(), "it", "jobferry"))
+    assert isinstance(verdict, Refused)
+    await (await connect("s3")).put_object(Bucket=name, Key="rejected/it.json", Body=text.encode())
+    await merged(table, rejected(problems=verdict.problems, body_s3_uri=f"s3://{name}/rejected/it.json"))
+    file = tmp_path / "odd.zip"
+    assert (await typed("case", MESSAGE, "-o", str(file))).status == 0
+    assert b"hunter2" not in zipfile.ZipFile(file).read("request.json")
+    replayed = await typed("replay", str(file))
+    assert replayed.status == 0 and "admission  1 decision, as then" in replayed.out
 
 
 async def test_jobs_are_listed_in_plain_lines(typed: Typed, table: JobsTable) -> None:

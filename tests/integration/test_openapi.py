@@ -50,7 +50,9 @@ def asked(endpoint: str) -> Iterator[Asked]:
         queue = runner.run(runner.run(client("sqs")).create_queue(QueueName=name))["QueueUrl"]
         place = Place(queue, queue, MACHINE, name, name, str(PROJECT / "deploy" / "catalog.yaml"))
         tracking = wire_tracking(place, client, None)
-        app = build_app(Serving(tracking.tracker, tracking.submission, tracking.steering, stream_seconds=0.0))
+        app = build_app(
+            Serving(tracking.tracker, tracking.submission, tracking.steering, tracking.cases, stream_seconds=0.0)
+        )
 
         def call(method: str, target: str, body: bytes, headers: dict[str, str]) -> Answer:
             return runner.run(ask(app, method, target, body, **headers))

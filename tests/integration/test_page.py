@@ -78,7 +78,7 @@ async def tracking(connect: Connect, name: str, table: JobsTable) -> Tracking:
 @pytest.fixture
 def app(tracking: Tracking) -> Any:
     """The page and the API over it."""
-    return build_console(Serving(tracking.tracker, tracking.submission, tracking.steering))
+    return build_console(Serving(tracking.tracker, tracking.submission, tracking.steering, tracking.cases))
 
 
 async def merged(table: JobsTable, *facts: Any) -> None:

@@ -69,7 +69,7 @@ async def tracking(connect: Connect, place: Place) -> Tracking:
 @pytest.fixture
 def app(tracking: Tracking) -> Any:
     """The API over it."""
-    return build_app(Serving(tracking.tracker, tracking.submission, tracking.steering))
+    return build_app(Serving(tracking.tracker, tracking.submission, tracking.steering, tracking.cases))
 
 
 async def merged(table: JobsTable, *facts: Fact) -> None:
@@ -162,7 +162,7 @@ async def test_twenty_viewers_cost_what_one_costs(tracking: Tracking, table: Job
     """A read a second, however many look, and by whatever routes that need no more than the record."""
     await merged(table, *ENDED)
     patient = replace(tracking.tracker, record_seconds=3600.0)  # However busy this machine is.
-    app = build_app(Serving(patient, tracking.submission, tracking.steering))
+    app = build_app(Serving(patient, tracking.submission, tracking.steering, tracking.cases))
     client = await opened(tracking)
     with counted(client) as calls:
         answers = await asyncio.gather(*(ask(app, "GET", OURS) for _ in range(20)))
@@ -231,7 +231,7 @@ async def test_the_history_of_an_execution_that_ended_is_asked_for_once(
     with answering(states, "GetExecutionHistory", page_of_history(HISTORY), AssertionError("asked again")) as asked:
         for _ in range(2):
             tracking = wire_tracking(place, sharing(connect, states), None, lambda: NOW)
-            app = build_app(Serving(tracking.tracker, tracking.submission, tracking.steering))
+            app = build_app(Serving(tracking.tracker, tracking.submission, tracking.steering, tracking.cases))
             answer = await ask(app, "GET", f"{OURS}/steps")
             steps.append(StepsPage.model_validate_json(answer.body).steps)
             assert "hunter2" not in answer.text and "DB_PASSWORD" in answer.text
@@ -343,7 +343,9 @@ def names(message: dict[str, str]) -> list[str]:
 async def test_a_stream_ends_by_itself_where_it_must(tracking: Tracking, table: JobsTable) -> None:
     """Behind a gateway that hands an answer on only when it is whole."""
     await merged(table, requested(), execution("RUNNING"))
-    app = build_app(Serving(tracking.tracker, tracking.submission, tracking.steering, stream_seconds=0.0))
+    app = build_app(
+        Serving(tracking.tracker, tracking.submission, tracking.steering, tracking.cases, stream_seconds=0.0)
+    )
     answer = await ask(app, "GET", f"{OURS}/events")
     assert answer.status == 200 and "event: job" in answer.text and "event: settled" not in answer.text
 

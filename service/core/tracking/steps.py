@@ -74,6 +74,10 @@ class Hiding:
             }
         if isinstance(value, list):
             return [self._value(item, name) for item in value]
+        return self.leaf(value, name)
+
+    def leaf(self, value: str | float | bool | None, name: str) -> str | float | bool | None:
+        """A value that has no parts, by the name that it stands under."""
         if isinstance(value, bool) or value is None:
             return value
         shown = self._hidden(name, str(value))

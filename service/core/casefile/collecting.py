@@ -1,0 +1,175 @@
+"""What is put into a case file, of what was gathered of a job: each member as text, fit to be seen by others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from pydantic import BaseModel, JsonValue
+
+from schemas.casefile import CaseDecisions, CaseLogs, CaseManifest, CaseMember, CaseSettings, CaseValues, NotKnown
+from schemas.catalog import Catalog
+from service.core.casefile import files
+from service.core.casefile.decisions import decisions_of
+from service.core.casefile.hiding import CaseHiding
+from service.core.casefile.records import case_record
+from service.core.casefile.requests import Judged, of_job, of_rejection
+from service.core.casefile.telling import told
+from service.core.casefile.words import readme
+from service.core.record.record import Record
+from service.core.redaction import Redaction
+from service.core.telling.compose import Links, compose, iso
+from service.core.telling.size_limit import fitted
+from service.core.tracking.events import events_of
+from service.core.tracking.job import track
+from service.core.tracking.steps import HistoryEvent
+
+_WHAT = {
+    files.README: "This.",
+    files.MANIFEST: "What the case is of, and what it does not tell, for programs.",
+    files.JOB: "The job as `jobferry show --json` has it.",
+    files.RECORD: "The record, with every fact.",
+    files.REQUEST: "What admission judged.",
+    files.CATALOG: "The entries of the catalogue by which it was judged.",
+    files.STAGES: "The stages as they were frozen.",
+    files.DECISIONS: "Every question to the planner, and its answer.",
+    files.EVENTS: "What happened to the job, in the order of time.",
+    files.HISTORY: "The execution's history, as Step Functions told it.",
+    files.NOTIFICATION: "What subscribers are told of the outcome, without its links.",
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a case is to show."""
+
+    logs: CaseLogs = "tail"
+    values: CaseValues = "masked"
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """All that is known of a job when a case is made of it. `body` is a rejected request's."""
+
+    record: Record
+    made_at: float
+    made_by: str
+    wanted: Wanted
+    history: Sequence[HistoryEvent] = ()
+    stages: Sequence[dict[str, Any]] = ()
+    body: str | None = None
+    catalog: Catalog | None = None
+    settings: CaseSettings = field(default_factory=CaseSettings)
+    redaction: Redaction = field(default_factory=Redaction.of)
+    not_known: tuple[NotKnown, ...] = ()
+
+    @cached_property
+    def hiding(self) -> CaseHiding:
+        """What hides in it."""
+        return CaseHiding(self.redaction, self.wanted.values == "shown")
+
+    @cached_property
+    def judged(self) -> Judged:
+        """What admission had before it, made of what may be shown."""
+        if self.record.rejection is not None:
+            return of_rejection(self.record.rejection, self.body, self.catalog, self.hiding)
+        if self.record.request is None:
+            return Judged()
+        return of_job(self.record.request, [self.hiding.object(stage) for stage in self.stages], self.catalog)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of the zip."""
+
+    name: str
+    text: str
+
+
+def members_of(gathered: Gathered) -> tuple[Member, ...]:
+    """All but the logs, the manifest and the README, which tell of what else there is."""
+    return tuple(_members(gathered))
+
+
+def _members(gathered: Gathered) -> Iterator[Member]:
+    hiding, record, judged = gathered.hiding, gathered.record, gathered.judged
+    view = track(record, gathered.settings.prices, gathered.redaction)
+    assert view is not None, "a case is of a job or of a rejection"
+    yield _model(files.JOB, view, hiding)
+    yield _model(files.RECORD, case_record(record), hiding)
+    for name, model in ((files.REQUEST, judged.request), (files.CATALOG, judged.catalog)):
+        if model is not None:
+            yield Member(name, _json(model.model_dump(mode="json")))
+    if gathered.stages:
+        yield Member(files.STAGES, _json([hiding.object(stage) for stage in gathered.stages]))
+    events: list[JsonValue] = [event.model_dump(mode="json") for event in events_of(record, gathered.redaction)]
+    yield _value(files.EVENTS, events, hiding)
+    if gathered.history:
+        decisions = CaseDecisions(decisions=tuple(decisions_of(gathered.history)))
+        yield _model(files.DECISIONS, decisions, hiding)
+        history: list[JsonValue] = [dict(event) for event in gathered.history]
+        yield _value(files.HISTORY, history, hiding)
+    if record.announced is not None:
+        notification = fitted(compose(record, Links(), gathered.settings.prices, gathered.redaction))
+        yield _value(files.NOTIFICATION, told(notification), hiding)
+
+
+def not_known(gathered: Gathered) -> tuple[NotKnown, ...]:
+    """What a case does not tell, and why."""
+    return (*gathered.not_known, *gathered.judged.not_known, *_of_settings(gathered))
+
+
+def _of_settings(gathered: Gathered) -> Iterator[NotKnown]:
+    if gathered.settings.task_grace_seconds is None:
+        why = "the deployment was reached by its stack's name, which does not tell the worker's settings"
+        yield NotKnown(what="how long the worker waits for what, and its prices", why=why)
+
+
+def manifest_of(gathered: Gathered, members: Sequence[CaseMember], not_known: Sequence[NotKnown]) -> CaseManifest:
+    """What leads through the zip."""
+    record = gathered.record
+    view = track(record)
+    assert view is not None, "a case is of a job or of a rejection"
+    ours = [CaseMember(name=name, what=_WHAT[name]) for name in (files.README, files.MANIFEST)]
+    return CaseManifest(
+        made_at=iso(gathered.made_at) or "",
+        made_by=gathered.made_by,
+        kind="rejection" if record.rejection else "job",
+        job_id=view.job_id,
+        message_id=view.message_id,
+        tenant=view.tenant,
+        status=view.status,
+        values=gathered.wanted.values,
+        logs=gathered.wanted.logs,
+        settings=gathered.settings,
+        members=(*ours, *members),
+        not_known=tuple(not_known),
+    )
+
+
+def described(member: Member) -> CaseMember:
+    """How the manifest names a member."""
+    return CaseMember(name=member.name, what=_WHAT.get(member.name, "A container's log, without its secrets."))
+
+
+def closing(manifest: CaseManifest) -> tuple[Member, ...]:
+    """The members that tell of the others."""
+    return (
+        Member(files.README, readme(manifest)),
+        Member(files.MANIFEST, _json(manifest.model_dump(mode="json"))),
+    )
+
+
+def _model(name: str, model: BaseModel, hiding: CaseHiding) -> Member:
+    return _value(name, model.model_dump(mode="json"), hiding)
+
+
+def _value(name: str, value: JsonValue, hiding: CaseHiding) -> Member:
+    return Member(name, _json(hiding.value(value)))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"

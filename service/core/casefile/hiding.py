@@ -1,0 +1,74 @@
+"""What of a case others may see: without secrets, as everywhere, and without the values of environment variables."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import JsonValue
+
+from service.core.casefile.masking import compact, in_environment, masked
+from service.core.redaction import Redaction
+from service.core.tracking.steps import Hiding
+
+_ALWAYS_HIDDEN = Redaction.of()
+_ENVIRONMENT = "environment_before_redrive"
+# Of our own making, of names and ids alone; of any other URL the query is hidden.
+_CONSOLE_URL = re.compile(
+    r"https://[a-z0-9-]+\.console\.(aws\.amazon\.com|amazonaws\.cn)/[a-z/-]+\?region=[a-z0-9-]+#[^?\s]*"
+)
+
+
+@dataclass(frozen=True)
+class CaseHiding:
+    """Hides in JSON, and in the JSON within its texts. What is hidden once stays as it is when it is hidden again."""
+
+    redaction: Redaction = _ALWAYS_HIDDEN
+    shows_values: bool = False
+    _leaves: Hiding = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_leaves", Hiding(self.redaction))
+
+    def value(self, value: JsonValue) -> JsonValue:
+        """The same, fit to be sent to others."""
+        return self._value(value if self.shows_values else masked(value), "")
+
+    def object(self, value: dict[str, Any]) -> dict[str, Any]:
+        """An object, which stays one."""
+        shown = self.value(value)
+        assert isinstance(shown, dict), "an object stays an object"
+        return shown
+
+    def _value(self, value: Any, name: str) -> JsonValue:
+        match value:
+            case dict():
+                return self._object(value)
+            case list():
+                return [self._value(item, name) for item in value]
+            case str() if value[:1] in {"{", "["}:
+                return self._text(value, name)
+            case str() if name.endswith("console_url") and _CONSOLE_URL.fullmatch(value):
+                return value
+        return self._leaves.leaf(value, name)
+
+    def _object(self, value: dict[str, Any]) -> dict[str, JsonValue]:
+        # ECS's environment: what a variable holds is a secret by the variable's name.
+        named = value.get("Name", value.get("name"))
+        shown = {
+            key: self._value(item, named if isinstance(named, str) and key.lower() == "value" else key)
+            for key, item in value.items()
+        }
+        if _ENVIRONMENT not in value:
+            return shown
+        return {**shown, **in_environment(value, lambda pair: self._value(pair, "environment"))}
+
+    def _text(self, text: str, name: str) -> JsonValue:
+        try:
+            value = json.loads(text)
+            shown = self._value(value, name)
+        except (ValueError, RecursionError):
+            return self._leaves.leaf(text, name)
+        return text if shown == value else compact(shown)

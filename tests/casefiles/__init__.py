@@ -1,0 +1,1 @@
+"""Real cases, kept to be replayed: `python -m tests.casefiles` makes them anew."""

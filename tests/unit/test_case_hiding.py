@@ -1,0 +1,128 @@
+"""What of a case others may see: no secret, and of the environment the names."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.plan import PlanRequest
+from service.core.casefile.hiding import CaseHiding
+from service.core.casefile.masking import mask, masked
+from service.core.overrides import environment_texts
+from service.core.planning.planning import plan
+from service.core.redaction import Redaction
+from tests.support.builders import admitted, body, catalog, execution_arn
+
+SECRET = "hunter2 and more"
+HIDDEN = CaseHiding()
+SHOWN = CaseHiding(shows_values=True)
+PAIR = {"Name": "MODE", "Value": SECRET}
+OURS = {"Name": "JOBFERRY_STAGE", "Value": "1"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"stages": [{"environment": {"MODE": SECRET}}]},
+        {"Overrides": {"ContainerOverrides": [{"Environment": [PAIR, OURS]}]}},
+        {"overrides": {"containerOverrides": [{"environment": [{"name": "MODE", "value": SECRET}]}]}},
+        {"cause": json.dumps({"Overrides": {"ContainerOverrides": [{"Environment": [PAIR]}]}})},
+        {"input": json.dumps({"input": json.dumps({"environment": {"MODE": SECRET}})})},
+        {"Cause": json.dumps({"Environment": [OURS, PAIR], "x": "y" * 50})[:-20]},
+        {"Cause": '{"Environment":[{"Name":"MODE","Value":"' + SECRET},
+        {"environment": [{"Name": "LAST_TOKEN", "Value": SECRET}]},
+    ],
+)
+def test_a_variables_value_is_masked_wherever_it_is_carried(value: Any) -> None:
+    """In a stage, in a task, in JSON within a text, in a cause that was cut; its name and ours stay."""
+    shown = json.dumps(HIDDEN.value(value))
+    assert SECRET not in shown and "*" * len(SECRET) in shown
+    assert ("MODE" in shown) == ("MODE" in json.dumps(value))
+    assert shown == json.dumps(HIDDEN.value(json.loads(shown)))
+
+
+@given(st.text(max_size=50))
+def test_a_mask_is_as_long_in_json(text: str) -> None:
+    """As ECS counts it; what a value is refused for is still seen."""
+    shown = mask(text)
+    assert len(json.dumps(shown)) == len(json.dumps(text))
+    assert {"\x00", "\ufffe", "\uffff"} & set(shown) == {"\x00", "\ufffe", "\uffff"} & set(text)
+
+
+@pytest.mark.parametrize("with_token", [True, False])
+def test_a_plans_environment_is_masked_across_its_cuts(with_token: bool) -> None:
+    """It is one list, cut where the state machine puts what it alone knows."""
+    names = ("environment_before_redrive", "environment_after_redrive", "environment_after_token")
+    texts: Any = dict(zip(names, environment_texts([PAIR, OURS], with_token=with_token), strict=True))
+    expected = [{"Name": "MODE", "Value": "*" * len(SECRET)}, OURS]
+    assert HIDDEN.value(texts) == dict(zip(names, environment_texts(expected, with_token=with_token), strict=True))
+    assert SHOWN.value(texts) == texts
+
+
+@pytest.mark.parametrize("texts", [("[{", "x", ""), ("{", "}", ""), ("", "", "")])
+def test_an_environment_that_cannot_be_read_is_left_out(texts: Any) -> None:
+    """Rather than shown."""
+    names = ("environment_before_redrive", "environment_after_redrive", "environment_after_token")
+    assert masked(dict(zip(names, texts, strict=True))) == dict.fromkeys(names, "[masked]")
+
+
+def test_secrets_are_hidden_as_everywhere_and_our_own_links_stay() -> None:
+    """By the name that they stand under, by their looks, and by the deployment's own patterns; also within JSON."""
+    ours = CaseHiding(Redaction.of([r"harbour-\d+"]), shows_values=True)
+    told: Any = {
+        "api_key": "abcdef",
+        "text": "opens harbour-12",
+        "cause": json.dumps({"password": "x", "why": "no"}),
+        "console_url": "https://eu-central-1.console.aws.amazon.com/states/home?region=eu-central-1#/v2/x:1",
+        "link": "https://bucket.s3.amazonaws.com/key?X-Amz-Signature=abc",
+        "labels": {"console_url": "https://example.com/?key=abc"},
+    }
+    assert ours.value(told) == {
+        "api_key": "[redacted]",
+        "text": "opens [redacted]",
+        "cause": '{"password":"[redacted]","why":"no"}',
+        "console_url": told["console_url"],
+        "link": "https://bucket.s3.amazonaws.com/key?[redacted]",
+        "labels": {"console_url": "https://example.com/?[redacted]"},
+    }
+
+
+def test_json_that_hides_nothing_stays_as_it_was_written() -> None:
+    """With its spaces, since how long it is may count."""
+    told: Any = {"command": ['{"a": 1}', '[ "b" ]', "{no json"], "count": 3, "share": 0.5, "is": True, "none": None}
+    assert HIDDEN.value(told) == told
+
+
+@pytest.mark.parametrize("value", ["x", 'quote " and \\ and é and \n', "", "a" * 500, "postgres://u:p@host/db"])
+@pytest.mark.parametrize("hiding", [HIDDEN, SHOWN])
+def test_a_plan_of_what_is_hidden_is_the_hidden_plan(value: str, hiding: CaseHiding) -> None:
+    """So that a case can be replayed although nobody sees its values."""
+    frozen = admitted(
+        body(stages=[{"image": "echo", "command": ["echo", "x"], "environment": {"MODE": value}}]), catalog()
+    )
+    asked = {
+        "step": "plan_next_step",
+        "execution_arn": execution_arn(),
+        "started_at": "2026-01-01T00:00:00Z",
+        "now": "2026-01-01T00:00:01Z",
+        "input": {
+            "job_id": frozen.job_id,
+            "lambda_result": {
+                "total_stages_count": 1,
+                "processed_stages_count": 0,
+                "config": {"bucket": "b", "stages": [stage.model_dump(mode="json") for stage in frozen.stages]},
+            },
+        },
+    }
+    told, of_hidden = (planned(item) for item in (asked, hiding.object(asked)))
+    assert hiding.value(of_hidden) == hiding.value(told)
+
+
+def planned(asked: dict[str, Any]) -> dict[str, Any]:
+    """What the planner answers."""
+    request = PlanRequest.model_validate(asked)
+    return plan(request, request.input.lambda_result.config.stages).model_dump(mode="json")
