@@ -74,6 +74,7 @@ check: $(READY) ## Lint, types, architecture, templates
 	$(BIN)/cfn-lint deploy/template.yaml deploy/examples/*.yaml service/operator/new_image/task.yaml
 	$(BIN)/python -m schemas.export --check
 	$(BIN)/python -m service.api.export --check
+	$(BIN)/python -m service.operator.reference --check
 
 wheel: $(READY) ## Build the wheel, and try it in empty environments
 	@$(BIN)/python -m tests.wheel
@@ -88,9 +89,10 @@ bench: $(READY) ## Measure what a job costs, as ratios in one run, and price it
 profile: $(READY) ## Draw flame graphs of intake and completion
 	@$(BIN)/python -m tests.bench.profile
 
-schemas: $(READY) ## Export the JSON Schemas, and the HTTP API's OpenAPI document
+schemas: $(READY) ## Export the JSON Schemas, the OpenAPI document, and docs/cli.md
 	@$(BIN)/python -m schemas.export
 	@$(BIN)/python -m service.api.export
+	@$(BIN)/python -m service.operator.reference
 
 lock: ## Resolve the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

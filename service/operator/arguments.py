@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from service.operator.handbook import sentence, with_handbook
 from workers.probe import DEFAULT_PORT, PORT_VARIABLE
 
 LISTED = ("OPEN", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "REJECTED")
+SHELLS = ("bash", "zsh", "fish")
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_MOST_DIGITS = 9
+_MOST_DIGITS, _MOST_LISTED = 9, 200
 
 LOCAL_DESCRIPTION = """\
 Run AWS, the stack and a worker on this machine until Ctrl-C, and show what becomes of jobs.
@@ -25,57 +28,45 @@ What --keep DIR keeps, written when the run ends by Ctrl-C or SIGTERM: queues wi
 messages, the table of jobs, buckets, logs, subscriptions, ended executions with their history,
 and the port. What it does not: a container that runs at the end is stopped, and its execution
 fails with States.ServiceRestart; both are told after the restart, and a redrive goes on at
-that stage. A run that is killed keeps what the run before it had, and the buckets as they are.
-
-examples:
-  jobferry local
-  jobferry local --catalog catalog.yaml --images images.yaml --keep .jobferry/state"""
+that stage. A run that is killed keeps what the run before it had, and the buckets as they are."""
 
 
 PLAN_DESCRIPTION = """\
 Say which stages of a request would run, on what and with which retries, how long that may take
 at most and what it may cost at most; or every reason why it would be rejected. The worker's own
 admission and the planner decide it, and nobody is asked."""
-PLAN_EPILOG = """\
-exit codes: 0 it would run, 2 there is nothing to plan from, 3 it would be rejected
-
-examples:
-  jobferry plan -f request.json --catalog catalog.yaml
-  echo '{"stages": [{"image": "image_1", "command": ["echo", "hello"]}]}' | jobferry plan
-  jobferry plan -f request.json --prices '{"FARGATE": {"vcpu_hour": 0.05, "gb_hour": 0.005}}'"""
 
 
 REPLAY_DESCRIPTION = """\
 Run admission, planning, diagnosis, policy and telling again on a case file, and show what is
 decided otherwise now. What the file does not tell is said, and is no difference."""
-REPLAY_EPILOG = """\
-exit codes: 0 all is decided as it was then, 1 something is not, 2 the file cannot be read
-
-examples:
-  jobferry case thumbs-42 && jobferry replay case-thumbs-42.zip"""
 
 
-def command_line() -> argparse.ArgumentParser:
+def command_line(variables: Mapping[str, str] = os.environ) -> argparse.ArgumentParser:
     """What reads the verb, `command`, and its options; without a verb it is None."""
     parser = argparse.ArgumentParser(prog="jobferry", description="An event-driven job queue on AWS.")
     parser.add_argument("--version", action="store_true", help="print the version")
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("worker", help="run the worker; its settings are the JOBFERRY_* variables")
     health = commands.add_parser("health", help="ask the worker on this machine whether it is ready")
-    port = os.environ.get(PORT_VARIABLE, DEFAULT_PORT)
+    port = variables.get(PORT_VARIABLE, DEFAULT_PORT)
     health.add_argument("--port", type=port_number, default=port, help=f"its {PORT_VARIABLE} (default: %(default)s)")
     _add_local_options(commands.add_parser("local", help="run the whole system on this machine until Ctrl-C"))
     demo = commands.add_parser("demo", help="run real jobs end to end on this machine, and check what comes of them")
     demo.add_argument("--json", action="store_true", help="print the notifications as JSON lines on standard output")
-    _add_doctor_options(commands.add_parser("doctor", help="say what of a deployment is wrong, and the remedy"))
+    _add_examining_options(commands.add_parser("doctor", help="say what of a deployment is wrong, and the remedy"))
     _add_catalog_actions(commands.add_parser("catalog", help="begin an image; compare all with the account"))
-    _add_console_options(commands.add_parser("console", help="serve the HTTP API here, with your own AWS credentials"))
+    _add_console_options(
+        commands.add_parser("console", help="serve the page and the HTTP API here, with your own AWS credentials")
+    )
     _add_tracking_verbs(commands)
     _add_steering_verbs(commands)
     _add_case_verbs(commands)
     _add_plan_options(commands.add_parser("plan", help="say what a request would become, without asking anybody"))
     _add_dead_letter_actions(commands.add_parser("dlq", help="look into the dead-letter queues"))
-    return parser
+    completion = commands.add_parser("completion", help="print what lets a shell complete verbs and options")
+    completion.add_argument("shell", choices=SHELLS, help="which")
+    return with_handbook(parser)
 
 
 def port_number(text: str) -> int:
@@ -85,9 +76,15 @@ def port_number(text: str) -> int:
     return int(text)
 
 
+def listed_at_once(text: str) -> int:
+    """How many jobs a list shows. Raises ArgumentTypeError for what is none."""
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:_MOST_DIGITS]) <= _MOST_LISTED:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be: give a number from 1 to {_MOST_LISTED}")
+    return int(text)
+
+
 def _add_local_options(local: argparse.ArgumentParser) -> None:
     local.description, local.epilog = LOCAL_DESCRIPTION, LOCAL_EPILOG
-    local.formatter_class = argparse.RawDescriptionHelpFormatter
     local.add_argument(
         "--port", type=port_number, default=4566, help="port on 127.0.0.1; 0 takes a free one (default: 4566)"
     )
@@ -117,15 +114,22 @@ def _add_local_options(local: argparse.ArgumentParser) -> None:
     local.add_argument("--keep", type=Path, metavar="DIR", help="keep the state in this folder over restarts")
 
 
-def _add_doctor_options(parser: argparse.ArgumentParser) -> None:
+def _add_place_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stack", help="a CloudFormation stack to look at, instead of what the JOBFERRY_* variables name"
     )
-    parser.add_argument("--catalog", help="the catalogue, a file or an s3:// URI, instead of the deployment's own")
+    parser.add_argument(
+        "--catalog", metavar="FILE", help="the catalogue, a file or an s3:// URI, instead of the deployment's own"
+    )
+
+
+def _add_examining_options(parser: argparse.ArgumentParser) -> None:
+    _add_place_options(parser)
+    parser.add_argument("--json", action="store_true", help="the findings as JSON, for programs")
 
 
 def _add_console_options(parser: argparse.ArgumentParser) -> None:
-    _add_doctor_options(parser)
+    _add_place_options(parser)
     parser.add_argument(
         "--port", type=port_number, default=4580, help="port to serve at; 0 takes a free one (default: %(default)s)"
     )
@@ -133,8 +137,7 @@ def _add_console_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_plan_options(parser: argparse.ArgumentParser) -> None:
-    parser.description, parser.epilog = PLAN_DESCRIPTION, PLAN_EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = PLAN_DESCRIPTION
     parser.add_argument(
         "-f", "--file", default="-", metavar="FILE", help="the request as JSON; - reads standard input (default: -)"
     )
@@ -147,9 +150,11 @@ def _add_plan_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_tracking_verbs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     submit = _add_verb(commands, "submit", "send a request; with --wait or --follow its end is the command's status")
-    submit.add_argument("-f", "--file", default="-", help="the request, JSON; - is standard input (default)")
+    submit.add_argument(
+        "-f", "--file", default="-", metavar="FILE", help="the request, JSON; - is standard input (default)"
+    )
     submit.add_argument("--tenant", help="on whose behalf, where the request does not say (default: default)")
-    submit.add_argument("--catalog", help="the catalogue to judge by, instead of the deployment's own")
+    submit.add_argument("--catalog", metavar="FILE", help="the catalogue to judge by, instead of the deployment's own")
     submit.add_argument("--idempotency-key", metavar="KEY", help="a repeat with the same key is the same job")
     submit.add_argument("--validate-only", action="store_true", help="judge it, and send nothing")
     submit.add_argument("--wait", action="store_true", help="until it is over")
@@ -164,7 +169,7 @@ def _add_tracking_verbs(commands: argparse._SubParsersAction[argparse.ArgumentPa
     jobs.add_argument("--id", metavar="TEXT", help="with this in the id")
     jobs.add_argument("--since", type=moment, help="requested since: 2h ago, 30m, 1d, or 2026-01-31T12:00Z")
     jobs.add_argument("--until", type=moment, help="requested before")
-    jobs.add_argument("--limit", type=int, choices=range(1, 201), metavar="N", default=50, help="at most (default: 50)")
+    jobs.add_argument("--limit", type=listed_at_once, metavar="N", default=50, help="at most (default: 50)")
     jobs.add_argument("--cursor", help="go on where a list with the same filters ended")
     for name, does in (
         ("show", "show a job as it is now, or why a request was rejected"),
@@ -239,8 +244,7 @@ def _add_case_verbs(commands: argparse._SubParsersAction[argparse.ArgumentParser
     case.add_argument("--logs", choices=["none", "tail", "whole"], default="tail", help="default: the last 100 lines")
     case.add_argument("--with-values", action="store_true", help="do not mask the values of environment variables")
     replay = commands.add_parser("replay", help="make every decision of a case file again, without asking anybody")
-    replay.description, replay.epilog = REPLAY_DESCRIPTION, REPLAY_EPILOG
-    replay.formatter_class = argparse.RawDescriptionHelpFormatter
+    replay.description = REPLAY_DESCRIPTION
     replay.add_argument("file", metavar="FILE", help="as `jobferry case` wrote it; - is standard input")
     replay.add_argument("--json", action="store_true", help="the contract itself, for programs")
 
@@ -248,7 +252,7 @@ def _add_case_verbs(commands: argparse._SubParsersAction[argparse.ArgumentParser
 def _add_verb(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, does: str
 ) -> argparse.ArgumentParser:
-    verb = commands.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.")
+    verb = commands.add_parser(name, help=does, description=sentence(does))
     verb.add_argument("--stack", help="a CloudFormation stack, instead of what the JOBFERRY_* variables name")
     verb.add_argument("--json", action="store_true", help="the contract itself, for programs")
     return verb
@@ -277,7 +281,7 @@ def moment(text: str) -> float:
 
 def _add_catalog_actions(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True)
-    _add_doctor_options(actions.add_parser("check", help="compare each image with its task definition"))
+    _add_examining_options(actions.add_parser("check", help="compare each image with its task definition"))
     new = actions.add_parser(
         "new",
         help="write what an image begins with: program, task definition, entries",
@@ -293,16 +297,17 @@ def _add_catalog_actions(parser: argparse.ArgumentParser) -> None:
 def _add_dead_letter_actions(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True)
     what = {
-        "list": "every dead letter, with the reason why it failed",
-        "show": "print one whole",
-        "replay": "send back to its queue",
-        "drop": "delete for good",
+        "list": "list every dead letter, with the reason why it failed",
+        "show": "print a dead letter whole",
+        "replay": "send a dead letter back to its queue, or all",
+        "drop": "delete a dead letter for good",
     }
     for name, does in what.items():
         action = actions.add_parser(name, help=does)
         action.add_argument("--stack", help="a CloudFormation stack, instead of what the JOBFERRY_* variables name")
+        action.add_argument("--json", action="store_true", help="as JSON, for programs")
         if name != "list":
-            action.add_argument("message_id", nargs="?" if name == "replay" else None)
+            action.add_argument("message_id", nargs="?" if name == "replay" else None, help="as `dlq list` shows it")
         if name == "replay":
             action.add_argument("--all", action="store_true", help="every dead letter of all queues")
         if name == "drop":

@@ -54,6 +54,10 @@ def _run(arguments: Sequence[str] | None) -> int:
             from workers.probe import ask
 
             return ask(options.port)
+        case "completion":
+            from service.operator.completion import run as completion
+
+            return completion(parser, options.shell)
         case "plan":
             from service.operator.plan import run as plan
 

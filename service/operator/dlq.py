@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from schemas.operator import DeadLetterSeen, DeadLettersSeen, WhySetAside
 from service.aws.session import session_of
 from service.operator.dead_letters import DeadLetter, DeadLetters
 from service.operator.deployed_stack import deployed_stack
+from service.operator.printing import as_json
 from service.settings import SettingsError, read_settings
 
 _REMEDY = (
@@ -35,14 +38,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.action == "replay" and not options.all and options.message_id is None:
+        print("Name the message to replay, or say --all.", file=sys.stderr)
+        return 2
     letters = _letters(session_of(os.environ), options.stack)
     if options.action == "list":
-        return _list(letters)
+        return _list(letters, as_contract=options.json)
     if options.action == "replay" and options.all:
-        return _replay_all(letters)
-    if options.message_id is None:
-        print("Name the message to replay, or say --all.")
-        return 2
+        return _replay_all(letters, as_contract=options.json)
     return _one(letters, options)
 
 
@@ -64,57 +67,71 @@ def _letters(session: boto3.Session, stack_name: str | None) -> DeadLetters:
     )
 
 
-def _list(letters: DeadLetters) -> int:
+def _list(letters: DeadLetters, *, as_contract: bool) -> int:
+    found = (letter for queue in letters.sources for letter in letters.look(queue))
+    if as_contract:
+        _tell_json(found)
+        return 0
     count = 0
-    for queue in letters.sources:
-        for letter in letters.look(queue):
-            count += 1
-            print(f"{letter.message_id}  {queue}  sent {_when(letter.sent_at)}  received {letter.receive_count} times")
-            print(f"    {_why(letter)}")
-            print(f"    {letter.beginning}")
+    for letter in found:
+        count += 1
+        received = f"received {letter.receive_count} times"
+        print(f"{letter.message_id}  {letter.queue}  sent {_when(letter.sent_at)}  {received}")
+        print(f"    {_why(letter)}")
+        print(f"    {letter.beginning}")
     print(f"{count} dead letter{'' if count == 1 else 's'}.")
     return 0
 
 
-def _replay_all(letters: DeadLetters) -> int:
-    count = 0
+def _replay_all(letters: DeadLetters, *, as_contract: bool) -> int:
+    sent: list[DeadLetter] = []
     for queue in letters.sources:
         # All are looked at before the first is sent back, or one that fails again at once would be met twice.
         for letter in list(letters.look(queue)):
             letters.replay(letter)
-            count += 1
-    print(f"{count} sent back.")
+            sent.append(letter)
+    if as_contract:
+        _tell_json(sent)
+    else:
+        print(f"{len(sent)} sent back.")
     return 0
 
 
 def _one(letters: DeadLetters, options: argparse.Namespace) -> int:
     letter = letters.find(options.message_id)
     if letter is None:
-        print(f"No dead letter has the id {options.message_id}: `jobferry dlq list` shows those there are.")
+        print(
+            f"No dead letter has the id {options.message_id}: `jobferry dlq list` shows those there are.",
+            file=sys.stderr,
+        )
         return 1
     match options.action:
         case "show":
-            print(_why(letter))
-            print(letter.body)
+            told = f"{_why(letter)}\n{letter.body}"
         case "replay":
             letters.replay(letter)
-            print(f"{letter.message_id} was sent back to {letters.sources[letter.queue]}.")
-        case "drop":
-            return _drop(letters, letter, sure=options.yes)
+            told = f"{letter.message_id} was sent back to {letters.sources[letter.queue]}."
+        case _:
+            if not (options.yes or _is_meant(letter)):
+                return 1 if sys.stdin.isatty() else 2
+            letters.drop(letter)
+            told = f"{letter.message_id} was deleted."
+    if options.json:
+        _tell_json([letter])
+    else:
+        print(told)
     return 0
 
 
-def _drop(letters: DeadLetters, letter: DeadLetter, *, sure: bool) -> int:
-    """Delete it for good, once that is meant: there is no other copy."""
-    if not sure and not sys.stdin.isatty():
-        print("Nobody can be asked here: say --yes to delete it for good.")
-        return 2
-    if not sure and not _agreed(f"{letter.beginning}\nDelete it for good? [y/N] "):
-        print("It stays.")
-        return 1
-    letters.drop(letter)
-    print(f"{letter.message_id} was deleted.")
-    return 0
+def _is_meant(letter: DeadLetter) -> bool:
+    """Whether it is to be deleted for good, by whoever can be asked: there is no other copy."""
+    if not sys.stdin.isatty():
+        print("Nobody can be asked here: say --yes to delete it for good.", file=sys.stderr)
+        return False
+    if not _agreed(f"{letter.beginning}\nDelete it for good? [y/N] "):
+        print("It stays.", file=sys.stderr)
+        return False
+    return True
 
 
 def _agreed(question: str) -> bool:
@@ -122,6 +139,22 @@ def _agreed(question: str) -> bool:
         return input(question).strip().lower() in ("y", "yes")
     except EOFError:
         return False
+
+
+def _tell_json(letters: Iterable[DeadLetter]) -> None:
+    as_json(DeadLettersSeen(letters=tuple(map(_seen, letters))))
+
+
+def _seen(letter: DeadLetter) -> DeadLetterSeen:
+    failure = letter.failure
+    return DeadLetterSeen(
+        message_id=letter.message_id,
+        queue=letter.queue,
+        sent_at=_when(letter.sent_at),
+        receive_count=letter.receive_count,
+        why=WhySetAside(error=failure.error, reason=failure.reason, at=_when(failure.at)) if failure else None,
+        body=letter.body,
+    )
 
 
 def _why(letter: DeadLetter) -> str:

@@ -6,16 +6,20 @@ import argparse
 import sys
 
 from schemas.tracking import ListedJob
-from service.core.tracking.listing import JobFilter
-from service.operator.printing import as_json, harmless, table
+from service.core.tracking.listing import CursorError, JobFilter
+from service.operator.printing import USAGE, as_json, harmless, table
 from service.operator.reach import Reach, asked
 
 _COLUMNS = ("id", "status", "type", "user", "submitted", "seconds", "failure")
 
 
 def run(options: argparse.Namespace) -> int:
-    """List them. Raises SettingsError, and CursorError where the cursor is of another list."""
-    return asked(lambda: _list(options))
+    """List them; 2 where the cursor is of another list. Raises SettingsError."""
+    try:
+        return asked(lambda: _list(options))
+    except CursorError as error:
+        print(error, file=sys.stderr)
+        return USAGE
 
 
 async def _list(options: argparse.Namespace) -> int:

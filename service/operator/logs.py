@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from typing import TextIO
 
 from schemas.tracking import LogLines, TrackedJob
 from service.operator.printing import as_json, harmless
@@ -49,21 +50,25 @@ def _print(found: LogLines, *, as_contract: bool) -> None:
     if as_contract:
         as_json(found)
         return
-    # What a container wrote may steer a terminal; a file takes it as it is.
-    shown = map(_shown, found.lines) if sys.stdout.isatty() else found.lines
-    for text in shown:
-        print(text)
-    sys.stdout.flush()
+    _print_lines(found, sys.stdout)
     if not found.lines and found.why and not found.more:
         print(harmless(f"{found.container}: {found.why}."), file=sys.stderr)
+
+
+def _print_lines(found: LogLines, where: TextIO) -> None:
+    # What a container wrote may steer a terminal; a file takes it as it is.
+    shown = map(_shown, found.lines) if where.isatty() else found.lines
+    for text in shown:
+        print(text, file=where)
+    where.flush()
 
 
 def _shown(text: str) -> str:
     return harmless(text.replace("\t", "        "))
 
 
-async def printed(tracker: Tracker, tenant: str | None, job_id: str, place: LogPlace, first: int) -> int:
+async def printed(tracker: Tracker, tenant: str | None, job_id: str, place: LogPlace, first: int, where: TextIO) -> int:
     """Print what of a log there is now from a line on; answers with the next line's number."""
     found = await tracker.log(tenant, job_id, place, first, MOST_LINES)
-    _print(found.model_copy(update={"why": None}), as_contract=False)
+    _print_lines(found, where)
     return max(first, found.first_line + len(found.lines))

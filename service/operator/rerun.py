@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from pydantic import ValidationError
 
 from schemas.errors import SettingsError
 from schemas.tracking import RerunWish
 from service.operator.changes import changes_of
-from service.operator.printing import REJECTED, as_json, harmless, line
+from service.operator.printing import REJECTED, as_json, line
 from service.operator.reach import Reach, asked
 from service.operator.submit import tell_problems, until_its_end
 from service.tracking.errors import RefusedError
@@ -35,8 +34,8 @@ async def _rerun(options: argparse.Namespace) -> int:
     if not (options.wait or options.follow):
         as_json(sent) if options.json else line(job_id)
         return 0
-    print(harmless(f"{job_id} is to be made, as {sent.requested_by}."), file=sys.stderr)
-    return await until_its_end(tracking, sent.tenant, job_id, options)
+    begun = f"{job_id} is to be made, as {sent.requested_by}."
+    return await until_its_end(tracking, sent.tenant, job_id, begun, options)
 
 
 def _wish(options: argparse.Namespace) -> RerunWish:

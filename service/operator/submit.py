@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
+import shlex
 import sys
 import time
 from pathlib import Path
 
 from schemas.base import DEFAULT_TENANT, json_object
 from schemas.errors import SettingsError
+from schemas.operator import Refusal
 from schemas.tracking import TrackedJob
+from service.operator.interruption import Interruption, choice_of
 from service.operator.logs import printed
 from service.operator.printing import REJECTED, TIMED_OUT, as_json, exit_code, harmless, line
 from service.operator.reach import Reach, asked
 from service.operator.show import told
-from service.tracking.errors import RefusedError, UnknownJobError, UnknownLogError
+from service.tracking.errors import NotNowError, RefusedError, UnknownJobError, UnknownLogError
 from service.tracking.logs import LogPlace
+from service.tracking.steering import Steering
 from service.tracking.tracker import POLL_SECONDS, Tracker
 from service.tracking.wiring import Tracking
 
@@ -45,8 +47,7 @@ async def _submit(options: argparse.Namespace) -> int:
     if not (options.wait or options.follow):
         as_json(sent) if options.json else line(sent.job_id)
         return 0
-    print(harmless(f"{sent.job_id} was sent."), file=sys.stderr)
-    return await until_its_end(tracking, tenant, sent.job_id, options)
+    return await until_its_end(tracking, tenant, sent.job_id, f"{sent.job_id} was sent.", options)
 
 
 def _body(file: str) -> str:
@@ -61,18 +62,32 @@ def _body(file: str) -> str:
 def tell_problems(refused: RefusedError, *, as_contract: bool) -> None:
     """Every reason why a request is refused, and the remedy."""
     if as_contract:
-        problems = [problem.model_dump() for problem in refused.problems]
-        print(json.dumps({"detail": str(refused), "problems": problems}, indent=2))
+        as_json(Refusal(detail=str(refused), problems=refused.problems))
         return
     for problem in refused.problems:
         where = f"{problem.field}: " if problem.field else ""
         print(harmless(f"{where}{problem.message}. {problem.remedy}"), file=sys.stderr)
 
 
-async def until_its_end(tracking: Tracking, tenant: str, job_id: str, options: argparse.Namespace) -> int:
-    """Wait for a job's end, and answer with its status; `options` has `follow`, `timeout` and `json`."""
+async def until_its_end(tracking: Tracking, tenant: str, job_id: str, begun: str, options: argparse.Namespace) -> int:
+    """Say what has begun, and wait; answers with the exit code of the job's end.
+
+    Ctrl-C asks whether to cancel it. Raises KeyboardInterrupt where it is left as it is.
+    """
+    with Interruption() as interruption:
+        print(harmless(begun), file=sys.stderr)
+        try:
+            return await _watched(tracking, tenant, job_id, options, interruption)
+        except KeyboardInterrupt:
+            _tell_how_to_cancel(tenant, job_id, options.stack)
+            raise
+
+
+async def _watched(
+    tracking: Tracking, tenant: str, job_id: str, options: argparse.Namespace, interruption: Interruption
+) -> int:
     deadline = time.monotonic() + options.timeout if options.timeout is not None else None
-    following = _Following(tracking.tracker, tenant, job_id) if options.follow else None
+    following = _Following(tracking.tracker, tenant, job_id, options) if options.follow else None
     while True:
         job = await _seen(tracking.tracker, tenant, job_id)
         if following is not None and job is not None:
@@ -83,7 +98,29 @@ async def until_its_end(tracking: Tracking, tenant: str, job_id: str, options: a
         if deadline is not None and time.monotonic() > deadline:
             print(harmless(f"{job_id} is not over after {options.timeout:g} s; it goes on."), file=sys.stderr)
             return TIMED_OUT
-        await asyncio.sleep(POLL_SECONDS)
+        if await interruption.within(POLL_SECONDS):
+            await _decide(tracking.steering, tenant, job_id)
+            interruption.forget()
+
+
+async def _decide(steering: Steering, tenant: str, job_id: str) -> None:
+    """Cancel the job, or go on; raises KeyboardInterrupt where it is to be left as it is."""
+    match choice_of(job_id):
+        case "leave":
+            raise KeyboardInterrupt
+        case "watch":
+            print(harmless(f"{job_id} is waited for."), file=sys.stderr)
+        case "cancel":
+            try:
+                wish = await steering.ask("cancel", tenant, job_id)
+                print(harmless(f"{wish.job_id} is to be cancelled; its end is waited for."), file=sys.stderr)
+            except NotNowError as error:
+                print(harmless(str(error)), file=sys.stderr)
+
+
+def _tell_how_to_cancel(tenant: str, job_id: str, stack: str | None) -> None:
+    words = ["jobferry", "cancel", job_id, "--tenant", tenant, *(("--stack", stack) if stack else ())]
+    print(harmless(f"{job_id} is left as it is. To cancel it: {shlex.join(words)}"), file=sys.stderr)
 
 
 def _show_end(job: TrackedJob, *, as_contract: bool) -> None:
@@ -105,7 +142,9 @@ async def _seen(tracker: Tracker, tenant: str, job_id: str) -> TrackedJob | None
 class _Following:
     """Prints what happens and what the containers print, each once."""
 
-    def __init__(self, tracker: Tracker, tenant: str, job_id: str) -> None:
+    def __init__(self, tracker: Tracker, tenant: str, job_id: str, options: argparse.Namespace) -> None:
+        # Standard output is the contract's own, where that was asked for.
+        self._logs = sys.stderr if options.json else sys.stdout
         self._tracker = tracker
         self._tenant = tenant
         self._job_id = job_id
@@ -126,6 +165,6 @@ class _Following:
     async def _print_log(self, place: LogPlace) -> None:
         try:
             first = self._lines.get(place, 1)
-            self._lines[place] = await printed(self._tracker, self._tenant, self._job_id, place, first)
+            self._lines[place] = await printed(self._tracker, self._tenant, self._job_id, place, first, self._logs)
         except UnknownLogError:
             return

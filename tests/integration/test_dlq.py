@@ -97,7 +97,7 @@ def typed(queues: Queues, capsys: pytest.CaptureFixture[str]) -> Typed:
 
     def run(*arguments: str) -> tuple[int, str]:
         status = cli.main(["dlq", *arguments])
-        return status, capsys.readouterr().out
+        return status, "".join(capsys.readouterr())
 
     return run
 

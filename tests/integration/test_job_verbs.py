@@ -202,7 +202,7 @@ async def test_jobs_are_listed_in_plain_lines(typed: Typed, table: JobsTable) ->
     assert first.cursor is not None
     rest = await typed("jobs", "--tenant", "web", "--limit", "1", "--cursor", first.cursor, "--json")
     assert {job.id for job in (*first.jobs, *JobPage.model_validate_json(rest.out).jobs)} == {JOB, "other"}
-    assert (await typed("jobs", "--cursor", "x")).status == 1
+    assert (await typed("jobs", "--cursor", "x")).status == 2
 
 
 async def test_why_says_what_is_waited_for(typed: Typed, table: JobsTable) -> None:

@@ -16,6 +16,7 @@ from service.operator.doctor import command as doctor
 from service.settings import SettingsError
 
 LOOKS = {"stack": None, "catalog": None}
+EXAMINES = {**LOOKS, "json": False}
 ABOUT_A_JOB = {"stack": None, "json": False, "tenant": None}
 A_LOG = {"follow": False, "stage": None, "attempt": None, "redrive": None, "container": None}
 A_REQUEST = {
@@ -80,10 +81,17 @@ TYPED: dict[str, dict[str, Any]] = {
     },
     "demo": {"command": "demo", "json": False},
     "demo --json": {"command": "demo", "json": True},
-    "doctor": {"command": "doctor", **LOOKS},
-    "doctor --stack s --catalog c": {"command": "doctor", "stack": "s", "catalog": "c"},
-    "catalog check": {"command": "catalog", "action": "check", **LOOKS},
-    "catalog check --stack s --catalog c": {"command": "catalog", "action": "check", "stack": "s", "catalog": "c"},
+    "doctor": {"command": "doctor", **EXAMINES},
+    "doctor --stack s --catalog c --json": {"command": "doctor", "stack": "s", "catalog": "c", "json": True},
+    "catalog check": {"command": "catalog", "action": "check", **EXAMINES},
+    "catalog check --stack s --catalog c": {
+        "command": "catalog",
+        "action": "check",
+        "stack": "s",
+        "catalog": "c",
+        "json": False,
+    },
+    "completion fish": {"command": "completion", "shell": "fish"},
     "console": {"command": "console", "port": 4580, "host": "127.0.0.1", **LOOKS},
     "console --stack s --port 0 --host ::1": {
         "command": "console",
@@ -127,14 +135,50 @@ TYPED: dict[str, dict[str, Any]] = {
         "catalog": Path("catalog.yaml"),
         "images": Path("images.yaml"),
     },
-    "dlq list": {"command": "dlq", "action": "list", "stack": None},
-    "dlq list --stack s": {"command": "dlq", "action": "list", "stack": "s"},
-    "dlq show 1": {"command": "dlq", "action": "show", "stack": None, "message_id": "1"},
-    "dlq drop 1 --stack s": {"command": "dlq", "action": "drop", "stack": "s", "message_id": "1", "yes": False},
-    "dlq drop 1 --yes": {"command": "dlq", "action": "drop", "stack": None, "message_id": "1", "yes": True},
-    "dlq replay": {"command": "dlq", "action": "replay", "stack": None, "message_id": None, "all": False},
-    "dlq replay 1": {"command": "dlq", "action": "replay", "stack": None, "message_id": "1", "all": False},
-    "dlq replay --all": {"command": "dlq", "action": "replay", "stack": None, "message_id": None, "all": True},
+    "dlq list": {"command": "dlq", "json": False, "action": "list", "stack": None},
+    "dlq list --json": {"command": "dlq", "json": True, "action": "list", "stack": None},
+    "dlq list --stack s": {"command": "dlq", "json": False, "action": "list", "stack": "s"},
+    "dlq show 1": {"command": "dlq", "json": False, "action": "show", "stack": None, "message_id": "1"},
+    "dlq drop 1 --stack s": {
+        "command": "dlq",
+        "json": False,
+        "action": "drop",
+        "stack": "s",
+        "message_id": "1",
+        "yes": False,
+    },
+    "dlq drop 1 --yes": {
+        "command": "dlq",
+        "json": False,
+        "action": "drop",
+        "stack": None,
+        "message_id": "1",
+        "yes": True,
+    },
+    "dlq replay": {
+        "command": "dlq",
+        "json": False,
+        "action": "replay",
+        "stack": None,
+        "message_id": None,
+        "all": False,
+    },
+    "dlq replay 1": {
+        "command": "dlq",
+        "json": False,
+        "action": "replay",
+        "stack": None,
+        "message_id": "1",
+        "all": False,
+    },
+    "dlq replay --all": {
+        "command": "dlq",
+        "json": False,
+        "action": "replay",
+        "stack": None,
+        "message_id": None,
+        "all": True,
+    },
 }
 
 
@@ -156,6 +200,8 @@ REFUSED = (
     "dlq replay 1 --yes",
     "catalog",
     "catalog new",
+    "completion",
+    "completion csh",
     "dlq",
     "dlq show",
     "dlq drop",
@@ -165,6 +211,7 @@ REFUSED = (
     "show",
     "jobs --limit 0",
     "jobs --limit 201",
+    "jobs --limit ²",
     "jobs --status late",
     "jobs --since yesterday",
     "jobs --since 2026-13-01",
