@@ -132,6 +132,7 @@ const keys = {
   f: () => { if (follow) { follow.checked = !follow.checked; toEnd(); } },
   c: () => askFor("c"),
   r: () => askFor("r"),
+  R: () => askFor("R"),
   "?": () => help.showModal(),
 };
 document.addEventListener("keydown", (event) => {
