@@ -6,13 +6,16 @@ import asyncio
 import hashlib
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from schemas.base import well_formed
 from service.aws.container_logs import ContainerLogs, LogEvent
-from service.aws.objects import PART_BYTES, Objects
+from service.aws.errors import AwsError
+from service.aws.objects import GZIP, PART_BYTES, Objects
 from service.aws.tasks import LogConfiguration, Tasks
 from service.clock import Clock
+from service.core.log_index import INDEXED_BYTES, Marks, index_key
 from service.core.log_layout import log_key, log_stream
 from service.core.record.facts import ContainerState, LogArchived, TaskChanged
 from service.core.redaction import Redaction, cut
@@ -35,7 +38,7 @@ MOST_OF_ONE_LOG = 2 * PART_BYTES + _PAGE_BYTES
 
 @dataclass
 class _Tally:
-    """What the receipt says of the lines that went by; the one thing here that grows, and by a constant only."""
+    """What the receipt and the index say of the lines that went by; what grows here, and by a constant only."""
 
     lines: int = 0
     size: int = 0
@@ -44,12 +47,14 @@ class _Tally:
     has_a_stream: bool = False
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
+    marks: Marks = field(default_factory=Marks)
 
     def count(self, event: LogEvent) -> bytes:
         """Note a line, and answer with its bytes in the archive."""
         text = event.message.rstrip("\n")
         line = (text + "\n").encode(errors="replace")
         self.lines += 1
+        self.marks.note(self.lines, self.size, event.at)
         self.size += len(line)
         self.first_at = event.at if self.first_at is None else min(self.first_at, event.at)
         self.last_at = event.at if self.last_at is None else max(self.last_at, event.at)
@@ -132,6 +137,8 @@ class LogArchive:
             lines = _chain(first, chunks)
             del first
             await self.objects.stream(self.bucket, key, lines, held)
+        if tally.size > INDEXED_BYTES:
+            await self._index(key, tally)
         lossy = _why_lossy(configuration)
         return receipt.model_copy(
             update={
@@ -148,6 +155,11 @@ class LogArchive:
                 "tail": tally.last_words(self.redaction) if container.exit_code != 0 else (),
             }
         )
+
+    async def _index(self, key: str, tally: _Tally) -> None:
+        """So that any line of a large log is one read away. Without it a log is whole, and not archived anew for it."""
+        with suppress(AwsError):
+            await self.objects.put(self.bucket, index_key(key), tally.marks.packed(tally.lines, tally.size), GZIP)
 
     def _ended_at(self, task: TaskChanged, container: ContainerState) -> float | None:
         """Since when there is something to wait for, which lags the stop; what never started has nothing to deliver."""

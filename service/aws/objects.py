@@ -24,6 +24,7 @@ _PIECE_BYTES = 256 * 1024
 # A log is data, whatever it holds: shown as text by a browser, never as a page.
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
+GZIP = "application/gzip"
 
 
 class ObjectTooLargeError(JobferryError):
@@ -66,10 +67,11 @@ class Objects:
                     raise ObjectTooLargeError(f"{answer['ContentLength']:,} bytes")
                 return await stream.read()
 
-    async def chunks(self, bucket: str, key: str) -> AsyncIterator[bytes]:
-        """Read an object of any size, piece by piece."""
+    async def chunks(self, bucket: str, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Read an object of any size, piece by piece: all of it, or from a byte on until before another."""
+        some: Any = {"Range": f"bytes={start}-{'' if end is None else end - 1}"} if start or end is not None else {}
         with aws_errors():
-            answer = await self.client.get_object(Bucket=bucket, Key=key)
+            answer = await self.client.get_object(Bucket=bucket, Key=key, **some)
         async with answer["Body"] as body:
             while True:
                 with aws_errors():

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 from urllib.parse import parse_qs, quote
 
 from fastapi import APIRouter, Path, Request, Response
@@ -11,75 +15,132 @@ from fastapi.responses import HTMLResponse
 from pydantic import ValidationError
 
 from schemas.control import Verb
-from schemas.tracking import Wish
+from schemas.tracking import RerunWish
 from service.api.on_lambda import caller_of
 from service.api.parameters import JobName, TenantName
 from service.console.pages import FRESH, FROM_FORM, FROM_JOB, Pages
 from service.console.steering import Offer, Sent, offers
 from service.console.tokens import Tokens
-from service.tracking.errors import NotNowError
+from service.tracking.errors import NotNowError, RefusedError
 from service.tracking.steering import Steering
 
-_MOST_BYTES = 16_384
+_MOST_BYTES = 32_768
+_LONGEST_KEY = 128
 _NOT_OURS = (
     "This form was not made for this browser, or it keeps no cookies. Nothing was asked for: look again, and confirm."
 )
 _TOO_LONG = "The form is longer than it can be."
 _NO_REASON = "A reason is one line of at most 512 characters, without control characters."
+_NO_CHANGE = 'is no change: a line is a field and its value, such as parameters.size="small".'
 AskedVerb = Annotated[Verb, Path()]
+
+
+@dataclass(frozen=True)
+class _Form:
+    """What was asked for, and what the form held; `says` is why it is shown again."""
+
+    verb: Verb
+    tenant: str
+    job_id: str
+    reason: str = ""
+    changes: str = ""
+    key: str = ""
+    token: str = ""
+    status: int = HTTPStatus.OK
+    says: tuple[str, ...] = ()
+
+    def again(self, status: int, *says: str) -> _Form:
+        """The same, with words."""
+        return replace(self, status=status, says=says)
+
+
+class _FormError(ValueError):
+    """What the form held cannot be asked for."""
 
 
 def add_asking(routes: APIRouter, made: Pages, steering: Steering) -> None:
     """The routes of the forms."""
 
-    async def form(
-        request: Request, tenant: str, job_id: str, verb: Verb, *, status: int = 200, reason: str = "", says: str = ""
-    ) -> Response:
-        record = await made.tracker.find(tenant, job_id)
-        job = await made.tracker.job(tenant, job_id)
-        tokens = Tokens.of(request)
-        # A piece is shown on the job's page, whose links lead from there.
-        template, root = ("ask_piece.html", FROM_JOB) if "hx-request" in request.headers else ("ask.html", FROM_FORM)
-        html = made.html(
-            template,
-            root,
-            offer=offer_of(verb, offers(job, record)),
-            tenant=tenant,
-            job_id=job_id,
-            here=quote(job_id),
-            token=tokens.token(verb, tenant, job_id),
-            reason=reason,
-            says=says,
-        )
-        return tokens.give(HTMLResponse(html, status, FRESH))
-
     @routes.get("/jobs/{tenant}/{job_id}/ask/{verb}")
     async def ask(request: Request, tenant: TenantName, job_id: JobName, verb: AskedVerb) -> Response:
         """What will happen, and the button."""
-        return await form(request, tenant, job_id, verb)
+        return await _shown(made, request, _Form(verb, tenant, job_id))
 
     @routes.post("/jobs/{tenant}/{job_id}/ask/{verb}")
     async def asked(request: Request, tenant: TenantName, job_id: JobName, verb: AskedVerb) -> Response:
         """It is asked for, and the job's page says so; or the form says why not."""
-        fields = await _fields(request)
-        tokens, reason = Tokens.of(request), fields.get("reason", "").strip()
-        if fields.get("too_long"):
-            return await form(request, tenant, job_id, verb, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE, says=_TOO_LONG)
-        if not tokens.knows(fields.get("token", ""), verb, tenant, job_id):
-            return await form(request, tenant, job_id, verb, status=HTTPStatus.FORBIDDEN, reason=reason, says=_NOT_OURS)
-        try:
-            wish = Wish(reason=reason or None)
-        except ValidationError:
-            return await form(request, tenant, job_id, verb, status=422, reason=reason, says=_NO_REASON)
+        form = await _read(request, _Form(verb, tenant, job_id))
+        tokens = Tokens.of(request)
+        if form.status == HTTPStatus.OK and not tokens.knows(form.token, verb, tenant, job_id):
+            form = form.again(HTTPStatus.FORBIDDEN, _NOT_OURS)
+        if form.status != HTTPStatus.OK:
+            return await _shown(made, request, form)
         # A cancel may be sent before its job; a page is only of a job that is there.
         await made.tracker.find(tenant, job_id)
         try:
-            await steering.ask(verb, tenant, job_id, wish.reason, caller_of(request.scope))
+            new_job_id = await _sent(steering, form, caller_of(request.scope))
+        except _FormError as slip:
+            return await _shown(made, request, form.again(422, str(slip)))
         except NotNowError as late:
-            return await form(request, tenant, job_id, verb, status=HTTPStatus.CONFLICT, reason=reason, says=str(late))
-        sent = note_sent(tokens, tenant, job_id, Sent(verb, made.tracker.now()))
+            return await _shown(made, request, form.again(HTTPStatus.CONFLICT, str(late)))
+        except RefusedError as refused:
+            why = (f"{item.field}: {item.message}. {item.remedy}" for item in refused.problems)
+            return await _shown(made, request, form.again(422, *why))
+        sent = note_sent(tokens, tenant, job_id, Sent(verb, made.tracker.now(), new_job_id))
         where = f"../../{quote(job_id)}?sent={sent}"
         return Response(status_code=HTTPStatus.SEE_OTHER, headers={**FRESH, "Location": where})
+
+
+async def _shown(made: Pages, request: Request, form: _Form) -> Response:
+    record = await made.tracker.find(form.tenant, form.job_id)
+    job = await made.tracker.job(form.tenant, form.job_id)
+    tokens = Tokens.of(request)
+    # A piece is shown on the job's page, whose links lead from there.
+    template, root = ("ask_piece.html", FROM_JOB) if "hx-request" in request.headers else ("ask.html", FROM_FORM)
+    html = made.html(
+        template,
+        root,
+        offer=offer_of(form.verb, offers(job, record)),
+        tenant=form.tenant,
+        job_id=form.job_id,
+        here=quote(form.job_id),
+        token=tokens.token(form.verb, form.tenant, form.job_id),
+        # A form that is sent twice asks for one new job.
+        key=form.key or secrets.token_urlsafe(12),
+        reason=form.reason,
+        changes=form.changes,
+        says=form.says,
+    )
+    return tokens.give(HTMLResponse(html, form.status, FRESH))
+
+
+async def _sent(steering: Steering, form: _Form, caller: str | None) -> str:
+    """Ask for it; answers with the id of the job that it makes, if it makes one."""
+    try:
+        wish = RerunWish(reason=form.reason or None)
+    except ValidationError:
+        raise _FormError(_NO_REASON) from None
+    if form.verb != "rerun":
+        await steering.ask(form.verb, form.tenant, form.job_id, wish.reason, caller)
+        return ""
+    try:
+        wish = RerunWish(reason=wish.reason, changes=dict(_changes(form.changes)))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise _FormError(f"{'.'.join(map(str, first['loc']))} cannot be: {first['msg']}.") from None
+    asked = await steering.rerun(form.tenant, form.job_id, wish, form.key or None, caller)
+    return asked.new_job_id or ""
+
+
+def _changes(text: str) -> Iterator[tuple[str, Any]]:
+    for line in filter(None, map(str.strip, text.splitlines())):
+        field, equals, value = (part.strip() for part in line.partition("="))
+        if not field or not equals:
+            raise _FormError(f"{line} {_NO_CHANGE}")
+        try:
+            yield field, json.loads(value)
+        except ValueError:
+            yield field, value
 
 
 def offer_of(verb: Verb, known: tuple[Offer, ...]) -> Offer:
@@ -89,29 +150,29 @@ def offer_of(verb: Verb, known: tuple[Offer, ...]) -> Offer:
 
 def note_sent(tokens: Tokens, tenant: str, job_id: str, sent: Sent) -> str:
     """What the page is told by its address; signed, so that nobody can be shown what he has not done."""
-    at = str(int(sent.at))
-    return f"{sent.verb}.{at}.{tokens.token('sent', sent.verb, at, tenant, job_id)}"
+    told = (sent.verb, str(int(sent.at)), sent.new_job_id)
+    return ".".join((*told, tokens.token("sent", *told, tenant, job_id)))
 
 
 def read_sent(request: Request, tenant: str, job_id: str, text: str) -> Sent | None:
     """What an address says was sent, if this browser sent it."""
-    verb, _, rest = text.partition(".")
-    at, _, token = rest.partition(".")
-    if verb not in get_args(Verb) or not at.isdecimal() or len(at) > 12:
-        return None
-    return _sent(verb, at) if Tokens.of(request).knows(token, "sent", verb, at, tenant, job_id) else None
+    match text.split("."):
+        case [verb, at, new_job_id, token] if at.isdecimal() and len(at) <= 12:
+            if Tokens.of(request).knows(token, "sent", verb, at, new_job_id, tenant, job_id):
+                return next((Sent(known, float(at), new_job_id) for known in get_args(Verb) if known == verb), None)
+    return None
 
 
-def _sent(verb: str, at: str) -> Sent:
-    return Sent(next(known for known in get_args(Verb) if known == verb), float(at))
-
-
-async def _fields(request: Request) -> dict[str, str]:
+async def _read(request: Request, form: _Form) -> _Form:
     """The fields of a form, as browsers send it [HTML standard, application/x-www-form-urlencoded]."""
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > _MOST_BYTES:
-            return {"too_long": "yes"}
-    given = parse_qs(body.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=10)
-    return {name: values[0] for name, values in given.items()}
+            return form.again(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LONG)
+    try:
+        given = parse_qs(body.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=10)
+    except ValueError:
+        return form.again(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LONG)
+    token, reason, changes, key = (given.get(name, [""])[0] for name in ("token", "reason", "changes", "key"))
+    return replace(form, token=token, reason=reason.strip(), changes=changes, key=key[:_LONGEST_KEY])

@@ -73,7 +73,7 @@ async def view_of(tracker: Tracker, tenant: str, job_id: str, sent: Sent | None 
         facts=tuple(facts_of(job)),
         failure_words=FAILURES.get(failure, FAILURES["unknown"]),
         as_of=iso(now) or "",
-        offers=tuple(offer for offer in offers(job, record) if offer.why_not is None) if job.rejection is None else (),
+        offers=tuple(offer for offer in offers(job, record) if offer.why_not is None),
         notes=notes(job, record, sent, now),
     )
 

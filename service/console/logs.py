@@ -6,21 +6,20 @@ from dataclasses import dataclass
 
 from schemas.tracking import LogLines, TrackedAttempt, TrackedJob
 from service.console.ansi import Pen, Piece, pieces
-from service.tracking.logs import MOST_LINES, LogPlace
+from service.tracking.logs import LogPlace, Wanted
 from service.tracking.tracker import Tracker
 
 LINES = 500
 _MOST_FOUND = 500
-# Each look at an archived log reads it from its beginning, so that only so far is searched.
-_LOOKS = 8
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line with its number."""
+    """A line with its number, and when it was written, where that is known."""
 
     number: int
     pieces: tuple[Piece, ...]
+    at: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,23 @@ class LogView:
     complete: bool
     note: str
     find: str = ""
+    look_on: int | None = None
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether it is known of some lines when they were written."""
+        return any(line.at for line in self.lines)
+
+    @property
+    def before(self) -> int:
+        """Where the page before this one begins."""
+        return max(1, self.first - LINES)
+
+    @property
+    def last_page(self) -> int | None:
+        """Where the last page begins, of a log whose length is known."""
+        begin = max(1, (self.choice.lines or 0) - LINES + 1)
+        return begin if begin > self.first else None
 
     @property
     def following(self) -> int:
@@ -98,35 +114,24 @@ def beginning(choice: LogChoice, first: int | None) -> int:
 async def page_of(tracker: Tracker, tenant: str, job_id: str, choice: LogChoice, first: int) -> LogView:
     """Lines from one on."""
     found = await tracker.log(tenant, job_id, choice.place, first, LINES)
-    pen = Pen()
-    lines = tuple(Line(number, pieces(text, pen)) for number, text in enumerate(found.lines, found.first_line))
+    pen, times = Pen(), found.times or (None,) * len(found.lines)
+    lines = tuple(
+        Line(number, pieces(text, pen), at or "")
+        for number, (text, at) in enumerate(zip(found.lines, times, strict=True), found.first_line)
+    )
     return LogView(choice, lines, found.first_line, found.more, found.complete, _note(found))
 
 
-async def search(tracker: Tracker, tenant: str, job_id: str, choice: LogChoice, text: str) -> LogView:
-    """The lines that hold a text, whichever way it is written, of as much of the log as is looked through."""
-    found: list[Line] = []
-    first, note = 1, ""
-    for _ in range(_LOOKS):
-        part = await tracker.log(tenant, job_id, choice.place, first, MOST_LINES)
-        found.extend(_holding(part, text))
-        first = part.first_line + len(part.lines)
-        if not part.more or len(found) >= _MOST_FOUND:
-            break
-    else:
-        note = f"Only the first {first - 1:,} lines were looked through; the raw log has all."
-    shown = tuple(found[:_MOST_FOUND])
-    count = f"{len(shown)} line{'' if len(shown) == 1 else 's'} hold{'s' if len(shown) == 1 else ''} it."
-    return LogView(choice, shown, 1, more=False, complete=True, note=f"{count} {note}".strip(), find=text)
-
-
-def _holding(part: LogLines, text: str) -> list[Line]:
-    wanted = text.casefold()
-    return [
-        Line(number, pieces(line, Pen()))
-        for number, line in enumerate(part.lines, part.first_line)
-        if wanted in "".join(piece.text for piece in pieces(line, Pen())).casefold()
-    ]
+async def search(tracker: Tracker, tenant: str, job_id: str, choice: LogChoice, text: str, first: int) -> LogView:
+    """The lines from one on that hold a text, whichever way it is written."""
+    wanted = Wanted(text, lambda line: "".join(piece.text for piece in pieces(line, Pen())))
+    found = await tracker.log_search(tenant, job_id, choice.place, wanted, first, _MOST_FOUND)
+    shown = tuple(Line(number, pieces(line, Pen())) for number, line in found.lines)
+    count = len(shown)
+    note = f"{count} line{'' if count == 1 else 's'} hold{'s' if count == 1 else ''} it"
+    note += f", from line {first:,}" if first > 1 else ""
+    note += f" to line {found.following - 1:,}." if found.following else "."
+    return LogView(choice, shown, first, False, found.complete, note, find=text, look_on=found.following)
 
 
 def _note(found: LogLines) -> str:

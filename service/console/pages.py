@@ -80,7 +80,7 @@ class Pages:
         begin = logs.beginning(choice, first)
         try:
             if find:
-                return await logs.search(self.tracker, job.tenant, job.job_id, choice, find), choices
+                return await logs.search(self.tracker, job.tenant, job.job_id, choice, find, first or 1), choices
             return await logs.page_of(self.tracker, job.tenant, job.job_id, choice, begin), choices
         except (UnknownLogError, AwsError) as error:
             # The job itself was read, and is shown.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from schemas.control import Verb
+from schemas.notification import SteeredBy
 from schemas.tracking import TrackedJob, TrackedStage
 from service.console.words import seconds_of
 from service.core.policy.steering import why_not
@@ -29,6 +30,7 @@ class Offer:
     button: str
     will: tuple[str, ...]
     why_not: str | None
+    may_change: bool
 
 
 @dataclass(frozen=True)
@@ -37,31 +39,38 @@ class _Kind:
     key: str
     button: str
     will: Callable[[TrackedJob], Iterator[str]]
+    may_change: bool = False
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A wish that this reader has just sent, at this moment, in epoch seconds."""
+    """A wish that this reader has just sent, at this moment, in epoch seconds; of a rerun also the new job's id."""
 
     verb: Verb
     at: float
+    new_job_id: str = ""
 
 
 @dataclass(frozen=True)
 class Note:
-    """What has become of a wish, in words. `waits`: something is still to come of it."""
+    """What has become of a wish, in words. `waits`: something is still to come of it; `job_id`: where that is seen."""
 
     text: str
     reason: str | None = None
     waits: bool = False
+    job_id: str = ""
 
 
 def offers(job: TrackedJob, record: Record) -> tuple[Offer, ...]:
     """All that there is, in the order in which it is shown; some may be of no use now."""
     return tuple(
-        Offer(verb, kind.name, kind.key, kind.button, tuple(kind.will(job)), why_not(verb, record))
+        Offer(verb, kind.name, kind.key, kind.button, tuple(kind.will(job)), _why_not(verb, record), kind.may_change)
         for verb, kind in _KINDS.items()
     )
+
+
+def _why_not(verb: Verb, record: Record) -> str | None:
+    return None if verb == "rerun" else why_not(verb, record)
 
 
 def notes(job: TrackedJob, record: Record, sent: Sent | None, now: float) -> tuple[Note, ...]:
@@ -71,28 +80,36 @@ def notes(job: TrackedJob, record: Record, sent: Sent | None, now: float) -> tup
 
 def _notes(job: TrackedJob, record: Record, sent: Sent | None, now: float) -> Iterator[Note]:
     for wish in job.steered:
-        yield Note(f"{_DONE[wish.verb]} by {wish.by or 'somebody'}, asked for at {_at(wish.asked_at)}.", wish.reason)
+        by = f"by {wish.by or 'somebody'}, asked for at {_at(wish.asked_at)}."
+        of = job.retry_of or "" if wish.verb == "rerun" else ""
+        yield Note(f"{_DONE[wish.verb]} {by}", wish.reason, job_id=of)
+    if job.rerun_as:
+        yield Note("It was rerun as", job_id=job.rerun_as)
     waiting = unfulfilled(record)
     for wish in waiting:
         text = f"{_KINDS[wish.verb].name} asked for at {_at(wish.asked_at)} by {wish.by or 'somebody'}; waiting until "
         yield Note(text + _COMES[wish.verb], wish.reason, waits=True)
-    if sent is not None and not any(wish.verb == sent.verb for wish in waiting):
-        done = [wish for wish in job.steered if wish.verb == sent.verb]
-        since = sent.at - CLOCKS_DIFFER_SECONDS
-        if not any((seconds_of(wish.asked_at) or 0.0) >= since for wish in done):
-            yield from _unheard(record, sent, now)
+    if sent is not None and not _is_heard(sent, job, waiting) and now - sent.at <= _HEARD_OF_SECONDS:
+        yield _unheard(record, sent, now)
 
 
-def _unheard(record: Record, sent: Sent, now: float) -> Iterator[Note]:
+def _is_heard(sent: Sent, job: TrackedJob, waiting: tuple[SteeredBy, ...]) -> bool:
+    if sent.verb == "rerun":
+        return job.rerun_as == sent.new_job_id
+    since = sent.at - CLOCKS_DIFFER_SECONDS
+    done = (wish for wish in job.steered if (seconds_of(wish.asked_at) or 0.0) >= since)
+    return any(wish.verb == sent.verb for wish in (*waiting, *done))
+
+
+def _unheard(record: Record, sent: Sent, now: float) -> Note:
     """Of a wish that the record does not show."""
-    why = why_not(sent.verb, record)
-    if now - sent.at > _HEARD_OF_SECONDS:
-        return
+    why = _why_not(sent.verb, record)
     if why is not None:
-        yield Note(f"Your {sent.verb} of {_at(iso(sent.at))} came to nothing. {why}")
-        return
+        return Note(f"Your {sent.verb} of {_at(iso(sent.at))} came to nothing. {why}")
     text = f"Your {sent.verb} was sent at {_at(iso(sent.at))}; waiting for a worker to hear it."
-    yield Note(text if now - sent.at < _SOON_SECONDS else f"{text} Is one running?", waits=True)
+    late = " Is one running?" if now - sent.at >= _SOON_SECONDS else ""
+    what = " It makes" if sent.new_job_id else ""
+    return Note(f"{text}{late}{what}", waits=True, job_id=sent.new_job_id)
 
 
 def _at(moment: str | None) -> str:
@@ -134,6 +151,14 @@ def _redriving(job: TrackedJob) -> Iterator[str]:
     yield "Its next outcome is told to subscribers as another one, with who redrove it and why."
 
 
+def _rerunning(job: TrackedJob) -> Iterator[str]:
+    yield "A new job is made of its request as it was sent, with the changes below, and is judged like any request."
+    stages = _named(job.stages[:1])
+    if stages:
+        yield f"It begins at {stages}, under an id of its own; what this job wrote is not looked at."
+    yield "This job stays as it is" + (" and runs on." if job.started_at and not job.ended_at else ".")
+
+
 def _under_way(job: TrackedJob) -> TrackedStage | None:
     return next((stage for stage in job.stages if stage.status in {"RUNNING", "WAITING"}), None)
 
@@ -151,6 +176,7 @@ def _named(stages: Iterator[TrackedStage] | tuple[TrackedStage, ...] | list[Trac
 _KINDS: Mapping[Verb, _Kind] = {
     "cancel": _Kind("Cancel", "c", "Cancel the job", _cancelling),
     "redrive": _Kind("Redrive", "r", "Redrive the job", _redriving),
+    "rerun": _Kind("Rerun", "R", "Make a new job of it", _rerunning, may_change=True),
 }
-_DONE: Mapping[Verb, str] = {"cancel": "Cancelled", "redrive": "Redriven"}
-_COMES: Mapping[Verb, str] = {"cancel": "it has ended.", "redrive": "it goes on."}
+_DONE: Mapping[Verb, str] = {"cancel": "Cancelled", "redrive": "Redriven", "rerun": "Made as a rerun"}
+_COMES: Mapping[Verb, str] = {"cancel": "it has ended.", "redrive": "it goes on.", "rerun": "it is made."}

@@ -2,6 +2,7 @@
 
     jobs/<job id>/stages/<stage>/            what a stage wrote (JOBFERRY_OUTPUT)
     jobs/<job id>/logs/<stage>-<attempt>/<container>-<task id>.<work>.log
+    jobs/<job id>/logs/<stage>-<attempt>/<container>-<task id>.<work>.lines   where a large log's lines are (log_index)
     jobs/<job id>/input/<digest>.json        the stages of a job too large to travel
     jobs/<job id>/input/request-<digest>.json  a request of such a size, to make it again
     jobs/<job id>/history/<outcome>.json.gz  what Step Functions told of an execution that ended, once somebody asked

@@ -27,7 +27,7 @@ from service.core.tracking.why import MOST_JOBS, Lately, why
 from service.tracking.errors import UnknownBulkError
 from service.tracking.finding import Finder
 from service.tracking.history import Histories
-from service.tracking.logs import LogPlace, LogReader
+from service.tracking.logs import LogFound, LogPlace, LogReader, Wanted
 from service.tracking.shared import Shared
 
 POLL_SECONDS = 1.0
@@ -135,6 +135,12 @@ class Tracker:
     async def log(self, tenant: str | None, job_id: str, place: LogPlace, first: int, count: int) -> LogLines:
         """Some lines of a container's log."""
         return await self.logs.lines(await self.find(tenant, job_id), place, first, count)
+
+    async def log_search(
+        self, tenant: str | None, job_id: str, place: LogPlace, wanted: Wanted, first: int, most: int
+    ) -> LogFound:
+        """The lines of a container's log that hold a text, from one on."""
+        return await self.logs.search(await self.find(tenant, job_id), place, wanted, first, most)
 
     async def log_link(self, tenant: str | None, job_id: str, place: LogPlace) -> SignedLink:
         """A fresh link to a container's archived log."""

@@ -128,7 +128,7 @@ async def test_a_form_outlives_its_server(app: Any, table: JobsTable, connect: C
         ({"token": "TOKEN"}, {"sec_fetch_site": "cross-site"}, 403),
         ({"token": "TOKEN", "reason": "a\nb"}, {}, 422),
         ({"token": "TOKEN", "reason": "a" * 513}, {}, 422),
-        ({"token": "TOKEN", "reason": "a" * 20_000}, {}, 413),
+        ({"token": "TOKEN", "reason": "a" * 40_000}, {}, 413),
     ],
     ids=["no token", "a wrong one", "another browser's", "no cookie", "another site", "another port", "cross-site",
          "two lines", "a long reason", "a very long one"],
@@ -214,12 +214,57 @@ async def test_what_ended_meanwhile_is_said_where_the_button_was_pressed(
     assert await asked_for(connect, place.control_queue_url) == []
 
 
-async def test_a_rejected_request_offers_nothing(app: Any, table: JobsTable) -> None:
+async def test_a_rejected_request_can_be_made_again_alone(app: Any, table: JobsTable) -> None:
     """There is nothing to steer, and its form says so."""
     await merged(table, rejected(claimed_tenant="web", claimed_job_id=JOB))
     page = await ask(app, "GET", PAGE)
     form = await ask(app, "GET", f"{PAGE}/ask/redrive")
-    assert "data-ask" not in page.text and "was rejected" in form.text
+    assert re.findall("ask/([a-z]+)", page.text) == ["rerun"] and "was rejected" in form.text
+
+
+async def rerun(app: Any, changes: str) -> Answer:
+    """A new job is asked for, twice by the same form, as by a double click."""
+    form = await ask(app, "GET", f"{PAGE}/ask/rerun")
+    found = re.search(r'name="key" value="([\w-]+)"', form.text)
+    assert found
+    body = urlencode({"token": token_of(form), "key": found[1], "reason": "again", "changes": changes})
+    given = {**FORM, "cookie": cookie_of(form)}
+    answers = [await ask(app, "POST", f"{PAGE}/ask/rerun", body, **given) for _ in range(2)]
+    if answers[0].status == 303:
+        where = answers[0].headers["location"].removeprefix("../../")
+        return await ask(app, "GET", f"/jobs/web/{where}", cookie=given["cookie"])
+    return answers[0]
+
+
+async def test_a_new_job_is_made_of_a_job(
+    app: Any,
+    table: JobsTable,
+    connect: Connect,
+    place: Place,  # noqa: F811
+) -> None:
+    """With changes; the page leads to it, and a form that is sent twice makes one."""
+    await merged(table, *OVER)
+    page = await rerun(app, 'parameters.size="small"\n\n labels.team = web')
+    sent = await asked_for(connect, place.control_queue_url)
+    assert {(item["verb"], item["reason"], item["new_job_id"]) for item in sent} == {
+        ("rerun", "again", sent[0]["new_job_id"])
+    }
+    assert sent[0]["changes"] == {"parameters.size": "small", "labels.team": "web"}
+    assert f'It makes <a class="id" href="{sent[0]["new_job_id"]}">' in page.text
+
+
+async def test_a_change_that_cannot_be_read_is_said_with_its_line(
+    app: Any,
+    table: JobsTable,
+    connect: Connect,
+    place: Place,  # noqa: F811
+) -> None:
+    """What was written stays in the form, and nothing is sent."""
+    await merged(table, *OVER)
+    answer = await rerun(app, "size small")
+    assert (answer.status, "size small is no change" in answer.text) == (422, True)
+    assert ">size small</textarea>" in answer.text
+    assert await asked_for(connect, place.control_queue_url) == []
 
 
 async def test_over_tls_the_key_is_the_hosts_own(app: Any, table: JobsTable) -> None:

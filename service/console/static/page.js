@@ -74,11 +74,19 @@ document.body.addEventListener("htmx:oobBeforeSwap", (event) => {
 const MOST_LINES = 5000;
 const lines = document.getElementById("lines");
 const follow = document.getElementById("follow");
+// A link to a line that is not among those that are shown leads to the page that has it.
+function toLinked() {
+  const linked = /^#L([1-9][0-9]{0,8})$/.exec(location.hash);
+  if (!linked || !lines || document.getElementById(location.hash.slice(1))) return;
+  location.replace(lines.dataset.from + Math.max(1, Number(linked[1]) - 100) + location.hash);
+}
+addEventListener("hashchange", toLinked);
+toLinked();
 function toEnd() {
   if (lines && follow && follow.checked) lines.scrollTop = lines.scrollHeight;
 }
 toEnd();
-if (lines && !follow && !location.hash.startsWith("#L")) lines.scrollTop = lines.scrollHeight;
+if (lines && !follow && !location.hash.startsWith("#L") && !lines.querySelector(".more a")) lines.scrollTop = lines.scrollHeight;
 document.body.addEventListener("htmx:afterSettle", (event) => {
   if (!lines || !lines.contains(event.detail.elt)) return;
   const held = lines.getElementsByClassName("line");
@@ -124,6 +132,7 @@ const keys = {
   f: () => { if (follow) { follow.checked = !follow.checked; toEnd(); } },
   c: () => askFor("c"),
   r: () => askFor("r"),
+  R: () => askFor("R"),
   "?": () => help.showModal(),
 };
 document.addEventListener("keydown", (event) => {
