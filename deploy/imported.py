@@ -9,6 +9,8 @@ from pathlib import Path
 from schemas.errors import JobferryError
 
 _OURS = frozenset({"deploy", "schemas", "service", "workers"})
+# Statements, and the parts of `try` and `match` that stand between one statement and another.
+_HOLD_IMPORTS = (ast.stmt, ast.excepthandler, ast.match_case)
 
 
 class RelativeImportError(JobferryError):
@@ -51,7 +53,7 @@ def _names(node: ast.AST) -> Iterator[str]:
 
     Raises RelativeImportError for a relative import: the house has none.
     """
-    for child in ast.iter_child_nodes(node):
+    for child in _statements_of(node):
         match child:
             case ast.If(test=ast.Name(id="TYPE_CHECKING")):
                 yield from (name for other in child.orelse for name in _names(ast.Module([other], [])))
@@ -64,3 +66,8 @@ def _names(node: ast.AST) -> Iterator[str]:
                 raise RelativeImportError(f"line {child.lineno}: a relative import: name the module from its root")
             case _:
                 yield from _names(child)
+
+
+def _statements_of(node: ast.AST) -> Iterator[ast.AST]:
+    """What may hold an import, of the parts of a node. No expression does, and most of a program is expressions."""
+    return (child for child in ast.iter_child_nodes(node) if isinstance(child, _HOLD_IMPORTS))

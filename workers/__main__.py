@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 
@@ -10,9 +11,12 @@ import sys
 def main() -> int:
     """Run the worker until it is told to stop; 2 if the settings cannot work."""
     _do_without("rich")
+    gc.disable()  # What is loaded now stays to the end: to look through it for rubbish takes a sixth of the start.
     from service.settings import SettingsError, read_settings
     from workers.worker import run_worker
 
+    gc.freeze()
+    gc.enable()
     configure_logging()
     try:
         asyncio.run(run_worker(read_settings()))
