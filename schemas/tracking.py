@@ -184,8 +184,8 @@ class LogLines(Published):
     lines: tuple[str, ...]
     times: tuple[Moment | None, ...] = Field(
         default=(),
-        description="When each of these lines was written, where that is known: of each while the log is written, of some "
-        "of a large archived one, and of none of a small one, for which this is empty.",
+        description="When each of these lines was written, where that is known: of each while the log is written, of "
+        "some of a large archived one, and of none of a small one, for which this is empty.",
     )
     more: bool = Field(description="Whether there is more to read now: ask again from the next line.")
     complete: bool = Field(description="Whether the log is archived, so that no line will be added.")

@@ -212,7 +212,7 @@ async def test_the_loops_of_a_worker_are_given_what_the_settings_say(monkeypatch
             loop.close()
         requests, events, control, sweeper, bulks, redrives, protection = parts
         assert isinstance(bulks, Bulks) and sweeper.take_bulk == bulks.take_up
-        assert (bulks.stopping, bulks.jobs, bulks.settling.performer.settling) == (
+        assert (bulks.stopping, bulks.jobs, cast(Any, bulks.settling.performer).settling) == (
             worker.stopping,
             runtime.table,
             runtime.settling,

@@ -52,7 +52,9 @@ async def heard(body: str | dict[str, Any], *facts: Fact, sent_at: float = NOW +
     jobs, bucket, metrics = InMemory(), Bucket(), Metrics()
     for fact in facts:
         await jobs.merge(fact)
-    controls = Controls(cast("Any", bucket), "logs", jobs, lambda: NOW + 40, metrics, cast("Any", None))
+    controls = Controls(
+        cast("Any", bucket), "logs", jobs, lambda: NOW + 40, metrics, cast("Any", None), cast("Any", None)
+    )
     text = body if isinstance(body, str) else json.dumps(body)
     with capture_logs() as logs:
         record = await controls.hear(Message("m-1", text, "r", sent_at=sent_at, sender_id="AIDA"))

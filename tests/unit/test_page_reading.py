@@ -28,7 +28,7 @@ from service.console.words import clock, duration, seconds_of
 from service.core.tracking.glance import Glance
 from service.core.tracking.job import track
 from service.core.tracking.listing import JobFilter
-from service.tracking.logs import LogPlace
+from service.tracking.logs import LogFound, LogPlace
 from tests.support.builders import JOB, NOW, container, execution, receipt, record, requested, running, task
 
 READ: dict[str, tuple[str, dict[str, Any], str, str]] = {
@@ -302,35 +302,40 @@ async def test_a_colour_goes_on_over_the_lines_of_a_page() -> None:
     assert [line.pieces[0].classes for line in view.lines] == ["fg-1", "fg-1"]
 
 
-FOUND: dict[str, tuple[list[LogLines], list[int], str, list[int]]] = {
-    "none": ([lines("a")], [], "0 lines hold it.", [1]),
-    "one": ([lines("x", f"GR{ESC}1mÖSSE", "y")], [2], "1 line holds it.", [1]),
-    "two, by two looks": (
-        [lines("Größe", "x", more=True), lines("größe", first=3)],
-        [1, 3],
-        "2 lines hold it.",
-        [1, 3],
+@dataclass
+class Searched:
+    """A tracker that finds these lines in a log, and looks on from there."""
+
+    found: LogFound
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    async def log_search(self, *asked: Any) -> LogFound:
+        self.asked.append(asked)
+        return self.found
+
+
+FOUND: dict[str, tuple[LogFound, int, str]] = {
+    "none": (LogFound((), None, complete=True), 1, "0 lines hold it."),
+    "one": (LogFound(((2, f"GR{ESC}1mÖSSE"),), None, complete=True), 1, "1 line holds it."),
+    "two, and more to look through": (
+        LogFound(((1, "Größe"), (3, "größe")), 4000, complete=False),
+        1,
+        "2 lines hold it to line 3,999.",
     ),
-    "too many": ([lines(*["größe"] * 501, more=True)], list(range(1, 501)), "500 lines hold it.", [1]),
-    "a log that is too long": (
-        [lines("x", first=number, more=True) for number in range(1, 9)],
-        [],
-        "0 lines hold it. Only the first 8 lines were looked through; the raw log has all.",
-        list(range(1, 9)),
-    ),
+    "from a line on": (LogFound((), None, complete=True), 4000, "0 lines hold it, from line 4,000."),
 }
 
 
-@pytest.mark.parametrize(("told", "numbers", "note", "looks"), FOUND.values(), ids=FOUND)
-async def test_the_lines_that_hold_a_text(
-    told: list[LogLines], numbers: list[int], note: str, looks: list[int]
-) -> None:
-    """Whichever way it is written, as far as is looked through."""
-    log = Log(list(told))
-    view = await search(cast("Any", log), "web", JOB, FIRST, "größe" if numbers != [2] else "grösse")
-    assert ([line.number for line in view.lines], view.note) == (numbers, note)
-    assert (view.first, view.more, view.complete, view.is_page) == (1, False, True, False)
-    assert log.asked == [("web", JOB, FIRST.place, first, 5000) for first in looks]
+@pytest.mark.parametrize(("found", "first", "note"), FOUND.values(), ids=FOUND)
+async def test_the_lines_that_hold_a_text(found: LogFound, first: int, note: str) -> None:
+    """Whichever way it is written, and in which colour, as far as is looked through."""
+    tracker = Searched(found)
+    view = await search(cast("Any", tracker), "web", JOB, FIRST, "grösse", first)
+    assert ([line.number for line in view.lines], view.note) == ([number for number, _ in found.lines], note)
+    assert (view.first, view.more, view.complete, view.look_on) == (first, False, found.complete, found.following)
+    [(tenant, job_id, place, wanted, asked_first, _)] = tracker.asked
+    assert (tenant, job_id, place, asked_first) == ("web", JOB, FIRST.place, first)
+    assert wanted.is_in(f"x GR{ESC}1mÖSSE")
 
 
 def listed(**fields: Any) -> ListedJob:

@@ -117,7 +117,7 @@ async def answered(
     """A route's answer, and what it asked for."""
     behind = Behind({**USUAL, **answers})
     it = cast("Any", behind)
-    app = build_app(Serving(it, it, it, stream_seconds=0.0))
+    app = build_app(Serving(it, it, it, it, stream_seconds=0.0))
     return await ask(app, method, target, body, **(headers or {})), behind.asked
 
 
@@ -286,7 +286,7 @@ async def test_no_page_of_the_frameworks_is_served() -> None:
 async def test_only_on_loopback_another_host_is_refused(on_loopback: bool, status: int) -> None:
     """Elsewhere whoever serves it says who may ask."""
     it = cast("Any", Behind(dict(USUAL)))
-    app = build_app(Serving(it, it, it, on_loopback=on_loopback))
+    app = build_app(Serving(it, it, it, it, on_loopback=on_loopback))
     answer = await ask(app, "GET", ONE, host="evil.example")
     assert answer.status == status
     if status == 403:
@@ -396,7 +396,7 @@ async def test_a_body_has_no_more_bytes_than_a_message_may(size: int, status: in
 async def test_a_location_leads_back_through_what_stands_before() -> None:
     """A stage of API Gateway, or the base path of a domain."""
     it = cast("Any", Behind(dict(USUAL)))
-    app = build_app(Serving(it, it, it, on_loopback=False))
+    app = build_app(Serving(it, it, it, it, on_loopback=False))
 
     async def behind_v1(scope: Any, receive: Any, send: Any) -> None:
         await app({**scope, "root_path": "/v1"}, receive, send)
