@@ -50,6 +50,10 @@ LOCAL: dict[str, Any] = {
     **{"port": 4566, "api_port": None, "quotas": None, "quota": []},
     **dict.fromkeys(("catalog", "images", "keep")),
 }
+A_WISH = {**ABOUT_A_JOB, "reason": None, "all": None, "yes": False}
+A_WAIT = {"wait": False, "timeout": None}
+A_RERUN = {"id": None, "memory": [], "cpu": [], "set": [], "idempotency_key": None, "follow": False, **A_WAIT}
+A_BULK = {**ABOUT_A_JOB, "stop": False, "reason": None, **A_WAIT}
 TYPED: dict[str, dict[str, Any]] = {
     "worker": {"command": "worker"},
     "health": {"command": "health", "port": 8080},
@@ -113,6 +117,27 @@ TYPED: dict[str, dict[str, Any]] = {
         "redrive": 1,
         "container": "c",
     },
+    "cancel j": {"command": "cancel", "job_id": "j", **A_WISH},
+    "redrive --all status:failed type:t --yes": {
+        "command": "redrive",
+        "job_id": None,
+        **A_WISH,
+        "all": ["status:failed", "type:t"],
+        "yes": True,
+    },
+    "rerun j --memory a=1 --memory b=2 --cpu a=3 --set c=4 --id n --wait": {
+        "command": "rerun",
+        "job_id": "j",
+        **A_WISH,
+        **A_RERUN,
+        "memory": ["a=1", "b=2"],
+        "cpu": ["a=3"],
+        "set": ["c=4"],
+        "id": "n",
+        "wait": True,
+    },
+    "bulk b": {"command": "bulk", "bulk_id": "b", **A_BULK},
+    "bulk b --stop --tenant web": {"command": "bulk", "bulk_id": "b", **A_BULK, "stop": True, "tenant": "web"},
     "submit": {"command": "submit", **A_REQUEST},
     "submit -f r.json --wait --timeout 2m": {
         "command": "submit",
