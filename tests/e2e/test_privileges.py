@@ -128,7 +128,8 @@ async def made_again(asked: System) -> None:
     """A large job and a rejected request that a role has made again, and a bulk of jobs that are counted first."""
     tracking = tracking_as(asked, asked.outputs["JobSteererRoleArn"])
     many = [{"image": "image_1", "command": ["echo", "x" * 1000]}] * 20
-    asked.told(asked.send({"job_id": "large-by-role", "timeout_seconds": 1, "stages": many}))
+    asked.send({"job_id": "large-by-role", "timeout_seconds": 1, "stages": many})
+    asked.told("large-by-role")
     asked.told(asked.send({"job_id": "odd-by-role", "stages": [{"image": "nope"}]}))
     for old in ("large-by-role", "odd-by-role"):
         wish = RerunWish(

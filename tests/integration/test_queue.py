@@ -60,7 +60,7 @@ async def test_a_poll_asks_for_all_that_a_message_is_known_by(queue: Queue) -> N
             "MaxNumberOfMessages": 10,
             "WaitTimeSeconds": 20,
             "VisibilityTimeout": 1,
-            "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp", "AWSTraceHeader"],
+            "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp", "AWSTraceHeader", "SenderId"],
             "MessageAttributeNames": ["JobferryReplay", "traceparent"],
         }
     ]
