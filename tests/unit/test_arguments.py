@@ -52,7 +52,15 @@ LOCAL: dict[str, Any] = {
 }
 A_WISH = {**ABOUT_A_JOB, "reason": None, "all": None, "yes": False}
 A_WAIT = {"wait": False, "timeout": None}
-A_RERUN: dict[str, Any] = {"id": None, "memory": [], "cpu": [], "set": [], "idempotency_key": None, "follow": False, **A_WAIT}
+A_RERUN: dict[str, Any] = {
+    "id": None,
+    "memory": [],
+    "cpu": [],
+    "set": [],
+    "idempotency_key": None,
+    "follow": False,
+    **A_WAIT,
+}
 A_BULK = {**ABOUT_A_JOB, "stop": False, "reason": None, **A_WAIT}
 TYPED: dict[str, dict[str, Any]] = {
     "worker": {"command": "worker"},
