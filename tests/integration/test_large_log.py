@@ -35,7 +35,7 @@ def text_of(number: int) -> str:
 @pytest.fixture
 def app(tracking: Tracking) -> Any:  # noqa: F811
     """The page and the API over it."""
-    return build_console(Serving(tracking.tracker, tracking.submission, tracking.steering))
+    return build_console(Serving(tracking.tracker, tracking.submission, tracking.steering, tracking.cases))
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ OVER = (requested(stages=2), execution("FAILED"), announced())
 @pytest.fixture
 def app(tracking: Tracking) -> Any:  # noqa: F811
     """The page and the API over it."""
-    return build_console(Serving(tracking.tracker, tracking.submission, tracking.steering))
+    return build_console(Serving(tracking.tracker, tracking.submission, tracking.steering, tracking.cases))
 
 
 def cookie_of(answer: Answer) -> str:
@@ -110,7 +110,7 @@ async def test_a_form_outlives_its_server(app: Any, table: JobsTable, connect: C
     await merged(table, *RUNS)
     form = await ask(app, "GET", f"{PAGE}/ask/cancel")
     again = wire_tracking(place, connect, None, lambda: NOW + 130)
-    restarted = build_console(Serving(again.tracker, again.submission, again.steering))
+    restarted = build_console(Serving(again.tracker, again.submission, again.steering, again.cases))
     body = urlencode({"token": token_of(form)})
     answer = await ask(restarted, "POST", f"{PAGE}/ask/cancel", body, **{**FORM, "cookie": cookie_of(form)})
     assert answer.status == 303
@@ -205,7 +205,7 @@ async def test_what_ended_meanwhile_is_said_where_the_button_was_pressed(
 ) -> None:
     """With status 409, and nothing sent."""
     await merged(table, *RUNS)
-    app = build_console(Serving(tracking.tracker, tracking.submission, tracking.steering))
+    app = build_console(Serving(tracking.tracker, tracking.submission, tracking.steering, tracking.cases))
     form = await ask(app, "GET", f"{PAGE}/ask/cancel")
     await merged(table, execution("SUCCEEDED"), announced())
     given = {**FORM, "cookie": cookie_of(form)}

@@ -41,7 +41,7 @@ def serving(shelf: Shelf, now: Clock = wall_clock, port: int = 0) -> Iterator[in
 
 def _run(loop: asyncio.AbstractEventLoop, told: asyncio.Event, shelf: Shelf, now: Clock, door: socket) -> None:
     tracking = wire_tracking(shelf.place, shelf.open, None, now)
-    app = build_console(Serving(tracking.tracker, tracking.submission, tracking.steering))
+    app = build_console(Serving(tracking.tracker, tracking.submission, tracking.steering, tracking.cases))
     config = Config()
     config.bind = [f"fd://{door.detach()}"]
     config.graceful_timeout = 0.2

@@ -60,32 +60,32 @@ class Shelf:
         if ":tenant" not in values:
             return {"Items": []}
         limit, found, seen = call["Limit"], [], 0
-        last: dict[str, Any] | None = None
-        for item in self._listed():
-            if not values[":first"]["S"] <= item["list_at"]["S"] <= values[":last"]["S"]:
+        place: dict[str, Any] | None = None
+        for entry in self._listed():
+            if not values[":first"]["S"] <= entry["list_at"]["S"] <= values[":last"]["S"]:
                 continue
-            seen, last = seen + 1, item
-            given = Given(item, call["ExpressionAttributeNames"], values)
+            seen, place = seen + 1, entry
+            given = Given(entry, call["ExpressionAttributeNames"], values)
             condition = call.get("FilterExpression")
-            if item["list_tenant"] == values[":tenant"] and (condition is None or holds(condition, given)):
-                found.append(item)
+            if entry["list_tenant"] == values[":tenant"] and (condition is None or holds(condition, given)):
+                found.append(entry)
             if seen == limit:
-                return {"Items": found, "LastEvaluatedKey": last}
+                return {"Items": found, "LastEvaluatedKey": place}
         return {"Items": found}
 
     async def batch_get_item(self, RequestItems: Any) -> Any:
         """BatchGetItem."""
         self._asked("BatchGetItem")
         keys = {item["record_key"]["S"] for item in RequestItems[TABLE]["Keys"]}
-        return {"Responses": {TABLE: [part for key in keys for part in self._parts(key)]}}
+        return {"Responses": {TABLE: [part for name in keys for part in self._parts(name)]}}
 
     async def get_object(self, *, Key: str, Range: str = "", **_: Any) -> Any:
         """GetObject, of a range where one is asked for."""
         self._asked("GetObject")
         if Key not in self.objects:
             raise refusal("NoSuchKey", "GetObject", 404)
-        begin, _, end = Range.removeprefix("bytes=").partition("-")
-        body = memoryview(self.objects[Key])[int(begin or 0) : int(end) + 1 if end else None]
+        first, _dash, last = Range.removeprefix("bytes=").partition("-")
+        body = memoryview(self.objects[Key])[int(first or 0) : int(last) + 1 if last else None]
         return {"Body": _Body(body), "ContentLength": len(body)}
 
     async def put_object(self, *, Key: str, Body: bytes, **_: Any) -> Any:
