@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Annotated, Any, get_args
-from urllib.parse import parse_qs, quote
+from typing import Annotated, get_args
+from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import HTMLResponse
@@ -18,20 +16,13 @@ from schemas.control import Verb
 from schemas.tracking import RerunWish
 from service.api.on_lambda import caller_of
 from service.api.parameters import JobName, TenantName
+from service.console.forms import NO_REASON, NOT_OURS, TOO_LONG, Fields, FormError, changes_in, read_fields
 from service.console.pages import FRESH, FROM_FORM, FROM_JOB, Pages
 from service.console.steering import Offer, Sent, offers
 from service.console.tokens import Tokens
 from service.tracking.errors import NotNowError, RefusedError
 from service.tracking.steering import Steering
 
-_MOST_BYTES = 32_768
-_LONGEST_KEY = 128
-_NOT_OURS = (
-    "This form was not made for this browser, or it keeps no cookies. Nothing was asked for: look again, and confirm."
-)
-_TOO_LONG = "The form is longer than it can be."
-_NO_REASON = "A reason is one line of at most 512 characters, without control characters."
-_NO_CHANGE = 'is no change: a line is a field and its value, such as parameters.size="small".'
 AskedVerb = Annotated[Verb, Path()]
 
 
@@ -42,20 +33,13 @@ class _Form:
     verb: Verb
     tenant: str
     job_id: str
-    reason: str = ""
-    changes: str = ""
-    key: str = ""
-    token: str = ""
+    fields: Fields = Fields()  # noqa: RUF009  # frozen
     status: int = HTTPStatus.OK
     says: tuple[str, ...] = ()
 
     def again(self, status: int, *says: str) -> _Form:
         """The same, with words."""
         return replace(self, status=status, says=says)
-
-
-class _FormError(ValueError):
-    """What the form held cannot be asked for."""
 
 
 def add_asking(routes: APIRouter, made: Pages, steering: Steering) -> None:
@@ -69,17 +53,17 @@ def add_asking(routes: APIRouter, made: Pages, steering: Steering) -> None:
     @routes.post("/jobs/{tenant}/{job_id}/ask/{verb}")
     async def asked(request: Request, tenant: TenantName, job_id: JobName, verb: AskedVerb) -> Response:
         """It is asked for, and the job's page says so; or the form says why not."""
-        form = await _read(request, _Form(verb, tenant, job_id))
-        tokens = Tokens.of(request)
-        if form.status == HTTPStatus.OK and not tokens.knows(form.token, verb, tenant, job_id):
-            form = form.again(HTTPStatus.FORBIDDEN, _NOT_OURS)
-        if form.status != HTTPStatus.OK:
-            return await _shown(made, request, form)
+        fields, tokens = await read_fields(request), Tokens.of(request)
+        form = _Form(verb, tenant, job_id, fields or Fields())
+        if fields is None:
+            return await _shown(made, request, form.again(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LONG))
+        if not tokens.knows(fields.token, verb, tenant, job_id):
+            return await _shown(made, request, form.again(HTTPStatus.FORBIDDEN, NOT_OURS))
         # A cancel may be sent before its job; a page is only of a job that is there.
         await made.tracker.find(tenant, job_id)
         try:
             new_job_id = await _sent(steering, form, caller_of(request.scope))
-        except _FormError as slip:
+        except FormError as slip:
             return await _shown(made, request, form.again(422, str(slip)))
         except NotNowError as late:
             return await _shown(made, request, form.again(HTTPStatus.CONFLICT, str(late)))
@@ -106,9 +90,9 @@ async def _shown(made: Pages, request: Request, form: _Form) -> Response:
         here=quote(form.job_id),
         token=tokens.token(form.verb, form.tenant, form.job_id),
         # A form that is sent twice asks for one new job.
-        key=form.key or secrets.token_urlsafe(12),
-        reason=form.reason,
-        changes=form.changes,
+        key=form.fields.key or secrets.token_urlsafe(12),
+        reason=form.fields.reason,
+        changes=form.fields.changes,
         says=form.says,
     )
     return tokens.give(HTMLResponse(html, form.status, FRESH))
@@ -117,30 +101,19 @@ async def _shown(made: Pages, request: Request, form: _Form) -> Response:
 async def _sent(steering: Steering, form: _Form, caller: str | None) -> str:
     """Ask for it; answers with the id of the job that it makes, if it makes one."""
     try:
-        wish = RerunWish(reason=form.reason or None)
+        wish = RerunWish(reason=form.fields.reason or None)
     except ValidationError:
-        raise _FormError(_NO_REASON) from None
+        raise FormError(NO_REASON) from None
     if form.verb != "rerun":
         await steering.ask(form.verb, form.tenant, form.job_id, wish.reason, caller)
         return ""
     try:
-        wish = RerunWish(reason=wish.reason, changes=dict(_changes(form.changes)))
+        wish = RerunWish(reason=wish.reason, changes=dict(changes_in(form.fields.changes)))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise _FormError(f"{'.'.join(map(str, first['loc']))} cannot be: {first['msg']}.") from None
-    asked = await steering.rerun(form.tenant, form.job_id, wish, form.key or None, caller)
+        raise FormError(f"{'.'.join(map(str, first['loc']))} cannot be: {first['msg']}.") from None
+    asked = await steering.rerun(form.tenant, form.job_id, wish, form.fields.key or None, caller)
     return asked.new_job_id or ""
-
-
-def _changes(text: str) -> Iterator[tuple[str, Any]]:
-    for line in filter(None, map(str.strip, text.splitlines())):
-        field, equals, value = (part.strip() for part in line.partition("="))
-        if not field or not equals:
-            raise _FormError(f"{line} {_NO_CHANGE}")
-        try:
-            yield field, json.loads(value)
-        except ValueError:
-            yield field, value
 
 
 def offer_of(verb: Verb, known: tuple[Offer, ...]) -> Offer:
@@ -161,18 +134,3 @@ def read_sent(request: Request, tenant: str, job_id: str, text: str) -> Sent | N
             if Tokens.of(request).knows(token, "sent", verb, at, new_job_id, tenant, job_id):
                 return next((Sent(known, float(at), new_job_id) for known in get_args(Verb) if known == verb), None)
     return None
-
-
-async def _read(request: Request, form: _Form) -> _Form:
-    """The fields of a form, as browsers send it [HTML standard, application/x-www-form-urlencoded]."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            return form.again(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LONG)
-    try:
-        given = parse_qs(body.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=10)
-    except ValueError:
-        return form.again(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LONG)
-    token, reason, changes, key = (given.get(name, [""])[0] for name in ("token", "reason", "changes", "key"))
-    return replace(form, token=token, reason=reason.strip(), changes=changes, key=key[:_LONGEST_KEY])

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 
 from schemas.base import DEFAULT_TENANT, NAME_PATTERN
+from schemas.bulk import BulkFilter
 from schemas.failures import FAILURES
 from schemas.tracking import ListedStatus
 from service.core.tracking.listing import JobFilter
@@ -57,6 +58,27 @@ def anchored(asked: Asked) -> str:
         if (at := moments.get(name)) is not None:
             parts[number] = f"{name}:{datetime.fromtimestamp(at, UTC).isoformat().replace('+00:00', 'Z')}"
     return " ".join(parts)
+
+
+def criteria(wanted: JobFilter) -> BulkFilter:
+    """The same jobs, as something is asked for of all of them. Raises ValueError where nothing is named."""
+    label = (
+        wanted.label if wanted.label is None or wanted.label_value is None else f"{wanted.label}={wanted.label_value}"
+    )
+    return BulkFilter(
+        status=wanted.status,
+        type=wanted.job_type,
+        user=wanted.user,
+        label=label,
+        failure_class=wanted.failure_class,
+        since=_from_epoch(wanted.since),
+        until=_from_epoch(wanted.until),
+        id=wanted.text,
+    )
+
+
+def _from_epoch(at: float | None) -> datetime | None:
+    return datetime.fromtimestamp(at, UTC) if at is not None else None
 
 
 def suggestions(text: str, types: Iterable[str]) -> tuple[str, ...]:

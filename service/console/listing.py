@@ -16,7 +16,7 @@ from service.tracking.tracker import Tracker
 ROWS = 50
 # One look is up to two reads of a plain list, and up to five of one that is searched through: a read a second.
 PLAIN_SECONDS, NARROW_SECONDS = 2.5, 5.0
-_HELD_PAGES, _HELD_GLANCES = 200, 5000
+_HELD_PAGES, _HELD_GLANCES, _HELD_TYPES = 200, 5000, 50
 
 Which = tuple[str, JobFilter, str | None]
 
@@ -54,6 +54,7 @@ class Lists:
     tracker: Tracker
     _plain: Shared[Which, Found] = field(init=False)
     _narrow: Shared[Which, Found] = field(init=False)
+    _types: dict[str, OrderedDict[str, None]] = field(default_factory=dict, init=False)
     _ended: OrderedDict[tuple[str, str | None], Glance] = field(default_factory=OrderedDict, init=False)
 
     def __post_init__(self) -> None:
@@ -65,10 +66,25 @@ class Lists:
         shared = self._narrow if wanted.is_narrow else self._plain
         return await shared.get((tenant, wanted, cursor))
 
+    def types(self, tenant: str) -> tuple[str, ...]:
+        """The job types that were listed lately, the last first: they cost no read."""
+        return tuple(reversed(self._types.get(tenant, ())))
+
+    def _note_types(self, tenant: str, page: JobPage) -> None:
+        known = self._types.setdefault(tenant, OrderedDict())
+        for job in page.jobs:
+            if job.job_type:
+                known[job.job_type] = None
+                known.move_to_end(job.job_type)
+        while len(known) > _HELD_TYPES:
+            known.popitem(last=False)
+
     async def _read(self, which: Which) -> Found:
         tenant, wanted, cursor = which
         at = self.tracker.now()
         page = await self.tracker.jobs(tenant, wanted, ROWS, cursor)
+        if page.jobs:
+            self._note_types(tenant, page)
         # What has ended stays as it is, unless it is redriven, and then its end is another.
         unknown = [job for job in page.jobs if job.ended_at is None or (job.id, job.ended_at) not in self._ended]
         read = await self.tracker.glances(unknown)

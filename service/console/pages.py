@@ -21,8 +21,9 @@ from service.console.filters import Asked, anchored
 from service.console.job import JobView
 from service.console.listing import Lists, row_of
 from service.console.rendering import environment
+from service.console.steering import offers_for_many
 from service.core.telling.compose import iso
-from service.core.tracking.listing import CursorError
+from service.core.tracking.listing import CursorError, JobFilter
 from service.tracking.errors import UnknownJobError, UnknownLogError
 from service.tracking.logs import LogPlace
 from service.tracking.tracker import Tracker
@@ -51,7 +52,7 @@ class Pages:
     async def list_of(self, asked: Asked, cursor: str | None) -> dict[str, Any]:
         """What the list shows."""
         now = self.tracker.now()
-        given = {
+        given: dict[str, Any] = {
             "asked": asked,
             "cursor": cursor,
             "rows": (),
@@ -59,6 +60,7 @@ class Pages:
             "every": 5 if asked.wanted.is_narrow else 2,
             "as_of": iso(now) or "",
             "searched_back_to": None,
+            "offers": (),
         }
         if asked.slips:
             return given
@@ -66,6 +68,8 @@ class Pages:
         rows = tuple(row_of(item, found.glances.get(item.id), now) for item in found.page.jobs)
         older = {"q": anchored(asked), "cursor": found.page.cursor} if found.page.cursor else None
         back = found.page.searched_back_to if len(rows) < _FEW else None
+        named = asked.wanted != JobFilter()
+        given["offers"] = offers_for_many(asked.wanted.status) if named and rows else ()
         return {**given, "rows": rows, "older": older, "as_of": iso(found.at) or "", "searched_back_to": back}
 
     async def log_of(

@@ -18,6 +18,7 @@ from service.api.streams import SSE
 from service.console import job as job_page
 from service.console import logs
 from service.console.asking import add_asking, read_sent
+from service.console.asking_many import add_asking_many
 from service.console.filters import MOST_CHARACTERS, read_filter, suggestions
 from service.console.listing import Lists
 from service.console.pages import FRESH, FROM_JOB, FROM_LIST, PageRoute, Pages
@@ -74,6 +75,7 @@ def pages(tracker: Tracker, steering: Steering) -> APIRouter:
     _add_list(routes, made)
     _add_job(routes, made)
     add_asking(routes, made, steering)
+    add_asking_many(routes, made, steering)
     _add_files(routes, made)
     return routes
 
@@ -98,7 +100,9 @@ def _add_list(routes: APIRouter, made: Pages) -> None:
     @routes.get("/suggest")
     async def suggest(q: FilterText = "") -> Response:
         """What the line in the filter may become."""
-        return HTMLResponse(made.html("suggest.html", FROM_LIST, lines=suggestions(q, ())), 200, FRESH)
+        tenant = read_filter(q, made.tracker.now()).tenant
+        lines = suggestions(q, made.lists.types(tenant))
+        return HTMLResponse(made.html("suggest.html", FROM_LIST, lines=lines), 200, FRESH)
 
 
 def _add_job(routes: APIRouter, made: Pages) -> None:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from schemas.control import Verb
 from schemas.notification import SteeredBy
-from schemas.tracking import TrackedJob, TrackedStage
+from schemas.tracking import ListedStatus, TrackedJob, TrackedStage
 from service.console.words import seconds_of
 from service.core.policy.steering import why_not
 from service.core.record.asked import CLOCKS_DIFFER_SECONDS
 from service.core.record.record import Record
 from service.core.telling.compose import iso
 from service.core.telling.steered import unfulfilled
+from service.core.tracking.bulk import SUITS
 
 # A worker asks the control queue without a pause; who waits for longer should look whether one runs.
 _SOON_SECONDS = 30.0
@@ -67,6 +68,17 @@ def offers(job: TrackedJob, record: Record) -> tuple[Offer, ...]:
         Offer(verb, kind.name, kind.key, kind.button, tuple(kind.will(job)), _why_not(verb, record), kind.may_change)
         for verb, kind in _KINDS.items()
     )
+
+
+def offer_for_many(verb: Verb) -> Offer:
+    """The same for all jobs that match."""
+    kind = _KINDS[verb]
+    return Offer(verb, kind.name, kind.key, f"{kind.name} all", _OF_MANY[verb], None, kind.may_change)
+
+
+def offers_for_many(status: ListedStatus | None) -> tuple[Offer, ...]:
+    """What can be asked for of a list by the status that it is filtered by."""
+    return tuple(offer_for_many(verb) for verb in _KINDS if status is None or status in SUITS[verb])
 
 
 def _why_not(verb: Verb, record: Record) -> str | None:
@@ -177,6 +189,24 @@ _KINDS: Mapping[Verb, _Kind] = {
     "cancel": _Kind("Cancel", "c", "Cancel the job", _cancelling),
     "redrive": _Kind("Redrive", "r", "Redrive the job", _redriving),
     "rerun": _Kind("Rerun", "R", "Make a new job of it", _rerunning, may_change=True),
+}
+_ALL = "Each is asked for by itself, page by page; jobs that are requested after this moment are left alone."
+_OF_MANY: Mapping[Verb, tuple[str, ...]] = {
+    "cancel": (
+        "Every open job that matches is ended: its execution is stopped, and its task with it.",
+        "Their logs are archived, and subscribers are told of each that it was ABORTED, by whom and why.",
+        _ALL,
+    ),
+    "redrive": (
+        "Every job that matches and did not succeed goes on under its own id, at the stage that failed.",
+        "What cannot be redriven, since it is older than 14 days or was never started, is left, and counted with why.",
+        _ALL,
+    ),
+    "rerun": (
+        "Of every job that matches a new one is made, under an id of its own, from its first stage.",
+        "The jobs themselves stay as they are, and those that run run on.",
+        _ALL,
+    ),
 }
 _DONE: Mapping[Verb, str] = {"cancel": "Cancelled", "redrive": "Redriven", "rerun": "Made as a rerun"}
 _COMES: Mapping[Verb, str] = {"cancel": "it has ended.", "redrive": "it goes on.", "rerun": "it is made."}

@@ -8,15 +8,13 @@ import asyncio
 import re
 import sys
 import time
-from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
 from schemas.base import DEFAULT_TENANT
-from schemas.bulk import BulkFilter, BulkWish, TrackedBulk
+from schemas.bulk import BulkWish, TrackedBulk
 from schemas.errors import SettingsError
-from service.console.filters import Asked, read_filter
-from service.core.tracking.listing import JobFilter
+from service.console.filters import Asked, criteria, read_filter
 from service.operator.changes import changes_of
 from service.operator.printing import FAILED, SUCCEEDED, TIMED_OUT, USAGE, as_json, harmless, line
 from service.operator.reach import Reach, asked
@@ -116,7 +114,7 @@ def _wish(options: argparse.Namespace) -> tuple[str, BulkWish]:
     jobs = read.wanted
     changes = changes_of(options) if options.command == "rerun" else {}
     try:
-        wish = BulkWish(verb=options.command, jobs=_criteria(jobs), reason=options.reason, changes=changes)
+        wish = BulkWish(verb=options.command, jobs=criteria(jobs), reason=options.reason, changes=changes)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = " ".join(("--all", ".".join(map(str, first["loc"])))).strip()
@@ -129,21 +127,3 @@ def _filter(words: list[str]) -> Asked:
     if read.slips:
         raise SettingsError(" ".join(read.slips))
     return read
-
-
-def _criteria(jobs: JobFilter) -> BulkFilter:
-    label = jobs.label if jobs.label is None or jobs.label_value is None else f"{jobs.label}={jobs.label_value}"
-    return BulkFilter(
-        status=jobs.status,
-        type=jobs.job_type,
-        user=jobs.user,
-        label=label,
-        failure_class=jobs.failure_class,
-        since=_moment(jobs.since),
-        until=_moment(jobs.until),
-        id=jobs.text,
-    )
-
-
-def _moment(at: float | None) -> datetime | None:
-    return datetime.fromtimestamp(at, UTC) if at is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, suppress
@@ -33,7 +34,7 @@ _NO_LOG = LogConfiguration()
 _INDEX_SECONDS, _HELD_INDEXES = 60.0, 32
 # One search looks through so much of an archived log; it goes on from there, where it is asked to.
 MOST_SEARCHED_BYTES = 128 * 1024 * 1024
-_ESCAPE = b"\x1b"
+_ESCAPE, _COLOUR = b"\x1b", re.compile(rb"\x1b\[[0-9;:]*m")
 _NO_TIMES: Mapping[int, float] = {}
 
 
@@ -64,7 +65,12 @@ class Wanted:
 
     def may_be_in(self, block: bytes) -> bool:
         """Whether it is worth to look at the lines of a block one by one."""
-        return self._lowered is None or self._lowered in block.lower() or _ESCAPE in block
+        if self._lowered is None or self._lowered in block.lower():
+            return True
+        if _ESCAPE not in block:
+            return False
+        uncoloured = _COLOUR.sub(b"", block)
+        return _ESCAPE in uncoloured or self._lowered in uncoloured.lower()
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ document.documentElement.classList.add("scripted");
 // A hidden page asks nothing, and one in which somebody selects text does not change below the pointer.
 function lookEvery(seconds) {
   setInterval(() => {
-    if (visible() && !selecting()) htmx.trigger(document.body, "look" + Math.floor(seconds));
+    if (visible() && !selecting() && !document.querySelector("dialog[open]")) htmx.trigger(document.body, "look" + Math.floor(seconds));
   }, seconds * 1000);
 }
 lookEvery(2.5);

@@ -1,0 +1,104 @@
+"""What is asked for of all jobs that match a list: counted first, sent once, followed on a page of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from service.api.app import Serving
+from service.console.app import build_console
+from service.core.record.facts import Fact
+from service.core.record.keys import RecordKey
+from service.tracking.wiring import wire_tracking
+from tests.support.asking import Answer, ask
+from tests.support.builders import NOW, announced, execution, requested
+from tests.support.shelf import Shelf
+
+FORM = {"content_type": "application/x-www-form-urlencoded"}
+
+
+def made(number: int) -> tuple[Fact, ...]:
+    """Jobs of which every third failed."""
+    of = {"job_id": f"thumbs-{number}", "job_type": "thumbs"}
+    told = announced(of=RecordKey.of_job(of["job_id"])).model_copy(
+        update={"status": "SUCCEEDED" if number % 3 else "FAILED", "ended_at": NOW + 60}
+    )
+    begun = requested(**of, submitted_at=NOW + number, tenant="default")  # type: ignore[arg-type]  # texts
+    return (begun, execution(told.status, job_id=of["job_id"]), told)
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    """Thirty jobs."""
+    return Shelf(many=30, made=made)
+
+
+@pytest.fixture
+def app(shelf: Shelf) -> Any:
+    """The page over them."""
+    tracking = wire_tracking(shelf.place, shelf.open, None, lambda: NOW + 3600)
+    return build_console(Serving(tracking.tracker, tracking.submission, tracking.steering, tracking.cases))
+
+
+def hidden(form: Answer, name: str) -> str:
+    """A field that the form brings."""
+    found = re.search(rf'name="{name}" value="([^"]+)"', form.text)
+    assert found, form.text
+    return found[1]
+
+
+async def sent(app: Any, form: Answer, verb: str, **fields: str) -> Answer:
+    """The form's button is pressed."""
+    given = {name: hidden(form, name) for name in ("token", "key", "jobs")}
+    cookie = form.headers["set-cookie"].partition(";")[0]
+    return await ask(app, "POST", f"/ask/{verb}", urlencode({**given, **fields}), **FORM, cookie=cookie)
+
+
+async def test_all_that_match_are_redriven_after_their_number_was_said(app: Any, shelf: Shelf) -> None:
+    """A moment that was so long ago is the same moment when the button is pressed; a second press is the same bulk."""
+    listed = await ask(app, "GET", "/?q=status:failed+since:2h")
+    assert re.findall(r"ask/(\w+)\?q=status", listed.text) == ["redrive", "rerun"]
+    form = await ask(app, "GET", "/ask/redrive?q=status:failed+since:2h")
+    assert "Redrive all 10 that match" in form.text and shelf.sent == []
+    answers = [await sent(app, form, "redrive", reason="the network is back") for _ in range(2)]
+    assert {answer.status for answer in answers} == {303}
+    first, second = map(json.loads, shelf.sent)
+    assert first == second
+    assert (first["verb"], first["reason"], first["jobs"]["status"]) == ("redrive", "the network is back", "FAILED")
+    assert first["jobs"]["since"].startswith("2023-11-14T21:13:00")
+    where = answers[0].headers["location"]
+    assert where == f"../bulk/default/{first['bulk_id']}"
+    page = await ask(app, "GET", where.removeprefix(".."))
+    assert "Waiting for a worker to hear it." in page.text
+
+
+async def test_what_would_mean_every_job_is_not_asked_for(app: Any, shelf: Shelf) -> None:
+    """Nor what cannot be read, nor where nothing matches: there is no button."""
+    for q in ("", "tenant:default", "status:odd", "type:none"):
+        form = await ask(app, "GET", f"/ask/redrive?{urlencode({'q': q})}")
+        assert (form.status, 'method="post"' in form.text) == (200, False), q
+    assert "name a status at least" in (await ask(app, "GET", "/ask/redrive")).text
+    assert "ask/" not in (await ask(app, "GET", "/")).text
+    assert shelf.sent == []
+
+
+async def test_a_token_is_for_these_jobs_alone(app: Any, shelf: Shelf) -> None:
+    """Neither another filter nor another verb, nor a browser that has it not."""
+    form = await ask(app, "GET", "/ask/redrive?q=status:failed")
+    wider = await sent(app, form, "redrive", jobs="type:thumbs")
+    other = await sent(app, form, "rerun")
+    bare = await ask(app, "POST", "/ask/redrive", urlencode({"token": hidden(form, "token")}), **FORM)
+    assert [wider.status, other.status, bare.status] == [403, 403, 403]
+    assert shelf.sent == []
+
+
+async def test_types_that_were_listed_are_suggested(app: Any, shelf: Shelf) -> None:
+    """Without a read of their own."""
+    await ask(app, "GET", "/")
+    before = len(shelf.calls)
+    lines = await ask(app, "GET", "/suggest?q=status:failed+type:th")
+    assert 'value="status:failed type:thumbs"' in lines.text and len(shelf.calls) == before
