@@ -51,6 +51,17 @@ if sys.version_info < (3, 12):
     ast.parse = _undisturbed(ast.parse)  # type: ignore[assignment]  # its overloads
 
 
+def pytest_sessionstart() -> None:
+    """Nothing that is imported or collected goes away before the end: it is not looked through for garbage."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From here on it is collected again what tests leave behind, and only that."""
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """What `-n auto` means here."""

@@ -15,10 +15,10 @@ from itertools import count
 from pathlib import Path
 
 from deploy.local.stack import PROJECT
-from tests.support.waiting import last_lines, wait_for
+from tests.support.waiting import WITHIN_SECONDS, last_lines, wait_for
 
 # A worker leaves within its drain, JOBFERRY_DRAIN_SECONDS; the rest is this busy machine's.
-_LEAVES_WITHIN_SECONDS = 60.0
+_LEAVES_WITHIN_SECONDS = WITHIN_SECONDS
 
 
 @dataclass

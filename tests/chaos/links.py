@@ -8,8 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 
 from schemas.notification import JobNotification, Link, LogReceipt
-
-_TIMEOUT_SECONDS = 60
+from tests.support.waiting import WITHIN_SECONDS
 
 
 def broken_links(told: JobNotification) -> Iterator[str]:
@@ -36,7 +35,7 @@ def _opens(link: Link | None) -> bool:
 
 def _fetched(link: Link) -> bytes | None:
     try:
-        with urllib.request.urlopen(link.url, timeout=_TIMEOUT_SECONDS) as answer:
+        with urllib.request.urlopen(link.url, timeout=WITHIN_SECONDS) as answer:
             body: bytes = answer.read()
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return None

@@ -10,6 +10,7 @@ from typing import Any
 
 from deploy.local.fills.functions import OUTPUT_DRAIN
 from tests.support.cloud import Cloud, Record
+from tests.support.waiting import wait_for
 
 
 def invoke(cloud: Cloud, function: str, event: Any = None) -> Any:
@@ -92,13 +93,14 @@ def test_a_warm_call_takes_milliseconds(cloud: Cloud) -> None:
     """A function that prints nothing is not waited for."""
     function = cloud.define_function("def handler(event, context):\n    return event\n")
     invoke(cloud, function)
-    took = []
-    for number in range(10):
+
+    def seconds() -> float:
         began = time.monotonic()
-        assert invoke(cloud, function, number) == number
-        took.append(time.monotonic() - began)
-    # Where it is waited for, each call takes as long.
-    assert min(took) < OUTPUT_DRAIN
+        assert invoke(cloud, function, 1) == 1
+        return time.monotonic() - began
+
+    # Where it is waited for, each call takes as long; on a busy machine, most may.
+    wait_for(lambda: seconds() < OUTPUT_DRAIN, "a call that is not waited for")
 
 
 def test_many_at_once(cloud: Cloud) -> None:

@@ -92,7 +92,7 @@ def asked(jobs: str, request: dict[str, Any]) -> int:
     body = json.dumps(request).encode()
     question = urllib.request.Request(f"{jobs}?validate_only=true", body, {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(question, timeout=60) as answer:
+        with urllib.request.urlopen(question, timeout=WITHIN_SECONDS) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as refusal:
         return refusal.code

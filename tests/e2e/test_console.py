@@ -10,7 +10,7 @@ from typing import Any
 
 from schemas.tracking import StepsPage, TrackedJob
 from tests.support.processes import running
-from tests.support.waiting import wait_for
+from tests.support.waiting import WITHIN_SECONDS, wait_for
 
 REQUEST = {"job_id": "seen", "stages": [{"image": "image_1", "command": ["echo", "hello"]}]}
 
@@ -19,7 +19,7 @@ def asked(url: str, body: object = None) -> Any:
     """The answer's JSON; None for a job that is not there yet."""
     data = None if body is None else json.dumps(body).encode()
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, data), timeout=30) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, data), timeout=WITHIN_SECONDS) as answer:
             return json.loads(answer.read())
     except urllib.error.HTTPError as error:
         if error.code == 404:

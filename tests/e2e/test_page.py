@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.processes import running
+from tests.support.waiting import WITHIN_SECONDS
 
 CHROMIUM = shutil.which("chromium")
 AXE = os.environ.get("PAGE_AXE")
@@ -23,6 +24,12 @@ pytestmark = pytest.mark.skipif(
 )
 LINES = "echo begun; echo '<script>document.title=1</script>'; sleep 3; printf '\\033[31mred\\033[0m\\n'"
 REQUEST = {"job_id": "watched", "stages": [{"image": "image_1", "command": ["sh", "-c", LINES]}]}
+
+
+def post(jobs: str) -> None:
+    """Send the request."""
+    request = urllib.request.Request(jobs, json.dumps(REQUEST).encode())
+    urllib.request.urlopen(request, timeout=WITHIN_SECONDS).close()
 
 
 @pytest.fixture
@@ -47,11 +54,11 @@ def test_a_job_is_watched_to_its_end_on_the_page(tmp_path: Path, browser: Any) -
         page.on("pageerror", lambda error: said.append(str(error)))
         page.goto(address)
         jobs = f"{address}tenants/default/jobs"
-        urllib.request.urlopen(urllib.request.Request(jobs, json.dumps(REQUEST).encode()), timeout=30).close()
+        post(jobs)
         page.wait_for_selector("#job-default-watched")
         page.keyboard.press("j")
         page.keyboard.press("Enter")
-        page.wait_for_selector("#head .s-SUCCEEDED", timeout=60_000)
+        page.wait_for_selector("#head .s-SUCCEEDED", timeout=1000 * WITHIN_SECONDS)
         page.reload()
         assert page.locator("#lines .fg-1").inner_text() == "red"
         assert "<script>document.title=1</script>" in page.locator("#lines").inner_text()
@@ -66,7 +73,7 @@ def test_axe_finds_nothing(tmp_path: Path, browser: Any) -> None:
     with running("local", "--port", "0", "--api-port", "0", folder=tmp_path) as command:
         address = command.wait_for_line("page").split()[-1]
         jobs = f"{address}tenants/default/jobs"
-        urllib.request.urlopen(urllib.request.Request(jobs, json.dumps(REQUEST).encode()), timeout=30).close()
+        post(jobs)
         for scheme in ("light", "dark"):
             for width in (390, 1440):
                 # axe itself is a script that the page's policy does not let in.

@@ -17,7 +17,7 @@ from service.aws.errors import AwsError
 from service.aws.objects import PART_BYTES, TEXT, Objects, ObjectTooLargeError
 from tests.support.connecting import Client, Connect, answering, refusal
 from tests.support.room import a_share
-from tests.support.waiting import eventually
+from tests.support.waiting import WITHIN_SECONDS, eventually
 
 MIB = 1024 * 1024
 
@@ -196,7 +196,7 @@ async def test_parts_are_of_one_size_whatever_the_chunks() -> None:
 
 def opened(url: str) -> tuple[str, bytes]:
     """What a browser gets: the content type and the body."""
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=WITHIN_SECONDS) as answer:
         return answer.headers["Content-Type"], answer.read()
 
 
@@ -216,7 +216,7 @@ async def test_a_hostile_log_is_served_as_text(objects: Objects, bucket: str, si
     page = b"<!doctype html><script>alert(document.domain)</script>\n" + b"\n" * size
     await objects.stream(bucket, "jobs/a/logs/1-1/main-0.log", chunks(page), a_share())
     link = await objects.link(bucket, "jobs/a/logs/1-1/main-0.log", 60)
-    with await asyncio.to_thread(urllib.request.urlopen, link.url, timeout=10) as answer:
+    with await asyncio.to_thread(urllib.request.urlopen, link.url, timeout=WITHIN_SECONDS) as answer:
         assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
         assert answer.headers["Content-Disposition"] == 'inline; filename="main-0.log"'
         assert answer.read() == page

@@ -99,7 +99,7 @@ class Command:
             pass
         return self.lines[-1]
 
-    def next_line(self, wanted: str = "", within: float = 60) -> str:
+    def next_line(self, wanted: str = "", within: float = WITHIN_SECONDS) -> str:
         """The next line."""
         try:
             self.lines.append(self._printed.get(timeout=within))

@@ -19,7 +19,7 @@ from schemas.notification import JobNotification, LogReceipt
 from schemas.plan import group_of
 from service.aws.record_items import item_key
 from service.core.record.keys import RecordKey
-from tests.support.waiting import last_lines, wait_for
+from tests.support.waiting import WITHIN_SECONDS, last_lines, wait_for
 
 _WORK = ("RequestQueueUrl", "EventQueueUrl", "ControlQueueUrl")
 _QUEUES = (*_WORK, "RequestDeadLetterQueueUrl", "EventDeadLetterQueueUrl")
@@ -193,7 +193,7 @@ class Page:
 
 def opened(url: str) -> Page:
     """Open a link, without any credentials."""
-    with urllib.request.urlopen(url, timeout=60) as answer:
+    with urllib.request.urlopen(url, timeout=WITHIN_SECONDS) as answer:
         return Page(answer.headers["Content-Type"], answer.read().decode())
 
 

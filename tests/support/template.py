@@ -8,11 +8,13 @@ from typing import Any
 
 import yaml
 
+from tests.support.tables import QUICK_LOADER
+
 TEMPLATE = Path(__file__).parents[2] / "deploy" / "template.yaml"
 _WITHOUT_FN = frozenset({"Ref", "Condition"})
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(QUICK_LOADER):  # type: ignore[valid-type,misc]  # whichever of two there is
     """YAML with CloudFormation's functions, their short forms spelt out."""
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pydantic import BaseModel
 
 from schemas.notification import Link
@@ -34,8 +33,9 @@ from tests.support.builders import (
     requested,
     task,
 )
+from tests.support.tables import read_table
 
-IN_FULL: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("messages_in_full.yaml").read_text())
+IN_FULL: dict[str, dict[str, Any]] = read_table(Path(__file__).with_name("messages_in_full.yaml"))
 PRICES = {"FARGATE": Price(vcpu_hour=0.04048, gb_hour=0.004445)}
 TRACE = Trace(traceparent=TRACEPARENT, aws_trace_header=TRACE_HEADER)
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
-from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]  # cfn-lint ships no types
 
 from deploy.local.ecs.images import load_images
 from service.catalog_source import parse_catalog
 from service.operator import cli
+from tests.support.template import read_template
 
 CATALOG = """\
 # Mine.
@@ -63,7 +63,7 @@ def test_the_entry_is_true_of_the_task_definition(here: Path) -> None:
     """Family, container, size and kind of launch agree, and the log is found and complete."""
     new("hello-1")
     image = parse_catalog((here / "catalog.yaml").read_text(), "catalog.yaml", "jobferry").images["hello-1"]
-    made: dict[str, Any] = dict(cfn_yaml.load(str(here / "hello-1" / "task.yaml")))
+    made: dict[str, Any] = read_template(here / "hello-1" / "task.yaml")
     definition = made["Resources"]["Task"]["Properties"]
     assert definition["Family"]["Fn::Sub"].replace("${TaskFamilyPrefix}", "jobferry") == image.task_definition
     assert (int(definition["Cpu"]), int(definition["Memory"])) == (image.cpu, image.memory)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pydantic import BaseModel
 
 from service.core.record.facts import Announced, StageSpent, WaitsForCapacity
@@ -19,6 +18,7 @@ from service.core.tracking.steps import steps_of
 from service.core.tracking.why import Lately, why
 from service.operator.show import told as shown
 from tests.support.builders import JOB, NOW, announced, execution, record, requested, running, task, task_arn
+from tests.support.tables import read_table
 from tests.unit.test_messages_in_full import (
     PRICES,
     a_rejection,
@@ -28,7 +28,7 @@ from tests.unit.test_messages_in_full import (
     stage_one,
 )
 
-IN_FULL: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("tracking_in_full.yaml").read_text())
+IN_FULL: dict[str, Any] = read_table(Path(__file__).with_name("tracking_in_full.yaml"))
 WAIT = WaitsForCapacity(
     job_id=JOB,
     at=NOW + 430,

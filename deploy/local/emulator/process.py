@@ -64,7 +64,7 @@ class EmulatorProcess:
         calls: Path | None = None,
         output: int | None = None,
         quotas: Quotas = NO_QUOTAS,
-        ready_within: float = 30.0,
+        ready_within: float = 120.0,
     ) -> None:
         self.port = port
         self._images = images
