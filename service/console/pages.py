@@ -58,7 +58,7 @@ class Pages:
             "rows": (),
             "older": None,
             "every": 5 if asked.wanted.is_narrow else 2,
-            "as_of": iso(now) or "",
+            "as_of": iso(now),
             "searched_back_to": None,
             "offers": (),
         }
@@ -70,7 +70,7 @@ class Pages:
         back = found.page.searched_back_to if len(rows) < _FEW else None
         named = asked.wanted != JobFilter()
         given["offers"] = offers_for_many(asked.wanted.status) if named and rows else ()
-        return {**given, "rows": rows, "older": older, "as_of": iso(found.at) or "", "searched_back_to": back}
+        return {**given, "rows": rows, "older": older, "as_of": iso(found.at), "searched_back_to": back}
 
     async def log_of(
         self, view: JobView, place: LogPlace | None, first: int | None, find: str
