@@ -70,7 +70,7 @@ from service.core.record.hearing import (
 from service.core.record.record import Record
 from service.core.redaction import Redaction
 from service.core.telling.compose import Links, compose, iso, linked_objects
-from service.core.telling.letter import subject
+from service.core.telling.letter import fingerprint, subject
 from service.core.telling.progress import compose_progress
 from service.core.telling.progress_text import subject_of_progress
 from service.core.telling.size_limit import fitted
@@ -368,6 +368,7 @@ class Performer:
             at=self.now(),
             ended_at=job.execution.stopped_at if job.execution else None,
             failure_class=notification.failure.failure_class if notification.failure else None,
+            letter=fingerprint(notification.text),
             spent=spent_of(notification),
         )
         return (announced,)

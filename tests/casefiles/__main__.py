@@ -22,7 +22,7 @@ from deploy.local.local_run import LocalRun, local_run
 from deploy.local.subscriber import Subscriber
 from schemas.notification import JobNotification
 from service.core.casefile.differences import differences
-from service.core.casefile.files import NOTIFICATION
+from service.core.casefile.files import MANIFEST, NOTIFICATION
 from tests.casefiles.corpus import CASES
 from tests.support.commands import call
 from tests.support.waiting import wait_for
@@ -113,9 +113,11 @@ def keep(world: World, name: str, told: JobNotification, folder: Path) -> None:
     jobferry = Path(sys.executable).parent / "jobferry"
     call(jobferry, "case", name, "-o", made, variables=world.run.environment)
     with zipfile.ZipFile(made) as case:
+        lost = {item["what"] for item in json.loads(case.read(MANIFEST))["not_known"]}
         held: dict[str, Any] = json.loads(case.read(NOTIFICATION))
     otherwise = list(differences(name, _plain(told.model_dump(mode="json")), _plain(held)))
     assert otherwise == [], f"the case does not tell what its subscriber was told: {otherwise}"
+    assert "the notification as it was sent" not in lost, "its letter is another than its fingerprint says"
     kept.write_bytes(made.read_bytes())
     print(f"{kept.name}  {told.status}, {kept.stat().st_size:,} bytes")
 

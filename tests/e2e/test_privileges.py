@@ -18,6 +18,7 @@ from deploy.local.stack import STACK
 from schemas.bulk import BulkFilter, BulkWish
 from schemas.notification import JobNotification
 from schemas.tracking import LogLines, RerunWish
+from service.core.casefile.collecting import Wanted
 from service.core.tracking.listing import JobFilter
 from service.tracking.errors import NotNowError, UnknownBulkError, UnknownJobError, UnknownLogError
 from service.tracking.logs import LogPlace
@@ -108,6 +109,9 @@ async def submitted_and_read(asked: System) -> None:
     assert await reader.tracker.glances(listed)
     with pytest.raises(UnknownJobError):
         await reader.tracker.find("default", "nobody-has-this")
+    rejected = asked.send({"stages": []})
+    asked.told(rejected)
+    assert (await reader.cases.of("default", rejected, Wanted())).gathered.body
 
 
 async def steered(asked: System) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +12,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from deploy.local.stack import PROJECT
 from schemas.tracking import JobPage, LogLines, StepsPage, TrackedJob, Validated, Why
 from service.api.app import Serving, build_app
 from service.aws.jobs_table import JobsTable
+from service.core.casefile.collecting import Wanted
+from service.core.casefile.files import read_case
+from service.core.casefile.replay import replay
 from service.core.log_layout import history_key
 from service.core.record.facts import Fact
 from service.tracking.wiring import Place, Tracking, wire_tracking
@@ -41,7 +46,7 @@ from workers import track_jobs
 
 OURS, THEIRS = f"/tenants/web/jobs/{JOB}", f"/tenants/other/jobs/{JOB}"
 LOG = "/logs/1/1/main"
-ROUTES = ["", "/steps", "/why", "/events", LOG, f"{LOG}?follow=true", f"{LOG}?download=true"]
+ROUTES = ["", "/steps", "/why", "/events", "/case", LOG, f"{LOG}?follow=true", f"{LOG}?download=true"]
 ECHO = {"stages": [{"image": "image_1", "command": ["echo", "hello"]}]}
 
 
@@ -338,6 +343,30 @@ async def test_a_stream_of_events_goes_on_where_it_was_left(app: Any, table: Job
 def names(message: dict[str, str]) -> list[str]:
     """What a message tells of."""
     return [event["name"] for event in json.loads(message["data"])["events"]]
+
+
+async def test_a_case_is_handed_on_as_a_file(app: Any, table: JobsTable) -> None:
+    """Of a job, and of a rejected request; a browser saves it under its name."""
+    await merged(table, *ENDED, rejected(claimed_job_id="odd", claimed_tenant="web"))
+    for name, kind in ((JOB, "job"), (MESSAGE, "rejection"), ("odd", "rejection")):
+        answer = await ask(app, "GET", f"/tenants/web/jobs/{name}/case?logs=none")
+        assert (answer.status, answer.headers["content-type"]) == (200, "application/zip")
+        assert answer.headers["content-disposition"] == f'attachment; filename="case-{name}.zip"'
+        case = read_case(io.BytesIO(answer.body))
+        assert (case.manifest.kind, case.manifest.values) == (kind, "masked")
+        assert not replay(case, "now").differs
+
+
+async def test_a_case_says_what_aws_does_not_tell(connect: Connect, place: Place, table: JobsTable) -> None:
+    """It is made all the same, of what there is."""
+    await merged(table, *ENDED)
+    states = await connect("stepfunctions")
+    tracking = wire_tracking(place, sharing(connect, states), None, lambda: NOW + 120)
+    refused = ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetExecutionHistory")
+    with answering(states, "GetExecutionHistory", refused):
+        case = await tracking.cases.of("web", JOB, Wanted())
+    told = read_case(io.BytesIO(b"".join([chunk async for chunk in case.chunks()]))).manifest
+    assert "AWS could not be asked (AccessDeniedException)" in {item.why for item in told.not_known}
 
 
 async def test_a_stream_ends_by_itself_where_it_must(tracking: Tracking, table: JobsTable) -> None:

@@ -5,11 +5,24 @@ from __future__ import annotations
 import pytest
 
 from schemas.failures import FAILURES
+from schemas.notification import Link
 from service.core.record.facts import Fact
 from service.core.redaction import Redaction
 from service.core.telling.compose import Links, compose
-from service.core.telling.letter import subject_line
-from tests.support.builders import JOB, NOW, attempt, container, execution, receipt, record, requested, task
+from service.core.telling.letter import fingerprint, subject_line
+from tests.support.builders import (
+    JOB,
+    MESSAGE,
+    NOW,
+    attempt,
+    container,
+    execution,
+    receipt,
+    record,
+    rejected,
+    requested,
+    task,
+)
 
 
 def letter(*facts: Fact) -> str:
@@ -78,3 +91,20 @@ def test_what_is_not_known_of_a_failure_is_not_told() -> None:
     failed = task(containers=(container(exit_code=None),), stop_code="SpotInterruption")
     text = letter(requested(), execution("FAILED"), failed, receipt())
     assert f"Why: {FAILURES['spot_interruption']}, in stage 1 (stage-1). This is " in text
+
+
+ENDED = (requested(), execution(attempts=(attempt(),)), task(), receipt())
+
+
+@pytest.mark.parametrize("facts", [ENDED, (rejected(),)], ids=["a job", "a rejection"])
+def test_a_letter_is_known_again_whatever_its_links(facts: tuple[Fact, ...]) -> None:
+    """They are signed anew for every copy; any other word makes another letter."""
+    told = record(*facts)
+    bucket, keys = "jobferry-logs", (f"jobs/{JOB}/logs/1-1/main-t1.log", f"rejected/{MESSAGE}.json")
+    texts = [
+        compose(told, Links({(bucket, key): Link(url=url, expires_at=at) for key in keys}), {}, Redaction.of()).text
+        for url, at in (("https://a/?x=1", "2026-01-01T10:00:00Z"), ("https://b/?y=2", "2027-02-03T11:12:00Z"))
+    ]
+    texts.append(letter(*facts) if facts is ENDED else compose(told, Links({}), {}, Redaction.of()).text)
+    assert len(set(texts)) == 3 and len({fingerprint(text) for text in texts}) == 1
+    assert fingerprint(texts[0]) != fingerprint(texts[0].replace("Notification", "Message"))

@@ -11,6 +11,7 @@ from tests.support.dockerfile import ROOT
 PAGES = [
     "CONTRIBUTING.md",
     "README.md",
+    "docs/case-files.md",
     "docs/cli.md",
     "docs/develop-your-image.md",
     "docs/glossary.md",

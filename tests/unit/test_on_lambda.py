@@ -74,6 +74,25 @@ async def test_a_body_that_is_no_text_comes_in_base64(app: FastAPI) -> None:
     assert json.loads((await answer(app, event("POST", body=body, isBase64Encoded=True)))["body"])["body"] == "größe"
 
 
+@pytest.mark.parametrize(("size", "status"), [(4_500_000, 200), (4_500_001, 413)])
+async def test_a_file_goes_out_in_base64_as_far_as_an_answer_may_hold_it(size: int, status: int) -> None:
+    """A function's answer has a limit; who asks for more is told what to do."""
+    app = FastAPI()
+
+    @app.get("/tenants/{rest:path}")
+    async def file() -> Response:
+        return Response(b"\xff" * size, media_type="application/zip")
+
+    told = await answer(app, event())
+    assert (told["statusCode"], told["isBase64Encoded"]) == (status, status == 200)
+    if status == 200:
+        assert base64.b64decode(told["body"]) == b"\xff" * size
+        assert len(json.dumps(told)) < 6 * 1024 * 1024
+    else:
+        assert told["multiValueHeaders"]["content-type"] == ["application/problem+json"]
+        assert "4,500,000 can be handed on here" in json.loads(told["body"])["detail"]
+
+
 async def test_a_domain_of_ones_own_has_its_own_beginning(app: FastAPI) -> None:
     """Or none: a Location leads back to where the request was sent."""
     for begins in ("", "/jobferry"):

@@ -12,6 +12,7 @@ from pydantic import BaseModel, JsonValue
 
 from schemas.casefile import CaseDecisions, CaseLogs, CaseManifest, CaseMember, CaseSettings, CaseValues, NotKnown
 from schemas.catalog import Catalog
+from schemas.notification import JobNotification
 from service.core.casefile import files
 from service.core.casefile.decisions import decisions_of
 from service.core.casefile.hiding import CaseHiding
@@ -22,6 +23,7 @@ from service.core.casefile.words import readme
 from service.core.record.record import Record
 from service.core.redaction import Redaction
 from service.core.telling.compose import Links, compose, iso
+from service.core.telling.letter import fingerprint
 from service.core.telling.size_limit import fitted
 from service.core.tracking.events import events_of
 from service.core.tracking.job import track
@@ -72,6 +74,13 @@ class Gathered:
         return CaseHiding(self.redaction, self.wanted.values == "shown")
 
     @cached_property
+    def notification(self) -> JobNotification | None:
+        """What was told of the outcome, made again without its links; None where nothing was told yet."""
+        if self.record.announced is None:
+            return None
+        return fitted(compose(self.record, Links(), self.settings.prices, self.redaction))
+
+    @cached_property
     def judged(self) -> Judged:
         """What admission had before it, made of what may be shown."""
         if self.record.rejection is not None:
@@ -112,20 +121,30 @@ def _members(gathered: Gathered) -> Iterator[Member]:
         yield _model(files.DECISIONS, decisions, hiding)
         history: list[JsonValue] = [dict(event) for event in gathered.history]
         yield _value(files.HISTORY, history, hiding)
-    if record.announced is not None:
-        notification = fitted(compose(record, Links(), gathered.settings.prices, gathered.redaction))
-        yield _value(files.NOTIFICATION, told(notification), hiding)
+    if gathered.notification is not None:
+        yield _value(files.NOTIFICATION, told(gathered.notification), hiding)
 
 
 def not_known(gathered: Gathered) -> tuple[NotKnown, ...]:
     """What a case does not tell, and why."""
-    return (*gathered.not_known, *gathered.judged.not_known, *_of_settings(gathered))
+    return (*gathered.not_known, *gathered.judged.not_known, *_of_settings(gathered), *_of_the_letter(gathered))
 
 
 def _of_settings(gathered: Gathered) -> Iterator[NotKnown]:
     if gathered.settings.task_grace_seconds is None:
         why = "the deployment was reached by its stack's name, which does not tell the worker's settings"
         yield NotKnown(what="how long the worker waits for what, and its prices", why=why)
+
+
+def _of_the_letter(gathered: Gathered) -> Iterator[NotKnown]:
+    """A notification is not kept, but its letter's fingerprint is."""
+    announced, again = gathered.record.announced, gathered.notification
+    if announced is None or again is None or announced.letter == fingerprint(again.text):
+        return
+    why = "another letter comes of the record now: by other settings, another version, or what was heard of since"
+    if announced.letter is None:
+        why = "it was sent by a version that kept no fingerprint of it"
+    yield NotKnown(what="the notification as it was sent", why=f"{why}; it was composed again for this case")
 
 
 def manifest_of(gathered: Gathered, members: Sequence[CaseMember], not_known: Sequence[NotKnown]) -> CaseManifest:

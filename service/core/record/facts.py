@@ -397,6 +397,7 @@ class Announced(_Fact):
     at: float
     ended_at: float | None = None
     failure_class: str | None = None
+    letter: str | None = Field(default=None, description="The fingerprint of the text that was sent, its links apart.")
     spent: tuple[StageSpent, ...] = Field(default=(), description="Of the first stages, for lists and statistics.")
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator
 
 from schemas.notification import (
@@ -28,6 +30,8 @@ _OPENINGS = {
     "ABORTED": "Your job {job} was stopped{took}, before it was done.",
     "REJECTED": "A request{job_named} was not accepted, so nothing was run.",
 }
+_UNTIL = re.compile(r", to be opened until [-0-9]+ [:0-9]+ UTC|^  to be opened until .*\n", re.MULTILINE)
+_FINGERPRINT_DIGITS = 12
 _DONE = {"cancel": "Cancelled by", "redrive": "Redriven by", "rerun": "Rerun by"}
 _BEFORE = {"FAILED": "failed", "TIMED_OUT": "ran out of time", "ABORTED": "was stopped"}
 
@@ -48,6 +52,12 @@ def subject_line(line: str) -> str:
 def as_text(notification: JobNotification) -> str:
     """The whole notification as a letter."""
     return "\n".join(_lines(notification)).rstrip() + "\n"
+
+
+def fingerprint(text: str) -> str:
+    """By which a letter is known again, its links apart: they are signed anew for every copy."""
+    lines = (line for line in _UNTIL.sub("", text).split("\n") if "://" not in line)
+    return hashlib.sha256("\n".join(lines).encode(errors="replace")).hexdigest()[:_FINGERPRINT_DIGITS]
 
 
 def _lines(notification: JobNotification) -> Iterator[str]:
