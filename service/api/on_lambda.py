@@ -13,8 +13,9 @@ from urllib.parse import unquote, urlencode
 
 from starlette.types import ASGIApp, Message, Scope
 
+from service.api.caller import CALLER
+
 Event = Mapping[str, Any]
-_CALLER = "jobferry.caller"
 _TENANTS = "/tenants/"
 
 
@@ -68,16 +69,10 @@ def scope_of(event: Event) -> Scope:
             for name, values in headers.items()
             for value in values
         ],
-        _CALLER: context.get("identity", {}).get("userArn"),
+        CALLER: context.get("identity", {}).get("userArn"),
         "client": None,
         "server": None,
     }
-
-
-def caller_of(scope: Mapping[str, Any]) -> str | None:
-    """Who signed the request, where API Gateway verified that; None where the caller's own credentials serve it."""
-    caller: str | None = scope.get(_CALLER)
-    return caller
 
 
 def _headers(headers: list[tuple[bytes, bytes]]) -> dict[str, list[str]]:

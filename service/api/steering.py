@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Header, Request, Response
 
 from schemas.control import Verb
 from schemas.tracking import Asked, RerunWish, Wish
-from service.api.on_lambda import caller_of
+from service.api.caller import caller_of
 from service.api.parameters import JobName, TenantName, refusals
 from service.tracking.steering import Steering
 

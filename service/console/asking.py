@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from schemas.control import Verb
 from schemas.tracking import Wish
-from service.api.on_lambda import caller_of
+from service.api.caller import caller_of
 from service.api.parameters import JobName, TenantName
 from service.console.pages import FRESH, FROM_FORM, FROM_JOB, Pages
 from service.console.steering import Offer, Sent, offers
