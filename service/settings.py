@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -16,12 +16,14 @@ from schemas.price import Price
 from service.core.redaction import checked_patterns
 
 ENVIRONMENT_PREFIX = "JOBFERRY_"
+CONSOLE_PREFIX = f"{ENVIRONMENT_PREFIX}CONSOLE_"  # Of the shared page's own settings [service/api/sharing.py].
 # ECS sends SIGKILL this long after SIGTERM: 30 s by default, 120 s at most on Fargate [botocore, stopTimeout].
 LONGEST_STOP_SECONDS = 120
 # What a job's container is told [service/core/overrides.py]: a worker that runs in one has these too.
 CONTAINER_VARIABLES = frozenset(
     {"ATTEMPT", "EXECUTION_ARN", "INPUT", "INPUT_FILE", "JOB_ID", "OUTPUT", "REDRIVE", "STAGE", "USER"}
 )
+_OF_CONTAINERS = frozenset(f"{ENVIRONMENT_PREFIX}{name}" for name in CONTAINER_VARIABLES)
 # [botocore, RedriveExecution]
 REDRIVABLE_DAYS = 14
 _A_QUEUE = "https://sqs.eu-central-1.amazonaws.com/123456789012"
@@ -158,37 +160,54 @@ def read_settings() -> Settings:
     Raises:
         SettingsError: with one sentence per setting that is missing, wrong or not known.
     """
-    unknown = tuple(_unknown(os.environ))
+    ours = {name for name in os.environ if not name.upper().startswith(CONSOLE_PREFIX)}
+    return read_as(Settings, "the worker's", ours)
+
+
+_Read = TypeVar("_Read", bound=BaseSettings)
+
+
+def read_as(kind: type[_Read], whose: str, names: Iterable[str]) -> _Read:
+    """Settings by their model, from the environment; `names` are the variables that may be slips of them.
+
+    Raises:
+        SettingsError: with one sentence per setting that is missing, wrong or not known.
+    """
+    unknown = tuple(_unknown(kind, whose, names))
     try:
-        settings = Settings()
+        settings = kind()
     except UnreadableError as error:
         # A setting that is to be JSON, and is not; the library names the field only in its sentence.
         raise SettingsError(f"{error}: give it as JSON.") from None
     except ValidationError as error:
-        wrong = (_sentence(item) for item in error.errors(include_input=False))
+        wrong = (_sentence(kind, item) for item in error.errors(include_input=False))
         raise SettingsError("\n".join((*unknown, *wrong))) from None
     if unknown:
         raise SettingsError("\n".join(unknown))
     return settings
 
 
-def _unknown(names: Iterable[str]) -> Iterator[str]:
+def _unknown(kind: type[BaseSettings], whose: str, names: Iterable[str]) -> Iterator[str]:
     """A sentence for each variable that bears our name and means nothing: a slip must not pass for a setting."""
-    settings = {name.upper() for name in Settings.model_fields}
+    prefix, settings = _prefix_of(kind), {name.upper() for name in kind.model_fields}
     for name in sorted(names):
-        ours, own = name.upper().startswith(ENVIRONMENT_PREFIX), name.upper().removeprefix(ENVIRONMENT_PREFIX)
-        if ours and own not in settings and own not in CONTAINER_VARIABLES:
+        ours, own = name.upper().startswith(prefix), name.upper().removeprefix(prefix)
+        if ours and own not in settings and name.upper() not in _OF_CONTAINERS:
             meant = get_close_matches(own, settings, 1)
-            remedy = f"Did you mean {ENVIRONMENT_PREFIX}{meant[0]}?" if meant else "Remove it."
-            yield f"{name} is no setting of the worker's. {remedy}"
+            remedy = f"Did you mean {prefix}{meant[0]}?" if meant else "Remove it."
+            yield f"{name} is no setting of {whose}. {remedy}"
 
 
-def _sentence(item: object) -> str:
+def _prefix_of(kind: type[BaseSettings]) -> str:
+    return str(kind.model_config.get("env_prefix"))
+
+
+def _sentence(kind: type[BaseSettings], item: object) -> str:
     assert isinstance(item, dict)
-    name = ENVIRONMENT_PREFIX + "_".join(map(str, item["loc"])).upper()
+    name = _prefix_of(kind) + "_".join(map(str, item["loc"])).upper()
     if not item["loc"]:
         return f"{item['msg'].removeprefix('Value error, ')}."
-    field = Settings.model_fields[str(item["loc"][0])]
+    field = kind.model_fields[str(item["loc"][0])]
     match item["type"], field.examples:
         case "missing", _:
             problem = "is missing"

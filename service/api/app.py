@@ -35,8 +35,8 @@ tenants' jobs nothing can be learned, not even that they exist. Errors are RFC 9
 class Serving:
     """What the app is made of, and how it is reached.
 
-    `on_loopback`: refuse what a page of another site makes a browser ask. `stream_seconds`: how long a stream may last,
-    where the answer is only handed on at its end.
+    `on_loopback`: refuse what a page of another site makes a browser ask. `gate`: what lets people in instead, where
+    the app is shared. `stream_seconds`: how long a stream may last, where the answer is only handed on at its end.
     """
 
     tracker: Tracker
@@ -45,6 +45,14 @@ class Serving:
     cases: CaseFiles
     on_loopback: bool = True
     stream_seconds: float | None = None
+    gate: Middleware | None = None
+
+    @property
+    def door(self) -> list[Middleware]:
+        """What a request passes first."""
+        if self.gate is not None:
+            return [self.gate]
+        return [Middleware(Doorkeeper)] if self.on_loopback else []
 
 
 def build_app(serving: Serving) -> FastAPI:
@@ -53,7 +61,7 @@ def build_app(serving: Serving) -> FastAPI:
         title="Jobferry",
         description=_DESCRIPTION,
         version=CONTRACT_VERSION,
-        middleware=[Middleware(Doorkeeper)] if serving.on_loopback else [],
+        middleware=serving.door,
         # Their pages load scripts from outside.
         docs_url=None,
         redoc_url=None,

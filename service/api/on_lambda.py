@@ -14,11 +14,11 @@ from urllib.parse import unquote, urlencode
 
 from starlette.types import ASGIApp, Message, Scope
 
+from service.api.caller import CALLER
 from service.api.cases import ZIP
 from service.api.problems import PROBLEM_JSON, problem
 
 Event = Mapping[str, Any]
-_CALLER = "jobferry.caller"
 _TENANTS = "/tenants/"
 # A function's answer has 6 MB at most [Lambda quotas], and base64 makes four characters of three bytes.
 _LARGEST_BINARY = 4_500_000
@@ -87,16 +87,10 @@ def scope_of(event: Event) -> Scope:
             for name, values in headers.items()
             for value in values
         ],
-        _CALLER: context.get("identity", {}).get("userArn"),
+        CALLER: context.get("identity", {}).get("userArn"),
         "client": None,
         "server": None,
     }
-
-
-def caller_of(scope: Mapping[str, Any]) -> str | None:
-    """Who signed the request, where API Gateway verified that; None where the caller's own credentials serve it."""
-    caller: str | None = scope.get(_CALLER)
-    return caller
 
 
 def _headers(headers: list[tuple[bytes, bytes]]) -> dict[str, list[str]]:

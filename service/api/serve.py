@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.util import find_spec
 from ipaddress import ip_address
 from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET, socket
 from typing import cast
@@ -14,8 +15,10 @@ from fastapi import FastAPI
 from hypercorn.asyncio import serve as serve_asgi
 from hypercorn.config import Config
 from hypercorn.typing import ASGIFramework
+from starlette.middleware import Middleware
 
 from service.api.app import Serving, build_app
+from service.api.sharing import Sharing
 from service.runtime import open_tracking
 from service.settings import SettingsError
 from service.tracking.wiring import Place
@@ -31,8 +34,11 @@ async def serve(
     port: int,
     say: Callable[[str], object],
     build: Callable[[Serving], FastAPI] = build_app,
+    sharing: Sharing | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. `say` is told the address, once there are answers.
+
+    `sharing` names the load balancer that signs people in; without it this machine's own clients are answered alone.
 
     Raises:
         SettingsError: the address cannot be served at, or AWS cannot be asked like this.
@@ -40,24 +46,41 @@ async def serve(
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
-    with _bound(host, port) as door:
+    gate = _gate(sharing) if sharing is not None else None
+    with _bound(host, port, shared=gate is not None) as door:
         async with open_tracking(place) as tracking:
-            app = build(Serving(tracking.tracker, tracking.submission, tracking.steering, tracking.cases))
+            app = build(Serving(tracking.tracker, tracking.submission, tracking.steering, tracking.cases, gate=gate))
             name = f"[{host}]" if ":" in host else host
-            say(f"http://{name}:{door.getsockname()[1]}")
+            say(sharing.origin if sharing is not None else f"http://{name}:{door.getsockname()[1]}")
             # Hypercorn closes it in the end.
             await serve_asgi(cast(ASGIFramework, app), _config(door.detach()), shutdown_trigger=told.wait)
 
 
-def _bound(host: str, port: int) -> socket:
-    """A socket that listens on loopback, and nowhere else: the caller's own AWS credentials answer here."""
+def _gate(sharing: Sharing) -> Middleware:
+    """What verifies who is signed in. Raises SettingsError where it is not installed."""
+    if missing := [name for name in ("jwt", "cryptography") if find_spec(name) is None]:
+        raise SettingsError(
+            f"The shared page needs {missing[0]} to verify who is signed in: install Jobferry with its extra, "
+            "jobferry[shared]."
+        )
+    from service.api.gatekeeper import Gatekeeper
+    from service.api.signed_in import signed_in_by
+
+    signed_in = signed_in_by(sharing.load_balancer_arn, sharing.issuer, sharing.client_id, sharing.keys_url)
+    return Middleware(Gatekeeper, origin=sharing.origin, who=signed_in.who)
+
+
+def _bound(host: str, port: int, *, shared: bool) -> socket:
+    """A socket that listens; unless the page is shared, on loopback alone: the caller's own credentials answer here."""
     address = None
     with suppress(ValueError):
         address = ip_address("127.0.0.1" if host == "localhost" else host)
-    if address is None or not address.is_loopback:
+    if address is None or not (address.is_loopback or shared):
         raise SettingsError(
             f"The address {host} is not this machine's own: whoever reached it would act with your AWS credentials. "
-            "Serve at 127.0.0.1, and share by a load balancer that signs its users in, once Jobferry verifies that."
+            "Serve at 127.0.0.1; or share it behind a load balancer that signs people in, as "
+            "deploy/examples/console.yaml does, and name that by JOBFERRY_CONSOLE_URL, "
+            "JOBFERRY_CONSOLE_LOAD_BALANCER_ARN, JOBFERRY_CONSOLE_ISSUER and JOBFERRY_CONSOLE_CLIENT_ID."
         )
     door = socket(AF_INET6 if address.version == 6 else AF_INET, SOCK_STREAM)
     try:

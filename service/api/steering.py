@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Header, Request, Response
 from schemas.bulk import BulkSent, BulkWish
 from schemas.control import Verb
 from schemas.tracking import Asked, RerunWish, Wish
-from service.api.on_lambda import caller_of
+from service.api.caller import caller_of
 from service.api.parameters import BulkName, JobName, TenantName, refusals
 from service.tracking.steering import Steering
 

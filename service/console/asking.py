@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from schemas.control import Verb
 from schemas.tracking import RerunWish
-from service.api.on_lambda import caller_of
+from service.api.caller import caller_of
 from service.api.parameters import JobName, TenantName
 from service.console.forms import NO_REASON, NOT_OURS, TOO_LONG, Fields, FormError, changes_in, read_fields
 from service.console.pages import FRESH, FROM_FORM, FROM_JOB, Pages

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from schemas.bulk import BulkWish, TrackedBulk
 from schemas.control import Verb
-from service.api.on_lambda import caller_of
+from service.api.caller import caller_of
 from service.api.parameters import BulkName, TenantName
 from service.console.filters import MOST_CHARACTERS, Asked, anchored, criteria, read_filter
 from service.console.forms import NOT_OURS, TOO_LONG, Fields, FormError, changes_in, read_fields

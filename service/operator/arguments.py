@@ -133,7 +133,11 @@ def _add_console_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=port_number, default=4580, help="port to serve at; 0 takes a free one (default: %(default)s)"
     )
-    parser.add_argument("--host", default="127.0.0.1", help="an address of this machine alone (default: %(default)s)")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="this machine's own, unless JOBFERRY_CONSOLE_* say who signs people in (default: %(default)s)",
+    )
 
 
 def _add_plan_options(parser: argparse.ArgumentParser) -> None:

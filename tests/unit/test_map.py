@@ -15,6 +15,7 @@ PAGES = [
     "docs/cli.md",
     "docs/develop-your-image.md",
     "docs/glossary.md",
+    "docs/shared-page.md",
     "deploy/IMAGES.md",
     "deploy/RUNBOOK.md",
 ]
