@@ -34,12 +34,13 @@ class Wish:
 
 @dataclass
 class Ledger:
-    """Requests and wishes by message id, job ids' tokens, and who asks for progress."""
+    """Requests and wishes by message id, job ids' tokens, who asks for progress, and of which job one is a rerun."""
 
     asked: dict[str, Asked] = field(default_factory=dict)
     jobs: dict[str, set[str]] = field(default_factory=dict)
     wants_progress: set[str] = field(default_factory=set)
     wishes: dict[str, Wish] = field(default_factory=dict)
+    made_of: dict[str, str] = field(default_factory=dict)
 
     def note_request(self, message_id: str, asked: Asked) -> None:
         """A producer is about to send this."""

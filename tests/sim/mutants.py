@@ -6,7 +6,7 @@ Each one is a mistake that somebody has made: most are in the complaints about o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import count
@@ -46,7 +46,7 @@ from service.core.window import Window
 from service.memory import Memory, Share
 from service.perform import Performer
 from service.settle import Settling
-from workers import consumer, control, events, redrives, requests, sweeper
+from workers import consumer, control, events, redrives, requests, reruns, sweeper
 from workers.guard import failure_of
 
 
@@ -516,4 +516,34 @@ WISH_MUTANTS = (
     _mutant("says that AWS refused", (10,), (Performer, "_redrive", _refuses_at_once)),
     _mutant("names nobody", (10,), (announce, "steered", _nobody_steered)),
     _mutant("lets a wish that AWS refuses hold up the rest", (4, 7), (perform, "NOT_ALLOWED", frozenset())),
+)
+
+
+async def _forgets_the_rerun(self: control.Controls, asked: ControlMessage, message: Message) -> None:
+    return None
+
+
+async def _decides_on_any_request(
+    self: requests.Requests, message: Message, verdict: Any, rerun_of: RerunOf | None = None
+) -> Any:
+    return await _decides_in_truth(self, message, verdict)
+
+
+_decides_in_truth = requests.Requests.decide
+
+
+def _names_it_by_its_message(wanted: reruns.Wanted) -> str:
+    return f"by-{wanted.asked_as[:50]}"
+
+
+def _changes_nothing(request: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(request)
+
+
+# Mistakes with jobs that are made again.
+RERUN_MUTANTS = (
+    _mutant("forgets a rerun", (1,), (control.Controls, "_rerun", _forgets_the_rerun)),
+    _mutant("makes it again as it was", (1, 2), (reruns, "changed", _changes_nothing)),
+    _mutant("makes a job of each message", (1, 2), (reruns.Wanted, "new_job_id", property(_names_it_by_its_message))),
+    _mutant("does not say whose rerun it is", (10,), (requests.Requests, "decide", _decides_on_any_request)),
 )

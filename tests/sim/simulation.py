@@ -21,13 +21,14 @@ import structlog
 
 from service.aws import jobs_table, record_items
 from service.core.record.facts import FACT, Fact
+from tests.sim.again import Again
 from tests.sim.circumstances import Circumstances
 from tests.sim.judge import Judge, Violation
 from tests.sim.ledger import Ledger
 from tests.sim.network import Network
 from tests.sim.replicas import Clients, Replica
 from tests.sim.truth import Truth
-from tests.sim.wishes import People
+from tests.sim.wishes import Manners, People
 from tests.sim.workload import Workload
 from tests.support.aws.cloudwatch_logs import SimLogs
 from tests.support.aws.dynamodb import SimTable
@@ -151,6 +152,8 @@ class World:
             loop, self._chance("workload"), self.faults, rates, self.ledger, self.bucket, self.trace
         )
         self.people = People(loop, self._chance("wishes"), given.people, self.ledger, self.control, self.trace)
+        asked = given.people != Manners()
+        self.again = Again(loop, self._chance("again"), self.ledger, self.control, self.trace, at_all=asked)
         self.network.denied = self.judge.steering.denied = given.people.denied
         self.kills = 0
         self._last_end = 0.0
@@ -185,6 +188,7 @@ class World:
         clients.sqs.on_cancelled_poll = judge.on_cancelled_poll
         self.workload.watch(self.states, self.on_redrive)
         self.people.watch(self.states)
+        self.again.watch(self.states)
         self.states.on_stop, self.states.on_redrive = judge.steering.on_stop, self._on_wished_redrive
 
     def _on_event(self, event: dict[str, Any]) -> None:
@@ -245,7 +249,7 @@ class World:
         self.people.begin(self.jobs)
 
     def _left_to_do(self) -> list[str]:
-        if self.loop.time() < self.faults.calm_at or self.workload.to_send or self.people.to_send:
+        if self.loop.time() < self.faults.calm_at or self.workload.to_send or self.people.to_send or self.again.to_send:
             return ["more is to come"]
         if any(replica.stands_still for replica in self.replicas):
             return ["a worker that stands still will go on"]

@@ -119,8 +119,13 @@ class SteeringJudge:
         self._must_name(notice, job_id, "cancel")
 
     def check_outcome(self, notice: Notice, execution: Execution, count: int) -> None:
-        """An outcome says who asked for it, as far as that was so."""
+        """An outcome says who asked for it, as far as that was so, and of which job this one was made again."""
+        made_of = self.ledger.made_of.get(execution.name)
+        if notice.body["retry_of"] != made_of:
+            self.accuse(PROMISE, f"{notice.id} is said to be a rerun of {notice.body['retry_of']}, not of {made_of}")
         for told in notice.body["steered"]:
+            if told["verb"] == "rerun" and made_of is not None:
+                continue
             asked = self.ledger.wishes_of(execution.name, told["verb"])
             if not any((item.asked_by, item.reason) == (told["by"], told["reason"]) for item in asked):
                 self.accuse(PROMISE, f"{notice.id} was steered by {told['by']}, who did not ask for that")

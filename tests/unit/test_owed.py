@@ -7,6 +7,7 @@ from typing import get_args
 
 import pytest
 
+from schemas.bulk import BulkFilter
 from schemas.plan import Attempt
 from service.core.policy import owed as policy
 from service.core.policy.actions import (
@@ -20,11 +21,12 @@ from service.core.policy.actions import (
     Claim,
     GiveUpLog,
     StartExecution,
+    SteerPage,
     StopTask,
     TellProgress,
 )
 from service.core.policy.owed import SWEEP, Moment, Patience, is_settled, owed
-from service.core.record.facts import Fact, ProgressTold, WaitsForCapacity
+from service.core.record.facts import BulkAsked, BulkProgressed, Fact, ProgressTold, WaitsForCapacity
 from service.core.record.hearing import forgotten_task
 from service.core.record.keys import RecordKey
 from tests.support.builders import (
@@ -110,6 +112,14 @@ ASKED = requested(progress=True)
 TELL_START = TellProgress(JOB, ("0:STARTED",))
 TOLD = [ProgressTold(job_id=JOB, step=step, at=NOW) for step in ("0:STARTED", "STAGE_FINISHED:1:1")]
 
+MANY = BulkAsked(
+    record_key=RecordKey.of_bulk("web", "b"),
+    bulk_id="b",
+    tenant="web",
+    verb="cancel",
+    jobs=BulkFilter(status="OPEN"),
+    asked_at=NOW,
+)
 ROWS: dict[str, dict[str, tuple[list[Action], list[Action]]]] = {
     "nobody requested it": {
         "nothing is known": (due(task()), []),
@@ -501,6 +511,18 @@ ROWS: dict[str, dict[str, tuple[list[Action], list[Action]]]] = {
         "rejected, and I announce it": (due(rejected(), my("announce#0", of=REJECTED)), [Announce(REJECTED, 0)]),
         "rejected, and others announce it": (due(rejected(), theirs("announce#0", of=REJECTED)), []),
         "rejected and announced": (due(rejected(), announced(of=REJECTED)), []),
+    },
+    "asked for of many jobs, and not over": {
+        "asked for": (due(MANY), [Claim(MANY.record_key, "bulk")]),
+        "asked for, and I am at it": (
+            due(MANY, my("bulk", of=MANY.record_key)),
+            [SteerPage(MANY.record_key, 0)],
+        ),
+        "asked for, and others are at it": (due(MANY, theirs("bulk", of=MANY.record_key)), []),
+        "over": (
+            due(MANY, BulkProgressed(record_key=MANY.record_key, page=7, at=NOW, finished_at=NOW)),
+            [],
+        ),
     },
 }
 CASES = [pytest.param(*case, id=name) for cases in ROWS.values() for name, case in cases.items()]
