@@ -68,5 +68,7 @@ def test_without_a_stack_the_workers_own_variables_name_the_deployment(monkeypat
         "catalog": variables["CATALOG"],
         "task_family_prefix": "ours",
         "secret_patterns": ("pin=[0-9]+",),
+        "task_grace_seconds": 30,
+        "log_deadline_seconds": 900,
     }
     assert place_of(boto3.Session(region_name="eu-central-1"), None, "mine.json").catalog == "mine.json"
