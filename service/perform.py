@@ -395,7 +395,7 @@ class Performer:
     async def _links(self, job: Record) -> Links:
         signed = {where: await self.objects.link(*where, self.link_seconds) for where in linked_objects(job)}
         return Links(
-            {where: Link(url=link.url, expires_at=iso(link.expires_at) or "") for where, link in signed.items()}
+            {where: Link(url=link.url, expires_at=iso(link.expires_at)) for where, link in signed.items()}
         )
 
 

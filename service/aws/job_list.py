@@ -93,7 +93,7 @@ _LAST_MOMENT = 253_402_300_799.0  # 9999-12-31
 
 def _moment(seconds: float) -> str:
     """Sorts as time does, and is read as it is; what lies beyond the calendar is its first or its last moment."""
-    return iso(min(max(seconds, 0.0), _LAST_MOMENT)) or ""
+    return iso(min(max(seconds, 0.0), _LAST_MOMENT))
 
 
 @dataclass(frozen=True)

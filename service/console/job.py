@@ -72,7 +72,7 @@ async def view_of(tracker: Tracker, tenant: str, job_id: str, sent: Sent | None 
         bars=bars_of(job, seen.events, now),
         facts=tuple(facts_of(job)),
         failure_words=FAILURES.get(failure, FAILURES["unknown"]),
-        as_of=iso(now) or "",
+        as_of=iso(now),
         offers=tuple(offer for offer in offers(job, record) if offer.why_not is None),
         notes=notes(job, record, sent, now),
     )

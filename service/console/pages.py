@@ -57,7 +57,7 @@ class Pages:
             "rows": (),
             "older": None,
             "every": 5 if asked.wanted.is_narrow else 2,
-            "as_of": iso(now) or "",
+            "as_of": iso(now),
             "searched_back_to": None,
         }
         if asked.slips:
@@ -66,7 +66,7 @@ class Pages:
         rows = tuple(row_of(item, found.glances.get(item.id), now) for item in found.page.jobs)
         older = {"q": anchored(asked), "cursor": found.page.cursor} if found.page.cursor else None
         back = found.page.searched_back_to if len(rows) < _FEW else None
-        return {**given, "rows": rows, "older": older, "as_of": iso(found.at) or "", "searched_back_to": back}
+        return {**given, "rows": rows, "older": older, "as_of": iso(found.at), "searched_back_to": back}
 
     async def log_of(
         self, view: JobView, place: LogPlace | None, first: int | None, find: str

@@ -101,7 +101,7 @@ class Tracker:
         record = await self.find(tenant, job_id)
         history = await self.histories.of(record)
         steps, more = steps_of(record, history, self.redaction, after, limit)
-        return StepsPage(job_id=job_id, steps=steps, more=more, as_of=iso(self.now()) or "")
+        return StepsPage(job_id=job_id, steps=steps, more=more, as_of=iso(self.now()))
 
     async def since(self, tenant: str | None, job_id: str, cursor: str | None) -> tuple[EventsSeen, str]:
         """What happened since, how the job is now, and the cursor to go on by; the same cursor where nothing did."""

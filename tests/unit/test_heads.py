@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from schemas.plan import CANCELLED, START_REFUSED
-from service.core.policy.outcome import AttemptOutcome
+from service.core.policy.outcome import AttemptOutcome, stages_of
 from service.core.policy.owed import Moment, Patience, carried_by, must_be_whole, settled_by
 from service.core.record.facts import Claimed, ExecutionChanged, Fact, TaskChanged, marker_of
 from service.core.record.hearing import forgotten_task, left_unstarted, named_task, never_started
@@ -81,6 +81,42 @@ def test_two_records_are_one_where_their_registers_are() -> None:
     """What lies beside a head is known by who read it, and no part of what is known of the job."""
     assert replace(record(requested()), settled=PUT_AWAY, kept_beside=frozenset({"t1"})) == record(requested())
     assert record(requested()) != record(requested(), execution())
+
+
+WHOLE_REQUEST, LONG = requested(labels={"a": "b"}), execution("FAILED", attempts=ENDED.attempts)
+AWAY = replace(record(WHOLE_REQUEST, LONG, task(), receipt()), kept_beside=frozenset({"t1"}))
+
+
+def test_a_head_stands_beside_what_was_read_before() -> None:
+    """What lies beside it is written once: the request, the attempts of an outcome, and a task that was put away."""
+    head = replace(record(WHOLE_REQUEST.in_brief(), LONG.in_brief()), settled=PUT_AWAY)
+    whole = head.beside(AWAY)
+    assert whole == AWAY
+    assert (whole.kept_beside, whole.settled, whole.is_whole) == (frozenset({"t1"}), PUT_AWAY, True)
+
+
+def test_what_a_head_knows_better_stays() -> None:
+    """It was redriven since, or there is more news of the task."""
+    redriven, news = execution("RUNNING", redrive_count=1), task(version=9)
+    head = record(WHOLE_REQUEST.in_brief(), redriven, news)
+    assert head.beside(AWAY) == record(WHOLE_REQUEST, redriven, news, receipt())
+    other = execution("SUCCEEDED", attempts=LONG.attempts)
+    assert record(WHOLE_REQUEST.in_brief(), other.in_brief()).beside(AWAY).execution == other.in_brief()
+    assert record(WHOLE_REQUEST.in_brief(), LONG).beside(AWAY).execution == LONG
+
+
+def test_nothing_stands_beside_a_head_that_is_no_jobs() -> None:
+    """Nor what is in the head anyway, such as a task that was not put away."""
+    assert Record(KEY).beside(AWAY) == Record(KEY)
+    held = record(WHOLE_REQUEST, execution("RUNNING"), task("t2"), receipt("t2"))
+    assert record(WHOLE_REQUEST.in_brief()).beside(held) == record(WHOLE_REQUEST)
+
+
+@pytest.mark.parametrize(("attempt_", "number"), [(None, 1), (1, 1), (2, 2)])
+def test_a_task_that_does_not_say_which_attempt_it_is_is_the_first(attempt_: int | None, number: int) -> None:
+    """Of the first run."""
+    [outcome] = stages_of(record(requested(), execution("RUNNING"), task(attempt=attempt_, redrive=None)))
+    assert [(item.redrive, item.number, item.task is not None) for item in outcome.attempts] == [(0, number, True)]
 
 
 CARRIED: dict[str, tuple[Fact, Claimed | None]] = {

@@ -343,3 +343,12 @@ def test_a_wait_that_says_less_is_heard_all_the_same() -> None:
     heard = hear(without(wait_event(), "wait_seconds", "stage", "attempt", "image"), MACHINE)
     assert isinstance(heard, WaitsForCapacity)
     assert (heard.wait_seconds, heard.stage, heard.attempt, heard.image, heard.redrive) == (0, 0, 0, "", 0)
+
+
+def test_a_cause_that_tells_of_attempts_alone_is_kept_as_it_is() -> None:
+    """There is no evidence in it that could be kept in its place."""
+    cause = '{"attempts":[{"stage":1,"attempt":1,"passed":false}]}'
+    event = execution_event("FAILED", error="StageFailed", cause=cause)
+    heard = hear(event, MACHINE)
+    assert isinstance(heard, ExecutionChanged)
+    assert (heard.cause, len(heard.attempts)) == (cause, 1)

@@ -16,6 +16,7 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 
+from schemas.errors import SettingsError
 from schemas.trace import Trace
 from service.aws.job_list import JobList
 from service.aws.jobs_table import JobsTable
@@ -281,6 +282,38 @@ async def test_how_lists_are_asked_for(name: str) -> None:
     dynamo = Dynamo([answer])
     await work(JobList(cast("Any", dynamo), "jobs"))
     assert dynamo.calls == IN_FULL["lists"][name]
+
+
+def wrong(code: str) -> ClientError:
+    """What DynamoDB says of a table that is another than ours."""
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "Query")
+
+
+KEYS, INDEX = "it must have the key record_key and part", "it must have the index open_jobs over open_shard"
+WRONG: dict[str, tuple[list[Any], str]] = {
+    "no table": ([wrong("ResourceNotFoundException")], "there is no such table in this account and region."),
+    "another key": ([wrong("ValidationException")], f"{KEYS}, two strings, as deploy/template.yaml makes it."),
+    "not for us": ([wrong("AccessDeniedException")], "this role may not read it."),
+    "no index, as DynamoDB says": ([{}, wrong("ValidationException")], f"{INDEX}, a string, and due_at, a number, as"),
+    "no index, as moto says": (
+        [{}, wrong("ResourceNotFoundException")],
+        f"{INDEX}, a string, and due_at, a number, as",
+    ),
+    "an index not for us": ([{}, wrong("AccessDeniedException")], "this role may not query its index open_jobs."),
+}
+
+
+@pytest.mark.parametrize(("answers", "why"), WRONG.values(), ids=WRONG)
+async def test_what_a_table_lacks_is_said_in_a_sentence(answers: list[Any], why: str) -> None:
+    """At start, naming the setting and the table."""
+    with pytest.raises(SettingsError) as refusal:
+        await table(Dynamo(answers)).check()
+    assert str(refusal.value).startswith(f"JOBFERRY_JOBS_TABLE (jobs) cannot be used: {why}")
+
+
+async def test_what_may_pass_by_itself_stops_no_worker_at_its_start() -> None:
+    """Work that meets it again is tried again."""
+    await table(Dynamo([wrong("ThrottlingException"), wrong("InternalServerError")])).check()
 
 
 TEXTS: dict[str, tuple[Fact, str]] = {

@@ -128,6 +128,10 @@ def test_secrets_are_hidden_by_the_names_that_they_have() -> None:
         "password": "[redacted]",
         "environment": [{"Name": "API_KEY", "Value": "[redacted]"}, {"Name": "MODE", "Value": "fast"}],
     }
+    assert hiding.json('{"password": [null, true, 7], "a": [1.5, false]}') == {
+        "password": [None, True, REDACTED],
+        "a": [1.5, False],
+    }
     assert hiding.json('{"password": "hun') == '{"password": "[redacted]'
     assert hiding.json(None) is None
 

@@ -151,7 +151,7 @@ async def test_why_compares_with_the_last_jobs_of_the_type_asked_for_once_a_minu
     for _ in range(3):
         assert await tracker.why("web", JOB) == why(record(*RUNS), NOW + 100, LATELY, SECRET)
     assert aws.asked == [("read", JOB), ("lately", "web", JobFilter(job_type="greet"), 50)]
-    assert tracker._lately.seconds == 60.0
+    assert (tracker._lately.seconds, tracker._lately.most) == (60.0, 200)
 
 
 async def test_of_a_rejection_nothing_is_compared() -> None:
@@ -246,6 +246,7 @@ async def test_the_history_of_what_runs_is_asked_for_and_not_kept() -> None:
     ]
     assert aws.asked == [("history", JOB)]
     assert (both._running.seconds, both._ended.seconds) == (2.0, 60.0)
+    assert (both._running.most, both._ended.most) == (8, 8)
 
 
 @pytest.mark.parametrize("facts", [(requested(),), (execution(),), (requested(), execution("FAILED", arn=""))])

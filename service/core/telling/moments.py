@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import overload
+
+
+@overload
+def iso(seconds: float) -> str: ...
+
+
+@overload
+def iso(seconds: float | None) -> str | None: ...
 
 
 def iso(seconds: float | None) -> str | None:

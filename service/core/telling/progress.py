@@ -48,7 +48,7 @@ def _waiting(record: Record, redaction: Redaction) -> Wait | None:
     if waits is None:
         return None
     return Wait(
-        first_refused_at=iso(waits.since) or "",
+        first_refused_at=iso(waits.since),
         tries=waits.tries,
         failure_class=waits.failure_class,
         evidence=redaction.text(waits.why),

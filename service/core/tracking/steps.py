@@ -172,7 +172,7 @@ def _view(record: Record, number: int, step: _Step, hiding: Hiding) -> StepView:
         step=number,
         name=step.name,
         redrive=step.redrive,
-        entered_at=iso(step.entered_at) or "",
+        entered_at=iso(step.entered_at),
         left_at=iso(step.left_at),
         seconds=seconds_from(step.entered_at, step.left_at),
         status=status,

@@ -74,7 +74,7 @@ def why(record: Record, now: float, lately: Lately, redaction: Redaction = _ALWA
     return Why(
         job_id=record.job_id,
         status=status,
-        as_of=iso(now) or "",
+        as_of=iso(now),
         text=(
             *_sentences(record, now, wait, usual, spent, unusual),
             *(wish.sentence(redaction) for wish in wishes(record)),
@@ -117,7 +117,7 @@ def _rejected(record: Record, now: float, redaction: Redaction) -> Why:
     return Why(
         job_id=None if record.rejection.job_id_is_taken else record.rejection.claimed_job_id,
         status="REJECTED",
-        as_of=iso(now) or "",
+        as_of=iso(now),
         text=(
             "The request was not accepted, so nothing was run.",
             *map(redaction.text, problems),

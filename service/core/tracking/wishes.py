@@ -50,7 +50,7 @@ class WishHeard:
             by=fact.asked_by,
             sent_by=fact.sent_by,
             reason=fact.reason,
-            asked_at=iso(fact.asked_at) or "",
+            asked_at=iso(fact.asked_at),
         )
 
 
