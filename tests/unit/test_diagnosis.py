@@ -19,7 +19,7 @@ from service.core.diagnosis.diagnosis import (
     retryable,
 )
 from service.core.diagnosis.table import ROWS
-from tests.support.endings import ASM, ECR, OOM, PULL, SHAPES, exits, not_started, refused, timed_out
+from tests.support.endings import ASM, ECR, INIT, OOM, PULL, SHAPES, exits, not_started, refused, timed_out
 
 CLASSES = [
     "application_exit",
@@ -313,3 +313,75 @@ def test_who_knew_more_of_an_ending_is_believed() -> None:
 def test_which_refusals_meet_every_start_of_the_account(failure_class: str, wide: bool) -> None:
     """All others concern one image, one kind of host or some subnets."""
     assert is_account_wide(failure_class) is wide
+
+
+# Longer than the beginning in which a name must stand.
+AND_SO_ON = " and so on" * 40
+START, LOGGING = "CannotStartContainerError: OCI runtime create failed", "failed to initialize logging driver"
+PULLED = "CannotPullContainerError: it failed"
+FAR_AWAY: dict[str, tuple[str, str, tuple[str, str, str]]] = {
+    "a key of a secret": (INIT, "json key", ("secret_missing", "certain", "none")),
+    "a full disk": (PULLED, "no space left on device", ("disk_full", "certain", "none")),
+    "a registry out of reach": (PULLED, "dial: i/o timeout", ("image_pull_timeout", "certain", "again")),
+    "an image that may not exist": (
+        PULLED,
+        "access denied for it, it does not exist or may require login",
+        ("image_denied", "likely", "none"),
+    ),
+    "another platform": (PULLED, "no match for platform", ("image_missing", "certain", "none")),
+    "an unknown manifest": (PULLED, "manifest unknown", ("image_missing", "certain", "none")),
+    "an odd layer": (PULLED, "unsupported media type", ("image_pull_failed", "certain", "none")),
+    "an unknown authority": (PULLED, "x509: signed by nobody", ("image_pull_failed", "certain", "none")),
+    "an untrusted certificate": (PULLED, "a certificate of nobody", ("image_pull_failed", "certain", "none")),
+    "a throttle": ("Error retrieving subnet", "request limit exceeded", ("throttled", "certain", "wait")),
+    "a tag policy": ("network interface", "TagPolicyViolation", ("network_interface", "certain", "none")),
+    "no address": ("network interface", "not enough free addresses", ("network_interface", "certain", "wait")),
+    "a log out of reach": (LOGGING, "i/o timeout", ("container_cannot_start", "likely", "again")),
+    "no log group": (LOGGING, "the log group is not there", ("container_cannot_start", "certain", "none")),
+    "a volume that is late": ("the EBS volume", "timed out", ("infrastructure", "likely", "again")),
+    "no program": (START, "executable file not found", ("container_cannot_start", "certain", "none")),
+    "no command": (START, "no command specified", ("container_cannot_start", "certain", "none")),
+    "no user": (START, "unable to find user ann", ("container_cannot_start", "certain", "none")),
+    "no folder": (START, "working directory", ("container_cannot_start", "certain", "none")),
+    "another format": (START, "exec format error", ("container_cannot_start", "certain", "none")),
+}
+
+
+@pytest.mark.parametrize(("name", "detail", "expected"), FAR_AWAY.values(), ids=FAR_AWAY)
+def test_a_detail_may_stand_far_behind_the_name(name: str, detail: str, expected: tuple[str, str, str]) -> None:
+    """A name stands near the beginning, or it is not what failed: further on, a reason quotes others."""
+    found = diagnose(not_started(f"{name}{AND_SO_ON} {detail}"))
+    assert (found.failure_class, found.confidence, found.remedy) == expected
+    other = diagnose(not_started(f"{detail}{AND_SO_ON} {name}"))
+    assert (other.failure_class, other.confidence, other.remedy) != expected
+
+
+ALONE: dict[str, tuple[Ending, str]] = {
+    "a file system": (not_started("EFS utils are missing"), "container_cannot_start"),
+    "too much data, by its name": (refused("States.DataLimitExceeded", "too much"), "data_limit"),
+    "too much data, by its cause": (
+        refused("States.Runtime", "returned a result with a size exceeding the maximum number of bytes"),
+        "data_limit",
+    ),
+    "a sidecar out of memory, and a SIGKILL": (exits(137, other_reasons=(OOM,)), "out_of_memory"),
+    "a sidecar out of memory, and a SIGTERM": (exits(143, other_reasons=(OOM,)), "out_of_memory"),
+    "a sidecar out of memory, and no exit code": (exits(None, other_reasons=(OOM,)), "out_of_memory"),
+}
+
+
+@pytest.mark.parametrize(("ending", "failure_class"), ALONE.values(), ids=ALONE)
+def test_one_word_is_enough(ending: Ending, failure_class: str) -> None:
+    """Of several that show the same."""
+    assert diagnose(ending).failure_class == failure_class
+
+
+@pytest.mark.parametrize("code", [1, 3, 144])
+def test_a_sidecar_out_of_memory_is_not_why_a_program_failed_by_itself(code: int) -> None:
+    """Its own exit code says more."""
+    assert diagnose(exits(code, other_reasons=(OOM,))).failure_class == "application_exit"
+
+
+def test_a_stop_by_a_person_is_shown_with_its_code() -> None:
+    """Which says more than the reason alone."""
+    found = diagnose(Ending(stop_code="UserInitiated", stopped_reason="Task stopped by ann"))
+    assert (found.failure_class, found.evidence) == ("stopped_by_person", "UserInitiated: Task stopped by ann")
