@@ -6,7 +6,8 @@ import argparse
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -88,14 +89,11 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _about_jobs(module: str, options: argparse.Namespace) -> int:
     """Run a verb that asks after jobs, sends or steers one; 1 where there is no such job, 2 where AWS is silent."""
-    # What is collected while modules are imported is nearly nothing, and takes a tenth of what `show` costs.
-    gc.disable()
     from schemas.errors import JobferryError, SettingsError
 
     try:
-        verb = import_module(f"service.operator.{module}")
-        gc.freeze()
-        gc.enable()
+        with _loading():
+            verb = import_module(f"service.operator.{module}")
         return int(verb.run(options))
     except SettingsError as error:
         print(error, file=sys.stderr)
@@ -115,21 +113,24 @@ def _on_this_machine(options: argparse.Namespace) -> int:
         )
         return 2
     if options.command == "local":
-        from deploy.local.serve import serve
-        from service.catalog_source import parse_catalog
+        with _loading():
+            from deploy.local.serve import serve
+            from service.catalog_source import parse_catalog
 
         names = ("port", "quotas", "quota", "api_port", "catalog", "images", "keep")
         return serve(read_catalog=parse_catalog, **{name: getattr(options, name) for name in names})
-    from deploy.local.demo.demo import demo
+    with _loading():
+        from deploy.local.demo.demo import demo
 
     return demo(as_json=options.json)
 
 
 def _on_a_deployment(options: argparse.Namespace) -> int:
     """Run a command that looks at a deployment, by the same variables as the worker's; 2 if they name none."""
-    from service.operator import dlq
-    from service.operator.doctor import command as doctor
-    from service.settings import SettingsError
+    with _loading():
+        from service.operator import dlq
+        from service.operator.doctor import command as doctor
+        from service.settings import SettingsError
 
     try:
         match options.command:
@@ -154,9 +155,21 @@ def _console(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 2
-    from service.operator import console
+    with _loading():
+        from service.operator import console
 
     return console.run(options)
+
+
+@contextmanager
+def _loading() -> Iterator[None]:
+    """No garbage is collected while modules are imported: next to nothing is, and it takes a sixth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 if __name__ == "__main__":
