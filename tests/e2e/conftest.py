@@ -63,9 +63,9 @@ IMAGES = {
         "max_memory": 256,
     },
 }
-# RunTask's bucket holds few, so most of these meet its throttle.
-BURST_JOBS = 30
-BURST_QUOTAS = Quotas(run_task=Rate(per_second=3, bucket=3))
+# RunTask's bucket holds one, so most of these meet its throttle, also where a busy machine starts but a few a second.
+BURST_JOBS = 15
+BURST_QUOTAS = Quotas(run_task=Rate(per_second=1, bucket=1))
 OUTCOMES = {"status": ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "REJECTED"]}
 FILTERS = {
     "failed": {"status": ["FAILED"]},

@@ -21,7 +21,7 @@ from ministack.services import lambda_svc
 from deploy.local.fills.pinned import PinMovedError, replace
 from deploy.local.fills.responses import JsonObject
 
-STARTED_FREELY = 4  # execution environments of one function before a caller waits for one
+STARTED_FREELY = 2  # execution environments of one function before a caller waits for one: its start is dearer
 WAIT_FOR_A_FREE_ONE = 2.0  # seconds; then one more is started, since the function seems to be slow, not popular
 END_OF_OUTPUT = "\x1eend of invocation"
 OUTPUT_DRAIN = 0.25  # seconds; only a function that closes its stderr makes us wait as long
