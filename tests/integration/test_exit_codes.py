@@ -64,6 +64,11 @@ ENDS: Mapping[tuple[str, int], Row] = {
     ("rerun", 2): ("rerun", ""),
     ("rerun", 3): ("rerun whole --set stages.0.image=nope", ""),
     ("rerun", 4): (f"rerun {JOB} --wait --timeout 0", ""),
+    ("bulk", 1): ("bulk nothing", ""),
+    ("bulk", 2): ("bulk", ""),
+    ("case", 1): ("case nothing", ""),
+    ("case", 2): ("case", ""),
+    ("replay", 2): ("replay /nowhere", ""),
     ("plan", 0): ("plan", REQUEST),
     ("plan", 2): ("plan -f /nowhere", ""),
     ("plan", 3): ("plan", WRONG),
@@ -98,6 +103,11 @@ ELSEWHERE: Mapping[tuple[str, int], tuple[str, str]] = {
     ("submit", 1): ("integration/test_job_verbs.py", "test_who_waits_has_the_jobs_status"),
     ("rerun", 130): ("integration/test_ctrl_c.py", "test_the_job_is_left_as_it_is"),
     ("submit", 130): ("integration/test_ctrl_c.py", "test_the_job_is_left_as_it_is"),
+    ("bulk", 0): ("integration/test_bulk_verbs.py", "test_a_bulk_says_how_far_it_has_come"),
+    ("bulk", 4): ("integration/test_bulk_verbs.py", "test_who_waits_for_a_bulk_has_its_status"),
+    ("case", 0): ("integration/test_job_verbs.py", "test_a_case_is_written_and_replayed"),
+    ("replay", 0): ("unit/test_replay_command.py", "test_a_case_is_replayed_where_there_is_no_aws"),
+    ("replay", 1): ("unit/test_replay_command.py", "test_what_is_decided_otherwise_is_a_row"),
     ("dlq show", 0): ("integration/test_dlq.py", "test_one_is_shown_whole"),
     ("dlq drop", 0): ("integration/test_dlq.py", "test_one_is_dropped"),
 }
@@ -181,7 +191,7 @@ def test_every_verb_that_speaks_JSON_is_held_to_its_model() -> None:
     """Here, or in its own tests."""
     speak = {verb.words for verb in verbs_of(command_line({})) if _speaks(verb.parser)}
     tried = {words for words in speak if any(typed.startswith(words) for typed in JSON)}
-    assert speak - tried == {"demo", "plan", "dlq show", "dlq drop"}
+    assert speak - tried == {"bulk", "case", "demo", "plan", "replay", "dlq show", "dlq drop"}
 
 
 def _speaks(parser: Any) -> bool:
