@@ -118,6 +118,7 @@ async def test_only_who_is_signed_in_sees_and_steers_jobs(
         assert asked(port, "POST", cancel, **signed_in, Origin="https://evil.example")[0] == 403
         status, body = asked(port, "POST", cancel, Content_Type="application/json", Origin=ORIGIN, **signed_in)
         assert (status, Asked.model_validate_json(body).requested_by) == (202, "ada@example.com (00u1)")
+    assert command.process.returncode == 0
     sqs = await connect("sqs")
     answer = await sqs.receive_message(QueueUrl=variables["JOBFERRY_CONTROL_QUEUE_URL"], MaxNumberOfMessages=10)
     [wish] = [ControlMessage.model_validate_json(item["Body"]) for item in answer["Messages"]]
