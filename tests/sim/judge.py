@@ -14,9 +14,10 @@ from typing import Any
 
 from service.core.record.facts import marker_of
 from tests.sim.ledger import Ledger
+from tests.sim.many import BULK_KEY, ManyJudge
 from tests.sim.steering import SteeringJudge
 from tests.sim.truth import Truth, ended_by_itself, fact_in, is_looked_after, place_of
-from tests.support.aws.dynamodb import Item
+from tests.support.aws.dynamodb import HEAD, Item
 from tests.support.aws.ecs import Container
 from tests.support.aws.sns import Notice
 from tests.support.aws.sqs import Held, SimQueue
@@ -88,6 +89,7 @@ class Judge:
         self._announcing: dict[tuple[str, int], Process | None] = {}
         self._cut_off_at: dict[tuple[str, int], float] = {}
         self.steering = SteeringJudge(ledger, truth, lambda: when()[1], self.accuse, calm_at)
+        self.many = ManyJudge(ledger, truth, self.accuse)
         self._ledger = ledger
         self._truth = truth
         self._when = when
@@ -106,6 +108,8 @@ class Judge:
         """A message is about to be deleted."""
         if queue.url == EVENTS_URL:
             missing = self._event_missing(held)
+        elif held.message_id in self._ledger.bulks:
+            missing = self.many.missing()
         elif held.message_id in self._ledger.wishes:
             missing = self.steering.missing(held.message_id)
         else:
@@ -477,6 +481,11 @@ class Judge:
 
     def on_write(self, key: str, part: str, before: Item, after: Item) -> None:
         """An item of the table has changed."""
+        if key == BULK_KEY:
+            self.many.on_write(before, after)
+            return
+        if part == HEAD and not before:
+            self._ledger.noted_at[key] = self._when()[1]
         if "r#request" in before and before["r#request"] != after.get("r#request"):
             self.accuse(2, f"the request of {key} was changed, in its {part}")
         for name, value in after.items():

@@ -41,6 +41,9 @@ class Ledger:
     wants_progress: set[str] = field(default_factory=set)
     wishes: dict[str, Wish] = field(default_factory=dict)
     made_of: dict[str, str] = field(default_factory=dict)
+    bulks: set[str] = field(default_factory=set)
+    bulk_asked_at: float = 0.0
+    noted_at: dict[str, float] = field(default_factory=dict)
 
     def note_request(self, message_id: str, asked: Asked) -> None:
         """A producer is about to send this."""

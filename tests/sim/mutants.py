@@ -13,9 +13,11 @@ from itertools import count
 from typing import Any
 from unittest.mock import patch
 
+from schemas.bulk import BulkMessage
 from schemas.control import ControlMessage
 from schemas.notification import EarlierOutcome, JobNotification, SteeredBy
 from schemas.plan import STAGE_FAILED, LambdaResult
+from schemas.tracking import ListedJob
 from service import archive, perform
 from service.aws import executions, jobs_table, objects, queue
 from service.aws.queue import Message
@@ -33,6 +35,7 @@ from service.core.record import hearing
 from service.core.record.facts import (
     REDRIVE_REGISTER,
     Announced,
+    BulkAsked,
     Claimed,
     ExecutionChanged,
     Fact,
@@ -40,13 +43,14 @@ from service.core.record.facts import (
     RerunOf,
     TaskChanged,
 )
+from service.core.record.keys import RecordKey
 from service.core.record.record import Record, merge
 from service.core.telling import compose as announce
 from service.core.window import Window
 from service.memory import Memory, Share
 from service.perform import Performer
 from service.settle import Settling
-from workers import consumer, control, events, redrives, requests, reruns, sweeper
+from workers import bulks, consumer, control, events, redrives, requests, reruns, sweeper
 from workers.guard import failure_of
 
 
@@ -546,4 +550,33 @@ RERUN_MUTANTS = (
     _mutant("makes it again as it was", (1, 2), (reruns, "changed", _changes_nothing)),
     _mutant("makes a job of each message", (1, 2), (reruns.Wanted, "new_job_id", property(_names_it_by_its_message))),
     _mutant("does not say whose rerun it is", (10,), (requests.Requests, "decide", _decides_on_any_request)),
+)
+
+
+async def _forgets_the_bulk(self: control.Controls, asked: BulkMessage, message: Message) -> None:
+    return None
+
+
+async def _does_nothing_with_a_page(self: bulks.SteersMany, bulk: BulkAsked, ids: Sequence[str]) -> Any:
+    return [bulks.Steered() for _ in ids]
+
+
+def _means_nobody(bulk: BulkAsked, listed: ListedJob) -> bool:
+    return False
+
+
+async def _leaves_bulks_alone(self: sweeper.Sweeper, key: RecordKey) -> bool:
+    return key.kind != "bulk" and await _taken_up_in_truth(self, key)
+
+
+_taken_up_in_truth = sweeper.Sweeper._take_up
+
+# Mistakes with what is asked for of many jobs.
+BULK_MUTANTS = (
+    _mutant("forgets a bulk", (1,), (control.Controls, "_hear_bulk", _forgets_the_bulk)),
+    _mutant(
+        "counts a page that nothing was done with", (10,), (bulks.SteersMany, "_steer_all", _does_nothing_with_a_page)
+    ),
+    _mutant("finds nobody in the list", (10,), (bulks, "_is_meant", _means_nobody)),
+    _mutant("leaves a dead worker's bulk alone", (4,), (sweeper.Sweeper, "_take_up", _leaves_bulks_alone)),
 )

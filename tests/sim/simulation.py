@@ -25,6 +25,7 @@ from tests.sim.again import Again
 from tests.sim.circumstances import Circumstances
 from tests.sim.judge import Judge, Violation
 from tests.sim.ledger import Ledger
+from tests.sim.many import Many
 from tests.sim.network import Network
 from tests.sim.replicas import Clients, Replica
 from tests.sim.truth import Truth
@@ -154,6 +155,7 @@ class World:
         self.people = People(loop, self._chance("wishes"), given.people, self.ledger, self.control, self.trace)
         asked = given.people != Manners()
         self.again = Again(loop, self._chance("again"), self.ledger, self.control, self.trace, at_all=asked)
+        self.many = Many(loop, self._chance("many"), self.ledger, self.control, self.trace, at_all=asked)
         self.network.denied = self.judge.steering.denied = given.people.denied
         self.kills = 0
         self._last_end = 0.0
@@ -247,9 +249,14 @@ class World:
         """Let producers and operators do what they do."""
         self.workload.begin(self.jobs, self.requests, self.events)
         self.people.begin(self.jobs)
+        self.many.begin()
+
+    @property
+    def _people_to_send(self) -> int:
+        return self.people.to_send + self.again.to_send + self.many.to_send
 
     def _left_to_do(self) -> list[str]:
-        if self.loop.time() < self.faults.calm_at or self.workload.to_send or self.people.to_send or self.again.to_send:
+        if self.loop.time() < self.faults.calm_at or self.workload.to_send or self._people_to_send:
             return ["more is to come"]
         if any(replica.stands_still for replica in self.replicas):
             return ["a worker that stands still will go on"]

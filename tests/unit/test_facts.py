@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from schemas.bulk import BulkFilter
 from service.core.record.facts import (
     FACT,
     Announced,
+    BulkAsked,
+    BulkProgressed,
+    BulkStopAsked,
     CancelAsked,
     Claimed,
     EndedBefore,
@@ -48,6 +52,7 @@ STEERED: dict[str, Any] = {
     "sent_by": NOTHING,
     "reason": NOTHING,
 }
+MANY = RecordKey.of_bulk("web", "b")
 BARE: dict[str, tuple[Fact, str, int, dict[str, Any]]] = {
     "requested": (
         Requested(job_id=JOB, tenant="web"),
@@ -249,6 +254,64 @@ BARE: dict[str, tuple[Fact, str, int, dict[str, Any]]] = {
             "reason": NOTHING,
         },
     ),
+    "bulk": (
+        BulkAsked(
+            record_key=MANY, bulk_id="b", tenant="web", verb="cancel", jobs=BulkFilter(status="OPEN"), asked_at=NOW
+        ),
+        "bulk",
+        0,
+        {
+            "record_key": {"kind": "bulk", "id": "web:b"},
+            "bulk_id": "b",
+            "tenant": "web",
+            "verb": "cancel",
+            "jobs": {
+                "status": "OPEN",
+                "type": NOTHING,
+                "user": NOTHING,
+                "label": NOTHING,
+                "failure_class": NOTHING,
+                "since": NOTHING,
+                "until": NOTHING,
+                "id": NOTHING,
+            },
+            "changes": {},
+            "asked_at": NOW,
+            "asked_by": NOTHING,
+            "sent_by": NOTHING,
+            "reason": NOTHING,
+        },
+    ),
+    "bulk_progress": (
+        BulkProgressed(record_key=MANY, page=3, at=NOW),
+        "bulk_progress",
+        3,
+        {
+            "record_key": {"kind": "bulk", "id": "web:b"},
+            "page": 3,
+            "at": NOW,
+            "in_hand": (),
+            "cursor": NOTHING,
+            "searched_back_to": NOTHING,
+            "matched": 0,
+            "done": 0,
+            "refused": 0,
+            "refusals": {},
+            "finished_at": NOTHING,
+            "stopped": False,
+        },
+    ),
+    "bulk_stop": (
+        BulkStopAsked(record_key=MANY, asked_at=NOW),
+        "bulk_stop",
+        0,
+        {
+            "record_key": {"kind": "bulk", "id": "web:b"},
+            "asked_at": NOW,
+            "asked_by": NOTHING,
+            "reason": NOTHING,
+        },
+    ),
     "redrive_refused": (
         RedriveRefused(job_id=JOB, redrive_count=2, at=NOW, why="too old"),
         "redrive_refused#2",
@@ -265,7 +328,8 @@ def test_what_a_fact_says_that_is_told_little(kind: str) -> None:
     own = {} if "record_key" in says or kind == "rejected" else {"job_id": JOB}
     assert fact.model_dump() == {"kind": kind, **own, **says}
     assert (fact.register_name, fact.rank) == (register, rank)
-    assert fact.record_key == (RecordKey.of_rejection(MESSAGE) if kind == "rejected" else KEY)
+    of = RecordKey.of_rejection(MESSAGE) if kind == "rejected" else KEY
+    assert fact.record_key == (RecordKey(**says["record_key"]) if "record_key" in says else of)
     if kind != "claim":
         assert fact.beats_below == rank
     assert FACT.validate_json(fact.model_dump_json()) == fact

@@ -12,6 +12,7 @@ from tests.support.aws.sqs import Calls
 
 Item = dict[str, Any]
 HEAD = "head"
+_LISTED = "#tenant = :tenant AND #at BETWEEN :first AND :last"
 Written = Callable[[str, str, Item, Item], None]
 """What is told of a write: of which record, of which part of it, how it was, and how it is."""
 
@@ -44,6 +45,13 @@ class SimTable:
             self.index_writes += (held is not None) + (entry is not None)
             self._index_news.append((self._clock() + self._index_lag, key, entry))
         self.on_write(key, part, before, item)
+
+    def listed(self, tenant: str, first: str, last: str) -> list[Item]:
+        """The heads of a tenant's list between these places, the youngest first."""
+        heads = (parts.get(HEAD, {}) for parts in self.items.values())
+        of_tenant = (item for item in heads if item.get("list_tenant") == {"S": tenant})
+        between = [item for item in of_tenant if first <= item["list_at"]["S"] <= last]
+        return sorted(between, key=lambda item: str(item["list_at"]["S"]), reverse=True)
 
     def page(self, key: str, after: str) -> tuple[list[Item], bool]:
         """The parts of a record after this one, in their order, and whether there are more."""
@@ -132,8 +140,22 @@ class DynamoDbClient:
         IndexName: str | None = None,
         ExclusiveStartKey: Any = None,
         Limit: int | None = None,
+        FilterExpression: str | None = None,
+        ExpressionAttributeNames: Any = None,
         **_: Any,
     ) -> Any:
+        def listed() -> Any:
+            """The youngest first, up to the limit; those are looked at, and the filter leaves some of them out."""
+            if KeyConditionExpression != _LISTED:
+                raise NotUnderstoodError(KeyConditionExpression)
+            between = (ExpressionAttributeValues[name]["S"] for name in (":tenant", ":first", ":last"))
+            found = self._table.listed(*between)
+            looked_at = found[:Limit]
+            last = {"LastEvaluatedKey": looked_at[-1]} if len(found) > len(looked_at) else {}
+            given = ExpressionAttributeNames or {}, ExpressionAttributeValues
+            matching = [i for i in looked_at if FilterExpression is None or holds(FilterExpression, Given(i, *given))]
+            return {"Items": matching, **last}
+
         def due() -> Any:
             found = sorted(
                 (float(entry["due_at"]["N"]), key)
@@ -150,6 +172,8 @@ class DynamoDbClient:
             last = {"LastEvaluatedKey": {name: items[-1][name] for name in ("record_key", "part")}} if more else {}
             return {"Items": items, **last}
 
+        if IndexName == "job_list":
+            return await self._calls.call("dynamodb.Query", listed, about=IndexName)
         about = "" if IndexName else ExpressionAttributeValues[":key"]["S"]
         return await self._calls.call("dynamodb.Query", due if IndexName else whole, about=about)
 
