@@ -1,0 +1,321 @@
+"""The page as people meet it, in Chromium, over a deployment in memory: keys, themes, widths, faults, hostile texts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from deploy.local.stack import PROJECT
+from service.core.record.facts import CancelAsked, Fact
+from service.core.record.keys import RecordKey
+from tests.bench.page import large_log, made, of_many_stages, with_a_large_log
+from tests.support.browsing import chromium, faults, hide, needs_axe, needs_browser, opened, prefixed
+from tests.support.builders import (
+    NOW,
+    announced,
+    container,
+    execution,
+    execution_arn,
+    receipt,
+    requested,
+    running,
+    task,
+)
+from tests.support.serving import serving
+from tests.support.shelf import BUCKET, Shelf
+from tests.support.waiting import wait_for
+
+pytestmark = needs_browser
+SHOTS = PROJECT / "build" / "page"
+HOSTILE = [
+    "<script>document.title='run'</script>",
+    '"><img src=x onerror="document.title=\'run\'">',
+    "' onmouseover='document.title=1' autofocus onfocus='document.title=1",
+    "javascript:document.title='run'",
+    "</textarea></title></style></template><svg onload=\"document.title='run'\">",
+    '<a href="javascript:document.title=1" hx-on:click="1" hx-get="/" hx-trigger="load">x</a>',
+    "\x1b]8;;javascript:document.title='run'\x07click\x1b]8;;\x07\x1b[2J\x1b[31m<b>red</b>\x1b[0m",
+    "invoice\u202egpj.exe \u2066hidden\u2069 \u200f \x00\x07\x9b31m",
+    "{{7*7}} ${7*7} <!--#exec cmd=1--> &lt;b&gt; \u2028 ]]>",
+]
+NOW_AT = NOW + 400
+
+
+def of(job_id: str, *facts: Fact) -> tuple[Fact, ...]:
+    """A job of the default tenant."""
+    return (requested(job_id=job_id, tenant="default", submitted_at=NOW + 300, stages=3), *facts)
+
+
+def runs(job_id: str) -> tuple[Fact, ...]:
+    """A job whose first stage runs."""
+    return of(job_id, execution("RUNNING", job_id=job_id, arn=execution_arn(job_id)), running(job_id=job_id))
+
+
+def failed(job_id: str) -> tuple[Fact, ...]:
+    """A job whose first stage failed."""
+    ended = execution("FAILED", job_id=job_id, arn=execution_arn(job_id), error="States.TaskFailed", cause="exit 3")
+    told = announced(of=RecordKey.of_job(job_id)).model_copy(
+        update={"status": "FAILED", "ended_at": NOW + 360, "failure_class": "application_exit"}
+    )
+    log = receipt(job_id=job_id, s3_bucket=BUCKET, s3_key="log", tail=("Traceback", "KeyError: 'width'"))
+    return of(job_id, ended, task(job_id=job_id, containers=(container(exit_code=3),)), log, told)
+
+
+def hostile(number: int, text: str) -> tuple[Fact, ...]:
+    """A job of which everything that somebody else may write is hostile."""
+    job_id, plain = f"evil-{number}", "".join(each for each in text if each.isprintable()) or "x"
+    begun = requested(
+        job_id=job_id, tenant="default", submitted_at=NOW + number, user=plain, job_type=plain, input_file=plain,
+        labels={"a": plain},
+    )  # fmt: skip
+    ended = execution("FAILED", job_id=job_id, arn=execution_arn(job_id), error=text, cause=text)
+    stopped = task(job_id=job_id, stopped_reason=text, containers=(container(exit_code=1, reason=text),))
+    log = receipt(job_id=job_id, s3_bucket=BUCKET, s3_key=f"evil{number}", tail=(text,))
+    asked = CancelAsked(job_id=job_id, tenant="default", asked_at=NOW + 30, asked_by=plain, reason=plain)
+    return (begun, ended, stopped, log, asked, announced(of=RecordKey.of_job(job_id)))
+
+
+@pytest.fixture(scope="module")
+def shelf() -> Shelf:
+    """Jobs of every kind."""
+    held = Shelf(many=60, made=made, lines=["begun", "\x1b[32mok\x1b[0m"])
+    held.more = {job_id: facts(job_id) for job_id, facts in {"failed-1": failed, "runs-1": runs}.items()}
+    held.more |= {"staged": of_many_stages(), "large": with_a_large_log()}
+    held.more |= {f"evil-{number}": hostile(number, text) for number, text in enumerate(HOSTILE)}
+    held.objects = {**large_log(), "log": b"one\ntwo\n\x1b[31mKeyError: 'width'\x1b[0m\n"}
+    held.objects |= {f"evil{number}": f"{text}\n".encode() for number, text in enumerate(HOSTILE)}
+    return held
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One for all."""
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def address(shelf: Shelf) -> Iterator[str]:
+    """Where all of it is served."""
+    with serving(shelf, lambda: NOW_AT) as port:
+        yield f"http://127.0.0.1:{port}/"
+
+
+def test_a_job_is_cancelled_and_redriven_by_keys_alone(browser: Any, address: str, shelf: Shelf) -> None:
+    """From the list; each asks first, with a reason, and the page says that it was sent. Nothing is complained of."""
+    said: list[str] = []
+    page = opened(browser, address, said)
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#ask-cancel")
+    for key, reason in (("c", "wrong input"),):
+        page.keyboard.press(key)
+        page.wait_for_selector("#ask[open] #reason:focus")
+        assert "stage 1 (stage-1)" in page.locator("#ask .will").inner_text()
+        page.keyboard.type(reason)
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".note.waits")
+    assert json.loads(shelf.sent[-1])["verb"] == "cancel" and json.loads(shelf.sent[-1])["reason"] == "wrong input"
+    page.goto(f"{address}jobs/default/failed-1")
+    page.keyboard.press("r")
+    page.wait_for_selector("#ask[open] #reason:focus")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#ask[open]", state="detached")
+    page.keyboard.press("r")
+    page.wait_for_selector("#ask[open] #reason:focus")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".note.waits")
+    assert json.loads(shelf.sent[-1])["verb"] == "redrive"
+    assert said == []
+
+
+def test_a_job_is_steered_without_javascript(browser: Any, address: str, shelf: Shelf) -> None:
+    """By a form on a page of its own; the log, the graph and the filter are there as well."""
+    page = opened(browser, f"{address}jobs/default/failed-1", java_script_enabled=False)
+    assert page.locator("#lines .fg-1").inner_text() == "KeyError: 'width'"
+    assert page.locator("svg.graph").count() == 1
+    page.click("#ask-redrive")
+    page.fill("#reason", "by hand")
+    page.click("button.grave")
+    assert "Your redrive was sent" in page.locator(".note").inner_text()
+    assert json.loads(shelf.sent[-1])["reason"] == "by hand"
+    page.goto(address)
+    page.fill("#q", "status:failed")
+    page.click("form.filter button")
+    assert page.locator("a.job").count() >= 1
+    page.click("text=Redrive all that match")
+    assert "that match" in page.locator("h1").inner_text()
+
+
+def test_a_page_that_is_hidden_asks_nothing(browser: Any, address: str, shelf: Shelf) -> None:
+    """Neither the list nor a job that runs; when it is looked at again it is brought up to date."""
+    for where, shown in (("", "#rows"), ("jobs/default/runs-1", "#head")):
+        page = opened(browser, address + where)
+        page.wait_for_selector(shown)
+        hide(page)
+        asked = until_quiet(page, shelf)
+        hide(page, hidden=False)
+        wait_for(partial(has_asked, shelf, asked), "a look")
+        page.context.close()
+
+
+def has_asked(shelf: Shelf, before: int) -> bool:
+    """Whether AWS was asked since."""
+    return len(shelf.calls) > before
+
+
+def until_quiet(page: Any, shelf: Shelf) -> int:
+    """Wait until nothing was asked for as long as two looks take; answers with how often it was by then."""
+    for _ in range(10):  # What was under way when it was hidden may come yet.
+        before = len(shelf.calls)
+        page.wait_for_timeout(6_000)
+        if len(shelf.calls) == before:
+            return before
+    raise AssertionError("a hidden page goes on asking")
+
+
+@pytest.mark.parametrize("where", ["", "?q=status:failed", "jobs/default/runs-1"])
+def test_pages_that_are_open_cost_one_read_a_second(browser: Any, address: str, shelf: Shelf, where: str) -> None:
+    """However many people look."""
+    pages = [opened(browser, address + where) for _ in range(4)]
+    pages[0].wait_for_timeout(1_000)
+    before = len(shelf.calls)
+    pages[0].wait_for_timeout(10_000)
+    asked = len(shelf.calls) - before
+    for page in pages:
+        page.context.close()
+    # A look more may fall into the time at either of its ends.
+    assert 0 < asked <= 10 + 3
+
+
+@pytest.mark.parametrize("where", ["", "jobs/default/runs-1"])
+def test_a_page_says_when_it_was_last_true(browser: Any, address: str, shelf: Shelf, where: str) -> None:
+    """While AWS cannot be reached; what it shows stays, and it goes on by itself."""
+    page = opened(browser, address + where)
+    page.wait_for_selector(".status")
+    shelf.out_of_reach = True
+    try:
+        page.wait_for_selector("#as-of .trouble")
+        assert "AWS cannot be reached" in page.locator("#as-of").inner_text()
+        assert "22:20:00 UTC" in page.locator("#as-of").inner_text()
+        assert page.locator("main .status").count() >= 1
+    finally:
+        shelf.out_of_reach = False
+    page.wait_for_selector("#as-of .trouble", state="detached")
+    page.context.close()
+
+
+def test_the_page_works_behind_a_path_and_after_a_restart(browser: Any, shelf: Shelf) -> None:
+    """A form that was opened before it is taken after it, below the path of the proxy."""
+    with serving(shelf, lambda: NOW_AT) as port, prefixed(port, "/ops/jobferry/") as before:
+        page = opened(browser, f"http://127.0.0.1:{before}/ops/jobferry/")
+        page.click("#job-default-failed-1")
+        page.wait_for_selector("#ask-redrive")
+        page.keyboard.press("r")
+        page.wait_for_selector("#ask[open] #reason:focus")
+    with serving(shelf, lambda: NOW_AT) as again, prefixed(again, "/ops/jobferry/") as after:
+        # The browser keeps its key by the host; only the port is another.
+        held = page.locator("#ask form").evaluate("form => Object.fromEntries(new FormData(form))")
+        page.goto(f"http://127.0.0.1:{after}/ops/jobferry/jobs/default/failed-1/ask/redrive")
+        page.evaluate("token => document.querySelector('[name=token]').value = token", held["token"])
+        page.click("button.grave")
+        page.wait_for_selector(".note.waits")
+        assert page.url.startswith(f"http://127.0.0.1:{after}/ops/jobferry/jobs/default/failed-1?sent=redrive.")
+
+
+def test_any_line_of_a_large_log_is_linked_to(browser: Any, address: str) -> None:
+    """By its number alone; and a search leads to its line."""
+    page = opened(browser, f"{address}jobs/default/large#L654321")
+    page.wait_for_selector("#L654321:target")
+    assert "654321 ok" in page.locator("#L654321 .x").inner_text()
+    page.fill("#find", "999990")
+    page.keyboard.press("Enter")
+    page.click("a[href*='L999990']")
+    page.wait_for_selector("#L999990:target")
+    assert page.locator("#L999990 .fg-2").inner_text() == "ok"
+
+
+def test_a_type_that_was_listed_is_suggested(browser: Any, address: str) -> None:
+    """While one types."""
+    page = opened(browser, address)
+    page.fill("#q", "")
+    page.type("#q", "type:th")
+    page.wait_for_selector('#suggestions option[value="type:thumbs"]', state="attached")
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+def test_a_hostile_text_does_nothing(browser: Any, address: str, number: int) -> None:
+    """As every field of a job and as a line of its log: it is shown, and neither runs, loads, links nor turns."""
+    said: list[str] = []
+    page = opened(browser, address, said)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{address}jobs/default/evil-{number}")
+    page.wait_for_selector("#lines .line")
+    for details in page.locator("details").all():
+        details.evaluate("shown => shown.open = true")
+    page.wait_for_timeout(200)
+    assert page.title() == f"evil-{number} \u00b7 Jobferry"
+    text = page.locator("body").inner_text()
+    assert not set(text) & set("\x00\x07\x1b\x9b\u202e\u2066\u2069\u200f\u2028")
+    links = page.evaluate("[...document.querySelectorAll('a')].map(link => link.getAttribute('href'))")
+    assert [link for link in links if ":" in link.partition("?")[0] and not link.startswith("https://")] == []
+    assert [url for url in asked if not url.startswith(address)] == []
+    assert page.locator("main img, main script, main [onload], main [onerror], main [autofocus]").count() == 0
+    assert said == []
+    page.context.close()
+
+
+LOOKED_AT = {
+    "list": "",
+    "matching": "?q=status:failed",
+    "failed": "jobs/default/failed-1",
+    "running": "jobs/default/runs-1",
+    "staged": "jobs/default/staged",
+    "log": "jobs/default/large?stage=1&attempt=1&first=654221",
+    "form": "jobs/default/failed-1/ask/redrive",
+    "rerun": "jobs/default/failed-1/ask/rerun",
+    "all": "ask/redrive?q=status:failed",
+}
+
+
+@needs_axe
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(browser: Any, address: str, scheme: str) -> None:
+    """On any page, on a phone and on a wide screen, nor in a form that is open above its page."""
+    found = {}
+    for width in (390, 1440):
+        look: dict[str, Any] = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme, "bypass_csp": True}
+        page = opened(browser, address, **look)
+        for name, where in LOOKED_AT.items():
+            page.goto(address + where)
+            found[name, width] = faults(page)
+        page.goto(f"{address}jobs/default/failed-1")
+        page.keyboard.press("R")
+        page.wait_for_selector("#ask[open] #reason:focus")
+        found["dialog", width] = faults(page)
+        page.context.close()
+    assert {where: what for where, what in found.items() if what} == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 834, 1440])
+def test_nothing_is_wider_than_the_screen(browser: Any, address: str, scheme: str, width: int) -> None:
+    """And a picture of each page is kept in build/page, to be looked at."""
+    page = opened(browser, address, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    wide = []
+    for name, where in LOOKED_AT.items():
+        page.goto(address + where)
+        page.wait_for_selector("main")
+        page.screenshot(path=SHOTS / f"{name}-{width}-{scheme}.png")
+        if page.evaluate("document.documentElement.scrollWidth") > width:
+            wide.append(name)
+    page.context.close()
+    assert wide == []
