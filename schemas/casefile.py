@@ -88,8 +88,8 @@ class CaseRecord(_Kept):
 class CaseRequest(_Kept):
     """What admission judged."""
 
-    source: Literal["body", "rebuilt"] = Field(
-        description="body: as it was sent. rebuilt: from what was understood of it, since no admitted body is kept."
+    source: Literal["body", "kept", "rebuilt"] = Field(
+        description="body: as it was sent. kept: as it was understood. rebuilt: from the stages that were frozen of it."
     )
     message_id: str
     body: str

@@ -70,6 +70,7 @@ class CaseFiles:
             wanted=wanted,
             history=await self._history(record, lost),
             stages=json.loads(await self._stages(record, lost)),
+            asked=await self._asked(record),
             body=await self._body(record),
             catalog=await self._catalog(lost),
             settings=self.settings,
@@ -100,6 +101,13 @@ class CaseFiles:
         if found is None:
             lost.append(NotKnown(what="the frozen stages", why="the object that they lie in cannot be read"))
         return found if found and isinstance(json_object('{"stages":' + found + "}").get("stages"), list) else "[]"
+
+    async def _asked(self, record: Record) -> str:
+        """What is kept of an admitted request beside its record."""
+        request = record.request
+        if request is None or not request.asked_s3_key:
+            return request.asked if request else ""
+        return await self._text((request.bucket, request.asked_s3_key)) or ""
 
     async def _body(self, record: Record) -> str | None:
         where = split_s3_uri(record.rejection.body_s3_uri) if record.rejection else None

@@ -34,6 +34,7 @@ OURS = {"Name": "JOBFERRY_STAGE", "Value": "1"}
         {"input": json.dumps({"input": json.dumps({"environment": {"MODE": SECRET}})})},
         {"Cause": json.dumps({"Environment": [OURS, PAIR], "x": "y" * 50})[:-20]},
         {"Cause": '{"Environment":[{"Name":"MODE","Value":"' + SECRET},
+        {"asked": json.dumps({"parameters": {"MODE": SECRET, "width": 3}})},
         {"environment": [{"Name": "LAST_TOKEN", "Value": SECRET}]},
     ],
 )

@@ -97,6 +97,14 @@ def test_a_letter_that_is_not_as_it_was_sent_is_said_to_be_composed_again() -> N
         assert (found is None) == (why is None) and (found or "").startswith(why or "")
 
 
+def test_a_rerun_that_was_rejected_is_not_judged_again() -> None:
+    """What is kept of it is the wish, and not the request that came of it."""
+    told = rejected(retry_of=JOB)
+    found = replayed(Gathered(record(told, announced(of=record(told).key)), NOW + 100, "1.0", Wanted(), body="{}"))
+    assert not found.differs
+    assert found.parts[0].not_replayed == ("it was to be a rerun, made of another request than this one",)
+
+
 def test_what_was_lost_on_the_way_is_told_with_the_rest() -> None:
     """In the manifest, and in words for whoever opens the zip."""
     lost = NotKnown(what="the history", why="AWS could not be asked")

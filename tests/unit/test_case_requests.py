@@ -14,6 +14,7 @@ from service.core.admission.admission import Admitted, Refused, admit
 from service.core.casefile.hiding import CaseHiding
 from service.core.casefile.requests import Judged, of_job, of_rejection, read_catalog, stages_in, stages_key_in
 from service.core.record.facts import Requested
+from service.core.record.kept import kept_of
 from tests.support.builders import JOB, MESSAGE, admitted, body, catalog, refused, rejected, requested
 
 GREEDY = {"memory": 1024, "max_memory": 2048}
@@ -28,6 +29,12 @@ def remembered(verdict: Admitted, **config: Any) -> Requested:
     )
     text = ExecutionInput(job_id=verdict.job_id, lambda_result=plan).model_dump_json()
     return requested(job_id=verdict.job_id, job_type=verdict.request.job_type, tenant="default", execution_input=text)
+
+
+def of(verdict: Admitted, today: Catalog | None) -> Judged:
+    """What a case has of a job that was admitted before its request was kept."""
+    stages = [stage.model_dump(mode="json") for stage in verdict.stages]
+    return of_job(remembered(verdict), stages, today, "", CaseHiding())
 
 
 def judged_again(found: Judged) -> Admitted | Refused:
@@ -55,13 +62,35 @@ def test_a_rebuilt_request_freezes_to_the_same(asked: dict[str, Any], today: str
     """By today's entries where they are still those, and else by entries that are rebuilt from the stages."""
     verdict = admitted(body(job_id=JOB, **asked))
     known: dict[str, Catalog | None] = {"the same": catalog(), "another": changed(), "none": None}
-    found = of_job(remembered(verdict), [stage.model_dump(mode="json") for stage in verdict.stages], known[today])
+    found = of_job(
+        remembered(verdict), [stage.model_dump(mode="json") for stage in verdict.stages], known[today], "", CaseHiding()
+    )
     again = judged_again(found)
     assert isinstance(again, Admitted) and (again.job_id, again.stages) == (JOB, verdict.stages)
     assert found.catalog is not None
     assert found.catalog.source == ("of the case" if today == "the same" else "rebuilt")
     named = {item.what for item in found.not_known}
     assert ("the catalogue's entries by which the request was admitted" in named) == (today != "the same")
+
+
+@pytest.mark.parametrize(
+    ("asked", "hiding", "source"),
+    [
+        ({"job_type": "greet", "parameters": {"who": "you", "loud": True}}, CaseHiding(shows_values=True), "kept"),
+        ({"job_type": "greet", "parameters": {"who": "you", "loud": True}}, CaseHiding(), "rebuilt"),
+        ({"stages": [{"image": "echo", "environment": {"MODE": "hunter2"}}]}, CaseHiding(), "kept"),
+    ],
+)
+def test_a_request_is_judged_as_it_was_understood(asked: dict[str, Any], hiding: CaseHiding, source: str) -> None:
+    """With its job type and parameters; where those are masked, what they were filled into is judged."""
+    verdict = admitted(body(job_id=JOB, **asked))
+    stages = [hiding.object(stage.model_dump(mode="json")) for stage in verdict.stages]
+    found = of_job(remembered(verdict), stages, catalog(), kept_of(verdict.request), hiding)
+    again = judged_again(found)
+    assert isinstance(again, Admitted) and found.request is not None and found.request.source == source
+    assert [hiding.object(stage.model_dump(mode="json")) for stage in again.stages] == stages
+    assert "hunter2" not in found.request.body
+    assert (found.not_known == ()) == (source == "kept")
 
 
 def changed() -> Catalog:
@@ -75,17 +104,21 @@ def test_stages_that_no_entry_can_have_given_are_not_guessed_at() -> None:
     """Two of one image that differ in what only the image says."""
     verdict = admitted(body(job_id=JOB, stages=[{"image": "echo"}, {"image": "echo"}]))
     first, second = (stage.model_dump(mode="json") for stage in verdict.stages)
-    found = of_job(remembered(verdict), [first, {**second, **GREEDY}], None)
+    found = of_job(remembered(verdict), [first, {**second, **GREEDY}], None, "", CaseHiding())
     assert found.catalog is None
     assert found.not_known[1].why.endswith("do not tell what they were")
-    assert of_job(remembered(verdict), [{"name": "odd"}], None).not_known[1].what == "the frozen stages"
-    assert of_job(remembered(verdict), [], None).request is None
+    assert (
+        of_job(remembered(verdict), [{"name": "odd"}], None, "", CaseHiding()).not_known[1].what == "the frozen stages"
+    )
+    assert of_job(remembered(verdict), [], None, "", CaseHiding()).request is None
 
 
 def test_only_the_entries_that_count_are_in_it() -> None:
     """Others are nobody's business; of a rejection the names, since its reasons list them."""
     verdict = admitted(body(job_id=JOB))
-    found = of_job(remembered(verdict), [stage.model_dump(mode="json") for stage in verdict.stages], catalog())
+    found = of_job(
+        remembered(verdict), [stage.model_dump(mode="json") for stage in verdict.stages], catalog(), "", CaseHiding()
+    )
     assert found.catalog is not None and set(found.catalog.catalog["images"]) == {"echo"}
     refusal = of_rejection(rejected(), body(stages=[{"image": "ecko"}]), catalog(), CaseHiding())
     assert refusal.catalog is not None

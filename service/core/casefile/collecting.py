@@ -54,7 +54,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Gathered:
-    """All that is known of a job when a case is made of it. `body` is a rejected request's."""
+    """All that is known of a job when a case is made of it.
+
+    `asked` is what is kept of an admitted request beside its record, `body` is a rejected one's.
+    """
 
     record: Record
     made_at: float
@@ -62,6 +65,7 @@ class Gathered:
     wanted: Wanted
     history: Sequence[HistoryEvent] = ()
     stages: Sequence[dict[str, Any]] = ()
+    asked: str = ""
     body: str | None = None
     catalog: Catalog | None = None
     settings: CaseSettings = field(default_factory=CaseSettings)
@@ -87,7 +91,8 @@ class Gathered:
             return of_rejection(self.record.rejection, self.body, self.catalog, self.hiding)
         if self.record.request is None:
             return Judged()
-        return of_job(self.record.request, [self.hiding.object(stage) for stage in self.stages], self.catalog)
+        stages = [self.hiding.object(stage) for stage in self.stages]
+        return of_job(self.record.request, stages, self.catalog, self.asked, self.hiding)
 
 
 @dataclass(frozen=True)

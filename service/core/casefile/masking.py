@@ -68,11 +68,25 @@ def _object(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 def _member(name: str, item: JsonValue) -> JsonValue:
+    if name == "asked" and isinstance(item, str):
+        return _asked(item)
     if name.lower() != "environment":
         return masked(item)
     if isinstance(item, dict):
         return {variable: _masked_value(variable, text) for variable, text in item.items()}
     return [_pair(pair) for pair in item] if isinstance(item, list) else masked(item)
+
+
+def _asked(text: str) -> str:
+    """What is kept of an admitted request: its parameters may be what the environment is filled with."""
+    try:
+        asked = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    given = asked.get("parameters") if isinstance(asked, dict) else None
+    if isinstance(given, dict):
+        asked["parameters"] = {name: mask(item) if isinstance(item, str) else item for name, item in given.items()}
+    return compact(masked(asked))
 
 
 def _pair(pair: JsonValue) -> JsonValue:

@@ -1,8 +1,8 @@
 """What admission had before it: the request, and the entries of the catalogue that count for it.
 
-The body of an admitted request is not kept, nor is the catalogue of that day. What is kept are the stages as they were
-frozen, from which a request can be rebuilt that must freeze to the same. An entry of today's catalogue is taken where
-it still gives that, and where it does not, one is rebuilt from the stages.
+Of an admitted request it is kept what was understood of it, and the stages as they were frozen; the catalogue of that
+day is not. Today's entries are taken where the request still freezes to the same by them. Where it does not, or where
+its parameters are masked, a request and its entries are rebuilt from the stages, and must freeze to the same.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ from service.core.admission.claim_check import read_pointer
 from service.core.admission.request_body import BodyRefusedError, canonical, read_json
 from service.core.casefile.hiding import CaseHiding
 from service.core.record.facts import Rejected, Requested
+from service.core.record.kept import request_of
 
 _STAGES = TypeAdapter(tuple[Stage, ...])
 # Stands for an entry whose name alone counts: a rejection lists the names that there were.
 _NAMED_ONLY = Image(task_definition="left-out", container="left-out")
 _BODY = "the request as it was sent"
+_NO_BODY = NotKnown(what=_BODY, why="no admitted body is kept: it was rebuilt from the stages that were frozen of it")
 _CATALOG = "the catalogue's entries by which the request was admitted"
 
 
@@ -55,31 +57,52 @@ def stages_key_in(execution_input: str) -> tuple[str, str] | None:
     return (where["bucket"], where["key"]) if isinstance(where, dict) and {"bucket", "key"} <= where.keys() else None
 
 
-def of_job(requested: Requested, stages: Sequence[dict[str, Any]], today: Catalog | None) -> Judged:
-    """Of an admitted job, by its frozen stages, hidden already, and today's catalogue where that is within reach."""
-    why = NotKnown(what=_BODY, why="no admitted body is kept: it was rebuilt from the stages that were frozen of it")
+def of_job(
+    requested: Requested, stages: Sequence[dict[str, Any]], today: Catalog | None, rest: str, hiding: CaseHiding
+) -> Judged:
+    """Of an admitted job, by its frozen stages, hidden already, and by what else is kept of the request.
+
+    `today` is the catalogue of now, where that is within reach.
+    """
     try:
         frozen = _STAGES.validate_json(json.dumps(stages))
     except ValidationError:
         frozen = ()
     if not frozen:
-        return Judged(not_known=(why, NotKnown(what="the frozen stages", why="they cannot be read")))
+        return Judged(not_known=(_NO_BODY, NotKnown(what="the frozen stages", why="they cannot be read")))
+    kept = _kept(requested, rest, hiding)
+    if kept is not None and today is not None and _freezes_to(kept, frozen, today, hiding):
+        request = CaseRequest(source="kept", message_id=requested.message_id, body=kept)
+        return Judged(request, _of_the_case(today, frozen, json_object(kept)))
     for waits in (None, frozen[0].capacity_wait_seconds):
         body = _rebuilt(requested, frozen, waits)
         request = CaseRequest(source="rebuilt", message_id=requested.message_id, body=body)
-        if today is not None and _freezes_to(body, frozen, today):
-            kept = _of_images(today, {stage.image for stage in frozen})
-            return Judged(request, CaseCatalog(source="of the case", catalog=_dumped(kept)), (why,))
+        if today is not None and _freezes_to(body, frozen, today, hiding):
+            return Judged(request, _of_the_case(today, frozen, json_object(body)), (_NO_BODY,))
     body = _rebuilt(requested, frozen, None)
     request = CaseRequest(source="rebuilt", message_id=requested.message_id, body=body)
     known = "its entries have changed since" if today else "it is out of reach"
     rebuilt = _rebuilt_catalog(frozen)
-    if rebuilt is None or not _freezes_to(body, frozen, rebuilt):
+    if rebuilt is None or not _freezes_to(body, frozen, rebuilt, hiding):
         lost = f"{known}, and the stages that were frozen by them do not tell what they were"
-        return Judged(request, None, (why, NotKnown(what=_CATALOG, why=lost)))
+        return Judged(request, None, (_NO_BODY, NotKnown(what=_CATALOG, why=lost)))
     told = f"{known}: they were rebuilt from the stages that were frozen by them"
     catalog = CaseCatalog(source="rebuilt", catalog=_dumped(rebuilt))
-    return Judged(request, catalog, (why, NotKnown(what=_CATALOG, why=told)))
+    return Judged(request, catalog, (_NO_BODY, NotKnown(what=_CATALOG, why=told)))
+
+
+def _kept(requested: Requested, rest: str, hiding: CaseHiding) -> str | None:
+    """The request as it was understood, fit to be shown; None where it was admitted before it was kept."""
+    shown = json_object(hiding.object({"asked": rest})["asked"])
+    if not shown:
+        return None
+    return canonical(hiding.object({**request_of(requested, json.dumps(shown)), "job_id": requested.job_id}))
+
+
+def _of_the_case(today: Catalog, frozen: Sequence[Stage], request: dict[str, Any]) -> CaseCatalog:
+    job_type = None if request.get("stages") else request.get("job_type")
+    kept = _of_images(today, {stage.image for stage in frozen}, job_type)
+    return CaseCatalog(source="of the case", catalog=_dumped(kept))
 
 
 def _rebuilt(requested: Requested, frozen: Sequence[Stage], waits: int | None) -> str:
@@ -108,9 +131,13 @@ def _rebuilt(requested: Requested, frozen: Sequence[Stage], waits: int | None) -
     return canonical({name: value for name, value in told.items() if value is not None})
 
 
-def _freezes_to(body: str, frozen: Sequence[Stage], catalog: Catalog) -> bool:
+def _freezes_to(body: str, frozen: Sequence[Stage], catalog: Catalog, hiding: CaseHiding) -> bool:
     verdict = admit(body, "", catalog)
-    return isinstance(verdict, Admitted) and verdict.stages == tuple(frozen)
+    if not isinstance(verdict, Admitted):
+        return False
+    return [hiding.object(stage.model_dump(mode="json")) for stage in verdict.stages] == [
+        hiding.object(stage.model_dump(mode="json")) for stage in frozen
+    ]
 
 
 def _rebuilt_catalog(frozen: Sequence[Stage]) -> Catalog | None:
