@@ -135,7 +135,7 @@ class SteeringJudge:
 
     def check_register(self, job_id: str, register: str, after: Item) -> None:
         """A refusal is noted: AWS would say the same."""
-        if register == "r#request":
+        if register == "r#request" and self.truth.request(job_id) is not None:
             self._requested_at.setdefault(job_id, self.now())
         if register == f"r#cancel#{DEFAULT_TENANT}":
             self._cancel_noted_at.setdefault(job_id, self.now())
