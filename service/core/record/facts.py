@@ -353,6 +353,10 @@ class Claimed(_Fact):
             update={"at": at, "since": self.began_at, "made_at": self.try_began_at, "renews": self.at}
         )
 
+    def released(self, at: float) -> Claimed:
+        """The same claim, as if it were old by now: anyone may claim the thing from this moment on."""
+        return self.renewed(at).model_copy(update={"at": at - self.seconds})
+
     @property
     def register_name(self) -> str:
         return claim_register(self.what)
