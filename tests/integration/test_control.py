@@ -72,6 +72,7 @@ async def test_a_cancel_that_comes_before_its_job_waits_for_it_and_expires(table
     job = await table.merge(requested(tenant="web"))
     asked = cancel_asked(job)
     assert asked is not None and (asked.asked_by, asked.reason, asked.asked_at) == ("ann", "wrong input", NOW + 30)
+    assert asked.came_first, "so nobody is starting the job"
     late = await item_of(table)
     assert "expires_at" not in late and "open_shard" in late
     assert heard.counted() == [2, 0, 0]
@@ -98,7 +99,8 @@ async def test_a_cancel_that_meets_its_request_is_heard_all_the_same(
 
     monkeypatch.setattr(JobsTable, "_wait_for_request", after_the_request)
     job = await table.merge(CancelAsked(job_id=JOB, tenant="web", asked_at=NOW))
-    assert cancel_asked(job) is not None
+    asked = cancel_asked(job)
+    assert asked is not None and not asked.came_first
     assert "expires_at" not in await item_of(table)
 
 

@@ -314,6 +314,7 @@ class Judge:
 
     def on_kill(self, process: Process) -> None:
         """A worker has died: what it was about to announce is left to others."""
+        self.steering.somebody_died = True
         for (subject, count), claimant in self._announcing.items():
             if claimant is process and count not in self.announced[subject]:
                 self._cut_off_at.setdefault((subject, count), self._when()[1])

@@ -136,7 +136,6 @@ class Requested(_JobFact):
         """What decisions need of it: the rest is kept apart, so that writes of the head do not carry it."""
         return Requested(
             job_id=self.job_id,
-            submitted_at=self.submitted_at,
             tenant=self.tenant,
             progress=self.progress,
             stage_count=len(self.stages),
@@ -482,6 +481,9 @@ class CancelAsked(_Asked):
     """Somebody wants the job ended, or never begun. It may come before the job, and is heard in its tenant's name."""
 
     kind: Literal["cancel"] = "cancel"
+    came_first: bool = Field(
+        default=False, description="Whether it was on record before the request was, so that nobody starts the job."
+    )
 
     @property
     def register_name(self) -> str:
