@@ -192,8 +192,12 @@ class Performer:
                 raise
             log.error("cancel_not_allowed", **_whose(job), asked_by=asked.asked_by, why=str(error)[:200])
             return ()
-        log.info("execution_stopped", **_whose(job), redrive_count=job.redrive_count)
-        return (_cancelled(asked, job.redrive_count), *await self._ask_execution(job.job_id, job, asked="request"))
+        [heard] = await self._ask_execution(job.job_id, job, asked="request") or (None,)
+        # It may have been redriven since we looked: whose end this was is to be known, and that nobody meant it.
+        is_later = isinstance(heard, ExecutionChanged) and heard.ended and heard.error == CANCELLED
+        count = heard.redrive_count if is_later and isinstance(heard, ExecutionChanged) else job.redrive_count
+        log.info("execution_stopped", **_whose(job), redrive_count=count)
+        return (_cancelled(asked, count), *([heard] if heard is not None else []))
 
     async def _redrive(self, job: Record) -> tuple[Fact, ...]:
         """Redrive it, unless somebody has. The wish is told after the redrive: a wish alone is no redrive."""

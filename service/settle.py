@@ -12,7 +12,7 @@ from service.aws.errors import AwsError
 from service.clock import Clock, new_work
 from service.core.policy.actions import NEEDS_THE_WHOLE, WISHED, Action
 from service.core.policy.owed import Moment, Patience, carried_by, must_be_whole, owed, settled_by
-from service.core.record.facts import Claimed, Fact, LogArchived, TaskChanged
+from service.core.record.facts import Claimed, Fact, LogArchived, TaskChanged, task_spoken_of
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.renewing import Renewing
@@ -82,10 +82,11 @@ class Settling:
                 continue
             done.add(action)
             try:
-                async with self._claims_kept(job, me):
+                async with self.claims_kept(job, me):
                     learnt = await self.performer.perform(action, job, me)
             except AwsError as error:
                 if not isinstance(action, WISHED):
+                    await self._let_go(job.key, me)
                     raise
                 learnt, failed = (), failed or error
             for fact in learnt:
@@ -105,8 +106,18 @@ class Settling:
             raise NotWholeError(str(job.key))
         return whole
 
+    async def _let_go(self, key: RecordKey, me: str) -> None:
+        """Leave the logs that I have claimed to whoever comes next: my message comes again before the claim is over.
+
+        An announcement stays mine: who fails to hear whether it was made would make a copy all the sooner.
+        """
+        with suppress(AwsError):
+            for claim in (await self.jobs.read(key)).claims_of(me):
+                if task_spoken_of(claim) is not None:
+                    await self.jobs.merge(claim.released(self.now()))
+
     @asynccontextmanager
-    async def _claims_kept(self, job: Record, me: str) -> AsyncIterator[None]:
+    async def claims_kept(self, job: Record, me: str) -> AsyncIterator[None]:
         """Keep what I have claimed mine for as long as the work takes: a log may be larger than a claim is long."""
         async with AsyncExitStack() as kept:
             for claim in job.claims_of(me):

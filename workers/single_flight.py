@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 
+from service.aws.errors import AwsError
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 
 Settle = Callable[[Record, str], Awaitable[Record]]
 Read = Callable[[RecordKey], Awaitable[Record]]
+Keep = Callable[[Record, str], AbstractAsyncContextManager[None]]
+
+
+def _keeps_nothing(_job: Record, _me: str) -> AbstractAsyncContextManager[None]:
+    """For passes that nobody claims anything for."""
+    return nullcontext()
+
+
+@dataclass
+class _Flight:
+    """A job that is being settled: who came meanwhile, and what keeps theirs what they have claimed."""
+
+    kept: AsyncExitStack
+    came: list[tuple[Record, str]] = field(default_factory=list)
+
+    def take_all(self) -> tuple[tuple[Record, str], ...]:
+        """All who came until now."""
+        others, self.came[:] = tuple(self.came), ()
+        return others
 
 
 @dataclass
@@ -17,36 +38,57 @@ class SingleFlight:
     """The jobs that this process is settling. Whoever comes meanwhile has its fact in the record, and need not wait.
 
     Nothing is lost by that: if the pass under way dies, its own message comes again, and a pass does all that is owed.
-    Who has claimed work with its fact is given a pass under its own name; the others share one.
+    Who has claimed work with its fact is given a pass under its own name, also where the one before it failed, and its
+    claim is renewed until then; the others share one.
     """
 
     settle_record: Settle
     read: Read
-    _came_meanwhile: dict[RecordKey, list[tuple[Record, str]]] = field(default_factory=dict)
+    keep: Keep = _keeps_nothing
+    _flights: dict[RecordKey, _Flight] = field(default_factory=dict)
 
     async def settle(self, job: Record, me: str) -> None:
         """Do all that is owed to a job, or leave it to the pass under way, which will look at the record again."""
-        if job.key in self._came_meanwhile:
-            self._came_meanwhile[job.key].append((job, me))
+        flight = self._flights.get(job.key)
+        if flight is not None:
+            flight.came.append((job, me))
+            # This waits for nothing, so the flight is not over before it is done.
+            await flight.kept.enter_async_context(self.keep(job, me))
             return
-        came = self._came_meanwhile[job.key] = []
-        try:
-            settled = await self.settle_record(job, me)
-            while came:
-                others, came[:] = tuple(came), ()
-                # A write of the pass answered with what the others had written before: there is nothing new to read.
-                known = all(_knows(settled, other) for other, _ in others)
-                settled = settled if known else await self.read(job.key)
-                for name in _names(others):
+        async with AsyncExitStack() as kept:
+            flight = self._flights[job.key] = _Flight(kept)
+            try:
+                await self._fly(flight, job, me)
+            finally:
+                del self._flights[job.key]
+
+    async def _fly(self, flight: _Flight, job: Record, me: str) -> None:
+        failed: AwsError | None = None
+        settled = job
+        names: tuple[str, ...] = (me,)
+        while names:
+            for name in names:
+                try:
                     settled = await self.settle_record(settled, name)
-        finally:
-            del self._came_meanwhile[job.key]
+                except AwsError as error:
+                    failed = failed or error
+            others = flight.take_all()
+            # A write of the pass answered with what the others had written before: there is nothing new to read.
+            known = all(_knows(settled, other) for other, _ in others)
+            settled = settled if known else await self.read(job.key)
+            names = _claimants(others) or (_one_of(others) if failed is None else ())
+        if failed is not None:
+            raise failed
 
 
-def _names(others: tuple[tuple[Record, str], ...]) -> tuple[str, ...]:
-    """Who is given a pass: all that have claimed something; if none has, one for all."""
-    claimants = tuple(me for job, me in others if job.claims_of(me))
-    return claimants or (others[0][1],)
+def _claimants(others: tuple[tuple[Record, str], ...]) -> tuple[str, ...]:
+    """All that have claimed something."""
+    return tuple(me for job, me in others if job.claims_of(me))
+
+
+def _one_of(others: tuple[tuple[Record, str], ...]) -> tuple[str, ...]:
+    """One for all; after a pass that failed, whose message comes again, there is no need for it."""
+    return tuple(me for _, me in others[:1])
 
 
 def _knows(record: Record, other: Record) -> bool:

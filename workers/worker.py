@@ -118,7 +118,8 @@ class Worker:
         )
         events = Events(settings.state_machine_arn, self.runtime.settling.hear, metrics)
         name_work = self.runtime.settling.new_work
-        single_flight = SingleFlight(self.runtime.settling.settle, table.read)
+        settling = self.runtime.settling
+        single_flight = SingleFlight(settling.settle, table.read, settling.claims_kept)
         admit = _handle(lambda message, _: requests.hear(message), single_flight, name_work)
         follow = _handle(events.hear, single_flight, name_work, self._note)
         job_list = JobList(table.client, table.name)
@@ -134,7 +135,7 @@ class Worker:
             take_bulk=bulks.take_up,
         )
         # A wish does not wait for a log.
-        steering = SingleFlight(self.runtime.settling.settle, table.read)
+        steering = SingleFlight(settling.settle, table.read)
         steer = _handle(lambda message, _: controls.hear(message), steering, name_work)
         return (
             self._consumer("requests", self.runtime.requests, admit, settings.request_slots, self._starts_left),

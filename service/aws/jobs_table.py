@@ -226,7 +226,7 @@ class JobsTable:
         """Whether there was nothing of the job yet, and now its cancel is."""
         item = {
             **item_key(fact.record_key),
-            **registers_of(fact),
+            **registers_of(fact.model_copy(update={"came_first": True})),
             "expires_at": {"N": str(self._expires_at())},
         }
         with answered("ConditionalCheckFailedException"), aws_errors():

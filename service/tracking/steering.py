@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ from service.core.policy.steering import why_not
 from service.core.record.kept import request_of
 from service.core.record.record import Record
 from service.tracking.errors import NotNowError, RefusedError, UnknownJobError
+
+# A redrive is heard within a second or two; who cancels what is over in truth is told so when that has passed.
+_LOOKS = 3
+_LOOK_SECONDS = 1.0
 
 
 async def _no_catalog() -> Catalog | None:
@@ -43,7 +48,7 @@ class Steering:
         to nothing.
         """
         record = await self._found(verb, tenant, job_id)
-        if record is not None and (why := why_not(verb, record)) is not None:
+        if record is not None and (why := await self._why_not(verb, tenant, job_id, record)) is not None:
             raise NotNowError(why)
         owner = record.request.tenant if record is not None and record.request is not None else tenant
         asked = ControlMessage(
@@ -146,6 +151,16 @@ class Steering:
         verdict = admit(canonical(request | {"job_id": asked.new_job_id}), asked.job_id, catalog)
         if isinstance(verdict, Refused):
             raise RefusedError(verdict.problems)
+
+    async def _why_not(self, verb: Verb, tenant: str | None, job_id: str, record: Record) -> str | None:
+        """Why it would come to nothing. A cancel may follow at once on a redrive, which is soon on record."""
+        for _ in range(_LOOKS):
+            may_go_on = why_not("redrive", record) is None
+            if verb != "cancel" or why_not(verb, record) is None or not may_go_on:
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
+            record = await self.find(tenant, job_id)
+        return why_not(verb, record)
 
     async def _found(self, verb: Verb, tenant: str | None, job_id: str) -> Record | None:
         try:

@@ -10,10 +10,13 @@ import pytest
 from service.aws.jobs_table import JobsTable
 from service.aws.queue import Message
 from service.core.record.asked import cancel_asked, redrive_asked
-from service.core.record.facts import CancelAsked
+from service.core.record.facts import CancelAsked, RedriveAsked
+from service.core.record.record import Record
 from service.metrics import CONTROL_HEARD, CONTROL_IGNORED, CONTROL_REJECTED, Metrics
+from service.tracking import steering
+from service.tracking.errors import NotNowError
 from tests.support.asking import ask
-from tests.support.builders import JOB, NOW, announced, execution, rejected, requested
+from tests.support.builders import JOB, NOW, announced, execution, record, rejected, requested
 from tests.support.connecting import Connect
 from workers.control import Controls
 
@@ -71,6 +74,7 @@ async def test_a_cancel_that_comes_before_its_job_waits_for_it_and_expires(table
     job = await table.merge(requested(tenant="web"))
     asked = cancel_asked(job)
     assert asked is not None and (asked.asked_by, asked.reason, asked.asked_at) == ("ann", "wrong input", NOW + 30)
+    assert asked.came_first, "so nobody is starting the job"
     late = await item_of(table)
     assert "expires_at" not in late and "open_shard" in late
     assert heard.counted() == [2, 0, 0]
@@ -97,7 +101,8 @@ async def test_a_cancel_that_meets_its_request_is_heard_all_the_same(
 
     monkeypatch.setattr(JobsTable, "_wait_for_request", after_the_request)
     job = await table.merge(CancelAsked(job_id=JOB, tenant="web", asked_at=NOW))
-    assert cancel_asked(job) is not None
+    asked = cancel_asked(job)
+    assert asked is not None and not asked.came_first
     assert "expires_at" not in await item_of(table)
 
 
@@ -167,6 +172,12 @@ async def test_a_wish_is_sent_in_the_callers_own_name(app: Any, table: JobsTable
     assert lying.status == 422
 
 
+@pytest.fixture(autouse=True)
+def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cancel of what is over is looked at again at once."""
+    monkeypatch.setattr(steering, "_LOOK_SECONDS", 0)
+
+
 OVER = (requested(tenant="web"), execution("FAILED"))
 REFUSED: dict[str, tuple[str, str, tuple[Any, ...], int]] = {
     "a cancel of what is over": ("cancel", "web", OVER, 409),
@@ -179,6 +190,37 @@ REFUSED: dict[str, tuple[str, str, tuple[Any, ...], int]] = {
     "a cancel of what nobody knows": ("cancel", "web", (), 202),
     "a cancel of another tenant's": ("cancel", "other", (OVER[0], execution("RUNNING")), 202),
 }
+
+
+async def test_a_cancel_that_follows_at_once_on_a_redrive_is_sent() -> None:
+    """The record knows of the redrive a moment later; of one that knows of none the third look is the last."""
+    over = record(*OVER)
+    to_go_on = record(*OVER, RedriveAsked(job_id=JOB, tenant="web", asked_at=NOW + 90))
+    sent: list[str] = []
+
+    class Queue:
+        async def send(self, body: str) -> str:
+            sent.append(body)
+            return "m-1"
+
+    async def ann() -> str:
+        return "ann"
+
+    def looks(*records: Record) -> steering.Steering:
+        left = iter(records)
+
+        async def find(_tenant: str | None, _job_id: str) -> Record:
+            return next(left)
+
+        return steering.Steering(cast(Any, Queue()), find, ann)
+
+    await looks(over, over, to_go_on).ask("cancel", "web", JOB)
+    assert json.loads(sent[0])["verb"] == "cancel"
+    with pytest.raises(NotNowError, match="over already"):
+        await looks(over, over, over, over).ask("cancel", "web", JOB)
+    with pytest.raises(NotNowError, match="over already"):
+        await looks(record(OVER[0], execution())).ask("cancel", "web", JOB)
+    assert len(sent) == 1
 
 
 @pytest.mark.parametrize(("verb", "tenant", "facts", "status"), REFUSED.values(), ids=REFUSED)

@@ -318,6 +318,7 @@ class Judge:
 
     def on_kill(self, process: Process) -> None:
         """A worker has died: what it was about to announce is left to others."""
+        self.steering.somebody_died = True
         for (subject, count), claimant in self._announcing.items():
             if claimant is process and count not in self.announced[subject]:
                 self._cut_off_at.setdefault((subject, count), self._when()[1])
@@ -495,7 +496,8 @@ class Judge:
             self.accuse(4, f"nobody looks after {key} any more, and its outcome is not announced")
 
     def _check_register(self, key: str, name: str, before: Item | None, after: Item) -> None:
-        if before is not None and int(after["M"]["rank"]["N"]) < int(before["M"]["rank"]["N"]):
+        is_a_lock = name.startswith("r#claim#")  # Which is let go of, too.
+        if before is not None and not is_a_lock and int(after["M"]["rank"]["N"]) < int(before["M"]["rank"]["N"]):
             self.accuse(1, f"{name} of {key} was known better")
         if name.startswith("r#claim#announce#"):
             self._announcing[key.removeprefix("rejected:"), int(name.rpartition("#")[2])] = PROCESS.get()

@@ -42,6 +42,8 @@ class SteeringJudge:
     _cancel_noted_at: dict[str, float] = field(default_factory=dict)
     _too_early: set[str] = field(default_factory=set)
     _stopped: set[tuple[str, int]] = field(default_factory=set)
+    _by_mistake: set[tuple[str, int]] = field(default_factory=set)
+    somebody_died: bool = False
     _redriven_at: dict[str, list[float]] = field(default_factory=dict)
 
     # A message is deleted only when its wish is on record, or comes to nothing.
@@ -78,7 +80,9 @@ class SteeringJudge:
     def on_stop(self, execution: Execution) -> None:
         """A worker ends a run."""
         name, count = execution.name, execution.now.redrive_count
-        self._stopped.add((name, count))
+        wishes = self.ledger.wishes_of(name, "cancel")
+        was_meant = not count or any(item.asked_at >= self._since_asked(execution) for item in wishes)
+        (self._stopped if was_meant else self._by_mistake).add((name, count))
         asked = [item.asked_at for item in self.ledger.wishes_of(name, "cancel")]
         if not asked:
             self.accuse(PROMISE, f"{name} was stopped, and nobody of its tenant had asked for that")
@@ -90,14 +94,20 @@ class SteeringJudge:
         began = self._began_at(execution, execution.now.redrive_count)
         if not execution.now.redrive_count or self.now() - began < _CALL_SECONDS:
             return 0.0
-        return min([began, *(item.asked_at for item in self.ledger.wishes_of(execution.name, "redrive"))])
+        return self._since_asked(execution)
+
+    def _since_asked(self, execution: Execution) -> float:
+        """When the redrive that an execution is in was asked for, as far as it was."""
+        began = self._began_at(execution, execution.now.redrive_count)
+        wishes = [item.asked_at for item in self.ledger.wishes_of(execution.name, "redrive")]
+        return max((at for at in wishes if at <= began), default=began)
 
     def on_redrive(self, execution: Execution) -> None:
         """A worker has redriven a run: each wish is good for one."""
         name, done = execution.name, self._redriven_at.setdefault(execution.name, [])
         since = max(done, default=-1.0)
         asked = [item for item in self.ledger.wishes_of(name, "redrive") if item.asked_at > since]
-        if not asked:
+        if not asked and (name, execution.now.redrive_count - 1) not in self._by_mistake:
             self.accuse(PROMISE, f"{name}: redrive {execution.now.redrive_count} was made, and nobody had asked")
         done.append(self.now())
 
@@ -140,7 +150,7 @@ class SteeringJudge:
 
     def check_register(self, job_id: str, register: str, after: Item) -> None:
         """A refusal is noted: AWS would say the same."""
-        if register == "r#request":
+        if register == "r#request" and self.truth.request(job_id) is not None:
             self._requested_at.setdefault(job_id, self.now())
         if register == f"r#cancel#{DEFAULT_TENANT}":
             self._cancel_noted_at.setdefault(job_id, self.now())
@@ -161,7 +171,22 @@ class SteeringJudge:
                 check = self._cancel_without_effect if wish.verb == "cancel" else self._redrive_without_effect
                 if why := check(message_id, wish):
                     found.append(f"{message_id}, a {wish.verb} of {wish.job_id} at {wish.asked_at:.1f} s: {why}")
-        return found
+        return found if self.somebody_died else [*found, *self._ended_by_mistake()]
+
+    def _ended_by_mistake(self) -> list[str]:
+        """Redrives that people asked for, and that a stop for the run before has ended, as if for good."""
+        return [
+            f"redrive {count} of {name} was stopped by mistake, and nobody went on"
+            for name, count in self._by_mistake
+            if self._is_left(self.truth.states.executions[name], count)
+        ]
+
+    def _is_left(self, execution: Execution, count: int) -> bool:
+        made_by_us = any(at == self._began_at(execution, count) for at in self._redriven_at.get(execution.name, ()))
+        refused = f"r#redrive_refused#{count}" in self.truth.record(execution.name)
+        since = self._began_at(execution, count)
+        later = any(item.asked_at >= since for item in self.ledger.wishes_of(execution.name, "cancel"))
+        return made_by_us and execution.now.redrive_count == count and not (refused or later)
 
     def never_began(self, job_id: str) -> bool:
         """Whether a job that has no execution is cancelled, so that it needs none."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.core.policy.outcome import status_of
+from service.core.policy.outcome import stages_of, status_of
 from service.core.policy.owed import Moment, owed
 from service.core.record.hearing import hear_earlier_ends
 from service.core.telling.compose import Links, compose
@@ -58,6 +58,18 @@ def test_a_first_task_that_exited_with_0_does_not_speak_for_the_second() -> None
     job = record(REPORTER, task("t1"), receipt("t1"), SUCCEEDED, killed, receipt("t2"))
     [stage] = compose(job, Links()).stages
     assert [item.passed for item in stage.attempts][1:] == [False]
+
+
+def test_a_first_task_that_exited_with_0_did_not_report_because_a_later_one_did() -> None:
+    """The job went on to its next stage by the word of the second task, which then exited with 1."""
+    brief = REPORTER.stages[0]
+    asked = REPORTER.model_copy(update={"stages": (brief, brief)})
+    failed = task("t2", redrive=1, containers=(container(exit_code=1),))
+    next_stage = task("t3", redrive=1, stage=2)
+    over = execution(redrive_count=1, attempts=(attempt(redrive=1, stage=2, task_arn=None, exit_code=None),))
+    job = record(asked, task("t1"), failed, next_stage, over)
+    assert [[item.passed for item in stage.attempts] for stage in stages_of(job)] == [[False, False], [True]]
+    assert status_of(job) == "FAILED"
 
 
 def test_an_outcome_that_nobody_was_told_of_is_told_by_the_next() -> None:

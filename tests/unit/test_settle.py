@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -392,3 +392,39 @@ async def test_nothing_is_owed_to_a_job_that_nobody_requested() -> None:
     jobs, performer = InMemory(), Scripted(USUAL)
     await settling(jobs, performer).settle(await jobs.merge(OUTCOME))
     assert performer.done == []
+
+
+@dataclass
+class Unanswered(Scripted):
+    """Is given no answer by AWS."""
+
+    async def perform(self, action: Action, job: Record, me: str) -> tuple[Fact, ...]:
+        facts = await super().perform(action, job, me)
+        if not isinstance(action, Claim):
+            raise AwsError("no answer")
+        return facts
+
+
+async def test_a_log_that_could_not_be_archived_is_left_to_the_next_who_comes() -> None:
+    """Its message comes again within seconds, and would find the log claimed for a minute."""
+    jobs, aws = InMemory(), Unanswered()
+    job = await jobs.all_of(requested(), execution("RUNNING"), task())
+    settling = Settling(jobs, aws, Patience(), lambda: END)
+    with pytest.raises(AwsError):
+        await settling.settle(job, "me")
+    aws.now = END + 2
+    with pytest.raises(AwsError):
+        await replace(settling, now=lambda: END + 2).settle(await jobs.read(KEY), "another")
+    assert aws.done.count(ARCHIVE) == 2
+    held = (await jobs.read(KEY)).claim("archive#t1")
+    assert held is not None and (held.owner, held.began_at) == ("another", END)
+
+
+async def test_an_announcement_without_an_answer_stays_claimed() -> None:
+    """It may have been made: whoever comes at once would make a copy of it."""
+    jobs, aws = InMemory(), Unanswered()
+    job = await jobs.all_of(requested(), OUTCOME, task(), receipt())
+    with pytest.raises(AwsError):
+        await Settling(jobs, aws, Patience(), lambda: END).settle(job, "me")
+    held = (await jobs.read(KEY)).claim("announce#0")
+    assert held is not None and not held.has_expired(END + 59)

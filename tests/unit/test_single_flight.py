@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
+from service.aws.errors import AwsError
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from tests.support.builders import NOW, claim, record, requested
@@ -117,3 +120,57 @@ async def test_who_claimed_work_with_its_fact_is_given_a_pass_of_its_own_name() 
     go_on.set()
     await first
     assert names == ["first", "claimant"]
+
+
+class Failing:
+    """Fails the first pass, when it is told to go on."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.go_on = asyncio.Event()
+
+    async def settle(self, job: Record, me: str) -> Record:
+        self.names.append(me)
+        await self.go_on.wait()
+        if me == "first":
+            raise AwsError("no answer")
+        return job
+
+    async def read(self, key: RecordKey) -> Record:
+        return Record(key)
+
+
+async def test_who_has_claimed_something_is_given_a_pass_also_after_one_that_failed() -> None:
+    """Its message is deleted, and for as long as its claim holds nobody else would do that work."""
+    passes = Failing()
+    single_flight = SingleFlight(passes.settle, passes.read)
+    first = asyncio.create_task(single_flight.settle(record(), "first"))
+    await asyncio.sleep(0)
+    theirs = claim("archive#t1", owner="claimant")
+    await single_flight.settle(record(requested(), theirs), "claimant")
+    await single_flight.settle(record(), "another")
+    passes.go_on.set()
+    with pytest.raises(AwsError, match="no answer"):
+        await first
+    assert passes.names == ["first", "claimant"]
+
+
+async def test_what_who_waits_has_claimed_is_kept_until_all_is_done() -> None:
+    """The pass under way may archive a log for longer than a claim holds."""
+    kept: list[str] = []
+
+    @asynccontextmanager
+    async def keep(_job: Record, me: str) -> AsyncIterator[None]:
+        kept.append(me)
+        yield
+        kept.remove(me)
+
+    passes = Passes()
+    single_flight = SingleFlight(passes.settle, passes.read, keep)
+    first = asyncio.create_task(single_flight.settle(record(), "first"))
+    await asyncio.sleep(0)
+    await single_flight.settle(record(), "second")
+    assert kept == ["second"]
+    passes.go_on.set()
+    await first
+    assert (kept, len(passes.begun)) == ([], 2)

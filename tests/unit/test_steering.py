@@ -14,6 +14,7 @@ from service.core.policy.owed import Moment, owed
 from service.core.policy.steering import Unheard, hear_control
 from service.core.record.facts import (
     CancelAsked,
+    Cancelled,
     ExecutionChanged,
     Fact,
     RedriveAsked,
@@ -43,6 +44,11 @@ def redriven(asked_at: float = NOW + 90, count: int = 1) -> Redriven:
     return Redriven(job_id=JOB, tenant="web", asked_at=asked_at, redrive_count=count)
 
 
+def cancelled(asked_at: float, count: int = 1) -> Cancelled:
+    """A run was stopped because of a wish of this moment."""
+    return Cancelled(job_id=JOB, tenant="web", asked_at=asked_at, redrive_count=count)
+
+
 def runs_again(at: float = NOW + 91, status: str = "RUNNING", count: int = 1, **fields: Any) -> ExecutionChanged:
     """A later run of the execution."""
     return execution(status, redrive_count=count, redriven_at=at, **fields)
@@ -58,6 +64,8 @@ LEFT, STOPPED = [LeaveUnstarted(JOB)], [StopExecution(JOB)]
 AGAIN = [RedriveExecution(JOB, 0)]
 NOT_ALLOWED = RedriveRefused(job_id=JOB, redrive_count=0, at=NOW + 100, why="AccessDenied", for_good=False)
 REFUSED = RedriveRefused(job_id=JOB, redrive_count=0, at=NOW, why="too old")
+
+ENDED_LATE = (runs_again(status="ABORTED", stopped_at=NOW + 101), redriven())
 
 CASES: dict[str, tuple[tuple[Fact, ...], Sequence[object]]] = {
     "nobody asked": ((), [StartExecution(JOB)]),
@@ -94,6 +102,9 @@ CASES: dict[str, tuple[tuple[Fact, ...], Sequence[object]]] = {
     "cancelled and redriven in the same millisecond": ((runs_again(), cancel(NOW + 90), redrive(), redriven()), []),
     "the cancel of the run before": ((runs_again(), cancel(), redriven()), []),
     "the cancel of the run before, redriven by hand": ((runs_again(), cancel()), []),
+    "a stop of the run before that came late": ((*ENDED_LATE, cancelled(NOW + 30)), [RedriveExecution(JOB, 1)]),
+    "a stop that was meant for this run": ((*ENDED_LATE, cancel(NOW + 100), cancelled(NOW + 100)), []),
+    "a late stop, and a wish for an end since": ((*ENDED_LATE, cancelled(NOW + 30), cancel(NOW + 130)), []),
     "a cancel of the run after": ((runs_again(), redriven(), cancel(NOW + 100)), STOPPED),
     "a cancel asked after the redrive, and heard when it was made": (
         (runs_again(NOW + 99), redrive(), redriven(), cancel(NOW + 95)),
@@ -118,11 +129,11 @@ def test_of_two_wishes_the_last_is_held_whichever_is_heard_first() -> None:
 
 
 def test_a_job_that_was_left_unstarted_is_told_at_once_where_its_cancel_came_first() -> None:
-    """Where its request came first, another worker may be in the middle of the start: it is asked once more."""
+    """Where its request was heard first, another worker may be in the middle of the start: it is asked once more."""
     unstarted = left_unstarted(JOB, "why", NOW)
-    early = record(requested(tenant="web"), cancel(NOW - 1), unstarted)
+    early = record(requested(tenant="web"), cancel(NOW - 1, came_first=True), unstarted)
     assert [type(action).__name__ for action in owed(early, Moment(NOW + 1, "me"))] == ["Claim"]
-    late = record(requested(tenant="web"), cancel(NOW + 1), unstarted)
+    late = record(requested(tenant="web"), cancel(NOW - 1), unstarted)
     assert owed(late, Moment(NOW + 1, "me")) == ()
     assert [type(action).__name__ for action in owed(late, Moment(NOW + 31, "me"))] == ["AskExecution", "Claim"]
 
@@ -130,8 +141,9 @@ def test_a_job_that_was_left_unstarted_is_told_at_once_where_its_cancel_came_fir
 def test_a_redrive_of_what_may_be_in_the_middle_of_its_start_waits() -> None:
     """It would be refused as never started, and then it may have been; a head says enough to tell."""
     facts = (left_unstarted(JOB, "why", NOW), redrive(NOW + 2))
-    asked = requested(tenant="web", submitted_at=NOW).in_brief()
-    before, after = record(asked, cancel(NOW - 1), *facts), record(asked, cancel(NOW + 1), *facts)
+    asked = requested(tenant="web").in_brief()
+    before = record(asked, cancel(NOW - 1, came_first=True), *facts)
+    after = record(asked, cancel(NOW - 1), *facts)
     assert RedriveExecution(JOB, 0) in owed(before, Moment(NOW + 3, "me"))
     assert RedriveExecution(JOB, 0) not in owed(after, Moment(NOW + 3, "me"))
     assert RedriveExecution(JOB, 0) in owed(after, Moment(NOW + 31, "me"))

@@ -11,7 +11,15 @@ from schemas.events import ExecutionDetail
 from service.aws.errors import AwsError
 from service.core.policy.actions import Action, ArchiveLog, LeaveUnstarted, RedriveExecution, StopExecution
 from service.core.policy.owed import Patience
-from service.core.record.facts import CancelAsked, Cancelled, Fact, LogArchived, RedriveAsked, RedriveRefused
+from service.core.record.facts import (
+    CancelAsked,
+    Cancelled,
+    ExecutionChanged,
+    Fact,
+    LogArchived,
+    RedriveAsked,
+    RedriveRefused,
+)
 from service.core.record.hearing import left_unstarted
 from service.core.record.record import Record
 from service.core.redaction import Redaction
@@ -78,6 +86,16 @@ async def test_whose_wish_an_end_was_is_remembered() -> None:
     later = CANCEL.model_copy(update={"asked_at": NOW + 200, "asked_by": "cy"})
     wishes = steered(record(ASKED, execution("ABORTED"), cancelled, CANCEL, later))
     assert [(wish.verb, wish.by, wish.reason) for wish in wishes] == [("cancel", "ann", "wrong input")]
+
+
+async def test_a_stop_that_ended_a_later_run_says_so() -> None:
+    """StopExecution names no run: another worker stopped the one that was meant, and redrove it."""
+    arn = f"arn:aws:states:us-east-1:123456789012:execution:jobferry:{JOB}"
+    later = {"executionArn": arn, "status": "ABORTED", "redriveCount": 1, "error": "Jobferry.Cancelled"}
+    aws = StepFunctions(knows=ExecutionDetail.model_validate(later))
+    cancelled, heard = await aws.perform(StopExecution(JOB), execution("RUNNING"), CANCEL)
+    assert isinstance(cancelled, Cancelled) and cancelled.redrive_count == 1
+    assert isinstance(heard, ExecutionChanged) and heard.redrive_count == 1
 
 
 async def test_whose_wish_it_was_never_to_begin_is_remembered_too() -> None:

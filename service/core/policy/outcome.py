@@ -110,7 +110,7 @@ def stages_of(record: Record) -> tuple[StageOutcome, ...]:
                 heard_of,
                 number,
                 brief,
-                reported=brief.integration == "sync" or number < begun,
+                gone_on=number < begun,
             ),
         )
         for number, brief in enumerate(briefs, start=1)
@@ -118,20 +118,22 @@ def stages_of(record: Record) -> tuple[StageOutcome, ...]:
 
 
 def _attempts_of(
-    planned: Sequence[Attempt], heard_of: Sequence[TaskChanged], number: int, brief: StageBrief, *, reported: bool
+    planned: Sequence[Attempt], heard_of: Sequence[TaskChanged], number: int, brief: StageBrief, *, gone_on: bool
 ) -> tuple[AttemptOutcome, ...]:
+    """Its attempts in order. If the job has gone on to a later stage, the last of them gave its word, and no other."""
     by_planner = {(item.redrive, item.attempt): item for item in planned}
     tasks = {(task.redrive or 0, task.attempt or 1): task for task in heard_of if task.stage == number}
     by_id = {task.task_id: task for task in heard_of}
+    known = sorted({*by_planner, *tasks})
     return tuple(
         AttemptOutcome(
             *which,
             brief.container,
             by_planner.get(which),
             tasks.get(which) or _named_by(by_planner.get(which), by_id),
-            reported,
+            brief.integration == "sync" or (gone_on and which == known[-1]),
         )
-        for which in sorted({*by_planner, *tasks})
+        for which in known
     )
 
 

@@ -5,6 +5,7 @@
 | requested, never started, and a cancel was asked for         | LeaveUnstarted          |
 | it runs, and a cancel was asked for since it began           | StopExecution           |
 | it did not succeed, and a redrive was asked for since        | RedriveExecution        |
+| ... or it was redriven, and a late stop of before ended it   | that                    |
 | ... but Step Functions refused that                          | nothing                 |
 | ... but it was not started, and may be in the middle of that | that, after grace time  |
 
@@ -86,9 +87,10 @@ def why_not(verb: Verb, job: Record) -> str | None:
 
 
 def may_be_started_yet(job: Record) -> bool:
-    """Whether a job that is said to be unstarted may be in the middle of its start, since its request came first."""
+    """Whether a job that is said to be unstarted may be in the middle of its start.
+
+    Its cancel may have been asked for before its request, and have come after it all the same.
+    """
     cancel = cancel_asked(job)
     unstarted = job.execution is not None and job.execution.was_never_to_be
-    if not unstarted or cancel is None or job.request is None:
-        return False
-    return cancel.asked_at >= job.request.submitted_at
+    return unstarted and cancel is not None and not cancel.came_first

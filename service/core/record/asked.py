@@ -37,6 +37,8 @@ def redrive_asked(job: Record) -> RedriveAsked | None:
 
     Somebody who asks while it runs unharmed asks for nothing: it would be redriven one day, to everybody's surprise.
     """
+    if (wish := _ended_by_mistake(job)) is not None:
+        return wish
     asked = cast("RedriveAsked | None", job.registers.get(REDRIVE_REGISTER))
     if asked is None or asked.asked_at <= _began_at(job):
         return None
@@ -54,6 +56,19 @@ def redrive_asked(job: Record) -> RedriveAsked | None:
 def cancelled_by(job: Record) -> Cancelled | None:
     """Who wanted the end of the run that the job is in, where it was made by us."""
     return cast("Cancelled | None", job.registers.get(cancelled_register(job.redrive_count)))
+
+
+def _ended_by_mistake(job: Record) -> RedriveAsked | None:
+    """The wish for the run that the job is in, where a stop that was meant for the run before came late and ended it.
+
+    StopExecution names no run [botocore], and two workers may each be about to stop the same one.
+    """
+    redriven, cancelled = redriven_by(job), cancelled_by(job)
+    if redriven is None or cancelled is None or cancel_asked(job) is not None:
+        return None
+    if cancelled.asked_at > redriven.asked_at:
+        return None
+    return RedriveAsked.model_validate(redriven.model_dump(exclude={"kind", "redrive_count"}))
 
 
 def redriven_by(job: Record) -> Redriven | None:

@@ -139,7 +139,6 @@ class Requested(_JobFact):
         """What decisions need of it: the rest is kept apart, so that writes of the head do not carry it."""
         return Requested(
             job_id=self.job_id,
-            submitted_at=self.submitted_at,
             tenant=self.tenant,
             progress=self.progress,
             stage_count=len(self.stages),
@@ -356,6 +355,10 @@ class Claimed(_Fact):
             update={"at": at, "since": self.began_at, "made_at": self.try_began_at, "renews": self.at}
         )
 
+    def released(self, at: float) -> Claimed:
+        """The same claim, as if it were old by now: anyone may claim the thing from this moment on."""
+        return self.renewed(at).model_copy(update={"at": at - self.seconds})
+
     @property
     def register_name(self) -> str:
         return claim_register(self.what)
@@ -482,6 +485,9 @@ class CancelAsked(_Asked):
     """Somebody wants the job ended, or never begun. It may come before the job, and is heard in its tenant's name."""
 
     kind: Literal["cancel"] = "cancel"
+    came_first: bool = Field(
+        default=False, description="Whether it was on record before the request was, so that nobody starts the job."
+    )
 
     @property
     def register_name(self) -> str:
