@@ -29,7 +29,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     @asynccontextmanager
     async def opened(place: Place) -> AsyncIterator[Any]:
         seen["place"] = place
-        yield SimpleNamespace(tracker="t", submission="s", steering="w")
+        yield SimpleNamespace(tracker="t", submission="s", steering="w", cases="c")
 
     async def serve(app: Any, config: Config, shutdown_trigger: Any) -> None:
         seen.update(app=app, config=config)
