@@ -18,6 +18,7 @@ from service.core.record.facts import (
     BulkProgressed,
     BulkStopAsked,
     CancelAsked,
+    Cancelled,
     Claimed,
     EndedBefore,
     ExecutionChanged,
@@ -218,6 +219,7 @@ BARE: dict[str, tuple[Fact, str, int, dict[str, Any]]] = {
             "at": NOW,
             "ended_at": NOTHING,
             "failure_class": NOTHING,
+            "letter": NOTHING,
             "spent": (),
         },
     ),
@@ -233,11 +235,22 @@ BARE: dict[str, tuple[Fact, str, int, dict[str, Any]]] = {
         0,
         {"step": "0:STARTED", "at": NOW},
     ),
-    "cancel": (CancelAsked(job_id=JOB, tenant="web", asked_at=NOW + 0.0004), "cancel#web", 1_700_000_000_000, STEERED),
+    "cancel": (
+        CancelAsked(job_id=JOB, tenant="web", asked_at=NOW + 0.0004),
+        "cancel#web",
+        1_700_000_000_000,
+        STEERED | {"came_first": False},
+    ),
     "redrive": (RedriveAsked(job_id=JOB, tenant="web", asked_at=NOW + 0.0004), "redrive", 1_700_000_000_000, STEERED),
     "redriven": (
         Redriven(job_id=JOB, tenant="web", asked_at=NOW + 0.0004, redrive_count=2),
         "redriven#2",
+        1_700_000_000_000,
+        {**STEERED, "redrive_count": 2},
+    ),
+    "cancelled": (
+        Cancelled(job_id=JOB, tenant="web", asked_at=NOW + 0.0004, redrive_count=2),
+        "cancelled#2",
         1_700_000_000_000,
         {**STEERED, "redrive_count": 2},
     ),
@@ -313,10 +326,10 @@ BARE: dict[str, tuple[Fact, str, int, dict[str, Any]]] = {
         },
     ),
     "redrive_refused": (
-        RedriveRefused(job_id=JOB, redrive_count=2, at=NOW, why="too old"),
+        RedriveRefused(job_id=JOB, redrive_count=2, at=NOW + 0.25, why="too old"),
         "redrive_refused#2",
-        0,
-        {"redrive_count": 2, "at": NOW, "why": "too old"},
+        1_700_000_000_250,
+        {"redrive_count": 2, "at": NOW + 0.25, "why": "too old", "for_good": True},
     ),
 }
 
@@ -393,7 +406,8 @@ def test_what_decisions_need_of_a_request() -> None:
     """Whose it is, whether progress is told, and how many stages there are."""
     whole = requested(stages=3, progress=True, user="ann", labels={"a": "b"})
     brief = whole.in_brief()
-    assert brief == Requested(job_id=JOB, tenant="web", progress=True, stage_count=3, is_brief=True)
+    told = {"job_id": JOB, "tenant": "web", "progress": True, "stage_count": 3, "is_brief": True}
+    assert brief == Requested.model_validate(told)
     assert (brief.rank, whole.rank) == (0, 1)
 
 

@@ -34,8 +34,8 @@ class Aws:
     answers: list[FoundLines | None] = field(default_factory=list)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
 
-    async def chunks(self, bucket: str, key: str) -> AsyncIterator[bytes]:
-        self.asked.append(("chunks", bucket, key))
+    async def chunks(self, bucket: str, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        self.asked.append(("chunks", bucket, key, start, end))
         if self.fails is not None:
             raise self.fails
         for chunk in self.chunks_:
@@ -93,7 +93,7 @@ async def test_a_range_of_an_archived_log(first: int, count: int, lines: list[st
     aws = Aws(CHUNKS)
     found = await read(aws, task(), receipt(), first=first, count=count)
     assert found == told(*lines, first=first, more=more, complete=not more)
-    assert aws.asked == [("chunks", "jobferry-logs", KEPT)]
+    assert aws.asked == [("chunks", "jobferry-logs", KEPT, 0, None)]
 
 
 async def test_an_answer_has_so_many_bytes_and_one_line_at_least() -> None:
@@ -195,11 +195,12 @@ async def test_a_look_goes_through_some_pages() -> None:
     job = record(requested(), execution("RUNNING"), LIVE)
     first = await live.lines(job, HERE, 1, 10)
     wanted = [f"line {n}" for n in range(1, 6)]
-    assert first == told(*wanted, more=True, complete=False, status="running", s3_uri=None)
+    times = [f"1970-01-01T00:00:0{second}.000Z" for second in range(1, 7)]
+    assert first == told(*wanted, more=True, complete=False, status="running", s3_uri=None, times=times[:5])
     looks = [("look", "g", "p/main/t1", 0.0, token) for token in (None, "token-1", "token-2", "token-3", "token-4")]
     assert aws.asked == [("definition", "arn"), *looks]
     second = await live.lines(job, HERE, 6, 10)
-    assert second == told("line 6", first=6, complete=False, status="running", s3_uri=None)
+    assert second == told("line 6", first=6, complete=False, status="running", s3_uri=None, times=times[5:])
     assert aws.asked[-1] == ("look", "g", "p/main/t1", 5.0, None)
 
 

@@ -31,6 +31,7 @@ from service.core.policy.actions import (
 )
 from service.core.record.facts import (
     CancelAsked,
+    Cancelled,
     Claimed,
     ExecutionChanged,
     Fact,
@@ -125,6 +126,13 @@ async def done(action: Action, *facts: Fact, of: RecordKey = KEY, now: float = L
 WHO = {"job_id": JOB, "tenant": "web"}
 ASKED_FOR = {"job_id": JOB, "tenant": "web", "asked_at": NOW + 70, "asked_by": "ann", "reason": "it was the disk"}
 CANCEL = CancelAsked.model_validate(ASKED_FOR | {"reason": "wrong input"})
+
+
+def ended_for_ann(redrive_count: int = 0) -> Cancelled:
+    """Whose wish an end was."""
+    return Cancelled.model_validate({**CANCEL.model_dump(exclude={"kind"}), "redrive_count": redrive_count})
+
+
 REDRIVE = RedriveAsked.model_validate(ASKED_FOR)
 
 
@@ -189,6 +197,7 @@ async def test_a_cancelled_job_is_left_unstarted_where_nobody_started_it() -> No
     it = await done(LeaveUnstarted(JOB), requested(), CANCEL, describe=None)
     assert it.asked == [("describe", JOB)]
     assert it.facts == (
+        ended_for_ann(),
         ExecutionChanged(
             job_id=JOB,
             arn="",
@@ -215,8 +224,33 @@ async def test_an_execution_is_stopped_in_the_name_of_who_asked() -> None:
         StopExecution(JOB), requested(), execution("RUNNING", redrive_count=1), CANCEL, stop=None, describe=ended
     )
     assert it.asked == [("stop", JOB, CANCELLED, "Cancelled by ann: wrong input"), ("describe", JOB)]
-    assert it.facts == (execution("ABORTED", observed_via="request", redrive_count=1),)
+    assert it.facts == (ended_for_ann(1), execution("ABORTED", observed_via="request", redrive_count=1))
     assert it.logs == [line("execution_stopped", redrive_count=1)]
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "AccessDenied", "KmsAccessDeniedException"])
+async def test_a_cancel_that_is_not_allowed_stays_on_record(code: str) -> None:
+    """Somebody is to mend that; each sweep tries again for as long as the job runs."""
+    it = await done(
+        StopExecution(JOB), requested(), execution("RUNNING"), CANCEL, stop=AwsError("no " + "x" * 300, code, 400)
+    )
+    assert it.facts == ()
+    assert it.logs == [line("cancel_not_allowed", "error", asked_by="ann", why="no " + "x" * 197)]
+
+
+async def test_a_cancel_that_may_succeed_later_is_tried_again() -> None:
+    """By the message that comes again."""
+    with pytest.raises(AwsError):
+        await done(StopExecution(JOB), requested(), execution("RUNNING"), CANCEL, stop=AwsError("no", "Throttling"))
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "AccessDenied", "KmsAccessDeniedException"])
+async def test_a_redrive_that_is_not_allowed_is_refused_but_not_for_good(code: str) -> None:
+    """A later wish may find it allowed."""
+    it = await done(
+        RedriveExecution(JOB, 0), requested(), FAILED, REDRIVE, describe=None, redrive=AwsError("not you", code, 400)
+    )
+    assert it.facts == (RedriveRefused(job_id=JOB, redrive_count=0, at=LATER, why="not you", for_good=False),)
 
 
 async def test_nobody_in_particular_may_ask() -> None:
@@ -313,12 +347,14 @@ async def test_a_redrive_that_may_succeed_later_is_tried_again() -> None:
 
 
 async def test_what_was_never_started_cannot_be_redriven() -> None:
-    """AWS is not asked."""
-    it = await done(RedriveExecution(JOB, 0), requested(), execution("FAILED", arn=""), REDRIVE)
-    assert it.asked == []
-    [fact] = it.facts
-    assert isinstance(fact, RedriveRefused)
-    assert fact.why == "it was never started: run it again as a new job"
+    """Unless it was started after all, by one that stood still for long: then it is as Step Functions says."""
+    never = execution("FAILED", arn="")
+    it = await done(RedriveExecution(JOB, 0), requested(), never, REDRIVE, describe=None)
+    why = "it was never started: run it again as a new job"
+    assert it.asked == [("describe", JOB)]
+    assert it.facts == (RedriveRefused(job_id=JOB, redrive_count=0, at=LATER, why=why),)
+    known = await done(RedriveExecution(JOB, 0), requested(), never, REDRIVE, describe=described())
+    assert [type(fact) for fact in known.facts] == [ExecutionChanged]
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ async def test_it_is_served_until_told_to_stop(
     assert address.startswith(f"http://{shown}:") and int(address.rpartition(":")[2]) > 0
     assert (served["place"], served["listens"]) == (PLACE, 1)
     given = served["app"]
-    assert (given.tracker, given.submission, given.steering) == ("t", "s", "w")
+    assert (given.tracker, given.submission, given.steering, given.cases) == ("t", "s", "w", "c")
     assert (given.on_loopback, given.stream_seconds) == (True, None)
     config = served["config"]
     assert (config.graceful_timeout, config.accesslog, config.errorlog, config.loglevel) == (1.0, None, "-", "WARNING")

@@ -24,6 +24,7 @@ from service.aws.record_items import item_key, record_of, registers_of
 from service.core.policy.owed import SWEEP
 from service.core.record.facts import (
     CancelAsked,
+    Cancelled,
     Fact,
     ProgressTold,
     RedriveAsked,
@@ -161,6 +162,7 @@ FACTS: dict[str, Fact] = {
     "that it was redriven for somebody": Redriven.model_validate({**ASKED, "redrive_count": 1}),
     "that it was run again as another job": Rerun(record_key=KEY, new_job_id="j-2", asked_at=NOW),
     "that it cannot be redriven": RedriveRefused(job_id=JOB, redrive_count=0, at=NOW, why="too old"),
+    "that it was cancelled for somebody": Cancelled.model_validate({**ASKED, "redrive_count": 1}),
     "a wait": WaitsForCapacity(
         job_id=JOB, at=NOW + 9, wait_seconds=60, stage=1, attempt=1, since=NOW + 5, tries=2, failure_class="x", why="y"
     ),
