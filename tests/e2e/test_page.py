@@ -67,6 +67,33 @@ def test_a_job_is_watched_to_its_end_on_the_page(tmp_path: Path, browser: Any) -
         assert said == []
 
 
+def test_a_job_is_cancelled_and_redriven_on_the_page(tmp_path: Path, browser: Any) -> None:
+    """By its worker: the page shows the wish, its end, who ended it, and that it goes on."""
+    with running("local", "--port", "0", "--api-port", "0", folder=tmp_path) as command:
+        address = command.wait_for_line("page").split()[-1]
+        request = {"job_id": "steered", "stages": [{"image": "image_1", "command": ["sh", "-c", "sleep 250"]}]}
+        jobs = f"{address}tenants/default/jobs"
+        urllib.request.urlopen(urllib.request.Request(jobs, json.dumps(request).encode()), timeout=30).close()
+        page = browser.new_page()
+        page.set_default_timeout(120_000)
+        page.goto(address)
+        page.click("#job-default-steered")
+        page.wait_for_selector(".node.s-RUNNING")
+        page.keyboard.press("c")
+        page.wait_for_selector("#ask[open] #reason:focus")
+        page.keyboard.type("wrong input")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".note.waits")
+        page.wait_for_selector("#head .s-ABORTED")
+        assert "wrong input" in page.locator(".note").inner_text()
+        page.wait_for_selector("#ask-redrive")
+        page.keyboard.press("r")
+        page.wait_for_selector("#ask[open] #reason:focus")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#head .s-RUNNING")
+        assert "Redriven by" in page.locator("#head").inner_text()
+
+
 @pytest.mark.skipif(AXE is None, reason="needs PAGE_AXE, the file axe.min.js of npm's axe-core")
 def test_axe_finds_nothing(tmp_path: Path, browser: Any) -> None:
     """In the list and in a job, dark and light, on a phone and on a wide screen."""

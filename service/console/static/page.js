@@ -115,6 +115,14 @@ document.body.addEventListener("click", (event) => {
 ask.addEventListener("close", () => ask.replaceChildren());
 const askFor = (key) => document.querySelector(`a[data-ask][data-key="${key}"]`)?.click();
 
+// Of many stages the one that matters is in sight.
+const graph = document.getElementById("graph");
+const matters = graph && graph.querySelector(".node.s-RUNNING, .node.s-WAITING, .node.s-FAILED");
+if (matters) {
+  const place = matters.getBoundingClientRect(), shown = graph.getBoundingClientRect();
+  if (place.right > shown.right) graph.scrollLeft = place.left - shown.left - shown.width / 2;
+}
+
 // Keys.
 const help = document.getElementById("help");
 document.getElementById("help-button").addEventListener("click", () => help.showModal());
