@@ -163,7 +163,7 @@ class LogArchive:
 
     def _ended_at(self, task: TaskChanged, container: ContainerState) -> float | None:
         """Since when there is something to wait for, which lags the stop; what never started has nothing to deliver."""
-        return None if _never_started(task, container) else task.stopped_at or self.now()
+        return None if task.never_ran(container) else task.stopped_at or self.now()
 
     async def _chunks(
         self, group: str, stream: str, ended_at: float | None, tally: _Tally, held: Share
@@ -219,15 +219,11 @@ async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
         del chunk
 
 
-def _never_started(task: TaskChanged, container: ContainerState) -> bool:
-    return container.exit_code is None and task.started_at is None
-
-
 def _elsewhere(
     task: TaskChanged, container: ContainerState, own: LogConfiguration, known: Mapping[str, LogConfiguration]
 ) -> dict[str, str]:
     """What a receipt says of a log that is not in CloudWatch, as far as we are concerned."""
-    if _never_started(task, container):
+    if task.never_ran(container):
         return {"why": _why_never_started(task, container)}
     if own.driver is None:
         return {"why": "the container has no log driver, so its output went nowhere"}
@@ -252,7 +248,7 @@ def _why_never_started(task: TaskChanged, container: ContainerState) -> str:
 
 
 def _why_empty(task: TaskChanged, container: ContainerState, tally: _Tally) -> str:
-    if _never_started(task, container):
+    if task.never_ran(container):
         return _why_never_started(task, container)
     if tally.has_a_stream:
         return "the container wrote nothing"

@@ -35,6 +35,7 @@ from service.clock import Clock, new_work
 from service.core.pace import Bucket
 from service.core.policy.owed import Patience
 from service.core.redaction import Redaction
+from service.due_logs import DueLogs
 from service.memory import Memory
 from service.metrics import THROTTLES, UNMETERED, Meter, Metrics
 from service.perform import Performer
@@ -65,6 +66,7 @@ class Runtime:
     executions: Executions
     turns: Turns
     settling: Settling
+    due_logs: DueLogs
     metrics: Meter
 
 
@@ -144,7 +146,10 @@ async def wire(
     executions = Executions(states, settings.state_machine_arn, starts)
     topic = Topic(await client("sns"), settings.topic_arn)
     performer = _performer(settings, client, objects, region, executions, topic, now, metrics)
-    patience = Patience(settings.task_grace_seconds, settings.log_deadline_seconds, performer.claim_seconds)
+    patience = Patience(
+        settings.task_grace_seconds, settings.log_deadline_seconds, performer.claim_seconds, settings.log_quiet_seconds
+    )
+    due_logs = DueLogs(now)
     return Runtime(
         settings=settings,
         catalog=catalog,
@@ -157,7 +162,8 @@ async def wire(
         starts=starts,
         executions=executions,
         turns=Turns(table.client, table.name, now),
-        settling=Settling(table, performer, patience, now, name_work),
+        settling=Settling(table, performer, patience, now, name_work, due_logs),
+        due_logs=due_logs,
         metrics=metrics,
     )
 

@@ -79,7 +79,7 @@ class Settings(BaseSettings):
     poll_seconds: int = Field(default=20, ge=0, le=20, description="Long poll; SIGTERM waits for it to end.")
     request_slots: int = Field(default=50, ge=1, le=1000, description="Requests worked on at once.")
     control_slots: int = Field(default=20, ge=1, le=1000, description="Control messages worked on at once.")
-    event_slots: int = Field(default=200, ge=1, le=5000, description="Events worked on at once, log archives included.")
+    event_slots: int = Field(default=200, ge=1, le=5000, description="Events worked on at once; logs wait beside them.")
     drain_seconds: int = Field(default=25, ge=1, description="From SIGTERM to the exit.")
     stop_timeout_seconds: int = Field(default=30, ge=1, le=LONGEST_STOP_SECONDS, description="ECS's stopTimeout.")
     start_execution_bucket: float = Field(default=800, ge=1, description="StartExecution calls in a burst; 800-1,300.")
