@@ -28,6 +28,10 @@ class Share:
         """Let others have so many of them."""
         self.of.give_back(self, size)
 
+    def hand_over(self, size: int, to: Share) -> None:
+        """Let another share of the same budget hold so many of them: what they are of is its now. Nobody waits."""
+        self.of.hand_over(self, size, to)
+
 
 @dataclass
 class Memory:
@@ -62,6 +66,12 @@ class Memory:
     def give_back(self, share: Share, size: int) -> None:
         """Let others have so many of a share's bytes."""
         self._add(share, -size)
+        self._let_in()
+
+    def hand_over(self, share: Share, size: int, to: Share) -> None:
+        """Let another share hold so many of a share's bytes."""
+        self._add(share, -size)
+        self._add(to, size)
         self._let_in()
 
     def _let_in(self) -> None:

@@ -87,6 +87,13 @@ class Settings(BaseSettings):
         default=150, gt=0, description="StartExecution calls a second, fewer after a throttle; 150-300."
     )
     get_log_events_per_second: float = Field(default=10, gt=0, description="The account's GetLogEvents quota is 10-30.")
+    log_batches: Literal["on", "off"] = Field(
+        default="on",
+        description="on: small logs are read together, by FilterLogEvents (docs/log-lanes.md); off: each by itself.",
+    )
+    filter_log_events_per_second: float = Field(
+        default=5, gt=0, description="The account's FilterLogEvents quota is 5-25."
+    )
     log_quiet_seconds: float = Field(default=10, ge=0, description="A log is whole after this long without a new line.")
     log_deadline_seconds: float = Field(
         default=900, ge=1, description="Tries to read a log for so long; then it is given up."

@@ -70,6 +70,7 @@ class Burst:
     per_second: float = float("inf")
     # Of a burst all logs are read at the account's pace; that is another story, and this one is long enough.
     log_reads: float = 1000.0
+    log_batches: str = "off"
 
 
 # The last unlucky waits weigh more the smaller the burst, and the more calls lie between the gate and a start; of 5,000
@@ -233,7 +234,8 @@ class _Place:
         def now() -> float:
             return EPOCH + self.loop.time()
 
-        settings = default_settings().model_copy(update={"get_log_events_per_second": self.burst.log_reads})
+        reads = {"get_log_events_per_second": self.burst.log_reads, "log_batches": self.burst.log_batches}
+        settings = default_settings().model_copy(update=reads)
         objects = Objects(self.clients.s3, self.clients.s3.session, now)  # type: ignore[arg-type]  # the simulated client
         runtime = await wire(settings, self.clients.open, objects, CATALOG, REGION, now, UNMETERED, name_work)
         await work_until_stopped(Worker(runtime, Liveness(now), stopping))

@@ -106,7 +106,8 @@ def test_a_pass_ends_while_the_log_of_its_task_waits(place: Place) -> None:
     place.loop.run_until_complete(story())
     assert place.archived_at == [pytest.approx(QUIET, abs=0.01)]
     last, at = place.done[-1]
-    assert (last, at) == (Announce(KEY, 0), pytest.approx(QUIET, abs=0.01))
+    assert last == Announce(KEY, 0)
+    assert at == pytest.approx(QUIET, abs=0.01)
 
 
 def test_a_job_that_is_announced_keeps_the_message_until_its_log_is_archived(place: Place) -> None:
