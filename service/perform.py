@@ -299,12 +299,6 @@ class Performer:
             found.extend(await self._ask_task(job_id, arn, job) or (named_task(job_id, arn),))
         return tuple(found)
 
-    async def _ask_earlier_ends(self, job_id: str, job: Record) -> tuple[Fact, ...]:
-        """A run that nobody told of may have had tasks that nobody told of either: its outcome tells of them too."""
-        tasks = await self._ask_history(job_id, job)
-        ends = hear_earlier_ends(job_id, await self.executions.history(job_id))
-        return (*tasks, *(ended for ended in ends if ended.redrive_count in job.untold_redrives))
-
     async def _stop(self, arn: str) -> tuple[Fact, ...]:
         detail = await self.tasks.stop(arn, STOP_REASON)
         return _heard(detail) if detail else ()
