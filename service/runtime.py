@@ -71,6 +71,7 @@ class Runtime:
     turns: Turns
     settling: Settling
     due_logs: DueLogs
+    log_lanes: LogLanes
     metrics: Meter
 
 
@@ -168,6 +169,7 @@ async def wire(
         turns=Turns(table.client, table.name, now),
         settling=Settling(table, performer, patience, now, name_work, due_logs),
         due_logs=due_logs,
+        log_lanes=performer.archive.lanes,
         metrics=metrics,
     )
 

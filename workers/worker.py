@@ -30,6 +30,7 @@ from workers.control import Controls
 from workers.events import Events
 from workers.health import health_page
 from workers.liveness import Liveness
+from workers.log_checks import LogChecks
 from workers.protection import Protection
 from workers.redrives import Redrives
 from workers.reporting import metrics_reported
@@ -173,6 +174,7 @@ class Worker:
             self._sweeper(bulks).run(),
             bulks.run(),
             self._redrives().run(),
+            LogChecks(self.runtime.log_lanes, self.stopping).run(),
             Protection(os.environ.get("ECS_AGENT_URI"), self.liveness, self.stopping).run(),
         )
 

@@ -216,7 +216,7 @@ async def test_the_loops_of_a_worker_are_given_what_the_settings_say(monkeypatch
         parts = [cast(Any, loop).cr_frame.f_locals["self"] for loop in loops]
         for loop in loops:
             loop.close()
-        requests, events, control, sweeper, bulks, redrives, protection = parts
+        requests, events, control, sweeper, bulks, redrives, checks, protection = parts
         assert isinstance(bulks, Bulks) and sweeper.take_bulk == bulks.take_up
         assert (bulks.stopping, bulks.jobs, cast(Any, bulks.settling.performer).settling) == (
             worker.stopping,
@@ -239,8 +239,11 @@ async def test_the_loops_of_a_worker_are_given_what_the_settings_say(monkeypatch
         assert isinstance(redrives, Redrives)
         assert (redrives.table, redrives.turns, redrives.every_seconds) == (runtime.table, runtime.turns, 311)
         assert protection.agent_uri == "http://agent"
+        assert checks.lanes is runtime.log_lanes is cast(Performer, runtime.settling.performer).archive.lanes
+        assert (worker.archiver.due, worker.archiver.settling) == (runtime.due_logs, runtime.settling)
         assert {id(part.stopping) for part in parts} == {id(worker.stopping)}
-        assert {id(part.liveness) for part in parts if part not in (redrives, bulks)} == {id(worker.liveness)}
+        with_work = [part for part in parts if part not in (redrives, bulks, checks)]
+        assert {id(part.liveness) for part in with_work} == {id(worker.liveness)}
         assert {id(part.metrics) for part in (requests, events, control, sweeper, redrives)} == {id(runtime.metrics)}
 
 
