@@ -119,9 +119,10 @@ class SimLogs:
         page = left[: 1 + int(self._chance.random() * _LONGEST_PAGE)]
         if token and self._faults.happens("log token repeated", self._rates.token_repeated, now):
             return {"events": page, "nextToken": token}
+        more = {"nextToken": f"{_place(page[-1])}/0"} if len(page) < len(left) else {}
         if page and self._faults.happens("log line found twice", self._rates.found_twice, now):
             page = [*page, page[-1]]
-        return {"events": page, **({"nextToken": f"{_place(page[-1])}/0"} if len(page) < len(left) else {})}
+        return {"events": page, **more}
 
 
 def _seen(streams: dict[str, Any], now: float) -> Iterator[dict[str, Any]]:
