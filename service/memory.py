@@ -40,7 +40,8 @@ class Memory:
     total: int
     most_of_one: int
     held: int = 0
-    _holding: set[Share] = field(default_factory=set)
+    # In the order of their numbers, so that nothing is searched for: a thousand may wait.
+    _holding: dict[Share, None] = field(default_factory=dict)
     _waiting: dict[asyncio.Future[None], tuple[Share, int]] = field(default_factory=dict)
     _numbers: int = 0
 
@@ -86,12 +87,14 @@ class Memory:
             share.number = self._numbers
         share.held += size
         self.held += size
-        (self._holding.add if share.held else self._holding.discard)(share)
+        if share.held:
+            self._holding[share] = None
+        else:
+            self._holding.pop(share, None)
 
     def _fits(self, share: Share, size: int) -> bool:
-        others = self._holding - {share}
-        if not others:
-            return True  # Or one that needs more than we thought would wait for ever.
-        first = min(self._holding, key=lambda held: held.number)
+        if len(self._holding) == (share in self._holding):
+            return True  # Nobody else: or one that needs more than we thought would wait for ever.
+        first = next(iter(self._holding))
         kept = max(0, self.most_of_one - first.held) if share is not first else 0
         return self.held + size + kept <= self.total
