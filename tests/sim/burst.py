@@ -55,7 +55,7 @@ class Burst:
     """So many one-stage jobs in an account of these quotas; a task runs for so many seconds.
 
     They come all at once, or so many a second. `stuck` more stand in the queue before them, of an image that has no
-    host for `hosts_after` seconds. Each worker reads logs `log_reads` times a second.
+    host for `hosts_after` seconds. Each worker reads logs `log_reads` times a second, and `log_batches` of small ones.
     """
 
     jobs: int
@@ -70,7 +70,8 @@ class Burst:
     per_second: float = float("inf")
     # Of a burst all logs are read at the account's pace; that is another story, and this one is long enough.
     log_reads: float = 1000.0
-    log_batches: str = "off"
+    # And batches of small ones, so many times a second; none are read together where it is 0.
+    log_batches: float = 0.0
 
 
 # The last unlucky waits weigh more the smaller the burst, and the more calls lie between the gate and a start; of 5,000
@@ -234,7 +235,12 @@ class _Place:
         def now() -> float:
             return EPOCH + self.loop.time()
 
-        reads = {"get_log_events_per_second": self.burst.log_reads, "log_batches": self.burst.log_batches}
+        burst = self.burst
+        reads = {
+            "get_log_events_per_second": burst.log_reads,
+            "log_batches": "on" if burst.log_batches else "off",
+            "filter_log_events_per_second": burst.log_batches,
+        }
         settings = default_settings().model_copy(update=reads)
         objects = Objects(self.clients.s3, self.clients.s3.session, now)  # type: ignore[arg-type]  # the simulated client
         runtime = await wire(settings, self.clients.open, objects, CATALOG, REGION, now, UNMETERED, name_work)
