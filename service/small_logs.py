@@ -69,6 +69,8 @@ class SmallLogs:
     _waiting: list[_Waiting] = field(default_factory=list)
     _came: asyncio.Event = field(default_factory=asyncio.Event)
     _serving: asyncio.Task[None] | None = None
+    # A task that nobody refers to may be collected before its end, and all who waited for a call may go.
+    _calls: set[asyncio.Task[Verdicts]] = field(default_factory=set)
 
     async def read(self, wanted: StoppedLog, held: Share) -> Whole | None:
         """A log that is small and certain, held by `held` then; None where it is to be read by itself.
@@ -148,6 +150,8 @@ class SmallLogs:
         held = Share(self.memory)
         room.hand_over(room.held, held)
         call = asyncio.create_task(self._asked(mine, held))
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
         for waiting in mine.values():
             self._waiting.remove(waiting)
             if not waiting.call.done():
