@@ -129,6 +129,7 @@ class Worker:
             new_work=self.runtime.settling.new_work,
             liveness=self.liveness,
             metrics=self.runtime.metrics,
+            stopping=self.stopping,
         )
 
     def loops(self) -> tuple[Coroutine[None, None, None], ...]:

@@ -24,7 +24,7 @@ from service.runtime import wire
 from tests.sim.network import Network
 from tests.sim.replicas import Clients
 from tests.sim.simulation import undisturbed
-from tests.support.aws.cloudwatch_logs import SimLogs
+from tests.support.aws.cloudwatch_logs import AWS_PAGE, SimLogs
 from tests.support.aws.dynamodb import SimTable
 from tests.support.aws.ecs import SimEcs, Task
 from tests.support.aws.eventbridge import SimEventBridge
@@ -178,6 +178,7 @@ class _Place:
         self.requests, self.events = queue(REQUESTS_URL), queue(EVENTS_URL)
         bridge = SimEventBridge(loop, chance("bridge"), faults, rates, self.events)
         logs = SimLogs(loop, chance("logs"), faults, rates, self.quotas)
+        logs.longest_page = AWS_PAGE
         self.ecs = SimEcs(loop, chance("ecs"), faults, rates, bridge, logs)
         script = Script(pending=_PENDING_SECONDS, runs=burst.runs_seconds, lingers=0.0, lines=1)
         self.ecs.draw_script = lambda chance, family, fails: script

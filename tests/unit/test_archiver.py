@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 from structlog.testing import capture_logs
@@ -59,7 +59,10 @@ class Place:
         self.settling = Settling(self.jobs, self, patience, self.now, names.__next__, self.due)
         self.liveness = Liveness(self.now)
         single_flight = SingleFlight(self.settling.settle, self.jobs.read)
-        self.archiver = Archiver(self.due, self.settling, single_flight, names.__next__, self.liveness, self.metrics)
+        self.stopping = asyncio.Event()
+        self.archiver = Archiver(
+            self.due, self.settling, single_flight, names.__next__, self.liveness, self.metrics, self.stopping
+        )
 
     def now(self) -> float:
         return NOW + self.loop.time()
@@ -121,29 +124,43 @@ def test_a_job_that_is_announced_keeps_the_message_until_its_log_is_archived(pla
     assert len(place.archived_at) == 1
 
 
-def test_what_fails_is_counted_and_left_to_its_claim(place: Place) -> None:
-    """Its place is free, and nothing else is disturbed; when the claim has expired, it is owed again."""
+def test_what_fails_is_counted_and_tried_again_by_a_new_name(place: Place) -> None:
+    """Its place is free, its claim let go, and nothing else is disturbed; it waits as long as there have been tries."""
+    place.fails = True
+
+    async def story() -> None:
+        job = await place.jobs.all_of(requested(), execution("STARTED"), STOP, claim(archiving("t1"), "me"))
+        await place.settling.settle(job, "me")
+        archiving_it = asyncio.create_task(place.archiver.run())
+        with capture_logs() as logs:
+            await place.loop.pause(15)
+            place.fails = False
+            await place.loop.pause(30)
+        assert [line["event"] for line in logs] == ["archive_failed"]
+        place.due.close()
+        await archiving_it
+
+    place.loop.run_until_complete(story())
+    assert place.archived_at == [pytest.approx(QUIET, abs=0.01), pytest.approx(2 * QUIET, abs=0.1)]
+    assert place.metrics.drain(NOW)[SETTLE_FAILURES] == 1
+    assert place.liveness.holding == 0
+
+
+def test_a_worker_that_is_told_to_stop_leaves_what_failed_to_others(place: Place) -> None:
+    """Its claim is let go, so they need not wait for its end."""
     place.fails = True
 
     async def story() -> None:
         job = await place.jobs.all_of(requested(), execution("STARTED"), STOP, claim(archiving("t1"), "me"))
         await place.settling.settle(job, "me")
         place.due.close()
-        with capture_logs() as logs:
-            await place.archiver.run()
-        assert [line["event"] for line in logs] == ["archive_failed"]
-        place.fails = False
-        late = replace(place, loop=place.loop)
-        await place.loop.pause(100)
-        again = await late.settling.settle(await place.jobs.read(KEY), "next")
-        late.due.close()
-        await late.archiver.run()
-        assert again.claim(archiving("t1")) is not None
+        place.stopping.set()
+        await place.archiver.run()
+        held = (await place.jobs.read(KEY)).claim(archiving("t1"))
+        assert held is not None and held.has_expired(place.now() + 0.01)
 
     place.loop.run_until_complete(story())
-    assert len(place.archived_at) == 2
-    assert place.metrics.drain(NOW)[SETTLE_FAILURES] == 1
-    assert place.liveness.holding == 0
+    assert len(place.archived_at) == 1
 
 
 def test_the_claim_of_a_log_that_is_read_late_is_kept(place: Place) -> None:

@@ -195,7 +195,7 @@ def test_a_log_ends_where_its_token_repeats() -> None:
 
 
 def test_logs_are_found_together_short_ones_first() -> None:
-    """What is long has a page for each of its megabytes; no token is the end, and one that is missing fails them all."""
+    """What is long has a page for each megabyte; no token is the end, and one that is missing fails them all."""
     logs = {"short": Log(Plot(lines=10), 1.0), "other": Log(Plot(lines=5), 1.0), "long": Log(Plot(pages=2), 1.0)}
 
     def found(*streams: str) -> list[tuple[int, set[str]]]:

@@ -9,6 +9,8 @@ from service.core.policy.actions import ArchiveLog
 from service.core.record.facts import Claimed, ContainerState, TaskChanged, archiving
 from service.core.record.record import Record
 
+_SHORTEST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 2.0, 300.0
+
 
 @dataclass(frozen=True)
 class LogWork:
@@ -42,6 +44,12 @@ def work_of(job: Record, task_id: str, me: str, quiet_seconds: float, now: float
     ready = max((_ready_at(task, container, quiet_seconds, now) for container in left), default=now)
     actions = tuple(ArchiveLog(task.job_id, task_id, container.name) for container in left)
     return LogWork(job, me, task_id, ready, actions)
+
+
+def retry_after(work: LogWork, now: float) -> float:
+    """After how many seconds to try again what has failed: for as long as there have been tries, within limits."""
+    since = min((claim.began_at for claim in work.claims), default=now)
+    return min(max(now - since, _SHORTEST_WAIT_SECONDS), _LONGEST_WAIT_SECONDS)
 
 
 def without_receipt(job: Record, task: TaskChanged) -> Iterator[ContainerState]:

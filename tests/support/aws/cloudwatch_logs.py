@@ -25,6 +25,8 @@ _LONGEST_LAG_SECONDS = 8.0
 # in the one that was made later.
 _LAG_BEYOND_THE_QUIET_SECONDS = 120.0
 _LONGEST_PAGE = 7
+# Where nothing is to go wrong [GetLogEvents].
+AWS_PAGE = 10_000
 # How much later FilterLogEvents sees a line: with the longest lag less than Jobferry waits, whatever its clock says.
 _LONGEST_UNSEEN_SECONDS = 1.0
 _MOST_STREAMS = 100
@@ -54,6 +56,7 @@ class SimLogs:
 
     def __init__(self, loop: VirtualLoop, chance: Random, faults: Faults, rates: Rates, quotas: Quotas) -> None:
         self.streams: dict[tuple[str, str], Stream] = {}
+        self.longest_page = _LONGEST_PAGE
         self._loop = loop
         self._chance = chance
         self._faults = faults
@@ -90,7 +93,7 @@ class SimLogs:
         if arrived and self._faults.happens("empty log page", self._rates.empty_page, now):
             # An empty page with a token of its own: the end is only where the token repeats [GetLogEvents].
             return {"events": [], "nextForwardToken": f"f/{at:0{len(token or '') + 1}d}"}
-        page = arrived[: 1 + int(self._chance.random() * _LONGEST_PAGE)]
+        page = arrived[: self._page_size()]
         return {
             "events": [
                 {
@@ -102,6 +105,9 @@ class SimLogs:
             ],
             "nextForwardToken": f"f/{at + len(page)}" if page or token is None else token,
         }
+
+    def _page_size(self) -> int:
+        return AWS_PAGE if self.longest_page == AWS_PAGE else 1 + int(self._chance.random() * self.longest_page)
 
     def found(self, group: str, names: Sequence[str], token: str | None) -> dict[str, Any]:
         """Some lines of several streams in the order of their times; a single stream that is missing fails it all."""
@@ -116,7 +122,7 @@ class SimLogs:
         left = [event for event in seen if _place(event) > position]
         if left and self._faults.happens("empty log page", self._rates.empty_page, now):
             return {"events": [], "nextToken": f"{position}/{int(salt) + 1}"}
-        page = left[: 1 + int(self._chance.random() * _LONGEST_PAGE)]
+        page = left[: self._page_size()]
         if token and self._faults.happens("log token repeated", self._rates.token_repeated, now):
             return {"events": page, "nextToken": token}
         more = {"nextToken": f"{_place(page[-1])}/0"} if len(page) < len(left) else {}
