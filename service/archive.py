@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
@@ -10,30 +9,26 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from schemas.base import well_formed
-from service.aws.container_logs import ContainerLogs, LogEvent
 from service.aws.errors import AwsError
 from service.aws.objects import GZIP, PART_BYTES, Objects
 from service.aws.tasks import LogConfiguration, Tasks
 from service.clock import Clock
 from service.core.log_index import INDEXED_BYTES, Marks, index_key
+from service.core.log_lanes import LogEvent, StoppedLog
 from service.core.log_layout import log_key, log_stream
 from service.core.record.facts import ContainerState, LogArchived, TaskChanged
 from service.core.redaction import Redaction, cut
+from service.log_lanes import LogLanes
 from service.memory import Memory, Share
+from service.paged_logs import PAGE_BYTES
 
 _TAIL_LINES = 10
 _TAIL_LINE_CHARACTERS = 200
 # What of a line is looked at before it is cut, so that a secret is still whole when it is looked for.
 _TAIL_LOOK_CHARACTERS = 2000
-# A container that ran has a stream, since the driver makes it first; it may appear late [prefect-aws #177, metaflow
-# #209]. So many quiet times it is waited for, and asked for every so often.
-_QUIET_TIMES_WITHOUT_A_STREAM = 4
-_POLL_SECONDS = 4.0
 _NO_LOG = LogConfiguration()
-# 1 MB of text [GetLogEvents], and what JSON makes of it; the events that it becomes are bytes again before the next.
-_PAGE_BYTES = 2 * 1024 * 1024
 # A part that is being sent, twice; and a page, of which the rest begins the next part.
-MOST_OF_ONE_LOG = 2 * PART_BYTES + _PAGE_BYTES
+MOST_OF_ONE_LOG = 2 * PART_BYTES + PAGE_BYTES
 
 
 @dataclass
@@ -70,17 +65,13 @@ class _Tally:
 
 @dataclass(frozen=True)
 class LogArchive:
-    """Archives logs. A log is whole once its end was read and nothing came for `quiet_seconds` since the stop.
-
-    So nothing is asked for before: what came meanwhile is there then, and says itself when it came.
-    """
+    """Archives logs: says where each is, writes what the lanes read of it, and makes the receipt."""
 
     tasks: Tasks
-    logs: ContainerLogs
+    lanes: LogLanes
     objects: Objects
     bucket: str
     region: str
-    quiet_seconds: float
     memory: Memory
     now: Clock
     redaction: Redaction
@@ -130,7 +121,7 @@ class LogArchive:
     ) -> LogArchived:
         tally, ended_at = _Tally(), self._ended_at(task, container)
         with self.memory.share() as held:
-            chunks = self._chunks(str(receipt.log_group), str(receipt.log_stream), ended_at, tally, held)
+            chunks = self._lines(StoppedLog(str(receipt.log_group), str(receipt.log_stream), ended_at), tally, held)
             first = await anext(chunks, None)
             if first is None:
                 return receipt.model_copy(update={"why": _why_empty(task, container, tally)})
@@ -161,54 +152,17 @@ class LogArchive:
         with suppress(AwsError):
             await self.objects.put(self.bucket, index_key(key), tally.marks.packed(tally.lines, tally.size), GZIP)
 
-    def _ended_at(self, task: TaskChanged, container: ContainerState) -> float | None:
-        """Since when there is something to wait for, which lags the stop; what never started has nothing to deliver."""
-        return None if _never_started(task, container) else task.stopped_at or self.now()
-
-    async def _chunks(
-        self, group: str, stream: str, ended_at: float | None, tally: _Tally, held: Share
-    ) -> AsyncIterator[bytes]:
-        """The lines of every page that has any, until the token repeats and it has been quiet for long enough.
-
-        `held` holds what is handed out, and meanwhile room for a page.
-        """
-        token: str | None = None
-        was_at_end = False
-        quiet_until = ended_at + self.quiet_seconds if ended_at is not None else 0.0
-        await asyncio.sleep(max(0.0, quiet_until - self.now()))
-        while True:
-            await held.take(_PAGE_BYTES)
-            await self.logs.turn()
-            asked_at = self.now()
-            page = await self.logs.page(group, stream, token)
-            tally.has_a_stream |= page is not None
-            next_token, chunk = (page.next_token, b"".join(map(tally.count, page.events))) if page else (token, b"")
-            if page is not None and page.events:
-                came_at = min(self.now(), max(_came_at(event, self.now(), was_at_end) for event in page.events))
-                quiet_until = max(quiet_until, came_at + self.quiet_seconds)
-            del page  # It is several times as large as its text, and an upload may take long.
-            held.give_back(_PAGE_BYTES - len(chunk))
+    async def _lines(self, log: StoppedLog, tally: _Tally, held: Share) -> AsyncIterator[bytes]:
+        """What there is to write, counted."""
+        async for chunk in self.lanes.chunks(log, tally.count, held):
+            tally.has_a_stream = True
             if chunk:
                 yield chunk
             del chunk
-            if next_token != token:
-                token = next_token
-                continue
-            waits_for_stream = not tally.has_a_stream and ended_at is not None
-            until = quiet_until + waits_for_stream * (_QUIET_TIMES_WITHOUT_A_STREAM - 1) * self.quiet_seconds
-            # By the question and not by its answer: lines may have come since, while we or the answer stood still.
-            if asked_at >= until:
-                return
-            was_at_end = True
-            left = max(0.05, until - self.now())
-            await asyncio.sleep(min(_POLL_SECONDS, left) if waits_for_stream else left)
 
-
-def _came_at(event: LogEvent, now: float, was_at_end: bool) -> float:
-    """When a line came. Where CloudWatch does not say, one that comes once the end was reached came just now."""
-    if event.taken_in_at is not None:
-        return event.taken_in_at
-    return now if was_at_end else event.at
+    def _ended_at(self, task: TaskChanged, container: ContainerState) -> float | None:
+        """Since when there is something to wait for, which lags the stop; what never started has nothing to deliver."""
+        return None if task.never_ran(container) else task.stopped_at or self.now()
 
 
 async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -219,15 +173,11 @@ async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
         del chunk
 
 
-def _never_started(task: TaskChanged, container: ContainerState) -> bool:
-    return container.exit_code is None and task.started_at is None
-
-
 def _elsewhere(
     task: TaskChanged, container: ContainerState, own: LogConfiguration, known: Mapping[str, LogConfiguration]
 ) -> dict[str, str]:
     """What a receipt says of a log that is not in CloudWatch, as far as we are concerned."""
-    if _never_started(task, container):
+    if task.never_ran(container):
         return {"why": _why_never_started(task, container)}
     if own.driver is None:
         return {"why": "the container has no log driver, so its output went nowhere"}
@@ -252,7 +202,7 @@ def _why_never_started(task: TaskChanged, container: ContainerState) -> str:
 
 
 def _why_empty(task: TaskChanged, container: ContainerState, tally: _Tally) -> str:
-    if _never_started(task, container):
+    if task.never_ran(container):
         return _why_never_started(task, container)
     if tally.has_a_stream:
         return "the container wrote nothing"

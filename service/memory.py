@@ -28,6 +28,10 @@ class Share:
         """Let others have so many of them."""
         self.of.give_back(self, size)
 
+    def hand_over(self, size: int, to: Share) -> None:
+        """Let another share of the same budget hold so many of them: what they are of is its now. Nobody waits."""
+        self.of.hand_over(self, size, to)
+
 
 @dataclass
 class Memory:
@@ -36,7 +40,8 @@ class Memory:
     total: int
     most_of_one: int
     held: int = 0
-    _holding: set[Share] = field(default_factory=set)
+    # In the order of their numbers, so that nothing is searched for: a thousand may wait.
+    _holding: dict[Share, None] = field(default_factory=dict)
     _waiting: dict[asyncio.Future[None], tuple[Share, int]] = field(default_factory=dict)
     _numbers: int = 0
 
@@ -64,6 +69,12 @@ class Memory:
         self._add(share, -size)
         self._let_in()
 
+    def hand_over(self, share: Share, size: int, to: Share) -> None:
+        """Let another share hold so many of a share's bytes."""
+        self._add(share, -size)
+        self._add(to, size)
+        self._let_in()
+
     def _let_in(self) -> None:
         for room, (share, size) in list(self._waiting.items()):
             if not room.done() and self._fits(share, size):
@@ -76,12 +87,14 @@ class Memory:
             share.number = self._numbers
         share.held += size
         self.held += size
-        (self._holding.add if share.held else self._holding.discard)(share)
+        if share.held:
+            self._holding[share] = None
+        else:
+            self._holding.pop(share, None)
 
     def _fits(self, share: Share, size: int) -> bool:
-        others = self._holding - {share}
-        if not others:
-            return True  # Or one that needs more than we thought would wait for ever.
-        first = min(self._holding, key=lambda held: held.number)
+        if len(self._holding) == (share in self._holding):
+            return True  # Nobody else: or one that needs more than we thought would wait for ever.
+        first = next(iter(self._holding))
         kept = max(0, self.most_of_one - first.held) if share is not first else 0
         return self.held + size + kept <= self.total

@@ -53,6 +53,8 @@ ANNOUNCED: Mapping[str, Metric] = {
 TIME_TO_ANNOUNCE = Metric("TimeToAnnounce", "Seconds")
 ARCHIVES_DONE = Metric("ArchivesDone", "Count")
 ARCHIVES_GIVEN_UP = Metric("ArchivesGivenUp", "Count")
+LOGS_BATCHED = Metric("LogsReadTogether", "Count")
+LOGS_DIFFERENT = Metric("LogsDifferent", "Count")
 ARCHIVES = Backlog(Metric("ArchiveBacklog", "Count"), Metric("ArchiveBacklogSeconds", "Seconds"))
 SWEEP_FOUND = Metric("SweepFound", "Count")
 SWEEP_OVERDUE = Metric("SweepOverdueSeconds", "Seconds")
@@ -77,6 +79,8 @@ COUNTED = (
     *ANNOUNCED.values(),
     ARCHIVES_DONE,
     ARCHIVES_GIVEN_UP,
+    LOGS_BATCHED,
+    LOGS_DIFFERENT,
     SWEEP_FOUND,
     SWEEP_FAILURES,
     POLLS,

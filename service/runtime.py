@@ -20,6 +20,7 @@ from service.aws.container_logs import ContainerLogs, paced
 from service.aws.executions import Executions
 from service.aws.failures import Failures
 from service.aws.jobs_table import JobsTable
+from service.aws.log_batches import LogBatches
 from service.aws.objects import Objects
 from service.aws.opened_when_needed import OpenedWhenNeeded
 from service.aws.queue import Queue
@@ -35,11 +36,15 @@ from service.clock import Clock, new_work
 from service.core.pace import Bucket
 from service.core.policy.owed import Patience
 from service.core.redaction import Redaction
+from service.due_logs import DueLogs
+from service.log_lanes import LogLanes
 from service.memory import Memory
 from service.metrics import THROTTLES, UNMETERED, Meter, Metrics
+from service.paged_logs import PagedLogs
 from service.perform import Performer
 from service.settings import Settings
 from service.settle import Settling
+from service.small_logs import SmallLogs
 from service.tracking.wiring import Place, Tracking, wire_tracking
 
 # Building the user agent costs a fifth of a call; a constant one costs nothing.
@@ -65,6 +70,8 @@ class Runtime:
     executions: Executions
     turns: Turns
     settling: Settling
+    due_logs: DueLogs
+    log_lanes: LogLanes
     metrics: Meter
 
 
@@ -144,7 +151,10 @@ async def wire(
     executions = Executions(states, settings.state_machine_arn, starts)
     topic = Topic(await client("sns"), settings.topic_arn)
     performer = _performer(settings, client, objects, region, executions, topic, now, metrics)
-    patience = Patience(settings.task_grace_seconds, settings.log_deadline_seconds, performer.claim_seconds)
+    patience = Patience(
+        settings.task_grace_seconds, settings.log_deadline_seconds, performer.claim_seconds, settings.log_quiet_seconds
+    )
+    due_logs = DueLogs(now)
     return Runtime(
         settings=settings,
         catalog=catalog,
@@ -157,7 +167,9 @@ async def wire(
         starts=starts,
         executions=executions,
         turns=Turns(table.client, table.name, now),
-        settling=Settling(table, performer, patience, now, name_work),
+        settling=Settling(table, performer, patience, now, name_work, due_logs),
+        due_logs=due_logs,
+        log_lanes=performer.archive.lanes,
         metrics=metrics,
     )
 
@@ -177,19 +189,18 @@ def _performer(
     metrics: Meter,
 ) -> Performer:
     tasks = Tasks(_when_needed(client, "ecs"))
-    reads = paced(settings.get_log_events_per_second)
+    memory = Memory(settings.log_memory_mebibytes * 1024 * 1024, MOST_OF_ONE_LOG)
     redaction = Redaction.of(settings.secret_patterns)
     return Performer(
         executions=executions,
         tasks=tasks,
         archive=LogArchive(
             tasks=tasks,
-            logs=ContainerLogs(_when_needed(client, "logs"), reads),
+            lanes=_lanes(settings, _when_needed(client, "logs"), memory, now, metrics),
             objects=objects,
             bucket=settings.log_bucket,
             region=region,
-            quiet_seconds=settings.log_quiet_seconds,
-            memory=Memory(settings.log_memory_mebibytes * 1024 * 1024, MOST_OF_ONE_LOG),
+            memory=memory,
             now=now,
             redaction=redaction,
         ),
@@ -202,6 +213,15 @@ def _performer(
         now=now,
         metrics=metrics,
     )
+
+
+def _lanes(settings: Settings, client: Any, memory: Memory, now: Clock, metrics: Meter) -> LogLanes:
+    quiet = settings.log_quiet_seconds
+    paged = PagedLogs(ContainerLogs(client, paced(settings.get_log_events_per_second)), quiet, now)
+    if settings.log_batches == "off":
+        return LogLanes(paged, None, metrics)
+    batches = LogBatches(client, paced(settings.filter_log_events_per_second))
+    return LogLanes(paged, SmallLogs(batches, quiet, memory, now), metrics)
 
 
 def _config(settings: Settings, endpoint: str | None) -> AioConfig:

@@ -79,7 +79,7 @@ class Settings(BaseSettings):
     poll_seconds: int = Field(default=20, ge=0, le=20, description="Long poll; SIGTERM waits for it to end.")
     request_slots: int = Field(default=50, ge=1, le=1000, description="Requests worked on at once.")
     control_slots: int = Field(default=20, ge=1, le=1000, description="Control messages worked on at once.")
-    event_slots: int = Field(default=200, ge=1, le=5000, description="Events worked on at once, log archives included.")
+    event_slots: int = Field(default=200, ge=1, le=5000, description="Events worked on at once; logs wait beside them.")
     drain_seconds: int = Field(default=25, ge=1, description="From SIGTERM to the exit.")
     stop_timeout_seconds: int = Field(default=30, ge=1, le=LONGEST_STOP_SECONDS, description="ECS's stopTimeout.")
     start_execution_bucket: float = Field(default=800, ge=1, description="StartExecution calls in a burst; 800-1,300.")
@@ -87,6 +87,13 @@ class Settings(BaseSettings):
         default=150, gt=0, description="StartExecution calls a second, fewer after a throttle; 150-300."
     )
     get_log_events_per_second: float = Field(default=10, gt=0, description="The account's GetLogEvents quota is 10-30.")
+    log_batches: Literal["on", "off"] = Field(
+        default="on",
+        description="on: small logs are read together, by FilterLogEvents (docs/log-lanes.md); off: each by itself.",
+    )
+    filter_log_events_per_second: float = Field(
+        default=5, gt=0, description="The account's FilterLogEvents quota is 5-25."
+    )
     log_quiet_seconds: float = Field(default=10, ge=0, description="A log is whole after this long without a new line.")
     log_deadline_seconds: float = Field(
         default=900, ge=1, description="Tries to read a log for so long; then it is given up."

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Container
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Container, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from schemas.errors import JobferryError
 from service.aws.errors import AwsError
 from service.clock import Clock, new_work
-from service.core.policy.actions import NEEDS_THE_WHOLE, WISHED, Action
+from service.core.policy.actions import NEEDS_THE_WHOLE, WISHED, Action, ArchiveLog
+from service.core.policy.log_work import LogWork, can_wait, work_of
 from service.core.policy.owed import Moment, Patience, carried_by, must_be_whole, owed, settled_by
 from service.core.record.facts import Claimed, Fact, LogArchived, TaskChanged, task_spoken_of
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
+from service.due_logs import DueLogs
 from service.renewing import Renewing
 
 
@@ -47,13 +49,18 @@ class Performs(Protocol):
 
 @dataclass(frozen=True)
 class Settling:
-    """What it takes to settle a job. `new_work` names a piece of work, to claim things by."""
+    """What it takes to settle a job. `new_work` names a piece of work, to claim things by.
+
+    Logs that are owed are left in `due_logs`, for whoever archives them when they are due; where there is no such
+    place, and where a job cannot do without its message meanwhile, they are archived at once.
+    """
 
     jobs: Jobs
     performer: Performs
     patience: Patience
     now: Clock
     new_work: Callable[[], str] = new_work
+    due_logs: DueLogs | None = None
 
     async def hear(self, fact: Fact, me: str) -> Record:
         """Hear a fact under the name of the piece of work that will settle its job."""
@@ -68,6 +75,7 @@ class Settling:
         me = me or self.new_work()
         done: set[Action] = set()
         failed: AwsError | None = None
+        put_off: set[str] = set()
         while True:
             if must_be_whole(job):
                 job = await self._whole(job)
@@ -80,17 +88,41 @@ class Settling:
                 # What is beside the head was written before it, so this is no older than the head: we look once more.
                 job = await self._whole(job)
                 continue
+            if isinstance(action, ArchiveLog) and self.due_logs is not None and can_wait(job):
+                done.update(await self._put_off(action, job, me, self.due_logs))
+                put_off.add(action.task_id)
+                continue
             done.add(action)
             try:
                 async with self.claims_kept(job, me):
                     learnt = await self.performer.perform(action, job, me)
             except AwsError as error:
                 if not isinstance(action, WISHED):
-                    await self._let_go(job.key, me)
+                    await self._let_go(job.key, me, lambda task_id: task_id not in put_off)
                     raise
                 learnt, failed = (), failed or error
             for fact in learnt:
                 job = await self._learn(fact, job, me)
+
+    async def archive(self, work: LogWork) -> Record:
+        """Archive logs that are due; answers with the head as it is when the last of their receipts is in it."""
+        job = work.job
+        try:
+            async with self._kept(work.claims):
+                for action in work.actions:
+                    for fact in await self.performer.perform(action, job, work.me):
+                        job = await self._learn(fact, job, work.me)
+        except AwsError:
+            await self._let_go(job.key, work.me, lambda task_id: task_id == work.task_id)
+            raise
+        return job
+
+    async def _put_off(self, action: ArchiveLog, job: Record, me: str, due_logs: DueLogs) -> tuple[ArchiveLog, ...]:
+        """Leave all logs of a task until they are due; answers with what is seen to by that."""
+        work = work_of(job, action.task_id, me, self.patience.log_quiet, self.now())
+        async with self._kept(work.claims):
+            await due_logs.put(work)
+        return work.actions
 
     async def _learn(self, fact: Fact, job: Record, me: str) -> Record:
         """Hear a fact; the last one of a task that stopped takes the task out of the head, in the same write."""
@@ -106,21 +138,25 @@ class Settling:
             raise NotWholeError(str(job.key))
         return whole
 
-    async def _let_go(self, key: RecordKey, me: str) -> None:
-        """Leave the logs that I have claimed to whoever comes next: my message comes again before the claim is over.
+    async def _let_go(self, key: RecordKey, me: str, is_given_up: Callable[[str], bool]) -> None:
+        """Leave logs that I have claimed to whoever comes next: that is sooner than the claim is over.
 
         An announcement stays mine: who fails to hear whether it was made would make a copy all the sooner.
         """
         with suppress(AwsError):
             for claim in (await self.jobs.read(key)).claims_of(me):
-                if task_spoken_of(claim) is not None:
+                task_id = task_spoken_of(claim)
+                if task_id is not None and is_given_up(task_id):
                     await self.jobs.merge(claim.released(self.now()))
 
-    @asynccontextmanager
-    async def claims_kept(self, job: Record, me: str) -> AsyncIterator[None]:
+    def claims_kept(self, job: Record, me: str) -> AbstractAsyncContextManager[None]:
         """Keep what I have claimed mine for as long as the work takes: a log may be larger than a claim is long."""
+        return self._kept(job.claims_of(me))
+
+    @asynccontextmanager
+    async def _kept(self, claims: Iterable[Claimed]) -> AsyncIterator[None]:
         async with AsyncExitStack() as kept:
-            for claim in job.claims_of(me):
+            for claim in claims:
                 await kept.enter_async_context(Renewing(claim.seconds / 3, _Kept(claim, self.jobs, self.now).renew))
             yield
 

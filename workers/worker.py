@@ -6,9 +6,10 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import structlog
 from aiolimiter import AsyncLimiter
@@ -22,12 +23,14 @@ from service.core.record.record import Record
 from service.runtime import Runtime, open_runtime
 from service.settings import Settings
 from service.tracking.finding import Finder
+from workers.archiver import Archiver
 from workers.bulks import Bulks, SteersMany
 from workers.consumer import Consumer, Gate, Handle, NoteFailure
 from workers.control import Controls
 from workers.events import Events
 from workers.health import health_page
 from workers.liveness import Liveness
+from workers.log_checks import LogChecks
 from workers.protection import Protection
 from workers.redrives import Redrives
 from workers.reporting import metrics_reported
@@ -82,14 +85,24 @@ async def _unless_stopped(stopping: asyncio.Event, opening: Coroutine[None, None
 
 async def work_until_stopped(worker: Worker) -> None:
     """Run the worker's loops until it is told to stop; then drain, and cut off what is late."""
+    clock = asyncio.get_running_loop().time
     async with asyncio.TaskGroup() as loops:
         work = [loops.create_task(loop) for loop in worker.loops()]
+        archiving = loops.create_task(worker.archiver.run())
         await worker.stopping.wait()
         log.info("draining")
-        _, late = await asyncio.wait(work, timeout=worker.runtime.settings.drain_seconds)
-        for loop in late:
-            # What is cut off here was not deleted, so SQS delivers it to another worker.
-            loop.cancel()
+        ends_at = clock() + worker.runtime.settings.drain_seconds
+        # What is cut off here was not deleted, so SQS delivers it to another worker.
+        await _ended_or_cut_off(work, ends_at - clock())
+        worker.runtime.due_logs.close()
+        # The claim of a log that is cut off expires, and another archives it.
+        await _ended_or_cut_off([archiving], ends_at - clock())
+
+
+async def _ended_or_cut_off(work: Sequence[asyncio.Task[None]], within_seconds: float) -> None:
+    _, late = await asyncio.wait(work, timeout=max(0.0, within_seconds))
+    for loop in late:
+        loop.cancel()
 
 
 @dataclass(frozen=True)
@@ -99,6 +112,25 @@ class Worker:
     runtime: Runtime
     liveness: Liveness
     stopping: asyncio.Event
+
+    @cached_property
+    def single_flight(self) -> SingleFlight:
+        """The passes over jobs that requests, events and logs have in common."""
+        settling = self.runtime.settling
+        return SingleFlight(settling.settle, self.runtime.table.read, settling.claims_kept)
+
+    @cached_property
+    def archiver(self) -> Archiver:
+        """Who archives the logs that the loops leave until they are due; ends after them."""
+        return Archiver(
+            due=self.runtime.due_logs,
+            settling=self.runtime.settling,
+            single_flight=self.single_flight,
+            new_work=self.runtime.settling.new_work,
+            liveness=self.liveness,
+            metrics=self.runtime.metrics,
+            stopping=self.stopping,
+        )
 
     def loops(self) -> tuple[Coroutine[None, None, None], ...]:
         """Everything that runs until told to stop."""
@@ -119,9 +151,8 @@ class Worker:
         events = Events(settings.state_machine_arn, self.runtime.settling.hear, metrics)
         name_work = self.runtime.settling.new_work
         settling = self.runtime.settling
-        single_flight = SingleFlight(settling.settle, table.read, settling.claims_kept)
-        admit = _handle(lambda message, _: requests.hear(message), single_flight, name_work)
-        follow = _handle(events.hear, single_flight, name_work, self._note)
+        admit = _handle(lambda message, _: requests.hear(message), self.single_flight, name_work)
+        follow = _handle(events.hear, self.single_flight, name_work, self._note)
         job_list = JobList(table.client, table.name)
         reruns = Reruns(Finder(table.read_whole, job_list.rejected_as).find, requests, self.runtime.objects, table)
         bulks = self._bulks(job_list, reruns)
@@ -144,6 +175,7 @@ class Worker:
             self._sweeper(bulks).run(),
             bulks.run(),
             self._redrives().run(),
+            LogChecks(self.runtime.log_lanes, self.stopping).run(),
             Protection(os.environ.get("ECS_AGENT_URI"), self.liveness, self.stopping).run(),
         )
 

@@ -150,9 +150,8 @@ def local_run(
 
 def _paces(quotas: Quotas) -> dict[str, str]:
     """What an operator of an account with such quotas sets."""
-    if quotas.get_log_events is None:
-        return {}
-    return {"JOBFERRY_GET_LOG_EVENTS_PER_SECOND": f"{quotas.get_log_events.per_second:g}"}
+    rates = {"GET_LOG_EVENTS": quotas.get_log_events, "FILTER_LOG_EVENTS": quotas.filter_log_events}
+    return {f"JOBFERRY_{name}_PER_SECOND": f"{rate.per_second:g}" for name, rate in rates.items() if rate}
 
 
 @contextmanager

@@ -8,18 +8,10 @@ from typing import TYPE_CHECKING, Any
 from aiolimiter import AsyncLimiter
 
 from service.aws.errors import answered, aws_errors
+from service.core.log_lanes import LogEvent
 
 if TYPE_CHECKING:
     from types_aiobotocore_logs import CloudWatchLogsClient
-
-
-@dataclass(frozen=True)
-class LogEvent:
-    """One line as the driver sent it, and when CloudWatch took it in, where it says so; times in epoch seconds."""
-
-    at: float
-    message: str
-    taken_in_at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,12 +47,13 @@ class ContainerLogs:
                 logGroupName=group, logStreamName=stream, startFromHead=True, **position
             )
             events = tuple(
-                LogEvent(item["timestamp"] / 1000, item["message"], _seconds(item.get("ingestionTime")))
+                LogEvent(item["timestamp"] / 1000, item["message"], seconds_of(item.get("ingestionTime")))
                 for item in answer["events"]
             )
             return LogPage(events, answer["nextForwardToken"])
         return None
 
 
-def _seconds(milliseconds: int | None) -> float | None:
+def seconds_of(milliseconds: int | None) -> float | None:
+    """A moment as CloudWatch says it, in epoch seconds."""
     return milliseconds / 1000 if milliseconds is not None else None

@@ -1,7 +1,7 @@
 """CloudWatch Logs, for people who look at a log while it is written.
 
-By FilterLogEvents, which has a quota of its own, from 5 a second on [CloudWatch Logs quotas]: whoever looks takes
-nothing from those who archive, by GetLogEvents.
+By FilterLogEvents, which has a quota of its own, from 5 a second on [CloudWatch Logs quotas]. Those who archive small
+logs use it too, at a pace that is to leave room for who looks.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ PARTS: Mapping[str, Part] = {
     "sizes": lambda here, rounds: measures.sizes(here),
     "starting": lambda here, rounds: measures.starting(here, rounds),
     "logs": lambda here, rounds: measures.large_logs(here),
+    "small": lambda here, rounds: measures.small_logs(),
     "silent": lambda here, rounds: measures.silent_jobs(),
     "bills": lambda here, rounds: measures.bills(here),
 }

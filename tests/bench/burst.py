@@ -37,11 +37,21 @@ def _account(run_task: float, log_reads: float, starts: float = 150) -> Callable
 
 # By the number of workers, each with its share of the account's reads of logs.
 FLOWS = {
-    "1 job a second, an account as it comes": (2, Burst(300, _account(20, 10), per_second=1, log_reads=5)),
-    "20 jobs a second, an account as it comes": (2, Burst(1200, _account(20, 10), per_second=20, log_reads=5)),
-    "20 jobs a second, RunTask 40/s, 50 reads a second": (
+    "1 job a second, an account as it comes": (
         2,
-        Burst(1200, _account(40, 50), per_second=20, log_reads=25),
+        Burst(300, _account(20, 10), per_second=1, log_reads=5, log_batches=2.5),
+    ),
+    "20 jobs a second, an account as it comes": (
+        2,
+        Burst(1200, _account(20, 10), per_second=20, log_reads=5, log_batches=2.5),
+    ),
+    "20 jobs a second, an account as it comes, each log by itself": (
+        2,
+        Burst(1200, _account(20, 10), per_second=20, log_reads=5),
+    ),
+    "40 jobs a second, RunTask 80/s": (
+        2,
+        Burst(2400, _account(80, 10), per_second=40, log_reads=5, log_batches=2.5),
     ),
     "300 jobs a second, RunTask 400/s, starts 300/s, no log in CloudWatch is the limit": (
         20,

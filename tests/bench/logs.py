@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from service.archive import LogArchive
-from service.aws.container_logs import ContainerLogs, paced
 from service.aws.objects import Objects
 from service.aws.tasks import LogConfiguration, Tasks
 from service.clock import wall_clock
 from service.core.record.facts import ContainerState, LogArchived, TaskChanged
 from service.core.redaction import Redaction
 from service.memory import Memory
+from tests.support.log_lanes import one_lane
 from tests.support.room import room
 from tests.support.scripted_logs import KeptObjects
 
@@ -119,11 +119,10 @@ async def _archive(torrent: Torrent, memory: Memory) -> LogArchived:
     blocking = LogConfiguration("awslogs", "/jobs", "jobs", "eu-central-1", "blocking")
     archive = LogArchive(
         tasks=Tasks(cast(Any, None), {definition: {"main": blocking}}),
-        logs=ContainerLogs(cast(Any, torrent), paced(100_000)),
+        lanes=one_lane(torrent, 0.5),
         objects=Objects(cast(Any, _SlowObjects(whole=False)), None),
         bucket="logs",
         region="eu-central-1",
-        quiet_seconds=0.5,
         memory=memory,
         now=wall_clock,
         redaction=Redaction.of(),

@@ -67,6 +67,7 @@ def test_every_part_of_the_worker_is_counted(told: list[dict[str, Any]]) -> None
         "AnnouncedFailed": 1,
         "AnnouncedRejected": 1,
         "ArchivesDone": 3,
+        "LogsDifferent": 0,
         "EventsUnreadable": 1,
         "EventsIgnored": 1,
         "ArchiveBacklog": 0,

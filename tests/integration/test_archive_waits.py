@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
-from aiolimiter import AsyncLimiter
 
 from service.archive import LogArchive
-from service.aws.container_logs import ContainerLogs
 from service.aws.objects import Objects
 from service.aws.tasks import LogConfiguration, Tasks
 from service.core.record.facts import ContainerState, LogArchived, TaskChanged
 from service.core.redaction import Redaction
 from tests.support.connecting import refusal
+from tests.support.log_lanes import one_lane
 from tests.support.loop import VirtualLoop
 from tests.support.room import room
 from tests.support.scripted_logs import KeptObjects
@@ -67,11 +66,10 @@ def archived(loop: VirtualLoop, logs: TimedLogs, **changed: Any) -> LogArchived:
     """The receipt of a container that ended well, unless it is changed."""
     archive = LogArchive(
         tasks=Tasks(cast(Any, None), {DEFINITION: {"main": BLOCKING}}),
-        logs=ContainerLogs(cast(Any, logs), AsyncLimiter(100_000, 1)),
+        lanes=one_lane(logs, QUIET, loop.time),
         objects=Objects(cast(Any, KeptObjects()), None),
         bucket="logs",
         region="us-east-1",
-        quiet_seconds=QUIET,
         memory=room(),
         now=loop.time,
         redaction=Redaction.of(),

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from aiolimiter import AsyncLimiter
 
-from service.aws.container_logs import ContainerLogs, LogEvent
+from service.aws.container_logs import ContainerLogs
+from service.core.log_lanes import LogEvent
 from tests.support.connecting import Connect
 
 STREAM = "jobs/main/0123"

@@ -8,11 +8,9 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
-from aiolimiter import AsyncLimiter
 
-from service import archive as module
+from service import paged_logs as module
 from service.archive import LogArchive
-from service.aws.container_logs import ContainerLogs
 from service.aws.errors import AwsError
 from service.aws.objects import Objects
 from service.aws.tasks import LogConfiguration, Tasks
@@ -20,6 +18,7 @@ from service.clock import wall_clock
 from service.core.record.facts import ContainerState, LogArchived, TaskChanged
 from service.core.redaction import Redaction
 from tests.support.job_facts import Time
+from tests.support.log_lanes import one_lane
 from tests.support.room import room
 from tests.support.scripted_logs import KeptObjects, ScriptedLogs, arriving, lines
 
@@ -60,11 +59,10 @@ def archive_of(
     known = {"main": configuration} if configuration else {}
     return LogArchive(
         tasks=Tasks(cast(Any, None), {DEFINITION: known}),
-        logs=ContainerLogs(cast(Any, logs), AsyncLimiter(100_000, 1)),
+        lanes=one_lane(logs, QUIET_SECONDS),
         objects=Objects(cast(Any, objects), None),
         bucket="logs",
         region="us-east-1",
-        quiet_seconds=QUIET_SECONDS,
         memory=room(),
         now=wall_clock,
         redaction=Redaction.of(),
@@ -134,7 +132,8 @@ async def test_an_answer_that_took_long_does_not_say_that_it_was_quiet() -> None
 
     logs, objects = Stalling(lines("one"), Stalling.same, lines("two")), KeptObjects()
     task = stopped_task().model_copy(update={"stopped_at": time()})
-    await replace(archive_of(logs, objects), now=time).archive(task, task.containers[0], "work")
+    archive = replace(archive_of(logs, objects), now=time, lanes=one_lane(logs, QUIET_SECONDS, time))
+    await archive.archive(task, task.containers[0], "work")
     assert objects.bodies[KEY] == b"one\ntwo\n"
 
 

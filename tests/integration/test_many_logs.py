@@ -11,13 +11,13 @@ from typing import Any, cast
 import pytest
 
 from service.archive import LogArchive
-from service.aws.container_logs import ContainerLogs, paced
 from service.aws.objects import Objects
 from service.aws.tasks import LogConfiguration, Tasks
 from service.core.record.facts import ContainerState, LogArchived, TaskChanged
 from service.core.redaction import Redaction
 from tests.bench import logs as bench
 from tests.support.aws.errors import refusal
+from tests.support.log_lanes import one_lane
 from tests.support.loop import VirtualLoop
 from tests.support.room import MIB, room
 from tests.support.scripted_logs import KeptObjects
@@ -97,11 +97,10 @@ def test_500_logs_that_end_in_one_minute_are_archived_within_the_quota(loop: Vir
     logs, objects = QuotaLogs(loop, stops), KeptObjects()
     archive = LogArchive(
         tasks=Tasks(cast(Any, None), {DEFINITION: BLOCKING}),
-        logs=ContainerLogs(cast(Any, logs), paced(PER_SECOND)),
+        lanes=one_lane(logs, QUIET_SECONDS, loop.time, PER_SECOND),
         objects=Objects(cast(Any, objects), None),
         bucket="logs",
         region="us-east-1",
-        quiet_seconds=QUIET_SECONDS,
         memory=room(),
         now=loop.time,
         redaction=Redaction.of(),
@@ -169,11 +168,10 @@ def test_what_all_archives_hold_is_bounded_whatever_their_number(loop: VirtualLo
     aws = Megabytes(loop)
     archive = LogArchive(
         tasks=Tasks(cast(Any, None), {DEFINITION: BLOCKING}),
-        logs=ContainerLogs(cast(Any, aws), paced(1000)),
+        lanes=one_lane(aws, QUIET_SECONDS, loop.time, 1000),
         objects=Objects(cast(Any, aws), None),
         bucket="logs",
         region="us-east-1",
-        quiet_seconds=QUIET_SECONDS,
         memory=room(mebibytes),
         now=loop.time,
         redaction=Redaction.of(),

@@ -52,6 +52,7 @@ SETTINGS = Settings(
     start_execution_bucket=803,
     start_execution_refill=151,
     get_log_events_per_second=11,
+    filter_log_events_per_second=6,
     log_quiet_seconds=13,
     log_deadline_seconds=907,
     log_memory_mebibytes=65,
@@ -101,9 +102,14 @@ async def test_every_setting_of_the_runtime_reaches_what_it_is_for() -> None:
         assert performer.topic.arn == SETTINGS.topic_arn
         assert performer.executions.state_machine_arn == SETTINGS.state_machine_arn
         archive = performer.archive
-        assert (archive.bucket, archive.region, archive.quiet_seconds) == ("the-logs", "eu-central-1", 13)
+        assert (archive.bucket, archive.region) == ("the-logs", "eu-central-1")
+        paged, small = archive.lanes.paged, archive.lanes.small
+        assert small is not None
+        assert (paged.quiet_seconds, small.quiet_seconds, settling.patience.log_quiet) == (13, 13, 13)
         assert (archive.memory.total, archive.memory.most_of_one) == (65 * 1024 * 1024, MOST_OF_ONE_LOG)
-        assert archive.logs.reads.time_period == pytest.approx(1 / 11)
+        assert paged.logs.reads.time_period == pytest.approx(1 / 11)
+        assert small.batches.reads.time_period == pytest.approx(1 / 6)
+        assert small.memory is archive.memory
         assert performer.redaction.text("tok_1234") == archive.redaction.text("tok_1234") == REDACTED
 
         assert settling.jobs is table
@@ -176,7 +182,7 @@ async def clients(runtime: Runtime) -> list[Any]:
     performer = cast(Performer, runtime.settling.performer)
     queues = [runtime.requests.client, runtime.events.client]
     at_once = [runtime.table.client, performer.executions.client, performer.topic.client]
-    later = [runtime.objects.client, performer.tasks.client, performer.archive.logs.client]
+    later = [runtime.objects.client, performer.tasks.client, performer.archive.lanes.paged.logs.client]
     return [*queues, *at_once, *[await cast(OpenedWhenNeeded, client).opened() for client in later]]
 
 
@@ -210,7 +216,7 @@ async def test_the_loops_of_a_worker_are_given_what_the_settings_say(monkeypatch
         parts = [cast(Any, loop).cr_frame.f_locals["self"] for loop in loops]
         for loop in loops:
             loop.close()
-        requests, events, control, sweeper, bulks, redrives, protection = parts
+        requests, events, control, sweeper, bulks, redrives, checks, protection = parts
         assert isinstance(bulks, Bulks) and sweeper.take_bulk == bulks.take_up
         assert (bulks.stopping, bulks.jobs, cast(Any, bulks.settling.performer).settling) == (
             worker.stopping,
@@ -233,8 +239,11 @@ async def test_the_loops_of_a_worker_are_given_what_the_settings_say(monkeypatch
         assert isinstance(redrives, Redrives)
         assert (redrives.table, redrives.turns, redrives.every_seconds) == (runtime.table, runtime.turns, 311)
         assert protection.agent_uri == "http://agent"
+        assert checks.lanes is runtime.log_lanes is cast(Performer, runtime.settling.performer).archive.lanes
+        assert (worker.archiver.due, worker.archiver.settling) == (runtime.due_logs, runtime.settling)
         assert {id(part.stopping) for part in parts} == {id(worker.stopping)}
-        assert {id(part.liveness) for part in parts if part not in (redrives, bulks)} == {id(worker.liveness)}
+        with_work = [part for part in parts if part not in (redrives, bulks, checks)]
+        assert {id(part.liveness) for part in with_work} == {id(worker.liveness)}
         assert {id(part.metrics) for part in (requests, events, control, sweeper, redrives)} == {id(runtime.metrics)}
 
 

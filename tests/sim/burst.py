@@ -24,7 +24,7 @@ from service.runtime import wire
 from tests.sim.network import Network
 from tests.sim.replicas import Clients
 from tests.sim.simulation import undisturbed
-from tests.support.aws.cloudwatch_logs import SimLogs
+from tests.support.aws.cloudwatch_logs import AWS_PAGE, SimLogs
 from tests.support.aws.dynamodb import SimTable
 from tests.support.aws.ecs import SimEcs, Task
 from tests.support.aws.eventbridge import SimEventBridge
@@ -55,7 +55,7 @@ class Burst:
     """So many one-stage jobs in an account of these quotas; a task runs for so many seconds.
 
     They come all at once, or so many a second. `stuck` more stand in the queue before them, of an image that has no
-    host for `hosts_after` seconds. Each worker reads logs `log_reads` times a second.
+    host for `hosts_after` seconds. Each worker reads logs `log_reads` times a second, and `log_batches` of small ones.
     """
 
     jobs: int
@@ -70,6 +70,8 @@ class Burst:
     per_second: float = float("inf")
     # Of a burst all logs are read at the account's pace; that is another story, and this one is long enough.
     log_reads: float = 1000.0
+    # And batches of small ones, so many times a second; none are read together where it is 0.
+    log_batches: float = 0.0
 
 
 # The last unlucky waits weigh more the smaller the burst, and the more calls lie between the gate and a start; of 5,000
@@ -176,6 +178,7 @@ class _Place:
         self.requests, self.events = queue(REQUESTS_URL), queue(EVENTS_URL)
         bridge = SimEventBridge(loop, chance("bridge"), faults, rates, self.events)
         logs = SimLogs(loop, chance("logs"), faults, rates, self.quotas)
+        logs.longest_page = AWS_PAGE
         self.ecs = SimEcs(loop, chance("ecs"), faults, rates, bridge, logs)
         script = Script(pending=_PENDING_SECONDS, runs=burst.runs_seconds, lingers=0.0, lines=1)
         self.ecs.draw_script = lambda chance, family, fails: script
@@ -233,7 +236,13 @@ class _Place:
         def now() -> float:
             return EPOCH + self.loop.time()
 
-        settings = default_settings().model_copy(update={"get_log_events_per_second": self.burst.log_reads})
+        burst = self.burst
+        reads = {
+            "get_log_events_per_second": burst.log_reads,
+            "log_batches": "on" if burst.log_batches else "off",
+            "filter_log_events_per_second": burst.log_batches,
+        }
+        settings = default_settings().model_copy(update=reads)
         objects = Objects(self.clients.s3, self.clients.s3.session, now)  # type: ignore[arg-type]  # the simulated client
         runtime = await wire(settings, self.clients.open, objects, CATALOG, REGION, now, UNMETERED, name_work)
         await work_until_stopped(Worker(runtime, Liveness(now), stopping))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
@@ -18,18 +18,21 @@ from schemas.control import ControlMessage
 from schemas.notification import EarlierOutcome, JobNotification, SteeredBy
 from schemas.plan import STAGE_FAILED, LambdaResult
 from schemas.tracking import ListedJob
-from service import archive, perform
+from service import archive, paged_logs, perform, settle
 from service.aws import executions, jobs_table, objects, queue
+from service.aws.log_batches import BatchPage, LogBatches
 from service.aws.queue import Message
 from service.aws.record_items import REQUEST, item_key, registers_of
 from service.aws.starts import Starts
 from service.core import log_layout
 from service.core.admission.admission import Admitted
 from service.core.diagnosis.ending import Ending
+from service.core.log_lanes import Gathered, LogEvent, StoppedLog, Verdict, Whole
 from service.core.planning import planning, waiting
 from service.core.policy import outcome as story
 from service.core.policy import owed, steering
 from service.core.policy.actions import Action, Announce, AskExecution
+from service.core.policy.log_work import LogWork, work_of
 from service.core.policy.outcome import AttemptOutcome
 from service.core.record import hearing
 from service.core.record.facts import (
@@ -50,23 +53,31 @@ from service.core.window import Window
 from service.memory import Memory, Share
 from service.perform import Performer
 from service.settle import Settling
+from service.small_logs import SmallLogs
 from workers import bulks, consumer, control, events, redrives, requests, reruns, sweeper
 from workers.guard import failure_of
+
+_Patch = tuple[object, str, object]
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One mistake: what is replaced, by what, and the promises that it can break."""
+    """One mistake: what is replaced, where and by what, and the promises that it can break.
+
+    Several replacements are one mistake where one guard stands behind the other.
+    """
 
     name: str
     promises: frozenset[int]
-    target: object
-    attribute: str
-    replacement: object
+    replaced: tuple[_Patch, ...]
 
-    def at_work(self) -> AbstractContextManager[object]:
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
         """The mistake is made for as long as the context lasts."""
-        return patch.object(self.target, self.attribute, self.replacement)
+        with ExitStack() as made:
+            for where in self.replaced:
+                made.enter_context(patch.object(*where))
+            yield
 
 
 async def _deletes_first(self: consumer.Consumer, message: Message) -> None:
@@ -274,15 +285,48 @@ async def _starts_under_new_names(
 
 
 async def _stops_at_a_repeated_token(
-    self: archive.LogArchive, group: str, stream: str, ended_at: float | None, tally: archive._Tally, held: Share
+    self: paged_logs.PagedLogs, log: StoppedLog, write: paged_logs.Write, held: Share
 ) -> AsyncIterator[bytes]:
     token: str | None = None
-    while (page := await self.logs.page(group, stream, token)) and page.next_token != token:
-        token, tally.has_a_stream = page.next_token, True
-        if page.events:
-            chunk = b"".join(map(tally.count, page.events))
-            await held.take(len(chunk))
-            yield chunk
+    while (page := await self.logs.page(log.group, log.stream, token)) and page.next_token != token:
+        token = page.next_token
+        chunk = b"".join(map(write, page.events))
+        await held.take(len(chunk))
+        yield chunk
+
+
+async def _asks_before_it_is_quiet(self: SmallLogs, wanted: StoppedLog, held: Share) -> Whole | None:
+    return await _read_in_truth(self, replace(wanted, ended_at=0.0), held)
+
+
+_read_in_truth = SmallLogs.read
+
+
+def _is_due_at_once(job: Record, task_id: str, me: str, _quiet_seconds: float, now: float) -> LogWork:
+    return work_of(job, task_id, me, 0.0, now)
+
+
+def _takes_what_is_there(self: Gathered, log: StoppedLog, asked_at: float, _quiet_seconds: float) -> Verdict:
+    return _judged_in_truth(self, log, asked_at, float("-inf"))
+
+
+_judged_in_truth = Gathered.verdict
+
+
+def _keeps_what_comes_twice(self: Gathered, stream: str, event: LogEvent) -> int:
+    known = self.lines.get(stream, {})
+    return _added_in_truth(self, stream, replace(event, id=event.id + "0") if event.id in known else event)
+
+
+_added_in_truth = Gathered.add
+
+
+async def _takes_the_first_page_for_all(self: LogBatches, group: str, streams: Sequence[str], token: str | None) -> Any:
+    page = await _paged_in_truth(self, group, streams, token)
+    return replace(page, next_token=None) if isinstance(page, BatchPage) and page.events else page
+
+
+_paged_in_truth = LogBatches.page
 
 
 async def _signs_for_a_minute(self: objects.Objects, bucket: str, key: str, seconds: int) -> objects.SignedLink:
@@ -363,11 +407,10 @@ _TAKES_STOPPED_FOR_FINISHED = property(lambda attempt: attempt.task is not None 
 
 
 _WINS_ALWAYS = property(lambda fact: 2**62)
-_Patch = tuple[object, str, object]
 
 
-def _mutant(name: str, promises: tuple[int, ...], where: _Patch) -> Mutant:
-    return Mutant(name, frozenset(promises), *where)
+def _mutant(name: str, promises: tuple[int, ...], *replaced: _Patch) -> Mutant:
+    return Mutant(name, frozenset(promises), replaced)
 
 
 async def _puts_nothing_away(self: jobs_table.JobsTable, item: Any, condition: str, values: Any) -> None:
@@ -456,7 +499,16 @@ MUTANTS = (
     _mutant("announces before the logs are archived", (6,), (owed, "is_settled", _waits_for_no_log)),
     _mutant("sends links before the objects are there", (6,), (objects.Objects, "stream", _stores_later)),
     _mutant("archives each try under one key", (6,), (archive, "log_key", _archives_under_one_key)),
-    _mutant("does not wait for late lines", (6,), (archive.LogArchive, "_chunks", _stops_at_a_repeated_token)),
+    _mutant("does not wait for late lines", (6,), (paged_logs.PagedLogs, "chunks", _stops_at_a_repeated_token)),
+    _mutant(
+        "takes small logs before they are quiet",
+        (6,),
+        (SmallLogs, "read", _asks_before_it_is_quiet),
+        (settle, "work_of", _is_due_at_once),
+        (Gathered, "verdict", _takes_what_is_there),
+    ),
+    _mutant("takes a page of many logs for all", (6,), (LogBatches, "page", _takes_the_first_page_for_all)),
+    _mutant("keeps what comes twice", (6,), (Gathered, "add", _keeps_what_comes_twice)),
     _mutant("signs links that end at once", (6,), (objects.Objects, "link", _signs_for_a_minute)),
     _mutant("forgets that its session ends", (6,), (objects.Objects, "_credentials_end", _forgets_its_session)),
     _mutant("calls every log complete", (6,), (archive, "_why_lossy", _loses_no_line)),

@@ -42,6 +42,7 @@ def draw_settings(chance: Random) -> Settings:
         "visibility_seconds": chance.choice((60, 60, 30, 6)),
         "silence_seconds": chance.choice((300, 120)),
         "sweep_seconds": chance.choice((30, 60)),
+        "log_batches": chance.choice(("on", "on", "on", "off")),
     }
     return default_settings().model_copy(update=drawn)
 

@@ -67,6 +67,9 @@ class Rates:
     late_lines: float
     very_late_lines: float
     empty_page: float
+    found_late: float
+    found_twice: float
+    token_repeated: float
     planner_fails: float
     run_task_fails: float
     task_fails: float
@@ -91,6 +94,9 @@ def draw_rates(chance: Random) -> Rates:
         late_lines=some(1),
         very_late_lines=some(0.6),
         empty_page=some(0.5),
+        found_late=some(1),
+        found_twice=some(0.5),
+        token_repeated=some(0.1),
         planner_fails=some(0.2),
         run_task_fails=some(0.2),
         task_fails=some(0.7),

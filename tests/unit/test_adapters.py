@@ -13,7 +13,7 @@ import pytest
 from aiolimiter import AsyncLimiter
 from botocore.exceptions import ClientError
 
-from service.aws.container_logs import ContainerLogs, LogEvent, LogPage, paced
+from service.aws.container_logs import ContainerLogs, LogPage, paced
 from service.aws.errors import AwsError
 from service.aws.executions import Executions, Started, TooManyRedrivesError
 from service.aws.failures import Failure, Failures, failure_in
@@ -24,6 +24,7 @@ from service.aws.tasks import LogConfiguration, Tasks
 from service.aws.throttles import on_throttle
 from service.aws.topic import Topic
 from service.aws.turns import Turn, Turns
+from service.core.log_lanes import LogEvent
 from tests.support.builders import JOB, MACHINE, NOW, TRACE_HEADER, TRACEPARENT, execution_arn, task_arn
 
 

@@ -13,7 +13,7 @@ from service.core.record.hearing import hear
 from tests.bench.bill import transitions
 from tests.bench.fake.http import Connection, Request, Response
 from tests.bench.fake.lives import Life, Log, Plot
-from tests.bench.fake.logs import log_events
+from tests.bench.fake.logs import found_events, log_events
 from tests.bench.fake.queue import Queue
 from tests.bench.fake.refusal import Refusal
 from tests.bench.fake.rules import matches, patterns
@@ -192,6 +192,29 @@ def test_a_log_ends_where_its_token_repeats() -> None:
     assert read("long") == [5000, 5000]
     with pytest.raises(Refusal):
         log_events(logs, {"logStreamName": "none"})
+
+
+def test_logs_are_found_together_short_ones_first() -> None:
+    """What is long has a page for each megabyte; no token is the end, and one that is missing fails them all."""
+    logs = {"short": Log(Plot(lines=10), 1.0), "other": Log(Plot(lines=5), 1.0), "long": Log(Plot(pages=2), 1.0)}
+
+    def found(*streams: str) -> list[tuple[int, set[str]]]:
+        token, pages = dict[str, str](), list[tuple[int, set[str]]]()
+        while True:
+            page = found_events(logs, {"logStreamNames": streams, **token})
+            pages.append((len({event["eventId"] for event in page["events"]}), streams_of(page)))
+            if "nextToken" not in page:
+                return pages
+            token = {"nextToken": page["nextToken"]}
+
+    def streams_of(page: Any) -> set[str]:
+        return {event["logStreamName"] for event in page["events"]}
+
+    assert found("short", "other") == [(15, {"short", "other"})]
+    assert found("long") == [(5000, {"long"})] * 2
+    assert found("long", "short") == [(10, {"short"}), (5000, {"long"}), (5000, {"long"})]
+    with pytest.raises(Refusal):
+        found("short", "none")
 
 
 class _Wire(asyncio.Transport):

@@ -14,6 +14,7 @@ from service.aws.container_logs import ContainerLogs
 from service.aws.errors import AwsError
 from service.aws.executions import Executions
 from service.aws.failures import Failures
+from service.aws.log_batches import LogBatches, Missing
 from service.aws.objects import PART_BYTES, Objects
 from service.aws.queue import Message, Queue
 from service.aws.replays import Replays
@@ -96,6 +97,7 @@ CALLS: dict[str, tuple[Call, dict[str, Any]]] = {
     "stop_task": (lambda client: Tasks(client).stop(task_arn(), "why"), {}),
     "describe_task_definition": (lambda client: Tasks(client).log_configurations("d"), {}),
     "get_log_events": (lambda client: ContainerLogs(client, AsyncLimiter(1)).page("g", "s", None), {}),
+    "filter_log_events": (lambda client: LogBatches(client, AsyncLimiter(1)).page("g", ("s",), None), {}),
     "get_item": (lambda client: Replays(client, "t").original_id("x"), {}),
     "put_item": (lambda client: Failures(client, "t", lambda: 0.0).note("m", "q", ValueError()), {}),
     "update_item": (lambda client: Turns(client, "t", lambda: 0.0).take("redrives", 1), {}),
@@ -126,6 +128,7 @@ TAKEN_FOR_ANSWERS: dict[str, tuple[str, object]] = {
     "stop_task": ("ClusterNotFoundException", None),
     "describe_task_definition": ("ClientException", None),
     "get_log_events": ("ResourceNotFoundException", None),
+    "filter_log_events": ("ResourceNotFoundException", Missing(is_the_group=False)),
     "update_item": ("ConditionalCheckFailedException", None),
 }
 

@@ -103,15 +103,33 @@ async def test_a_worker_that_cannot_open_says_why(life: Life) -> None:
 
 @dataclass
 class Loops:
-    """Two loops: one ends when it is told to, one never does."""
+    """Two loops: one ends when it is told to, one never does; and logs that wait, which end with the last of them."""
 
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     drain_seconds: float = 0.01
     ended: list[str] = field(default_factory=list)
+    no_more: asyncio.Event = field(default_factory=asyncio.Event)
+    logs_left: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.logs_left.set()
 
     @property
     def runtime(self) -> Any:
-        return SimpleNamespace(settings=self)
+        return SimpleNamespace(settings=self, due_logs=SimpleNamespace(close=self.no_more.set))
+
+    @property
+    def archiver(self) -> Any:
+        return SimpleNamespace(run=self._archives)
+
+    async def _archives(self) -> None:
+        try:
+            await self.no_more.wait()
+            await self.logs_left.wait()
+            self.ended.append("archived")
+        except asyncio.CancelledError:
+            self.ended.append("not archived")
+            raise
 
     def loops(self) -> tuple[Any, ...]:
         return self._heeds(), self._never_ends()
@@ -129,14 +147,30 @@ class Loops:
 
 
 async def test_what_is_late_is_cut_off_at_the_end_of_the_drain() -> None:
-    """SQS gives its message to another worker; what ends in time is let end."""
+    """SQS gives its message to another worker; what ends in time is let end, what has nothing left to do as well."""
     loops = Loops()
     working = asyncio.create_task(work_until_stopped(cast(Worker, loops)))
     await asyncio.sleep(0)
     assert loops.ended == []
     loops.stopping.set()
     await asyncio.wait_for(working, 10)
-    assert loops.ended == ["in time", "cut off"]
+    assert loops.ended == ["in time", "cut off", "archived"]
+
+
+def test_a_log_that_waits_is_archived_while_the_worker_drains() -> None:
+    """Once nobody can leave one any more, and for as long as the drain lasts, the loops' part of it included."""
+    for needs, ends in ((20.0, "archived"), (30.0, "not archived")):
+        loop = VirtualLoop()
+        loops = Loops(drain_seconds=25.0)
+        loops.logs_left.clear()
+        loops.loops = lambda loops=loops: (loops._heeds(),)  # type: ignore[method-assign,misc]
+        working = loop.create_task(work_until_stopped(cast(Worker, loops)))
+        loop.call_later(100.0, loops.stopping.set)
+        loop.call_later(100.0 + needs, loops.logs_left.set)
+        loop.run_until_complete(working)
+        assert loops.ended == ["in time", ends]
+        assert loop.time() == pytest.approx(100 + min(needs, 25), abs=0.01)
+        loop.bury()
 
 
 def test_a_worker_works_until_it_is_told_to_stop() -> None:

@@ -30,6 +30,8 @@
 
 What people ask for of a job is owed to it too, and stands in steering.py.
 
+A log that is owed is not due before its quiet time is over; until then it waits as log_work.py says.
+
 What another holds a claim on is not owed by us. They renew it for as long as they work; if they die, it expires and the
 sweeper finds the work owed again.
 Progress is not claimed: a claim costs a write, and one whose holder died would hide the step until the outcome. Copies
@@ -57,6 +59,7 @@ from service.core.policy.actions import (
     StopTask,
     TellProgress,
 )
+from service.core.policy.log_work import without_receipt
 from service.core.policy.steering import may_be_started_yet, steering
 from service.core.policy.steps import untold
 from service.core.record.asked import cancel_asked
@@ -85,6 +88,7 @@ class Patience:
     task_grace: float = 30
     log_deadline: float = 900
     claim: float = 60
+    log_quiet: float = 10
 
 
 @dataclass(frozen=True)
@@ -273,7 +277,7 @@ def _progress(job: Record, at: Moment) -> Iterator[Action]:
 
 def _logs(job: Record, at: Moment) -> Iterator[Action]:
     for task in job.tasks:
-        missing = [item for item in task.containers if task.stopped and job.receipt(task, item) is None]
+        missing = list(without_receipt(job, task)) if task.stopped else []
         if missing:
             yield from _log_work(job, at, task, missing)
 

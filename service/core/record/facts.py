@@ -285,6 +285,10 @@ class TaskChanged(_JobFact):
         """Whether it is over. DEPROVISIONING already carries exit codes, but only STOPPED is final."""
         return self.last_status == "STOPPED"
 
+    def never_ran(self, container: ContainerState) -> bool:
+        """Whether one of its containers was never started, and so has nothing to say."""
+        return container.exit_code is None and self.started_at is None
+
 
 class LogArchived(_JobFact):
     """What became of a container's log."""

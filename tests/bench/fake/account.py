@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 from tests.bench.fake import rules
 from tests.bench.fake.http import Request, Response
 from tests.bench.fake.lives import CONTAINER, LOG_GROUP, LOG_PREFIX, Life, Log, Plot
-from tests.bench.fake.logs import log_events
+from tests.bench.fake.logs import found_events, log_events
 from tests.bench.fake.queue import Queue
 from tests.bench.fake.refusal import Refusal
 from tests.bench.fake.table import Table
@@ -62,6 +62,7 @@ class Account:
             "AWSStepFunctions.ListExecutions": lambda call: {"executions": []},
             "AmazonEC2ContainerServiceV20141113.DescribeTaskDefinition": _task_definition,
             "Logs_20140328.GetLogEvents": lambda call: log_events(self._logs, call),
+            "Logs_20140328.FilterLogEvents": lambda call: found_events(self._logs, call),
         } | {f"DynamoDB_20120810.{name}": answer for name, answer in self.table.calls().items()}
 
     def answer(self, request: Request) -> Response | asyncio.Future[Response]:

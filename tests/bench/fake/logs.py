@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
+from zlib import crc32
 
 from tests.bench.fake.lives import Log
 from tests.bench.fake.refusal import Refusal
@@ -25,6 +26,28 @@ def log_events(logs: Mapping[str, Log], call: Any) -> bytes:
         more = position < plot.pages
         return _answer(_page() if more else b"[]", position + more)
     return _answer(b"[]" if position else _lines(plot.lines, log.at), 1)
+
+
+def found_events(logs: Mapping[str, Log], call: Any) -> Any:
+    """FilterLogEvents: all that is short is the first page, each megabyte of what is long a further one."""
+    found = {name: logs[name] for name in call["logStreamNames"] if name in logs}
+    if len(found) < len(call["logStreamNames"]):
+        raise Refusal("ResourceNotFoundException", "The specified log stream does not exist.")
+    lines = {name: _lines(log.plot.lines, log.at) for name, log in found.items() if not log.plot.pages}
+    short = [event for name, events in lines.items() for event in _of(name, events)]
+    long = [(name, page) for name, log in found.items() for page in range(log.plot.pages)]
+    at = int(call.get("nextToken", "0" if short or not long else "1"))
+    events = short if at == 0 else _of(long[at - 1][0], _page(), long[at - 1][1])
+    return {"events": events, **({"nextToken": str(at + 1)} if at < len(long) else {})}
+
+
+def _of(stream: str, events: bytes, page: int = 0) -> list[dict[str, Any]]:
+    """The same events, of this stream, each with an id."""
+    first = page * _LINES_A_PAGE
+    return [
+        {**event, "logStreamName": stream, "eventId": f"{crc32(stream.encode()):010d}{first + number:046d}"}
+        for number, event in enumerate(json.loads(events))
+    ]
 
 
 def _answer(events: bytes, position: int) -> bytes:

@@ -1,7 +1,12 @@
-"""CloudWatch Logs: streams that appear late or never, lines that arrive late, empty pages, tokens that repeat."""
+"""CloudWatch Logs: streams that appear late or never, lines that arrive late, empty pages, tokens that repeat.
+
+FilterLogEvents sees lines a little later than GetLogEvents, some of them twice, and says at times the same token again.
+"""
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -20,6 +25,11 @@ _LONGEST_LAG_SECONDS = 8.0
 # in the one that was made later.
 _LAG_BEYOND_THE_QUIET_SECONDS = 120.0
 _LONGEST_PAGE = 7
+# Where nothing is to go wrong [GetLogEvents].
+AWS_PAGE = 10_000
+# How much later FilterLogEvents sees a line: with the longest lag less than Jobferry waits, whatever its clock says.
+_LONGEST_UNSEEN_SECONDS = 1.0
+_MOST_STREAMS = 100
 
 
 @dataclass
@@ -27,6 +37,7 @@ class Stream:
     """A log stream: lines in their order, each with when it was written and when it arrived."""
 
     lines: list[tuple[float, float, str]] = field(default_factory=list)
+    unseen: list[float] = field(default_factory=list)
     created_at: float = float("inf")
     first_too_late: int | None = None
 
@@ -45,6 +56,7 @@ class SimLogs:
 
     def __init__(self, loop: VirtualLoop, chance: Random, faults: Faults, rates: Rates, quotas: Quotas) -> None:
         self.streams: dict[tuple[str, str], Stream] = {}
+        self.longest_page = _LONGEST_PAGE
         self._loop = loop
         self._chance = chance
         self._faults = faults
@@ -65,6 +77,8 @@ class SimLogs:
             stream.first_too_late = len(stream.lines) if stream.first_too_late is None else stream.first_too_late
         arrives = max(now + lag, stream.lines[-1][1] if stream.lines else 0)
         stream.lines.append((now, arrives, text))
+        unseen = self._faults.happens("log line found late", self._rates.found_late, now)
+        stream.unseen.append(self._chance.random() * _LONGEST_UNSEEN_SECONDS if unseen else 0.0)
         stream.created_at = min(stream.created_at, arrives)
 
     def page(self, group: str, name: str, token: str | None) -> dict[str, Any]:
@@ -79,7 +93,7 @@ class SimLogs:
         if arrived and self._faults.happens("empty log page", self._rates.empty_page, now):
             # An empty page with a token of its own: the end is only where the token repeats [GetLogEvents].
             return {"events": [], "nextForwardToken": f"f/{at:0{len(token or '') + 1}d}"}
-        page = arrived[: 1 + int(self._chance.random() * _LONGEST_PAGE)]
+        page = arrived[: self._page_size()]
         return {
             "events": [
                 {
@@ -91,6 +105,53 @@ class SimLogs:
             ],
             "nextForwardToken": f"f/{at + len(page)}" if page or token is None else token,
         }
+
+    def _page_size(self) -> int:
+        return AWS_PAGE if self.longest_page == AWS_PAGE else 1 + int(self._chance.random() * self.longest_page)
+
+    def found(self, group: str, names: Sequence[str], token: str | None) -> dict[str, Any]:
+        """Some lines of several streams in the order of their times; a single stream that is missing fails it all."""
+        now = self._loop.time()
+        throttled(self._quotas.filter_log_events, now)
+        assert len(names) <= _MOST_STREAMS
+        streams = {name: self.streams.get((group, name)) for name in names}
+        if any(stream is None or stream.created_at > now for stream in streams.values()):
+            raise refusal("ResourceNotFoundException", "The specified log stream does not exist.")
+        position, salt = (token or "/0").rsplit("/", 1)
+        seen = sorted(_seen(streams, now), key=_order)
+        left = [event for event in seen if _place(event) > position]
+        if left and self._faults.happens("empty log page", self._rates.empty_page, now):
+            return {"events": [], "nextToken": f"{position}/{int(salt) + 1}"}
+        page = left[: self._page_size()]
+        if token and self._faults.happens("log token repeated", self._rates.token_repeated, now):
+            return {"events": page, "nextToken": token}
+        more = {"nextToken": f"{_place(page[-1])}/0"} if len(page) < len(left) else {}
+        if page and self._faults.happens("log line found twice", self._rates.found_twice, now):
+            page = [*page, page[-1]]
+        return {"events": page, **more}
+
+
+def _seen(streams: dict[str, Any], now: float) -> Iterator[dict[str, Any]]:
+    """What FilterLogEvents can see by now."""
+    for name, stream in streams.items():
+        for number, ((written, arrived_at, text), unseen) in enumerate(zip(stream.lines, stream.unseen, strict=True)):
+            if arrived_at + unseen <= now:
+                yield {
+                    "logStreamName": name,
+                    "timestamp": int((EPOCH + written) * 1000),
+                    "message": text,
+                    "ingestionTime": int((EPOCH + arrived_at) * 1000),
+                    "eventId": f"{zlib.crc32(name.encode()):010d}{number:046d}",
+                }
+
+
+def _order(event: dict[str, Any]) -> tuple[int, int, str]:
+    return event["timestamp"], event["ingestionTime"], event["eventId"]
+
+
+def _place(event: dict[str, Any]) -> str:
+    """Where a line is in the order of all, as a text."""
+    return "{:014d}.{:014d}.{}".format(*_order(event))
 
 
 class LogsClient:
@@ -106,4 +167,13 @@ class LogsClient:
         assert startFromHead, "left out, reading begins at the tail"
         return await self._calls.call(
             "logs.GetLogEvents", lambda: self._logs.page(logGroupName, logStreamName, nextToken), about=logStreamName
+        )
+
+    async def filter_log_events(
+        self, *, logGroupName: str, logStreamNames: Sequence[str], nextToken: str | None = None
+    ) -> Any:
+        return await self._calls.call(
+            "logs.FilterLogEvents",
+            lambda: self._logs.found(logGroupName, logStreamNames, nextToken),
+            about=f"{len(logStreamNames)} of {logGroupName}",
         )

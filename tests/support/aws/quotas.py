@@ -71,6 +71,7 @@ class Quotas:
     describe_execution: Quota = field(default_factory=_quota(250, 10))
     get_execution_history: Quota = field(default_factory=_quota(400, 20))
     get_log_events: Quota = field(default_factory=_quota(10, 10))
+    filter_log_events: Quota = field(default_factory=_quota(5, 5))
     vcpus_in_use: float = 0.0
     hostless: Mapping[str, float] = field(default_factory=dict)
 
