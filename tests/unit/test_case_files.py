@@ -148,6 +148,14 @@ def test_names_of_the_zip_are_no_paths() -> None:
     assert not again({**members_of(), **outside}).differs
 
 
+def test_a_template_that_names_no_parameter_is_a_difference() -> None:
+    """As anything is that admission fails on now."""
+    members = members_of("pictures")
+    members[files.CATALOG]["catalog"]["job_types"]["thumbnails"]["stages"][0]["command"] = ["thumbnails", "{depth}"]
+    [told] = again(members).parts[0].differences
+    assert (told.then, str(told.now)[:34]) == ("admitted", "it fails: UnknownPlaceholderError:")
+
+
 def nodes(value: Any) -> Iterator[tuple[Any, Any]]:
     """Every place in a JSON value: what holds it, and under which name or number."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from schemas.errors import JobferryError
+
 # What reading an odd value raises; anything else is a bug, and is seen.
-ODD = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+ODD = (ArithmeticError, AssertionError, AttributeError, JobferryError, LookupError, TypeError, ValueError)
 
 
 def fails(error: Exception) -> str:
