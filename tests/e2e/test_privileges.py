@@ -136,9 +136,8 @@ async def made_again(asked: System) -> None:
     asked.told("large-by-role")
     asked.told(asked.send({"job_id": "odd-by-role", "stages": [{"image": "nope"}]}))
     for old in ("large-by-role", "odd-by-role"):
-        wish = RerunWish(
-            new_job_id=f"{old}-again", changes={"stages": [{"image": "image_1", "command": ["echo", "a"]}]}
-        )
+        changed = {"timeout_seconds": None, "stages": [{"image": "image_1", "command": ["echo", "a"]}]}
+        wish = RerunWish(new_job_id=f"{old}-again", changes=changed)
         await tracking.steering.rerun("default", old, wish)
         assert asked.told(f"{old}-again").status == "SUCCEEDED"
     jobs = BulkFilter(id="large-by-role-again")
