@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 
 from schemas.errors import SettingsError
 from schemas.trace import Trace
+from service.aws.errors import AwsError
 from service.aws.job_list import JobList
 from service.aws.jobs_table import JobsTable
 from service.aws.record_items import item_key, record_of, registers_of
@@ -316,6 +317,24 @@ async def test_what_a_table_lacks_is_said_in_a_sentence(answers: list[Any], why:
 async def test_what_may_pass_by_itself_stops_no_worker_at_its_start() -> None:
     """Work that meets it again is tried again."""
     await table(Dynamo([wrong("ThrottlingException"), wrong("InternalServerError")])).check()
+
+
+NO_ANSWERS: dict[str, tuple[Fact, list[Any]]] = {
+    "a request that is throttled": (requested(), [wrong("ThrottlingException")]),
+    "a request that is refused and nothing shown": (requested(), [refusal()]),
+    "a request that another's item refuses": (requested(), [refusal(**registers_of(task()))]),
+    "a head that is throttled": (requested(), [{}, wrong("ThrottlingException")]),
+    "a rejection that is refused and nothing shown": (rejected(), [refusal()]),
+    "news that is throttled": (execution(), [wrong("ThrottlingException")]),
+    "news of a wrong form": (execution(), [wrong("ValidationException")]),
+}
+
+
+@pytest.mark.parametrize(("fact", "answers"), NO_ANSWERS.values(), ids=NO_ANSWERS)
+async def test_what_is_no_answer_is_raised(fact: Fact, answers: list[Any]) -> None:
+    """Its message comes again; taken for a record, it would be deleted."""
+    with pytest.raises(AwsError):
+        await table(Dynamo(answers)).merge(fact)
 
 
 TEXTS: dict[str, tuple[Fact, str]] = {

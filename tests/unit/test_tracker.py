@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -14,7 +14,7 @@ import pytest
 from schemas.price import Price
 from schemas.tracking import JobPage, ListedJob
 from service.aws.errors import AwsError
-from service.aws.objects import ObjectTooLargeError
+from service.aws.objects import ObjectTooLargeError, SignedLink
 from service.core.log_layout import history_key
 from service.core.record.facts import Fact, StageSpent, marker_of
 from service.core.record.keys import RecordKey
@@ -28,7 +28,7 @@ from service.core.tracking.listing import JobFilter
 from service.core.tracking.why import why
 from service.tracking.errors import UnknownJobError
 from service.tracking.history import Histories
-from service.tracking.logs import LogReader
+from service.tracking.logs import LogPlace, LogReader
 from service.tracking.tracker import POLL_SECONDS, Tracker
 from tests.support.builders import (
     JOB,
@@ -98,6 +98,12 @@ class Aws:
     async def history(self, job_id: str) -> list[dict[str, Any]]:
         self.asked.append(("history", job_id))
         return self.history_
+
+    async def link(self, bucket: str, key: str, seconds: int) -> SignedLink:
+        return SignedLink("https://signed", float(seconds))
+
+    async def chunks(self, bucket: str, key: str, *_: Any) -> AsyncIterator[bytes]:
+        yield b"one\ntwo\nthree\n"
 
     async def get(self, bucket: str, key: str, largest: int) -> bytes:
         self.asked.append(("get", bucket, key, largest))
@@ -294,3 +300,16 @@ def test_a_cursor_names_how_many_events_were_seen_and_which() -> None:
     assert unseen(events[:2], cursor_of(events, "state")) == events[:2]
     assert unseen(events, cursor_of(events, "state")) == ()
     assert unseen(events, cursor_of((), "")) == events
+
+
+async def test_a_log_and_a_link_to_it_are_of_the_job_that_is_found() -> None:
+    """The tenant's own; the link is good for as long as links are."""
+    tracker, aws = tracking(*OVER)
+    place = LogPlace(1, 1, "main")
+    with pytest.raises(UnknownJobError):
+        await tracker.log("shop", JOB, place, 1, 1)
+    aws.asked.clear()
+    patient = replace(tracker, link_seconds=77)
+    assert await patient.log_link("web", JOB, place) == SignedLink("https://signed", 77.0)
+    found = await tracker.log("web", JOB, place, 3, 1)
+    assert (found.job_id, found.container, found.first_line) == (JOB, "main", 3)
