@@ -16,6 +16,7 @@ import pytest
 
 from deploy.local.stack import STACK
 from schemas.bulk import BulkFilter, BulkWish
+from schemas.control import Changes
 from schemas.notification import JobNotification
 from schemas.tracking import LogLines, RerunWish
 from service.core.casefile.collecting import Wanted
@@ -136,7 +137,7 @@ async def made_again(asked: System) -> None:
     asked.told("large-by-role")
     asked.told(asked.send({"job_id": "odd-by-role", "stages": [{"image": "nope"}]}))
     for old in ("large-by-role", "odd-by-role"):
-        changed = {"timeout_seconds": None, "stages": [{"image": "image_1", "command": ["echo", "a"]}]}
+        changed: Changes = {"timeout_seconds": None, "stages": [{"image": "image_1", "command": ["echo", "a"]}]}
         wish = RerunWish(new_job_id=f"{old}-again", changes=changed)
         await tracking.steering.rerun("default", old, wish)
         assert asked.told(f"{old}-again").status == "SUCCEEDED"

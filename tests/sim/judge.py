@@ -12,6 +12,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from schemas.base import DEFAULT_TENANT
 from service.core.record.facts import marker_of
 from tests.sim.ledger import Ledger
 from tests.sim.many import BULK_KEY, ManyJudge
@@ -485,7 +486,7 @@ class Judge:
         if key == BULK_KEY:
             self.many.on_write(before, after)
             return
-        if part == HEAD and not before:
+        if part == HEAD and "list_tenant" in after and "list_tenant" not in before:
             self._ledger.noted_at[key] = self._when()[1]
         if "r#request" in before and before["r#request"] != after.get("r#request"):
             self.accuse(2, f"the request of {key} was changed, in its {part}")
@@ -503,6 +504,8 @@ class Judge:
             self._announcing[key.removeprefix("rejected:"), int(name.rpartition("#")[2])] = PROCESS.get()
         if name.startswith("r#announced#"):
             self._note(json.loads(after["M"]["fact"]["S"])["notification_id"])
+        if name == f"r#cancel#{DEFAULT_TENANT}":
+            self.many.on_cancel(key, json.loads(after["M"]["fact"]["S"]))
         self.steering.check_register(key, name, after)
 
     def _note(self, notification_id: str) -> None:
