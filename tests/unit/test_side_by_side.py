@@ -26,3 +26,10 @@ def test_what_is_dear_to_make_is_made_in_one_process(nodeid: str, unit: str) -> 
 def test_every_module_that_is_listed_is_there() -> None:
     """A renamed one would quietly be made several times."""
     assert all((ROOT / module).is_file() for module in side_by_side._TOGETHER | side_by_side._ALONE)
+
+
+def test_every_long_test_that_is_listed_is_there() -> None:
+    """A renamed one would quietly begin among the last."""
+    for test in side_by_side._LONG:
+        module, _, name = test.partition("::")
+        assert f"def {name}(" in (ROOT / module).read_text(encoding="utf-8"), test
