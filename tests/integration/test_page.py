@@ -128,6 +128,14 @@ async def test_what_others_write_never_becomes_markup(app: Any, table: JobsTable
         assert Markup(answer.text).dangers == [] == Markup(live).dangers, target
 
 
+async def test_a_page_whose_log_is_lost_shows_all_else(app: Any, tracking: Tracking, table: JobsTable) -> None:
+    """The bucket's lifecycle deleted it: the job is there as it was, and the log's place says why it is empty."""
+    bucket = table.name
+    await merged(table, *ENDED[:3], receipt(s3_bucket=bucket, s3_key="gone"), announced())
+    answer = await ask(app, "GET", PAGE)
+    assert (answer.status, "succeeded" in answer.text, "is gone" in answer.text) == (200, True, True)
+
+
 async def test_a_job_that_is_not_there_is_a_page_that_says_so(app: Any) -> None:
     """404, for people."""
     answer = await ask(app, "GET", "/jobs/web/none")

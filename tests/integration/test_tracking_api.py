@@ -542,6 +542,17 @@ async def test_a_log_that_was_deleted_since_is_said_to_be_gone(app: Any, place: 
     assert answer.status == 404 and "is gone" in answer.json()["detail"]
 
 
+async def test_a_log_that_may_not_be_read_is_said_to_be_gone_too(
+    app: Any, place: Place, table: JobsTable, connect: Connect
+) -> None:
+    """S3 says AccessDenied of what is not there to a caller who may not list."""
+    await merged(table, *ENDED[:3], receipt(s3_bucket=place.log_bucket, s3_key="gone"))
+    denied = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject")
+    with answering(await connect("s3"), "GetObject", denied):
+        answer = await ask(app, "GET", OURS + LOG)
+    assert answer.status == 404 and "this role may not read it" in answer.json()["detail"]
+
+
 async def test_a_container_that_is_not_there_is_named_beside_those_that_are(app: Any, table: JobsTable) -> None:
     """So that a slip is seen."""
     await merged(table, *ENDED[:2], task(containers=(container(), container("proxy"))))

@@ -74,3 +74,30 @@ def test_a_bug_of_a_renewal_is_seen(loop: VirtualLoop) -> None:
 
     with pytest.raises(KeyError):
         loop.run_until_complete(work())
+
+
+def test_work_that_is_cut_off_while_its_renewal_ends_is_cut_off(loop: VirtualLoop) -> None:
+    """As when a drain is over: the end of the renewal, which is cut off too, must not be taken for its own."""
+    went_on: list[str] = []
+
+    async def slow_to_end() -> bool:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            await asyncio.sleep(5)
+        return True
+
+    async def work() -> None:
+        async with Renewing(10, slow_to_end):
+            await asyncio.sleep(15)
+        went_on.append("as if nothing had been")
+
+    async def drain() -> bool:
+        working = asyncio.create_task(work())
+        await asyncio.sleep(17)
+        working.cancel()
+        await asyncio.wait((working,))
+        return working.cancelled()
+
+    assert loop.run_until_complete(drain())
+    assert went_on == []

@@ -95,6 +95,10 @@ CASES: dict[str, tuple[tuple[Fact, ...], Sequence[object]]] = {
         [],
     ),
     "redriven by hand, and failed again": ((runs_again(status="FAILED", stopped_at=NOW + 92), redrive()), []),
+    "a second wish for the run before, heard when the redrive had failed": (
+        (runs_again(status="FAILED", stopped_at=NOW + 92), redriven(), redrive(NOW + 90.5)),
+        [],
+    ),
     "asked for again after it failed again": (
         (runs_again(status="FAILED", stopped_at=NOW + 120), redriven(), redrive(NOW + 130)),
         [RedriveExecution(JOB, 1)],

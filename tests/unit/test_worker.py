@@ -11,13 +11,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import AsyncMock, MagicMock
 
 import pytest
 
+from service.aws.queue import Message
+from service.core.policy.owed import Patience
+from service.core.record.record import Record
 from service.metrics import POLLS, Metrics
 from service.settings import Settings
-from tests.support.builders import catalog
+from service.settle import Settling
+from tests.support.builders import JOB, MACHINE, NOW, catalog, execution, record, requested, task_event
 from tests.support.loop import VirtualLoop
+from tests.support.waiting import eventually
 from workers import worker as module
 from workers.worker import Worker, run_worker, work_until_stopped
 
@@ -202,3 +208,33 @@ async def test_a_loop_that_crashes_ends_the_whole() -> None:
     with pytest.raises(ExceptionGroup) as ended:
         await asyncio.wait_for(work_until_stopped(cast(Worker, Crashes())), 10)
     assert ended.group_contains(ZeroDivisionError)
+
+
+async def test_a_wish_does_not_wait_for_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event's pass archives a long one: the cancel of that job is settled beside it, and not after it."""
+    passes: list[str] = []
+    log_is_read = asyncio.Event()
+    job = record(requested(), execution("RUNNING"))
+
+    async def settle(job: Record, me: str) -> Record:
+        passes.append(me)
+        await log_is_read.wait()
+        return job
+
+    handles: dict[str, Callable[[Message], Any]] = {}
+    monkeypatch.setattr(Worker, "_consumer", lambda _self, name, _queue, handle, *_: handles.setdefault(name, handle))
+    runtime = MagicMock()
+    runtime.table.merge = runtime.table.read = AsyncMock(return_value=job)
+    runtime.settling = Settling(runtime.table, MagicMock(), Patience(), lambda: NOW)
+    monkeypatch.setattr(Settling, "settle", lambda _self, job, me: settle(job, me))
+    runtime.settings.state_machine_arn = MACHINE
+    for loop in Worker(runtime, MagicMock(), asyncio.Event()).loops():
+        if asyncio.iscoroutine(loop):
+            loop.close()
+    event = asyncio.create_task(handles["events"](Message("m-1", json.dumps(task_event()), "r")))
+    await eventually(lambda: len(passes) == 1)
+    cancel = {"verb": "cancel", "job_id": JOB, "tenant": "web"}
+    wish = asyncio.create_task(handles["control"](Message("m-2", json.dumps(cancel), "r", sent_at=NOW)))
+    await eventually(lambda: len(passes) == 2)
+    log_is_read.set()
+    await asyncio.gather(event, wish)
