@@ -147,7 +147,9 @@ _P384 = generate_private_key(SECP384R1()).public_key()
 
 
 @pytest.mark.parametrize(
-    "pem", [b"", b"<html>", _P384.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)], ids=str
+    "pem",
+    [b"", b"<html>", _P384.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)],
+    ids=["nothing", "no key", "a key of another curve"],
 )
 async def test_what_is_no_such_key_verifies_nothing(pem: bytes) -> None:
     """It is AWS's fault, not that of whoever asks, and is asked for again."""
