@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 from schemas.casefile import CaseSettings, NotKnown, Replay
 from service.core.casefile.collecting import Gathered, Wanted, closing, described, manifest_of, members_of, not_known
@@ -82,6 +83,17 @@ def test_what_was_done_was_owed_whenever_it_was() -> None:
             found = replayed(gathered(*facts, settings=settings))
             assert not found.differs, found
             assert {part.part: part.decisions for part in found.parts}["policy"] >= 2
+
+
+def test_no_member_tells_a_value_that_a_cause_quotes() -> None:
+    """Neither the record nor the letter that is made of it; and it is replayed to the same letter."""
+    stages = ({"image": "echo", "environment": {"WAY": "hello-private-value"}},)
+    ended = execution("FAILED", error="States.Runtime", cause="No $.x in the input of hello-private-value.")
+    base = gathered(requested(), ended, announced().model_copy(update={"status": "FAILED"}))
+    case = replace(base, stages=stages)
+    assert "hello-private-value" in str(case.notification) and "$.x in the input" in str(case.shown_notification)
+    assert not [member.name for member in members_of(case) if "hello-private-value" in member.text]
+    assert not [part for part in replayed(case).parts if part.differences and part.part != "policy"]
 
 
 def test_a_letter_that_is_not_as_it_was_sent_is_said_to_be_composed_again() -> None:

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel, JsonValue
 
-from schemas.casefile import CaseDecisions, CaseLogs, CaseManifest, CaseMember, CaseSettings, CaseValues, NotKnown
+from schemas.casefile import (
+    CaseDecisions,
+    CaseLogs,
+    CaseManifest,
+    CaseMember,
+    CaseRecord,
+    CaseSettings,
+    CaseValues,
+    NotKnown,
+)
 from schemas.catalog import Catalog
 from schemas.notification import JobNotification
 from service.core.casefile import files
 from service.core.casefile.decisions import decisions_of
 from service.core.casefile.hiding import CaseHiding
-from service.core.casefile.records import case_record
+from service.core.casefile.known import Known
+from service.core.casefile.masking import seen_in
+from service.core.casefile.records import case_record, record_of
 from service.core.casefile.requests import Judged, of_job, of_rejection
 from service.core.casefile.telling import told
 from service.core.casefile.words import readme
@@ -74,15 +85,31 @@ class Gathered:
 
     @cached_property
     def hiding(self) -> CaseHiding:
-        """What hides in it."""
-        return CaseHiding(self.redaction, self.wanted.values == "shown")
+        """What hides in it: in each member what is masked in any."""
+        if self.wanted.values == "shown":
+            return CaseHiding(self.redaction, shows_values=True)
+        carrying: list[JsonValue] = [case_record(self.record).model_dump(mode="json"), *self.stages]
+        carrying += [dict(event) for event in self.history]
+        carrying += [{"asked": self.asked}, {"body": self.body}]
+        return CaseHiding(self.redaction, known=seen_in(*carrying).known())
 
     @cached_property
     def notification(self) -> JobNotification | None:
         """What was told of the outcome, made again without its links; None where nothing was told yet."""
         if self.record.announced is None:
             return None
-        return fitted(compose(self.record, Links(), self.settings.prices, self.redaction))
+        return self._composed(self.record)
+
+    @cached_property
+    def shown_notification(self) -> dict[str, Any] | None:
+        """The same, composed of the record as the case has it: what a replay makes again."""
+        if self.record.announced is None:
+            return None
+        shown = CaseRecord.model_validate(self.hiding.value(case_record(self.record).model_dump(mode="json")))
+        return told(self._composed(record_of(shown)[0]))
+
+    def _composed(self, record: Record) -> JobNotification:
+        return fitted(compose(record, Links(), self.settings.prices, self.redaction))
 
     @cached_property
     def judged(self) -> Judged:
@@ -126,8 +153,8 @@ def _members(gathered: Gathered) -> Iterator[Member]:
         yield _model(files.DECISIONS, decisions, hiding)
         history: list[JsonValue] = [dict(event) for event in gathered.history]
         yield _value(files.HISTORY, history, hiding)
-    if gathered.notification is not None:
-        yield _value(files.NOTIFICATION, told(gathered.notification), hiding)
+    if gathered.shown_notification is not None:
+        yield _value(files.NOTIFICATION, gathered.shown_notification, replace(hiding, known=Known()))
 
 
 def not_known(gathered: Gathered) -> tuple[NotKnown, ...]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from service.core.casefile.masking import compact, in_environment, masked
+from service.core.casefile.known import Known
+from service.core.casefile.masking import compact, in_environment, masked, may_be_json, seen_in
 from service.core.redaction import Redaction
 from service.core.tracking.steps import Hiding
 
@@ -23,10 +24,14 @@ _CONSOLE_URL = re.compile(
 
 @dataclass(frozen=True)
 class CaseHiding:
-    """Hides in JSON, and in the JSON within its texts. What is hidden once stays as it is when it is hidden again."""
+    """Hides in JSON, and in the JSON within its texts. What is hidden once stays as it is when it is hidden again.
+
+    `known` are the values that are masked anywhere in the case; where it is None, those of what is given.
+    """
 
     redaction: Redaction = _ALWAYS_HIDDEN
     shows_values: bool = False
+    known: Known | None = None
     _leaves: Hiding = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -34,7 +39,10 @@ class CaseHiding:
 
     def value(self, value: JsonValue) -> JsonValue:
         """The same, fit to be sent to others."""
-        return self._value(value if self.shows_values else masked(value), "")
+        if self.shows_values:
+            return self._value(value, "")
+        known = seen_in(value).known() if self.known is None else self.known
+        return self._value(masked(value, known), "")
 
     def object(self, value: dict[str, Any]) -> dict[str, Any]:
         """An object, which stays one."""
@@ -48,7 +56,7 @@ class CaseHiding:
                 return self._object(value)
             case list():
                 return [self._value(item, name) for item in value]
-            case str() if value[:1] in {"{", "["}:
+            case str() if may_be_json(value):
                 return self._text(value, name)
             case str() if name.endswith("console_url") and _CONSOLE_URL.fullmatch(value):
                 return value
