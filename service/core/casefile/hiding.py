@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from service.core.casefile.known import Known
+from service.core.casefile.long_texts import shortened
 from service.core.casefile.masking import compact, in_environment, masked, may_be_json, seen_in
 from service.core.redaction import Redaction
 from service.core.tracking.steps import Hiding
@@ -60,7 +61,10 @@ class CaseHiding:
                 return self._text(value, name)
             case str() if name.endswith("console_url") and _CONSOLE_URL.fullmatch(value):
                 return value
-        return self._leaves.leaf(value, name)
+        return self._leaf(value, name)
+
+    def _leaf(self, value: str | float | bool | None, name: str) -> JsonValue:
+        return self._leaves.leaf(shortened(value) if isinstance(value, str) else value, name)
 
     def _object(self, value: dict[str, Any]) -> dict[str, JsonValue]:
         # ECS's environment: what a variable holds is a secret by the variable's name.
@@ -78,5 +82,5 @@ class CaseHiding:
             value = json.loads(text)
             shown = self._value(value, name)
         except (ValueError, RecursionError):
-            return self._leaves.leaf(text, name)
+            return self._leaf(text, name)
         return text if shown == value else compact(shown)
