@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import accumulate, takewhile
 from typing import Any
 
 from pydantic import BaseModel, JsonValue
@@ -112,6 +113,22 @@ class Gathered:
         return fitted(compose(record, Links(), self.settings.prices, self.redaction))
 
     @cached_property
+    def decisions(self) -> list[JsonValue]:
+        """The planner's, oldest first, each as others may see it."""
+        decided = CaseDecisions(decisions=tuple(decisions_of(self.history)))
+        shown = self.hiding.object(decided.model_dump(mode="json"))["decisions"]
+        assert isinstance(shown, list), "a list stays a list"
+        return shown
+
+    @cached_property
+    def last_decisions(self) -> list[JsonValue]:
+        """As many of them as are read of a case, up to the last."""
+        sizes = (len(_json({"decisions": [decision]}).encode()) for decision in reversed(self.decisions))
+        together = accumulate(sizes)
+        fitting = sum(1 for _ in takewhile(lambda size: size <= files.LARGEST_DECISIONS_BYTES, together))
+        return self.decisions[len(self.decisions) - fitting :]
+
+    @cached_property
     def judged(self) -> Judged:
         """What admission had before it, made of what may be shown."""
         if self.record.rejection is not None:
@@ -149,8 +166,7 @@ def _members(gathered: Gathered) -> Iterator[Member]:
     events: list[JsonValue] = [event.model_dump(mode="json") for event in events_of(record, gathered.redaction)]
     yield _value(files.EVENTS, events, hiding)
     if gathered.history:
-        decisions = CaseDecisions(decisions=tuple(decisions_of(gathered.history)))
-        yield _model(files.DECISIONS, decisions, hiding)
+        yield Member(files.DECISIONS, _json({"decisions": gathered.last_decisions}))
         history: list[JsonValue] = [dict(event) for event in gathered.history]
         yield _value(files.HISTORY, history, hiding)
     if gathered.shown_notification is not None:
@@ -159,7 +175,22 @@ def _members(gathered: Gathered) -> Iterator[Member]:
 
 def not_known(gathered: Gathered) -> tuple[NotKnown, ...]:
     """What a case does not tell, and why."""
-    return (*gathered.not_known, *gathered.judged.not_known, *_of_settings(gathered), *_of_the_letter(gathered))
+    return (*gathered.not_known, *gathered.judged.not_known, *_of_what_is_made(gathered))
+
+
+def _of_what_is_made(gathered: Gathered) -> Iterator[NotKnown]:
+    yield from _of_settings(gathered)
+    yield from _of_decisions(gathered)
+    yield from _of_the_letter(gathered)
+
+
+def _of_decisions(gathered: Gathered) -> Iterator[NotKnown]:
+    left_out = len(gathered.decisions) - len(gathered.last_decisions)
+    if left_out:
+        why = (
+            f"all {len(gathered.decisions):,} are larger than the {files.LARGEST_DECISIONS_BYTES:,} bytes that are read"
+        )
+        yield NotKnown(what=f"the first {left_out:,} of the planner's decisions", why=why)
 
 
 def _of_settings(gathered: Gathered) -> Iterator[NotKnown]:
