@@ -91,6 +91,14 @@ def test_a_masked_value_is_hidden_in_what_is_said_too(said: str, value: str) -> 
         assert shown == HIDDEN.value(shown)
 
 
+def test_a_cause_that_is_nothing_but_the_value_is_hidden() -> None:
+    """It is no name, although it is a single word."""
+    assert HIDDEN.value({"environment": {"MODE": "hunter2-alone"}, "Cause": "hunter2-alone"}) == {
+        "environment": {"MODE": "*" * 13},
+        "Cause": "*" * 13,
+    }
+
+
 def test_what_is_decided_by_is_not_hidden_for_a_variable_that_holds_it() -> None:
     """A value that stands in a name, or is short, is no secret: else an ARN would be one's no more."""
     told: Any = {

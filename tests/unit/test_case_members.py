@@ -15,6 +15,7 @@ from service.core.casefile.collecting import Gathered, Wanted, closing, describe
 from service.core.casefile.files import CaseWriter, read_case
 from service.core.casefile.replay import replay
 from service.core.record.facts import CancelAsked, Fact
+from service.core.redaction import Redaction
 from service.core.telling.compose import Links, compose
 from service.core.telling.letter import fingerprint
 from tests.support.builders import (
@@ -99,6 +100,13 @@ def test_no_member_tells_a_value_that_a_cause_quotes() -> None:
     assert "hello-private-value" in str(case.notification) and "$.x in the input" in str(case.shown_notification)
     assert not [member.name for member in members_of(case) if "hello-private-value" in member.text]
     assert not [part for part in replayed(case).parts if part.differences and part.part != "policy"]
+
+
+def test_a_record_that_a_pattern_makes_unreadable_still_has_a_case() -> None:
+    """To be looked at, if not to be replayed."""
+    case = replace(gathered(*ENDED, announced()), redaction=Redaction.of(["complete"]))
+    text = {member.name: member.text for member in members_of(case)}[files.NOTIFICATION]
+    assert json.loads(text)["status"] == "SUCCEEDED" and "[redacted]" in text
 
 
 def test_decisions_that_are_too_large_to_be_read_are_left_out_from_the_first(monkeypatch: pytest.MonkeyPatch) -> None:

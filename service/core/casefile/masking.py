@@ -20,6 +20,8 @@ _TELLING = frozenset("\x00\ufffe\uffff")
 _TEXTS = ("environment_before_redrive", "environment_after_redrive", "environment_after_token")
 _JOINT, _JOINT_IN_JSON = "\x00", "\\u0000"  # What no variable may hold.
 _UNREADABLE: dict[str, JsonValue] = dict.fromkeys(_TEXTS, "[masked]")
+# What stands under these says something, be it a single word.
+_SAYING = frozenset({"cause", "reason", "stoppedreason", "message", "errormessage", "evidence"})
 _NOTHING = Known()
 
 
@@ -83,7 +85,7 @@ class _Masking:
             except (ValueError, RecursionError):
                 return self._sentence(text)
             return text if shown == value else compact(shown)
-        if name.lower() == "command" or not is_sentence(text):
+        if name.lower() == "command" or not (is_sentence(text) or name.lower() in _SAYING):
             self.seen.names.add(text)
             return text
         return self._sentence(text)
