@@ -158,7 +158,11 @@ HANDBOOK: Mapping[str, Entry] = {
         ("jobferry case thumbs-42", "jobferry case thumbs-42 --logs whole -o thumbs.zip"),
     ),
     "replay": Entry(
-        {0: "all is decided as it was then", 1: "something is not", 2: f"{_USAGE}; the file cannot be read"},
+        {
+            0: "all is decided as it was then",
+            1: "something is not",
+            2: f"{_USAGE}; the file cannot be read; nothing of it could be decided again",
+        },
         ("jobferry replay case-thumbs-42.zip", "jobferry replay case-thumbs-42.zip --json"),
     ),
     "plan": Entry(

@@ -27,7 +27,10 @@ _LONGEST_CELL = 200
 
 
 def run(options: argparse.Namespace) -> int:
-    """Replay it; 0 where all is decided as it was then, 1 where something is not, 2 where it cannot be read."""
+    """Replay it; 0 where all is decided as it was then, 1 where something is not.
+
+    And 2 where it cannot be read, or where nothing of it could be decided again: that is no proof that it is as it was.
+    """
     try:
         with _opened(options.file) as file:
             found = replay(read_case(file), version("jobferry"))
@@ -39,6 +42,9 @@ def run(options: argparse.Namespace) -> int:
         as_json(found)
     else:
         _tell(found)
+    if not any(part.decisions for part in found.parts):
+        print(harmless(f"Nothing of {options.file} could be decided again."), file=sys.stderr)
+        return USAGE
     return DIFFERS if found.differs else SAME
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
+from typing import ParamSpec, TypeVar
 
 from schemas.base import json_object
 from schemas.casefile import CaseManifest, CaseSettings, NotKnown
@@ -25,12 +27,12 @@ from service.core.casefile.collecting import (
     not_known,
 )
 from service.core.casefile.files import LOGS, CaseWriter
+from service.core.casefile.long_texts import left_out_of, shown_log
 from service.core.casefile.requests import stages_in, stages_key_in
 from service.core.log_layout import S3Location, safe_segment, split_s3_uri
 from service.core.policy.outcome import AttemptOutcome, stages_of
 from service.core.record.facts import ContainerState
 from service.core.record.record import Record
-from service.core.redaction import LONGEST_EXCERPT, Redaction
 from service.core.tracking.steps import HistoryEvent
 from service.tracking.errors import UnknownLogError
 from service.tracking.logs import MOST_LINES, LogPlace
@@ -38,8 +40,11 @@ from service.tracking.tracker import Tracker
 
 TAIL_LINES = 100
 _LARGEST_LOG_BYTES = 32 * 1024 * 1024
+_LARGEST_LOGS_BYTES = 2 * _LARGEST_LOG_BYTES
 _MOST_LOGS = 200
-_CHUNK_CHARACTERS = LONGEST_EXCERPT * 3 // 4
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def own_version() -> str:
@@ -58,6 +63,8 @@ class CaseFiles:
     objects: Objects
     catalog: Callable[[], Awaitable[Catalog | None]]
     settings: CaseSettings
+    # What takes long is done for one case at a time, so that many leave room for whatever else is served.
+    turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1), compare=False)
 
     async def of(self, tenant: str | None, job_id: str, wanted: Wanted) -> CaseFile:
         """The case of a job or of a rejected request, as it is now. Raises UnknownJobError."""
@@ -76,7 +83,7 @@ class CaseFiles:
             settings=self.settings,
             redaction=self.tracker.redaction,
         )
-        return CaseFile(self.tracker, replace(gathered, not_known=tuple(lost)))
+        return CaseFile(self.tracker, replace(gathered, not_known=tuple(lost)), self.turn)
 
     async def _history(self, record: Record, lost: list[NotKnown]) -> Sequence[HistoryEvent]:
         if record.rejection is not None:
@@ -133,58 +140,75 @@ class CaseFile:
 
     tracker: Tracker
     gathered: Gathered
+    turn: asyncio.Semaphore
 
     async def chunks(self, tell: Callable[[CaseManifest], object] = lambda _: None) -> AsyncIterator[bytes]:
         """The zip, piece by piece; `tell` is told what lies in it once that is known."""
         writer = CaseWriter(self.gathered.made_at)
+        members = await self._aside(members_of, self.gathered)
         lost, inside = list(not_known(self.gathered)), []
-        for member in members_of(self.gathered):
+        async for member in self._with_logs(members, lost):
             inside.append(described(member))
-            yield writer.add(member.name, member.text)
-        async for log in self._logs(lost):
-            inside.append(described(log))
-            yield writer.add(log.name, log.text)
+            lost.extend(left_out_of(member.name, member.text))
+            yield await self._aside(writer.add, member.name, member.text)
         manifest = manifest_of(self.gathered, inside, lost)
         for member in closing(manifest):
             yield writer.add(member.name, member.text)
         yield writer.end()
         tell(manifest)
 
+    async def _aside(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What would hold up all else, in a thread: secrets are looked for by some forty patterns."""
+        async with self.turn:
+            return await asyncio.to_thread(work, *args, **kwargs)
+
+    async def _with_logs(self, members: Sequence[Member], lost: list[NotKnown]) -> AsyncIterator[Member]:
+        for member in members:
+            yield member
+        async for log in self._logs(lost):
+            yield log
+
     async def _logs(self, lost: list[NotKnown]) -> AsyncIterator[Member]:
+        """The latest first, since there may be too much of them."""
         if self.gathered.wanted.logs == "none":
             return
         written = list(_containers(self.gathered.record))
         if len(written) > _MOST_LOGS:
             why = f"there are {len(written):,}, and a case has the last {_MOST_LOGS}"
             lost.append(NotKnown(what="the logs of earlier containers", why=why))
-        for stage, attempt, container in written[-_MOST_LOGS:]:
+        room = _LARGEST_LOGS_BYTES
+        for stage, attempt, container in reversed(written[-_MOST_LOGS:]):
             name = _log_name(stage, attempt, container)
+            most = min(room, _LARGEST_LOG_BYTES)
             try:
-                lines = await self._lines(stage, attempt, container)
+                lines = await self._lines(stage, attempt, container, most)
             except (AwsError, UnknownLogError) as error:
                 lost.append(NotKnown(what=name, why=_why(error)))
                 continue
             if lines is None:
-                lost.append(NotKnown(what=name, why=f"it is larger than {_LARGEST_LOG_BYTES:,} bytes"))
+                lost.append(NotKnown(what=name, why=_too_large(most)))
             elif lines:
-                yield Member(name, _without_secrets(lines, self.gathered.redaction))
+                room -= sum(map(len, lines))
+                yield Member(name, await self._aside(shown_log, lines, self.gathered.redaction))
 
-    async def _lines(self, stage: int, attempt: AttemptOutcome, container: ContainerState) -> list[str] | None:
-        """The lines that are wanted; None of a log that is too large to be gone through."""
+    async def _lines(
+        self, stage: int, attempt: AttemptOutcome, container: ContainerState, most: int
+    ) -> list[str] | None:
+        """The lines that are wanted; None of a log that is larger than so many bytes."""
         record, whole = self.gathered.record, self.gathered.wanted.logs == "whole"
         receipt = record.receipt(attempt.task, container) if attempt.task else None
-        if receipt is not None and receipt.bytes > _LARGEST_LOG_BYTES:
+        if receipt is not None and receipt.bytes > (most if whole else _LARGEST_LOG_BYTES):
             return None
         place = LogPlace(stage, attempt.number, container.name, attempt.redrive)
         first = 1 if whole or receipt is None else max(1, receipt.lines - TAIL_LINES + 1)
         lines: list[str] = []
         size, more = 0, True
-        while more and size <= _LARGEST_LOG_BYTES:
+        while more and size <= most:
             found = await self.tracker.logs.lines(record, place, first, MOST_LINES)
             lines.extend(found.lines)
             size += sum(map(len, found.lines))
             first, more = found.first_line + len(found.lines), found.more and bool(found.lines)
-        if size > _LARGEST_LOG_BYTES:
+        if size > most:
             return None
         return lines if whole else lines[-TAIL_LINES:]
 
@@ -202,19 +226,10 @@ def _log_name(stage: int, attempt: AttemptOutcome, container: ContainerState) ->
     return f"{LOGS}{of_redrive}{stage}-{attempt.number}/{safe_segment(container.name)}-{safe_segment(task_id)}.log"
 
 
-def _without_secrets(lines: Sequence[str], redaction: Redaction) -> str:
-    """The lines as they may be seen by others: some at a time, since no more is looked at at once."""
-    shown: list[str] = []
-    chunk: list[str] = []
-    size = 0
-    for line in lines:
-        if chunk and size + len(line) > _CHUNK_CHARACTERS:
-            shown.extend(redaction.lines(chunk))
-            chunk, size = [], 0
-        chunk.append(line)
-        size += len(line) + 1
-    shown.extend(redaction.lines(chunk))
-    return "\n".join(shown) + "\n"
+def _too_large(most: int) -> str:
+    if most == _LARGEST_LOG_BYTES:
+        return f"it is larger than {most:,} bytes"
+    return f"with the logs of later containers it is larger than {_LARGEST_LOGS_BYTES:,} bytes"
 
 
 def _why(error: AwsError | UnknownLogError) -> str:

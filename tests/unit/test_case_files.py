@@ -70,15 +70,43 @@ def test_a_file_is_written_piece_by_piece_and_read_again() -> None:
         ({files.MANIFEST: "no JSON"}, "manifest.json: it is no JSON object"),
         ({files.MANIFEST: {"kind": "job"}}, "manifest.json.made_at: Field required"),
         ({files.MANIFEST: b"\xff"}, "it is no zip that can be read"),
-        ({files.MANIFEST: "[" * 100_000}, "manifest.json: it is no JSON object"),
+        ({files.MANIFEST: "[" * 100_000}, "manifest.json: it is nested deeper than the 64 levels that are followed"),
         ({files.RECORD: {"kind": "turn", "id": "x", "registers": {}}}, "record.json.kind: Input should be 'job'"),
-        ({files.DECISIONS: "[" * 100_000}, "decisions.json: Invalid JSON: recursion limit exceeded"),
+        ({files.DECISIONS: "[" * 100_000}, "decisions.json: it is nested deeper than the 64 levels"),
+        ({files.NOTIFICATION: '{"text":' + "[" * 900 + "]" * 900 + "}"}, "notification.json: it is nested deeper"),
     ],
 )
 def test_what_is_no_case_is_said_to_be_none(members: dict[str, Any], says: str) -> None:
     """In a sentence, with the member and its field."""
     rest = {} if "evil" in members else members_of()
     assert says in why(zipped({**rest, **members}))
+
+
+@pytest.mark.parametrize(
+    ("text", "depth"),
+    [(b"", 0), (b"1", 0), (b"{}", 1), (b'[{"a":[1]},{}]', 3), (b'{"[[[":"\\"{[["}', 1), (b'["[[', 1), (b"]]]]", 0)],
+)
+def test_depth_is_that_of_lists_and_objects(text: bytes, depth: int) -> None:
+    """What stands in a text is none of either."""
+    assert max(0, files.depth_of(text)) == depth
+
+
+def test_what_is_nested_as_deep_as_is_followed_is_replayed() -> None:
+    """To a difference, and to no traceback."""
+    members = members_of()
+    for name in (files.NOTIFICATION, files.RECORD):
+        members[name]["odd"] = json.loads("[" * 63 + "]" * 63)
+    members[files.DECISIONS]["decisions"][0]["request"]["odd"] = json.loads("[" * 60 + "]" * 60)
+    assert [item.where for item in again(members).parts[4].differences] == ["notification.odd"]
+
+
+def test_a_case_that_has_lost_its_notification_says_so() -> None:
+    """Its record says that there was one; its policy is still replayed."""
+    members = members_of()
+    del members[files.NOTIFICATION]
+    assert again(members).parts[4].not_replayed == (
+        "the case has no notification.json, although its record says that an outcome was told of",
+    )
 
 
 def test_a_register_that_cannot_be_read_is_named() -> None:

@@ -46,6 +46,91 @@ def test_a_variables_value_is_masked_wherever_it_is_carried(value: Any) -> None:
     assert shown == json.dumps(HIDDEN.value(json.loads(shown)))
 
 
+IN_JSON = json.dumps({"environment": {"MODE": SECRET}})
+PLAN = json.dumps({"plan": dict(zip("ab", environment_texts([PAIR, OURS], with_token=True)[:2], strict=True))})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"The JSONPath '$.x' could not be found in the input '{PLAN}'",
+        json.dumps(f"in the input '{PLAN}'"),
+        f"  {IN_JSON}",
+        f"it was given {IN_JSON} and more",
+        json.dumps({"errorMessage": f"it was given {json.dumps(IN_JSON)}"}),
+        json.dumps({"errorMessage": f"it was given {json.dumps(IN_JSON)}"})[:-9],
+        f'it was given {{"environment":{{"MODE":"{SECRET[:9]}',
+        f"input_value={{'environment': {{'OTHER': 'x', 'MODE': '{SECRET}'}}}}, input_type=dict]",
+        f"input_value={{'image': 'echo', 'enviro...MODE': '{SECRET}'}}}}, input_type=dict]",
+        f"environment: {{'OTHER': 1, 'MODE': '{SECRET}'}}",
+        f"{{'Name': 'MODE', 'Value': '{SECRET}'}} was refused",
+        f'[{{"name": "MODE", "value": "{SECRET}"}} was refused',
+    ],
+)
+def test_an_environment_that_a_sentence_quotes_is_masked(text: str) -> None:
+    """In JSON, escaped or not, as Python writes it, or cut; and where it cannot be followed, the rest of the text."""
+    shown = json.dumps(HIDDEN.value({"cause": text}))
+    assert "hunter2" not in shown and "*" * 9 in shown
+    assert shown == json.dumps(HIDDEN.value(json.loads(shown)))
+
+
+def test_what_follows_a_quoted_environment_is_still_told() -> None:
+    """With its names, and with what is ours."""
+    told = f"in '{json.dumps({'Environment': {'JOBFERRY_STAGE': '1', 'MODE': SECRET}, 'left': 3})}': no $.path"
+    assert HIDDEN.value(told) == told.replace(SECRET, "*" * len(SECRET))
+
+
+@pytest.mark.parametrize("said", ["%s", 'given "%s"', "%s.", "MODE=%s,", "x%sx"])
+@pytest.mark.parametrize("value", [SECRET, 'quotes " and \\ and é', "a-single-word"])
+def test_a_masked_value_is_hidden_in_what_is_said_too(said: str, value: str) -> None:
+    """Also escaped, and where the text was cut within it; in as many characters."""
+    whole = "it was said: " + said % value
+    for text in (whole, json.dumps(whole)[1:-1], json.dumps(whole), repr(whole), whole[: whole.index(value) + 9]):
+        shown: Any = HIDDEN.value({"environment": {"MODE": value}, "reason": text})
+        assert value[:8] not in shown["reason"] and len(shown["reason"]) == len(text)
+        assert shown == HIDDEN.value(shown)
+
+
+def test_a_cause_that_is_nothing_but_the_value_is_hidden() -> None:
+    """It is no name, although it is a single word."""
+    assert HIDDEN.value({"environment": {"MODE": "hunter2-alone"}, "Cause": "hunter2-alone"}) == {
+        "environment": {"MODE": "*" * 13},
+        "Cause": "*" * 13,
+    }
+
+
+def test_what_is_decided_by_is_not_hidden_for_a_variable_that_holds_it() -> None:
+    """A value that stands in a name, or is short, is no secret: else an ARN would be one's no more."""
+    told: Any = {
+        "environment": {"REGION": "eu-central-1", "WORD": "echo", "WAY": "by-the-sea"},
+        "arn": "arn:aws:ecs:eu-central-1:1:task/x",
+        "command": ["go by-the-sea"],
+        "reason": "no echo in eu-central-1 but by-the-sea",
+    }
+    shown: Any = HIDDEN.value(told)
+    assert {**shown, "environment": told["environment"]} == told
+
+
+@pytest.mark.parametrize("environment", [{"MODE": {"of": [SECRET]}}, {"MODE": [SECRET, 1]}, [f"MODE={SECRET}"]])
+def test_an_environment_of_another_shape_is_masked(environment: Any) -> None:
+    """A rejected request may give it any."""
+    shown = json.dumps(HIDDEN.value({"environment": environment}))
+    assert SECRET not in shown and "MODE" in shown and shown == json.dumps(HIDDEN.value(json.loads(shown)))
+
+
+def test_a_task_token_and_a_signature_are_hidden_in_what_is_quoted() -> None:
+    """However deep."""
+    pair = {
+        "Environment": [{"Name": "TASK_TOKEN", "Value": "AQCEAAAA0=token"}],
+        "url": "https://b/k?X-Amz-Date=1&x=sig",
+    }
+    text = json.dumps(pair)
+    told: Any
+    for told in (pair, {"cause": text}, {"cause": f"in '{text}'"}, {"cause": f"in '{json.dumps(text)}'"}):
+        shown = json.dumps(HIDDEN.value(told))
+        assert "AQCE" not in shown and "sig" not in shown
+
+
 @given(st.text(max_size=50))
 def test_a_mask_is_as_long_in_json(text: str) -> None:
     """As ECS counts it; what a value is refused for is still seen."""

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import io
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from schemas.casefile import CaseSettings, NotKnown, Replay
+from service.core.casefile import files
 from service.core.casefile.collecting import Gathered, Wanted, closing, described, manifest_of, members_of, not_known
 from service.core.casefile.files import CaseWriter, read_case
 from service.core.casefile.replay import replay
 from service.core.record.facts import CancelAsked, Fact
+from service.core.redaction import Redaction
 from service.core.telling.compose import Links, compose
 from service.core.telling.letter import fingerprint
 from tests.support.builders import (
@@ -82,6 +89,47 @@ def test_what_was_done_was_owed_whenever_it_was() -> None:
             found = replayed(gathered(*facts, settings=settings))
             assert not found.differs, found
             assert {part.part: part.decisions for part in found.parts}["policy"] >= 2
+
+
+def test_no_member_tells_a_value_that_a_cause_quotes() -> None:
+    """Neither the record nor the letter that is made of it; and it is replayed to the same letter."""
+    stages = ({"image": "echo", "environment": {"WAY": "hello-private-value"}},)
+    ended = execution("FAILED", error="States.Runtime", cause="No $.x in the input of hello-private-value.")
+    base = gathered(requested(), ended, announced().model_copy(update={"status": "FAILED"}))
+    case = replace(base, stages=stages)
+    assert "hello-private-value" in str(case.notification) and "$.x in the input" in str(case.shown_notification)
+    assert not [member.name for member in members_of(case) if "hello-private-value" in member.text]
+    assert not [part for part in replayed(case).parts if part.differences and part.part != "policy"]
+
+
+def test_a_record_that_a_pattern_makes_unreadable_still_has_a_case() -> None:
+    """To be looked at, if not to be replayed."""
+    case = replace(gathered(*ENDED, announced()), redaction=Redaction.of(["complete"]))
+    text = {member.name: member.text for member in members_of(case)}[files.NOTIFICATION]
+    assert json.loads(text)["status"] == "SUCCEEDED" and "[redacted]" in text
+
+
+def test_decisions_that_are_too_large_to_be_read_are_left_out_from_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the case can be read whatever a job went through; how many is said."""
+    monkeypatch.setattr(files, "LARGEST_DECISIONS_BYTES", 1_000)
+    monkeypatch.setitem(files._LARGEST_BYTES, files.DECISIONS, 1_000)
+    history = [event for number in range(9) for event in asked_and_answered(number)]
+    case = replace(gathered(requested(), execution("RUNNING")), history=history)
+    kept = json.loads({member.name: member.text for member in members_of(case)}[files.DECISIONS])["decisions"]
+    assert 1 < len(kept) < 9 and [item["request"]["now"] for item in kept] == list(range(9))[-len(kept) :]
+    assert f"the first {9 - len(kept)} of the planner's decisions" in left_out(case)
+    replayed(case)
+
+
+def asked_and_answered(number: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """One question to the planner, and an answer, as a history tells them."""
+    question, answer = {"Payload": {"step": "plan_next_step", "now": number}}, {"Payload": {"decision": "run"}}
+    scheduled = {"resourceType": "lambda", "parameters": json.dumps(question)}
+    succeeded = {"resourceType": "lambda", "output": json.dumps(answer)}
+    return (
+        {"type": "TaskScheduled", "taskScheduledEventDetails": scheduled},
+        {"type": "TaskSucceeded", "taskSucceededEventDetails": succeeded},
+    )
 
 
 def test_a_letter_that_is_not_as_it_was_sent_is_said_to_be_composed_again() -> None:

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,17 @@ def test_what_cannot_be_read_is_said_to_be_so(
     Path("text.zip").write_text(json.dumps({}))
     assert cli.main(["replay", name]) == 2
     assert capsys.readouterr().err == says
+
+
+def test_where_nothing_is_decided_again_nothing_is_proved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """So that a pipeline does not take a case that was emptied for one that is as it was."""
+    record = {"kind": "job", "id": "x", "registers": {}}
+    with zipfile.ZipFile(CASES["swells"]) as whole, zipfile.ZipFile(tmp_path / "empty.zip", "w") as emptied:
+        emptied.writestr("manifest.json", whole.read("manifest.json"))
+        emptied.writestr("record.json", json.dumps(record))
+    assert cli.main(["replay", str(tmp_path / "empty.zip")]) == 2
+    said = capsys.readouterr()
+    assert said.out.count("nothing to decide again") == 5 and said.err.startswith("Nothing of ")
 
 
 def test_a_file_is_not_read_that_is_too_large(

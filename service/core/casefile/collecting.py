@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import accumulate, takewhile
 from typing import Any
 
 from pydantic import BaseModel, JsonValue
 
-from schemas.casefile import CaseDecisions, CaseLogs, CaseManifest, CaseMember, CaseSettings, CaseValues, NotKnown
+from schemas.casefile import (
+    CaseDecisions,
+    CaseLogs,
+    CaseManifest,
+    CaseMember,
+    CaseRecord,
+    CaseSettings,
+    CaseValues,
+    NotKnown,
+)
 from schemas.catalog import Catalog
 from schemas.notification import JobNotification
 from service.core.casefile import files
 from service.core.casefile.decisions import decisions_of
+from service.core.casefile.errors import CaseFileError
 from service.core.casefile.hiding import CaseHiding
-from service.core.casefile.records import case_record
+from service.core.casefile.known import Known
+from service.core.casefile.masking import seen_in
+from service.core.casefile.records import case_record, record_of
 from service.core.casefile.requests import Judged, of_job, of_rejection
 from service.core.casefile.telling import told
 from service.core.casefile.words import readme
@@ -74,15 +87,51 @@ class Gathered:
 
     @cached_property
     def hiding(self) -> CaseHiding:
-        """What hides in it."""
-        return CaseHiding(self.redaction, self.wanted.values == "shown")
+        """What hides in it: in each member what is masked in any."""
+        if self.wanted.values == "shown":
+            return CaseHiding(self.redaction, shows_values=True)
+        carrying: list[JsonValue] = [case_record(self.record).model_dump(mode="json"), *self.stages]
+        carrying += [dict(event) for event in self.history]
+        carrying += [{"asked": self.asked}, {"body": self.body}]
+        return CaseHiding(self.redaction, known=seen_in(*carrying).known())
 
     @cached_property
     def notification(self) -> JobNotification | None:
         """What was told of the outcome, made again without its links; None where nothing was told yet."""
         if self.record.announced is None:
             return None
-        return fitted(compose(self.record, Links(), self.settings.prices, self.redaction))
+        return self._composed(self.record)
+
+    @cached_property
+    def shown_notification(self) -> dict[str, Any] | None:
+        """The same, composed of the record as the case has it: what a replay makes again."""
+        if self.notification is None:
+            return None
+        shown = CaseRecord.model_validate(self.hiding.value(case_record(self.record).model_dump(mode="json")))
+        try:
+            record, _ = record_of(shown)
+        except CaseFileError:  # A pattern of the deployment's own hides in what a fact must have: no replay reads it.
+            return self.hiding.object(told(self.notification))
+        return told(self._composed(record))
+
+    def _composed(self, record: Record) -> JobNotification:
+        return fitted(compose(record, Links(), self.settings.prices, self.redaction))
+
+    @cached_property
+    def decisions(self) -> list[JsonValue]:
+        """The planner's, oldest first, each as others may see it."""
+        decided = CaseDecisions(decisions=tuple(decisions_of(self.history)))
+        shown = self.hiding.object(decided.model_dump(mode="json"))["decisions"]
+        assert isinstance(shown, list), "a list stays a list"
+        return shown
+
+    @cached_property
+    def last_decisions(self) -> list[JsonValue]:
+        """As many of them as are read of a case, up to the last."""
+        sizes = (len(_json({"decisions": [decision]}).encode()) for decision in reversed(self.decisions))
+        together = accumulate(sizes)
+        fitting = sum(1 for _ in takewhile(lambda size: size <= files.LARGEST_DECISIONS_BYTES, together))
+        return self.decisions[len(self.decisions) - fitting :]
 
     @cached_property
     def judged(self) -> Judged:
@@ -122,17 +171,31 @@ def _members(gathered: Gathered) -> Iterator[Member]:
     events: list[JsonValue] = [event.model_dump(mode="json") for event in events_of(record, gathered.redaction)]
     yield _value(files.EVENTS, events, hiding)
     if gathered.history:
-        decisions = CaseDecisions(decisions=tuple(decisions_of(gathered.history)))
-        yield _model(files.DECISIONS, decisions, hiding)
+        yield Member(files.DECISIONS, _json({"decisions": gathered.last_decisions}))
         history: list[JsonValue] = [dict(event) for event in gathered.history]
         yield _value(files.HISTORY, history, hiding)
-    if gathered.notification is not None:
-        yield _value(files.NOTIFICATION, told(gathered.notification), hiding)
+    if gathered.shown_notification is not None:
+        yield _value(files.NOTIFICATION, gathered.shown_notification, replace(hiding, known=Known()))
 
 
 def not_known(gathered: Gathered) -> tuple[NotKnown, ...]:
     """What a case does not tell, and why."""
-    return (*gathered.not_known, *gathered.judged.not_known, *_of_settings(gathered), *_of_the_letter(gathered))
+    return (*gathered.not_known, *gathered.judged.not_known, *_of_what_is_made(gathered))
+
+
+def _of_what_is_made(gathered: Gathered) -> Iterator[NotKnown]:
+    yield from _of_settings(gathered)
+    yield from _of_decisions(gathered)
+    yield from _of_the_letter(gathered)
+
+
+def _of_decisions(gathered: Gathered) -> Iterator[NotKnown]:
+    left_out = len(gathered.decisions) - len(gathered.last_decisions)
+    if left_out:
+        why = (
+            f"all {len(gathered.decisions):,} are larger than the {files.LARGEST_DECISIONS_BYTES:,} bytes that are read"
+        )
+        yield NotKnown(what=f"the first {left_out:,} of the planner's decisions", why=why)
 
 
 def _of_settings(gathered: Gathered) -> Iterator[NotKnown]:

@@ -17,11 +17,12 @@ def differences(where: str, then: JsonValue, now: JsonValue) -> Iterator[Differe
             for name in (*then, *(name for name in now if name not in then)):
                 yield from differences(f"{where}.{name}", then.get(name), now.get(name))
         case list(), list():
-            pairs = zip_longest(then, now)
-            for number, (before, after) in enumerate(pairs):
+            for number, (before, after) in enumerate(zip_longest(then, now)):
                 yield from differences(f"{where}.{number}", before, after)
+            if None in max(then, now, key=len)[min(len(then), len(now)) :]:  # More than nothing.
+                yield Difference(where=f"{where}, how many", then=len(then), now=len(now))
         case str(), str() if "\n" in then and then != now:
-            yield from _lines(where, then.splitlines(), now.splitlines())
+            yield from _lines(where, then.split("\n"), now.split("\n"))
         case _ if not _same(then, now):
             yield Difference(where=where, then=then, now=now)
 

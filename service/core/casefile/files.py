@@ -7,11 +7,13 @@ taken for a path. What a member says of its own size is not believed: no more is
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zipfile
 import zlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import IO, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -26,9 +28,13 @@ EVENTS, HISTORY, NOTIFICATION, JOB = "events.json", "history.json", "notificatio
 LOGS = "logs/"
 
 MOST_MEMBERS = 1000
-# 600 attempts make some 1,800 decisions, each with all that was tried before: a few MB for any job but the largest.
-_LARGEST_BYTES = {DECISIONS: 256 * 1024 * 1024, MANIFEST: 4 * 1024 * 1024}
+# JSON that was read can take forty times its size. 600 attempts make some 1,800 decisions, each with all that was tried
+# before it: who writes a case leaves out what of them is too much.
+LARGEST_DECISIONS_BYTES = 8 * 1024 * 1024
+_LARGEST_BYTES = {DECISIONS: LARGEST_DECISIONS_BYTES, MANIFEST: 4 * 1024 * 1024}
 _LARGEST_OTHER_BYTES = 16 * 1024 * 1024
+# No contract of ours is half as deep, and Python can follow no more than some hundred levels.
+_DEEPEST = 64
 _OLDEST = (1980, 1, 1, 0, 0, 0)  # A zip knows no moment before it.
 _ENCRYPTED = 0x1
 # How a zip ends [APPNOTE 4.3.16]: with a record that says how large its list of members is.
@@ -137,7 +143,7 @@ class _Members:
 
     def model(self, name: str, kind: type[M]) -> M | None:
         """A member as this model; None where there is none."""
-        body = self.bytes(name)
+        body = self._shallow(name)
         if body is None:
             return None
         try:
@@ -149,13 +155,20 @@ class _Members:
 
     def object(self, name: str) -> dict[str, Any] | None:
         """A member as the JSON object that it is, whatever stands in it."""
-        body = self.bytes(name)
+        body = self._shallow(name)
         if body is None:
             return None
         read = json_object(body.decode())
         if not read:
             raise CaseFileError(f"{name}: it is no JSON object")
         return read
+
+    def _shallow(self, name: str) -> bytes | None:
+        """A member's content, if what is in it is nested no deeper than is followed."""
+        body = self.bytes(name)
+        if body is not None and depth_of(body) > _DEEPEST:
+            raise CaseFileError(f"{name}: it is nested deeper than the {_DEEPEST} levels that are followed")
+        return body
 
     def bytes(self, name: str) -> bytes | None:
         """A member's content; None where there is none."""
@@ -169,6 +182,16 @@ class _Members:
         if len(body) > most:
             raise CaseFileError(f"{name} is larger than the {most:,} bytes that are read of it")
         return body
+
+
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_NO_BRACKET = re.compile(rb"[^\[\]{}]+")
+
+
+def depth_of(body: bytes) -> int:
+    """How many objects and lists of JSON are open at once, at most."""
+    brackets = _NO_BRACKET.sub(b"", _TEXT.sub(b"", body))
+    return max(accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0)
 
 
 def _case(members: _Members) -> Case:

@@ -9,7 +9,9 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from service.core.casefile.masking import compact, in_environment, masked
+from service.core.casefile.known import Known
+from service.core.casefile.long_texts import shortened
+from service.core.casefile.masking import compact, in_environment, masked, may_be_json, seen_in
 from service.core.redaction import Redaction
 from service.core.tracking.steps import Hiding
 
@@ -23,10 +25,14 @@ _CONSOLE_URL = re.compile(
 
 @dataclass(frozen=True)
 class CaseHiding:
-    """Hides in JSON, and in the JSON within its texts. What is hidden once stays as it is when it is hidden again."""
+    """Hides in JSON, and in the JSON within its texts. What is hidden once stays as it is when it is hidden again.
+
+    `known` are the values that are masked anywhere in the case; where it is None, those of what is given.
+    """
 
     redaction: Redaction = _ALWAYS_HIDDEN
     shows_values: bool = False
+    known: Known | None = None
     _leaves: Hiding = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -34,7 +40,10 @@ class CaseHiding:
 
     def value(self, value: JsonValue) -> JsonValue:
         """The same, fit to be sent to others."""
-        return self._value(value if self.shows_values else masked(value), "")
+        if self.shows_values:
+            return self._value(value, "")
+        known = seen_in(value).known() if self.known is None else self.known
+        return self._value(masked(value, known), "")
 
     def object(self, value: dict[str, Any]) -> dict[str, Any]:
         """An object, which stays one."""
@@ -48,11 +57,14 @@ class CaseHiding:
                 return self._object(value)
             case list():
                 return [self._value(item, name) for item in value]
-            case str() if value[:1] in {"{", "["}:
+            case str() if may_be_json(value):
                 return self._text(value, name)
             case str() if name.endswith("console_url") and _CONSOLE_URL.fullmatch(value):
                 return value
-        return self._leaves.leaf(value, name)
+        return self._leaf(value, name)
+
+    def _leaf(self, value: str | float | bool | None, name: str) -> JsonValue:
+        return self._leaves.leaf(shortened(value) if isinstance(value, str) else value, name)
 
     def _object(self, value: dict[str, Any]) -> dict[str, JsonValue]:
         # ECS's environment: what a variable holds is a secret by the variable's name.
@@ -70,5 +82,5 @@ class CaseHiding:
             value = json.loads(text)
             shown = self._value(value, name)
         except (ValueError, RecursionError):
-            return self._leaves.leaf(text, name)
+            return self._leaf(text, name)
         return text if shown == value else compact(shown)

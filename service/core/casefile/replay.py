@@ -6,6 +6,7 @@ from schemas.casefile import Replay
 from service.core.casefile.files import Case
 from service.core.casefile.hiding import CaseHiding
 from service.core.casefile.judging import admission
+from service.core.casefile.known import Known
 from service.core.casefile.owing import policy
 from service.core.casefile.planning import answered_again, diagnosis, planning
 from service.core.casefile.records import record_of
@@ -17,7 +18,7 @@ def replay(case: Case, version: str) -> Replay:
     record, unknown = record_of(case.record)
     manifest = case.manifest
     # Patterns of the deployment's own are not in it: what they found is hidden in all that is looked at here.
-    hiding = CaseHiding(shows_values=manifest.values == "shown")
+    hiding = CaseHiding(shows_values=manifest.values == "shown", known=Known())
     answers = tuple(answered_again(case, hiding))
     return Replay(
         job_id=manifest.job_id,

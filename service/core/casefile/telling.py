@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from schemas.casefile import ReplayedPart
 from schemas.notification import JobNotification
 from service.core.casefile.differences import differences
-from service.core.casefile.files import Case
+from service.core.casefile.files import NOTIFICATION, Case
 from service.core.casefile.hiding import CaseHiding
 from service.core.casefile.odd import ODD, fails
 from service.core.record.record import Record
@@ -18,6 +18,7 @@ from service.core.telling.letter import subject
 from service.core.telling.size_limit import fitted
 
 _NO_LINKS = Links()
+_GONE = f"the case has no {NOTIFICATION}, although its record says that an outcome was told of"
 
 
 def told(notification: JobNotification) -> dict[str, Any]:
@@ -28,7 +29,8 @@ def told(notification: JobNotification) -> dict[str, Any]:
 def telling(case: Case, record: Record, hiding: CaseHiding) -> ReplayedPart:
     """The notification of the outcome, or of the rejection."""
     if case.notification is None:
-        return ReplayedPart(part="telling", decisions=0, not_replayed=("no outcome was told of yet",))
+        why = _GONE if record.announced is not None else "no outcome was told of yet"
+        return ReplayedPart(part="telling", decisions=0, not_replayed=(why,))
     then, now = hiding.value(_filled(case.notification)), hiding.value(_now(case, record, hiding))
     return ReplayedPart(part="telling", decisions=1, differences=tuple(differences("notification", then, now)))
 
