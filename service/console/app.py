@@ -11,6 +11,6 @@ from service.console.routes import Headers, pages
 def build_console(serving: Serving) -> FastAPI:
     """The API's app with the page before it."""
     app = build_app(serving)
-    app.include_router(pages(serving.tracker.unhurried(), serving.steering))
+    app.include_router(pages(serving.tracker.unhurried(), serving.steers, reruns=serving.reruns))
     app.add_middleware(Headers)
     return app

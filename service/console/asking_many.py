@@ -51,6 +51,7 @@ def add_asking_many(routes: APIRouter, made: Pages, steering: Steering) -> None:
     @routes.get("/ask/{verb}")
     async def ask(request: Request, verb: AskedVerb, q: FilterText = "") -> Response:
         """How many jobs match, what will happen, and the button."""
+        made.check(verb)
         return await _shown(made, request, _Form(verb, read_filter(q, made.tracker.now())))
 
     @routes.post("/ask/{verb}")

@@ -102,3 +102,19 @@ async def test_types_that_were_listed_are_suggested(app: Any, shelf: Shelf) -> N
     before = len(shelf.calls)
     lines = await ask(app, "GET", "/suggest?q=status:failed+type:th")
     assert 'value="status:failed type:thumbs"' in lines.text and len(shelf.calls) == before
+
+
+async def test_whoever_may_not_submit_is_offered_no_rerun_and_refused_one(shelf: Shelf) -> None:
+    """On the list, on a job, in the forms and by the API: the changes of a rerun can make any job of it."""
+    it = wire_tracking(shelf.place, shelf.open, None, lambda: NOW + 3600)
+    app = build_console(Serving(it.tracker, it.submission, it.steering, it.cases, reruns=False))
+    listed, job = await ask(app, "GET", "/?q=status:failed"), await ask(app, "GET", "/jobs/default/thumbs-3")
+    assert re.findall(r"ask/(\w+)", listed.text + job.text) == ["redrive", "redrive"]
+    for path in ("/ask/rerun?q=status:failed", "/jobs/default/thumbs-3/ask/rerun"):
+        assert "may rerun none" in (form := await ask(app, "GET", path)).text and form.status == 403, path
+    wish = {"verb": "rerun", "jobs": {"status": "FAILED"}}
+    for path, body in (("/tenants/default/jobs/thumbs-3/rerun", {}), ("/tenants/default/bulk", wish)):
+        refused = await ask(app, "POST", path, json.dumps(body), content_type="application/json")
+        assert refused.status == 403 and "may rerun none" in refused.text, path
+    form = await ask(app, "GET", "/jobs/default/thumbs-3/ask/redrive")
+    assert form.status == 200 and shelf.sent == []
