@@ -11,6 +11,7 @@ from schemas.base import DEFAULT_TENANT
 from schemas.bulk import BulkMessage, BulkSent, BulkStop, BulkWish
 from schemas.catalog import Catalog
 from schemas.control import ControlMessage, Verb
+from schemas.errors import SettingsError
 from schemas.tracking import Asked, RerunWish
 from service.aws.sender import Sender
 from service.core.admission.admission import Refused, admit
@@ -151,8 +152,15 @@ class Steering:
         if verb == "rerun" and not self.reruns:
             raise NotAllowedError
 
+    async def _known_catalog(self) -> Catalog | None:
+        """The catalogue; one that cannot be read is admission's to know."""
+        try:
+            return await self.catalog()
+        except SettingsError:
+            return None
+
     async def _judge(self, record: Record, asked: ControlMessage) -> None:
-        kept, catalog = record.request, await self.catalog()
+        kept, catalog = record.request, await self._known_catalog()
         if kept is None or not kept.asked:
             return
         try:
