@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from schemas.base import DEFAULT_TENANT
 from schemas.bulk import BulkWish, TrackedBulk
 from schemas.errors import SettingsError
-from service.console.filters import Asked, criteria, read_filter
+from service.console.filters import Asked, criteria, in_words, read_words
 from service.operator.changes import changes_of
 from service.operator.printing import FAILED, SUCCEEDED, TIMED_OUT, USAGE, as_json, harmless, line
 from service.operator.reach import Reach, asked
@@ -37,7 +37,7 @@ async def _ask(options: argparse.Namespace) -> int:
     if not count:
         print("No job matches: nothing is asked for.", file=sys.stderr)
         return SUCCEEDED
-    if not options.yes and not _agreed(_question(count, tenant, wish.verb)):
+    if not options.yes and not _agreed(_question(count, tenant, wish)):
         print("Nothing was asked for.", file=sys.stderr)
         return USAGE
     sent = await tracking.steering.many(tenant, wish)
@@ -96,10 +96,10 @@ def _show(bulk: TrackedBulk, *, as_contract: bool) -> None:
         line(f"  stopped by {bulk.stopped_by}")
 
 
-def _question(count: int, tenant: str, verb: str) -> str:
+def _question(count: int, tenant: str, wish: BulkWish) -> str:
     matching = "1 job" if count == 1 else f"{count:,} jobs"
     match, them = ("matches", "it") if count == 1 else ("match", "them")
-    return f"{matching} of the tenant {tenant} {match}. {verb.capitalize()} {them}?"
+    return f"{matching} of the tenant {tenant} {match} {in_words(wish.jobs)}. {wish.verb.capitalize()} {them}?"
 
 
 def _agreed(question: str) -> bool:
@@ -110,7 +110,7 @@ def _agreed(question: str) -> bool:
 def _wish(options: argparse.Namespace) -> tuple[str, BulkWish]:
     if options.job_id is not None:
         raise SettingsError("Name one job, or many by --all: not both.")
-    read = _filter(options.all)
+    read = _filter(options.all, options.tenant)
     jobs = read.wanted
     changes = changes_of(options) if options.command == "rerun" else {}
     try:
@@ -122,8 +122,10 @@ def _wish(options: argparse.Namespace) -> tuple[str, BulkWish]:
     return options.tenant or read.tenant, wish
 
 
-def _filter(words: list[str]) -> Asked:
-    read = read_filter(" ".join(_RUNNING.sub("status:open", word) for word in words), time.time())
+def _filter(words: list[str], tenant: str | None) -> Asked:
+    read = read_words(["status:open" if _RUNNING.fullmatch(word) else word for word in words], time.time())
+    if tenant is not None and any(word.lower().startswith("tenant:") for word in words):
+        raise SettingsError("Name the tenant by --tenant, or in the filter of --all: not both.")
     if read.slips:
         raise SettingsError(" ".join(read.slips))
     return read

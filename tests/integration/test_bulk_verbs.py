@@ -51,7 +51,7 @@ async def test_it_is_said_how_many_match_and_asked_first(
 ) -> None:
     """Who says yes has the bulk's id; who says no, or nothing, has status 2."""
     await three(table)
-    question = "2 jobs of the tenant web match. Cancel them? [y/N] "
+    question = "2 jobs of the tenant web match status:open type:thumbs. Cancel them? [y/N] "
     for answer in ("n\n", ""):
         refused = await typed("cancel", *OPEN, given=answer)
         assert (refused.status, refused.out) == (2, "") and refused.err.startswith(question)
@@ -68,6 +68,16 @@ async def test_it_is_said_how_many_match_and_asked_first(
         "all wrong",
     )
     assert (asked.requested_by or "").startswith("arn:aws:sts::")
+
+
+async def test_a_word_of_the_shell_is_one_word_of_the_filter(
+    typed: Typed,  # noqa: F811
+    table: JobsTable,
+) -> None:
+    """Ann Smith's jobs are meant, and not Ann's whose id holds Smith."""
+    await merged(table, requested(user="Ann Smith"), execution("RUNNING"))
+    said = await typed("cancel", "--tenant", "web", "--all", "user:Ann Smith", given="n\n")
+    assert said.err.startswith('1 job of the tenant web matches user:"Ann Smith". Cancel it? [y/N] ')
 
 
 async def test_who_is_sure_is_not_asked(typed: Typed, table: JobsTable, connect: Connect, name: str) -> None:  # noqa: F811
@@ -104,6 +114,9 @@ async def test_where_nothing_matches_nothing_is_sent(
         (("cancel", "--all", "colour:red"), "colour:red cannot be asked for"),
         (("cancel", "--all", "status:late"), "status:late is none of"),
         (("redrive", "--all", "tenant:web"), "--all: a filter that names nothing"),
+        (("cancel", "--all", "type:a", "type:b"), "type:b is a second type"),
+        (("cancel", "--all", "since:999999w"), "since:999999w is no time"),
+        (("cancel", "--tenant", "web", "--all", "type:a", "tenant:shop"), "Name the tenant by --tenant, or in"),
     ],
 )
 async def test_a_slip_is_named(typed: Typed, words: tuple[str, ...], why: str) -> None:  # noqa: F811
