@@ -235,7 +235,8 @@ def _add_many(verb: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="FILTER",
         help="all jobs that match, without a cap: status:running type:thumbs user:ann label:team=web class:capacity "
-        "since:2h until:1h tenant:web, or a part of the id; it is said how many, and asked first",
+        "since:2h until:1h tenant:web, or a part of the id; each is a word of the shell by itself, and given once; "
+        "it is said how many match, and asked first",
     )
     verb.add_argument("--yes", action="store_true", help="with --all: without being asked first")
 

@@ -11,6 +11,7 @@ from schemas.bulk import BulkMessage, BulkSent, TrackedBulk
 from service.aws.jobs_table import JobsTable
 from service.core.record.facts import BulkAsked, BulkProgressed
 from service.core.record.keys import RecordKey
+from service.operator import many
 from tests.support.asking import ask
 from tests.support.builders import NOW, announced, execution, requested
 from tests.support.connecting import Connect
@@ -91,6 +92,12 @@ async def test_who_is_sure_is_not_asked(typed: Typed, table: JobsTable, connect:
     assert message["changes"] == {"sizes.echo.memory": 1024}
 
 
+def test_the_hint_names_the_stack_that_was_meant() -> None:
+    """What is typed after it looks at the same deployment."""
+    assert many.how_to_look("b", "web", "jobs") == "jobferry bulk b --tenant web --stack jobs"
+    assert many.how_to_look("b", "web", None) == "jobferry bulk b --tenant web"
+
+
 async def test_where_nothing_matches_nothing_is_sent(
     typed: Typed,  # noqa: F811
     table: JobsTable,
@@ -111,6 +118,11 @@ async def test_where_nothing_matches_nothing_is_sent(
         (("cancel",), "Name a job, or many by --all."),
         (("rerun",), "Name a job, or many by --all."),
         (("cancel", "a", "--all", "status:open"), "Name one job, or many by --all: not both."),
+        (
+            ("rerun", "--all", "status:failed", "--id", "new"),
+            "--id is not for --all: each new job has an id of its own.",
+        ),
+        (("rerun", "--follow", "--all", "status:failed"), "--follow is not for --all: follow one of the new jobs"),
         (("cancel", "--all", "colour:red"), "colour:red cannot be asked for"),
         (("cancel", "--all", "status:late"), "status:late is none of"),
         (("redrive", "--all", "tenant:web"), "--all: a filter that names nothing"),
@@ -166,6 +178,37 @@ async def test_who_waits_for_a_bulk_has_its_status(
     assert late.status == 4 and "it goes on" in late.err
     await merged(table, asked(), progressed(refused=refused, stopped=stopped, finished_at=NOW + 9))
     assert (await typed("bulk", "b", "--tenant", "web", "--wait")).status == status
+
+
+async def test_who_waits_for_a_rerun_of_many_waits_for_the_bulk(
+    typed: Typed,  # noqa: F811
+    table: JobsTable,
+    connect: Connect,
+    name: str,
+) -> None:
+    """By a key a repeat is the same bulk; one that takes too long has status 4, as with `bulk --wait`."""
+    await three(table)
+    words = ("rerun", "--tenant", "web", "--all", "status:failed", "--yes", "--idempotency-key", "again")
+    late = await typed(*words, "--wait", "--timeout", "0")
+    assert (late.status, late.out) == (4, "") and "it goes on" in late.err
+    [first] = await sent(connect, name)
+    of = RecordKey.of_bulk("web", first["bulk_id"])
+    heard = asked(record_key=of, bulk_id=first["bulk_id"], verb="rerun")
+    await merged(table, heard, progressed(record_key=of, refused=0, finished_at=NOW + 9))
+    said = await typed(*words, "--wait", "--json")
+    told = TrackedBulk.model_validate_json(said.out)
+    assert (said.status, told.bulk_id, told.status) == (0, first["bulk_id"], "FINISHED")
+    assert [message["bulk_id"] for message in await sent(connect, name)] == [first["bulk_id"]]
+
+
+async def test_a_bulk_that_nobody_hears_of_is_waited_for_no_longer_than_a_minute(
+    typed: Typed,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Then there is none of that id, as without --wait."""
+    monkeypatch.setattr(many, "HEARD_WITHIN_SECONDS", 0.0)
+    said = await typed("bulk", "typo", "--tenant", "web", "--wait")
+    assert (said.status, said.err) == (1, "There is no such bulk.\n")
 
 
 async def test_a_bulk_is_stopped(typed: Typed, connect: Connect, name: str) -> None:  # noqa: F811
