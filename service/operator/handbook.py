@@ -78,7 +78,7 @@ HANDBOOK: Mapping[str, Entry] = {
         {
             0: "it was sent, or would be admitted; with --wait or --follow: the job succeeded",
             1: "with --wait or --follow: the job failed, timed out or was aborted",
-            2: f"{_SILENT}; the request cannot be read",
+            2: f"{_SILENT}; the request cannot be read; with --validate-only: the catalogue is out of reach",
             3: "it would be rejected, or was",
             4: "with --wait or --follow: not over within --timeout; the job goes on",
             130: "left by Ctrl-C; the job goes on, unless it was cancelled",

@@ -25,6 +25,11 @@ from service.tracking.tracker import POLL_SECONDS, Tracker
 
 # A message is heard within a second or two, unless no worker runs.
 HEARD_WITHIN_SECONDS = 60.0
+_OF_ONE_JOB = {
+    "id": "each new job has an id of its own",
+    "follow": "follow one of the new jobs by its id",
+    "catalog": "the worker judges each new job",
+}
 # A job that was not told of yet is OPEN in lists, whether it runs or waits: for most, this is what they mean.
 _RUNNING = re.compile(r"status:running", re.IGNORECASE)
 
@@ -62,7 +67,7 @@ async def _ask(options: argparse.Namespace) -> int:
 
 def _refuse_what_is_of_one_job(options: argparse.Namespace) -> None:
     given = vars(options)
-    for name, why in (("id", "each new job has an id of its own"), ("follow", "follow one of the new jobs by its id")):
+    for name, why in _OF_ONE_JOB.items():
         if given.get(name):
             raise SettingsError(f"--{name} is not for --all: {why}.")
 
