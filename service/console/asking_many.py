@@ -21,6 +21,7 @@ from service.console.forms import NOT_OURS, TOO_LONG, Fields, FormError, changes
 from service.console.pages import FRESH, FROM_LIST, Pages
 from service.console.steering import offer_for_many
 from service.console.tokens import Tokens
+from service.core.tracking.bulk import counted
 from service.tracking.errors import UnknownBulkError
 from service.tracking.steering import Steering
 
@@ -107,6 +108,7 @@ async def _shown(made: Pages, request: Request, form: _Form) -> Response:
         root,
         offer=offer_for_many(form.verb),
         count=count,
+        counted=counted(count),
         jobs=jobs,
         token=tokens.token("all", form.verb, jobs),
         # A form that is sent twice asks once.

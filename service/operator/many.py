@@ -17,6 +17,7 @@ from schemas.base import DEFAULT_TENANT
 from schemas.bulk import BulkWish, TrackedBulk
 from schemas.errors import SettingsError
 from service.console.filters import Asked, criteria, in_words, read_words
+from service.core.tracking.bulk import counted
 from service.operator.changes import changes_of
 from service.operator.printing import FAILED, SUCCEEDED, TIMED_OUT, USAGE, as_json, harmless, line
 from service.operator.reach import Reach, asked
@@ -142,9 +143,10 @@ def _show(bulk: TrackedBulk, *, as_contract: bool) -> None:
 
 
 def _question(count: int, tenant: str, wish: BulkWish) -> str:
-    matching = "1 job" if count == 1 else f"{count:,} jobs"
+    matching = "1 job" if count == 1 else f"{counted(count)} jobs"
     match, them = ("matches", "it") if count == 1 else ("match", "them")
-    return f"{matching} of the tenant {tenant} {match} {in_words(wish.jobs)}. {wish.verb.capitalize()} {them}?"
+    matching = f"{matching[:1].upper()}{matching[1:]} of the tenant {tenant} {match} {in_words(wish.jobs)}"
+    return f"{matching}. {wish.verb.capitalize()} {them}?"
 
 
 def _agreed(question: str) -> bool:
