@@ -26,8 +26,12 @@ from service.tracking.errors import UnknownBulkError
 from service.tracking.steering import Steering
 
 _FROM_FORM, _FROM_BULK = "../", "../../"
-_STOP = "stop"
+_STOP, _STOPPED = "stop", "stopped"
+# As `jobferry bulk --wait` has it.
+HEARD_WITHIN_SECONDS = 60
 AskedVerb = Annotated[Verb, Path()]
+LookedAt = Annotated[int | None, Query(ge=1, le=10_000_000_000)]
+StopSent = Annotated[str, Query(max_length=64)]
 FilterText = Annotated[str, Query(alias="q", max_length=MOST_CHARACTERS)]
 
 
@@ -44,6 +48,17 @@ class _Form:
     def again(self, status: int, *says: str) -> _Form:
         """The same, with words."""
         return replace(self, status=status, says=says)
+
+
+@dataclass(frozen=True)
+class _Followed:
+    """The bulk whose page is shown; `stop` proves that this browser has asked for its stop, `says` why it has not."""
+
+    tenant: str
+    bulk_id: str
+    looked_at: int | None = None
+    stop: str = ""
+    says: str = ""
 
 
 def add_asking_many(routes: APIRouter, made: Pages, steering: Steering) -> None:
@@ -73,24 +88,47 @@ def add_asking_many(routes: APIRouter, made: Pages, steering: Steering) -> None:
         return Response(status_code=HTTPStatus.SEE_OTHER, headers={**FRESH, "Location": where})
 
     @routes.get("/bulk/{tenant}/{bulk_id}")
-    async def bulk(request: Request, tenant: TenantName, bulk_id: BulkName) -> Response:
-        """How far it has come."""
-        tokens = Tokens.of(request)
-        try:
-            known: TrackedBulk | None = await made.tracker.bulk(tenant, bulk_id)
-        except UnknownBulkError:
-            known = None
-        token = tokens.token(_STOP, tenant, bulk_id)
-        given = {"bulk": known, "tenant": tenant, "bulk_id": bulk_id, "token": token}
-        return tokens.give(HTMLResponse(made.html("bulk.html", _FROM_BULK, **given), 200, FRESH))
+    async def bulk(
+        request: Request, tenant: TenantName, bulk_id: BulkName, at: LookedAt = None, stop: StopSent = ""
+    ) -> Response:
+        """How far it has come; `at` is when it was looked for first, where nobody had heard of it."""
+        sent = Tokens.of(request).knows(stop, _STOPPED, tenant, bulk_id)
+        return await _followed(made, request, _Followed(tenant, bulk_id, at, stop if sent else ""))
 
     @routes.post("/bulk/{tenant}/{bulk_id}")
     async def stop(request: Request, tenant: TenantName, bulk_id: BulkName) -> Response:
         """It is asked that no more jobs are touched."""
-        fields = await read_fields(request)
-        if fields is not None and Tokens.of(request).knows(fields.token, _STOP, tenant, bulk_id):
-            await steering.stop_many(tenant, bulk_id, None, caller_of(request.scope))
-        return Response(status_code=HTTPStatus.SEE_OTHER, headers={**FRESH, "Location": quote(bulk_id)})
+        fields, tokens = await read_fields(request), Tokens.of(request)
+        if fields is None or not tokens.knows(fields.token, _STOP, tenant, bulk_id):
+            return await _followed(made, request, _Followed(tenant, bulk_id, says=NOT_OURS))
+        await steering.stop_many(tenant, bulk_id, None, caller_of(request.scope))
+        where = f"{quote(bulk_id)}?stop={tokens.token(_STOPPED, tenant, bulk_id)}"
+        return Response(status_code=HTTPStatus.SEE_OTHER, headers={**FRESH, "Location": where})
+
+
+async def _followed(made: Pages, request: Request, page: _Followed) -> Response:
+    tokens, now = Tokens.of(request), int(made.tracker.now())
+    try:
+        known: TrackedBulk | None = await made.tracker.bulk(page.tenant, page.bulk_id)
+    except UnknownBulkError:
+        known = None
+    first = page.looked_at or now
+    is_none = known is None and abs(now - first) > HEARD_WITHIN_SECONDS
+    again = {**({"at": first} if known is None else {}), **({"stop": page.stop} if page.stop else {})}
+    html = made.html(
+        "bulk.html",
+        _FROM_BULK,
+        bulk=known,
+        is_none=is_none,
+        tenant=page.tenant,
+        bulk_id=page.bulk_id,
+        token=tokens.token(_STOP, page.tenant, page.bulk_id),
+        says=page.says,
+        stops=bool(page.stop),
+        again=again,
+    )
+    status = HTTPStatus.FORBIDDEN if page.says else HTTPStatus.NOT_FOUND if is_none else HTTPStatus.OK
+    return tokens.give(HTMLResponse(html, status, FRESH))
 
 
 async def _shown(made: Pages, request: Request, form: _Form) -> Response:

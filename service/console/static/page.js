@@ -21,6 +21,14 @@ function lookEvery(seconds) {
 lookEvery(2.5);
 lookEvery(5);
 
+// A page that is loaded anew as a whole, as long as something is to come.
+const again = document.querySelector("[data-again]");
+const lookAgain = again && setInterval(() => {
+  if (!visible() || selecting() || document.querySelector("dialog[open]")) return;
+  clearInterval(lookAgain);
+  location.replace(again.dataset.again);
+}, 3000);
+
 function connect() {
   if (!made || settled || stream.firstElementChild) return;
   stream.append(made.content.cloneNode(true));
