@@ -16,10 +16,11 @@ from pydantic import ValidationError
 from schemas.base import DEFAULT_TENANT
 from schemas.bulk import BulkWish, TrackedBulk
 from schemas.errors import SettingsError
+from schemas.operator import NothingMatches
 from service.console.filters import Asked, criteria, in_words, read_words
 from service.core.tracking.bulk import counted
 from service.operator.changes import changes_of
-from service.operator.printing import FAILED, SUCCEEDED, TIMED_OUT, USAGE, as_json, harmless, line
+from service.operator.printing import FAILED, SUCCEEDED, TIMED_OUT, USAGE, agreed, as_json, harmless, line
 from service.operator.reach import Reach, asked
 from service.tracking.errors import UnknownBulkError
 from service.tracking.tracker import POLL_SECONDS, Tracker
@@ -46,9 +47,11 @@ async def _ask(options: argparse.Namespace) -> int:
     tracking = Reach(options.stack).tracking()
     count = await tracking.tracker.matching(tenant, wish.verb, wish.jobs)
     if not count:
+        if options.json:
+            as_json(NothingMatches(verb=wish.verb, tenant=tenant, jobs=wish.jobs))
         print("No job matches: nothing is asked for.", file=sys.stderr)
         return SUCCEEDED
-    if not options.yes and not _agreed(_question(count, tenant, wish)):
+    if not options.yes and not agreed(_question(count, tenant, wish)):
         print("Nothing was asked for.", file=sys.stderr)
         return USAGE
     # Only a rerun has a key, and waits.
@@ -147,11 +150,6 @@ def _question(count: int, tenant: str, wish: BulkWish) -> str:
     match, them = ("matches", "it") if count == 1 else ("match", "them")
     matching = f"{matching[:1].upper()}{matching[1:]} of the tenant {tenant} {match} {in_words(wish.jobs)}"
     return f"{matching}. {wish.verb.capitalize()} {them}?"
-
-
-def _agreed(question: str) -> bool:
-    print(harmless(f"{question} [y/N] "), end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _wish(options: argparse.Namespace) -> tuple[str, BulkWish]:

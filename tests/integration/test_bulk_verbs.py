@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.bulk import BulkMessage, BulkSent, TrackedBulk
+from schemas.operator import NothingMatches
 from service.aws.jobs_table import JobsTable
 from service.core.record.facts import BulkAsked, BulkProgressed
 from service.core.record.keys import RecordKey
@@ -109,6 +110,8 @@ async def test_where_nothing_matches_nothing_is_sent(
     for words in (("--tenant", "web", "--all", "type:other"), ("--all", "status:open", "tenant:shop")):
         said = await typed("cancel", *words, "--yes")
         assert (said.status, said.out, said.err) == (0, "", "No job matches: nothing is asked for.\n")
+    told = NothingMatches.model_validate_json((await typed("cancel", "--all", "type:other", "--json")).out)
+    assert (told.verb, told.tenant, told.jobs.type, told.matched) == ("cancel", "default", "other", 0)
     assert await sent(connect, name) == []
 
 
