@@ -222,6 +222,14 @@ def test_an_id_that_nothing_has_is_said_so(action: str, queues: Queues, typed: T
     assert typed("list")[1].endswith("1 dead letter.\n")
 
 
+def test_a_queue_without_a_dead_letter_queue_is_named(queues: Queues, typed: Typed) -> None:
+    """With what it lacks."""
+    queues.sqs.set_queue_attributes(QueueUrl=queues.events, Attributes={"RedrivePolicy": ""})
+    status, said = typed("list")
+    assert status == 2
+    assert f"The queue {queues.events} has no dead-letter queue: set its RedrivePolicy" in said
+
+
 def test_a_replay_of_nothing_asks_what(typed: Typed) -> None:
     """All are sent back only to who says so."""
     assert typed("replay") == (2, "Name the message to replay, or say --all.\n")
