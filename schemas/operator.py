@@ -1,4 +1,5 @@
-"""What verbs print with `--json` that the HTTP API does not: refusals, what the doctor found, dead letters.
+"""What verbs print with `--json` that the HTTP API does not: refusals, that no job matches, what
+the doctor found, dead letters.
 
 Fields may be added within a version, never changed. Times are RFC 3339 in UTC.
 """
@@ -10,6 +11,8 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.base import Moment
+from schemas.bulk import BulkFilter
+from schemas.control import Verb
 from schemas.notification import Problem, Published
 
 
@@ -36,6 +39,16 @@ class Examination(Published):
     wrong: int
     unseen: int = Field(description="How many items could not be looked at.")
     findings: tuple[FoundItem, ...]
+
+
+class NothingMatches(Published):
+    """That nothing was asked for by --all, since no job matches."""
+
+    schema_version: Literal["1"] = "1"
+    verb: Verb
+    tenant: str
+    jobs: BulkFilter
+    matched: int = 0
 
 
 class WhySetAside(Published):

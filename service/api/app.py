@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -36,7 +36,8 @@ class Serving:
     """What the app is made of, and how it is reached.
 
     `on_loopback`: refuse what a page of another site makes a browser ask. `gate`: what lets people in instead, where
-    the app is shared. `stream_seconds`: how long a stream may last, where the answer is only handed on at its end.
+    the app is shared. `stream_seconds`: how long a stream may last, where the answer is only handed on at its end, or
+    where who listens is to be verified anew. `reruns`: whether new jobs may be made of others here.
     """
 
     tracker: Tracker
@@ -46,6 +47,12 @@ class Serving:
     on_loopback: bool = True
     stream_seconds: float | None = None
     gate: Middleware | None = None
+    reruns: bool = True
+
+    @property
+    def steers(self) -> Steering:
+        """What wishes are sent with, as far as they are allowed."""
+        return self.steering if self.reruns else replace(self.steering, reruns=False)
 
     @property
     def door(self) -> list[Middleware]:
@@ -71,9 +78,9 @@ def build_app(serving: Serving) -> FastAPI:
     answer_with_problems(app)
     app.include_router(reading(serving.tracker, serving.stream_seconds))
     app.include_router(submitting(serving.submission))
-    app.include_router(steering(serving.steering))
+    app.include_router(steering(serving.steers))
     app.include_router(reading_many(serving.tracker))
-    app.include_router(steering_many(serving.steering))
+    app.include_router(steering_many(serving.steers))
     app.include_router(cases(serving.cases))
     app.openapi = partial(_described, app)  # type: ignore[method-assign]  # FastAPI's own way to change it
     return app

@@ -18,6 +18,7 @@ from service.core.admission.request_body import printable
 from service.core.tracking.listing import CursorError
 from service.tracking.errors import (
     CatalogUnknownError,
+    NotAllowedError,
     NotNowError,
     RefusedError,
     TakenError,
@@ -42,6 +43,7 @@ _STATUSES: dict[type[JobferryError], HTTPStatus] = {
     CursorError: HTTPStatus.BAD_REQUEST,
     TakenError: HTTPStatus.CONFLICT,
     NotNowError: HTTPStatus.CONFLICT,
+    NotAllowedError: HTTPStatus.FORBIDDEN,
     RefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     CatalogUnknownError: HTTPStatus.NOT_IMPLEMENTED,
     BodyTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

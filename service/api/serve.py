@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from ipaddress import ip_address
 from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET, socket
@@ -21,11 +22,13 @@ from service.api.app import Serving, build_app
 from service.api.sharing import Sharing
 from service.runtime import open_tracking
 from service.settings import SettingsError
-from service.tracking.wiring import Place
+from service.tracking.wiring import Place, Tracking
 
 _BACKLOG = 100
 # A stream never ends by itself: whoever stops the server does not wait for those who look.
 _GRACE_SECONDS = 1.0
+# Whoever listens is verified anew so often: a stream would outlive its sign-in.
+_VERIFIED_SECONDS = 300.0
 
 
 async def serve(
@@ -49,11 +52,19 @@ async def serve(
     gate = _gate(sharing) if sharing is not None else None
     with _bound(host, port, shared=gate is not None) as door:
         async with open_tracking(place) as tracking:
-            app = build(Serving(tracking.tracker, tracking.submission, tracking.steering, tracking.cases, gate=gate))
+            app = build(serving_of(tracking, sharing, gate))
             name = f"[{host}]" if ":" in host else host
             say(sharing.origin if sharing is not None else f"http://{name}:{door.getsockname()[1]}")
             # Hypercorn closes it in the end.
             await serve_asgi(cast(ASGIFramework, app), _config(door.detach()), shutdown_trigger=told.wait)
+
+
+def serving_of(tracking: Tracking, sharing: Sharing | None, gate: Middleware | None) -> Serving:
+    """What is served: of a page that is shared what those who are signed in may do."""
+    own = Serving(tracking.tracker, tracking.submission, tracking.steering, tracking.cases)
+    return (
+        own if sharing is None else replace(own, gate=gate, reruns=sharing.submitting, stream_seconds=_VERIFIED_SECONDS)
+    )
 
 
 def _gate(sharing: Sharing) -> Middleware:

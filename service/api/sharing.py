@@ -40,6 +40,10 @@ class Sharing(BaseSettings):
         description="The Issuer of its authenticate-oidc action.",
     )
     client_id: str = Field(min_length=1, description="The ClientId of its authenticate-oidc action.")
+    submitting: bool = Field(
+        default=False,
+        description="Whether those who are signed in may make new jobs of others; who may submit some may.",
+    )
     keys_url: str = Field(
         default="",
         pattern=rf"^$|{_KEYS}",

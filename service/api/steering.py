@@ -44,7 +44,7 @@ def steering(ask: Steering) -> APIRouter:
         """Let a job that did not succeed go on from the state that it failed in, within 14 days of its end."""
         return await sent("redrive", request, response, tenant, job_id, wish or Wish())
 
-    @routes.post("/rerun", status_code=202, responses=refusals(404))
+    @routes.post("/rerun", status_code=202, responses=refusals(403, 404))
     async def rerun_job(
         request: Request,
         response: Response,
@@ -65,7 +65,7 @@ def steering_many(ask: Steering) -> APIRouter:
     """The routes that ask for something of many jobs, over this."""
     routes = APIRouter(prefix="/tenants/{tenant}/bulk")
 
-    @routes.post("", status_code=202, responses=refusals())
+    @routes.post("", status_code=202, responses=refusals(403))
     async def ask_for_many(
         request: Request, response: Response, tenant: TenantName, wish: BulkWish, idempotency_key: KeyHeader = None
     ) -> BulkSent:

@@ -11,6 +11,7 @@ from service.console.routes import Headers, pages
 def build_console(serving: Serving) -> FastAPI:
     """The API's app with the page before it."""
     app = build_app(serving)
-    app.include_router(pages(serving.tracker.unhurried(), serving.steering))
+    calm = serving.tracker.unhurried()
+    app.include_router(pages(calm, serving.steers, reruns=serving.reruns, stream_seconds=serving.stream_seconds))
     app.add_middleware(Headers)
     return app

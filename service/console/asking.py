@@ -48,6 +48,7 @@ def add_asking(routes: APIRouter, made: Pages, steering: Steering) -> None:
     @routes.get("/jobs/{tenant}/{job_id}/ask/{verb}")
     async def ask(request: Request, tenant: TenantName, job_id: JobName, verb: AskedVerb) -> Response:
         """What will happen, and the button."""
+        made.check(verb)
         return await _shown(made, request, _Form(verb, tenant, job_id))
 
     @routes.post("/jobs/{tenant}/{job_id}/ask/{verb}")

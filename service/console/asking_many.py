@@ -21,12 +21,17 @@ from service.console.forms import NOT_OURS, TOO_LONG, Fields, FormError, changes
 from service.console.pages import FRESH, FROM_LIST, Pages
 from service.console.steering import offer_for_many
 from service.console.tokens import Tokens
+from service.core.tracking.bulk import counted
 from service.tracking.errors import UnknownBulkError
 from service.tracking.steering import Steering
 
 _FROM_FORM, _FROM_BULK = "../", "../../"
-_STOP = "stop"
+_STOP, _STOPPED = "stop", "stopped"
+# As `jobferry bulk --wait` has it.
+HEARD_WITHIN_SECONDS = 60
 AskedVerb = Annotated[Verb, Path()]
+LookedAt = Annotated[int | None, Query(ge=1, le=10_000_000_000)]
+StopSent = Annotated[str, Query(max_length=64)]
 FilterText = Annotated[str, Query(alias="q", max_length=MOST_CHARACTERS)]
 
 
@@ -45,12 +50,24 @@ class _Form:
         return replace(self, status=status, says=says)
 
 
+@dataclass(frozen=True)
+class _Followed:
+    """The bulk whose page is shown; `stop` proves that this browser has asked for its stop, `says` why it has not."""
+
+    tenant: str
+    bulk_id: str
+    looked_at: int | None = None
+    stop: str = ""
+    says: str = ""
+
+
 def add_asking_many(routes: APIRouter, made: Pages, steering: Steering) -> None:
     """The routes of the forms, and of what comes of them."""
 
     @routes.get("/ask/{verb}")
     async def ask(request: Request, verb: AskedVerb, q: FilterText = "") -> Response:
         """How many jobs match, what will happen, and the button."""
+        made.check(verb)
         return await _shown(made, request, _Form(verb, read_filter(q, made.tracker.now())))
 
     @routes.post("/ask/{verb}")
@@ -71,24 +88,47 @@ def add_asking_many(routes: APIRouter, made: Pages, steering: Steering) -> None:
         return Response(status_code=HTTPStatus.SEE_OTHER, headers={**FRESH, "Location": where})
 
     @routes.get("/bulk/{tenant}/{bulk_id}")
-    async def bulk(request: Request, tenant: TenantName, bulk_id: BulkName) -> Response:
-        """How far it has come."""
-        tokens = Tokens.of(request)
-        try:
-            known: TrackedBulk | None = await made.tracker.bulk(tenant, bulk_id)
-        except UnknownBulkError:
-            known = None
-        token = tokens.token(_STOP, tenant, bulk_id)
-        given = {"bulk": known, "tenant": tenant, "bulk_id": bulk_id, "token": token}
-        return tokens.give(HTMLResponse(made.html("bulk.html", _FROM_BULK, **given), 200, FRESH))
+    async def bulk(
+        request: Request, tenant: TenantName, bulk_id: BulkName, at: LookedAt = None, stop: StopSent = ""
+    ) -> Response:
+        """How far it has come; `at` is when it was looked for first, where nobody had heard of it."""
+        sent = Tokens.of(request).knows(stop, _STOPPED, tenant, bulk_id)
+        return await _followed(made, request, _Followed(tenant, bulk_id, at, stop if sent else ""))
 
     @routes.post("/bulk/{tenant}/{bulk_id}")
     async def stop(request: Request, tenant: TenantName, bulk_id: BulkName) -> Response:
         """It is asked that no more jobs are touched."""
-        fields = await read_fields(request)
-        if fields is not None and Tokens.of(request).knows(fields.token, _STOP, tenant, bulk_id):
-            await steering.stop_many(tenant, bulk_id, None, caller_of(request.scope))
-        return Response(status_code=HTTPStatus.SEE_OTHER, headers={**FRESH, "Location": quote(bulk_id)})
+        fields, tokens = await read_fields(request), Tokens.of(request)
+        if fields is None or not tokens.knows(fields.token, _STOP, tenant, bulk_id):
+            return await _followed(made, request, _Followed(tenant, bulk_id, says=NOT_OURS))
+        await steering.stop_many(tenant, bulk_id, None, caller_of(request.scope))
+        where = f"{quote(bulk_id)}?stop={tokens.token(_STOPPED, tenant, bulk_id)}"
+        return Response(status_code=HTTPStatus.SEE_OTHER, headers={**FRESH, "Location": where})
+
+
+async def _followed(made: Pages, request: Request, page: _Followed) -> Response:
+    tokens, now = Tokens.of(request), int(made.tracker.now())
+    try:
+        known: TrackedBulk | None = await made.tracker.bulk(page.tenant, page.bulk_id)
+    except UnknownBulkError:
+        known = None
+    first = page.looked_at or now
+    is_none = known is None and abs(now - first) > HEARD_WITHIN_SECONDS
+    again = {**({"at": first} if known is None else {}), **({"stop": page.stop} if page.stop else {})}
+    html = made.html(
+        "bulk.html",
+        _FROM_BULK,
+        bulk=known,
+        is_none=is_none,
+        tenant=page.tenant,
+        bulk_id=page.bulk_id,
+        token=tokens.token(_STOP, page.tenant, page.bulk_id),
+        says=page.says,
+        stops=bool(page.stop),
+        again=again,
+    )
+    status = HTTPStatus.FORBIDDEN if page.says else HTTPStatus.NOT_FOUND if is_none else HTTPStatus.OK
+    return tokens.give(HTMLResponse(html, status, FRESH))
 
 
 async def _shown(made: Pages, request: Request, form: _Form) -> Response:
@@ -106,6 +146,7 @@ async def _shown(made: Pages, request: Request, form: _Form) -> Response:
         root,
         offer=offer_for_many(form.verb),
         count=count,
+        counted=counted(count),
         jobs=jobs,
         token=tokens.token("all", form.verb, jobs),
         # A form that is sent twice asks once.

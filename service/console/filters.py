@@ -1,4 +1,4 @@
-"""The filter of a list as a line of text: `status:failed type:thumbs since:2h`, and words of an id."""
+"""The filter of a list as a line of text: `status:failed type:thumbs since:2h`, and a part of an id."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from schemas.failures import FAILURES
 from schemas.tracking import ListedStatus
 from service.core.tracking.listing import JobFilter
 
-MOST_CHARACTERS = 512
+# A line of 512 is typed at most; its moments as they are now are longer.
+MOST_CHARACTERS = 1024
 _TOKEN = re.compile(r'(?:([A-Za-z_]+):)?("[^"]*"|\S+)')
+_WORD = re.compile(r"(?:([A-Za-z_]+):)?(.+)", re.DOTALL)
 _AGO = re.compile(r"([0-9]{1,6})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _STATUSES = {status.lower(): status for status in get_args(ListedStatus)}
+_LAST_MOMENT = datetime.max.replace(tzinfo=UTC).timestamp()
 _MOMENTS = ("5m", "1h", "2h", "1d", "7d")
+_CALLED = {"failure_class": "class"}
 NAMES = ("status", "type", "class", "since", "until", "user", "label", "tenant", "id")
 
 
@@ -39,6 +43,7 @@ class _Reading:
     fields: dict[str, Any] = field(default_factory=dict)
     tenant: str = DEFAULT_TENANT
     slips: list[str] = field(default_factory=list)
+    named: set[str] = field(default_factory=set)
 
 
 def read_filter(text: str, now: float) -> Asked:
@@ -46,7 +51,27 @@ def read_filter(text: str, now: float) -> Asked:
     reading = _Reading(now)
     for name, value in _tokens(text[:MOST_CHARACTERS]):
         _take(reading, name.lower(), value)
-    return Asked(reading.tenant, JobFilter(**reading.fields), text[:MOST_CHARACTERS].strip(), tuple(reading.slips))
+    if len(text) > MOST_CHARACTERS:
+        reading.slips.append(f"The filter is longer than {MOST_CHARACTERS:,} characters, of which no more are read.")
+    return _asked(reading, text[:MOST_CHARACTERS].strip())
+
+
+def read_words(words: Iterable[str], now: float) -> Asked:
+    """The same of words that a shell has parted already: a value is whatever stands behind its name."""
+    reading = _Reading(now)
+    for word in words:
+        name, value = _part(word)
+        _take(reading, name.lower(), value.strip('"'))
+    return _asked(reading, " ".join(words))
+
+
+def _asked(reading: _Reading, text: str) -> Asked:
+    return Asked(reading.tenant, JobFilter(**reading.fields), text, tuple(reading.slips))
+
+
+def _part(word: str) -> tuple[str, str]:
+    read = _WORD.fullmatch(word)
+    return (read[1] or "", read[2]) if read else ("", word)
 
 
 def anchored(asked: Asked) -> str:
@@ -77,6 +102,17 @@ def criteria(wanted: JobFilter) -> BulkFilter:
     )
 
 
+def in_words(jobs: BulkFilter) -> str:
+    """Which jobs, as a line that would be typed for them."""
+    named = jobs.model_dump(mode="json", exclude_none=True)
+    words = ((_CALLED.get(name, name), str(value)) for name, value in named.items())
+    return " ".join(f"{name}:{_quoted(value.lower() if name == 'status' else value)}" for name, value in words)
+
+
+def _quoted(value: str) -> str:
+    return f'"{value}"' if re.search(r"\s", value) else value
+
+
 def _from_epoch(at: float | None) -> datetime | None:
     return datetime.fromtimestamp(at, UTC) if at is not None else None
 
@@ -104,6 +140,12 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _take(reading: _Reading, name: str, value: str) -> None:
+    called = name or "id"
+    if called in reading.named:
+        what = f"{name}:{value} is a second {name}" if name else f"{value} is a second part of an id"
+        reading.slips.append(f"{what}, and a filter has one. What holds a space stands in quotes.")
+        return
+    reading.named.add(called)
     match name:
         case "" | "id":
             reading.fields["text"] = value
@@ -136,12 +178,15 @@ def _take(reading: _Reading, name: str, value: str) -> None:
 
 def _moment(value: str, now: float) -> float | None:
     if ago := _AGO.fullmatch(value):
-        return (now - int(ago[1]) * _SECONDS[ago[2]]) // 60 * 60
-    try:
-        at = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return (at if at.tzinfo else _in_utc(at)).timestamp()
+        at = (now - int(ago[1]) * _SECONDS[ago[2]]) // 60 * 60
+    else:
+        try:
+            read = datetime.fromisoformat(value)
+            at = (read if read.tzinfo else _in_utc(read)).timestamp()
+        except (ValueError, OverflowError):
+            return None
+    # What lies outside of this no calendar has, once it is told in UTC.
+    return at if 0 <= at <= _LAST_MOMENT else None
 
 
 def _in_utc(at: datetime) -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment
 
+from schemas.control import Verb
 from service.aws.errors import AwsError
 from service.console import job as job_page
 from service.console import logs
@@ -21,10 +22,10 @@ from service.console.filters import Asked, anchored
 from service.console.job import JobView
 from service.console.listing import Lists, row_of
 from service.console.rendering import environment
-from service.console.steering import offers_for_many
+from service.console.steering import Sent, offers_for_many
 from service.core.telling.compose import iso
 from service.core.tracking.listing import CursorError, JobFilter
-from service.tracking.errors import UnknownJobError, UnknownLogError
+from service.tracking.errors import NotAllowedError, UnknownJobError, UnknownLogError
 from service.tracking.logs import LogPlace
 from service.tracking.tracker import Tracker
 
@@ -36,10 +37,11 @@ _NOT_FOUND = (UnknownJobError, UnknownLogError, CursorError)
 
 @dataclass(frozen=True)
 class Pages:
-    """Renders what was read."""
+    """Renders what was read. `reruns`: whether new jobs may be made of others here."""
 
     tracker: Tracker
     lists: Lists
+    reruns: bool = True
     templates: Environment = field(default_factory=environment)
     files: Mapping[str, Asset] = field(default_factory=assets)
 
@@ -48,6 +50,20 @@ class Pages:
         return self.templates.get_template(template).render(
             root=root, asset={name: root + item.path for name, item in self.files.items()}, **given
         )
+
+    def may(self, verb: Verb) -> bool:
+        """Whether this may be asked for here."""
+        return self.reruns or verb != "rerun"
+
+    def check(self, verb: Verb) -> None:
+        """Raises NotAllowedError for what may not be asked for here."""
+        if not self.may(verb):
+            raise NotAllowedError
+
+    async def view_of(self, tenant: str, job_id: str, sent: Sent | None) -> JobView:
+        """A job, with what may be asked for of it here. Raises UnknownJobError."""
+        view = await job_page.view_of(self.tracker, tenant, job_id, sent)
+        return replace(view, offers=tuple(offer for offer in view.offers if self.may(offer.verb)))
 
     async def list_of(self, asked: Asked, cursor: str | None) -> dict[str, Any]:
         """What the list shows."""
@@ -69,7 +85,8 @@ class Pages:
         older = {"q": anchored(asked), "cursor": found.page.cursor} if found.page.cursor else None
         back = found.page.searched_back_to if len(rows) < _FEW else None
         named = asked.wanted != JobFilter()
-        given["offers"] = offers_for_many(asked.wanted.status) if named and rows else ()
+        many = offers_for_many(asked.wanted.status) if named and rows else ()
+        given["offers"] = tuple(offer for offer in many if self.may(offer.verb))
         return {**given, "rows": rows, "older": older, "as_of": iso(found.at), "searched_back_to": back}
 
     async def log_of(
@@ -119,6 +136,8 @@ class PageRoute(APIRoute):
                 return self._sorry(request, HTTPStatus.SERVICE_UNAVAILABLE, unreachable(error))
             except _NOT_FOUND as error:
                 return self._sorry(request, HTTPStatus.NOT_FOUND, str(error))
+            except NotAllowedError as error:
+                return self._sorry(request, HTTPStatus.FORBIDDEN, str(error))
 
         return answered
 

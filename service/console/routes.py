@@ -15,7 +15,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.parameters import JobName, TenantName
 from service.api.streams import SSE
-from service.console import job as job_page
 from service.console import logs
 from service.console.asking import add_asking, read_sent
 from service.console.asking_many import add_asking_many
@@ -68,12 +67,14 @@ class Headers:
         await self.app(scope, receive, marked)
 
 
-def pages(tracker: Tracker, steering: Steering) -> APIRouter:
+def pages(
+    tracker: Tracker, steering: Steering, *, reruns: bool = True, stream_seconds: float | None = None
+) -> APIRouter:
     """The routes of the page, over a tracker that is asked as seldom as pages should."""
-    made = Pages(tracker, Lists(tracker))
+    made = Pages(tracker, Lists(tracker), reruns)
     routes = APIRouter(route_class=type("Page", (PageRoute,), {"pages": made}), include_in_schema=False)
     _add_list(routes, made)
-    _add_job(routes, made)
+    _add_job(routes, made, stream_seconds)
     add_asking(routes, made, steering)
     add_asking_many(routes, made, steering)
     _add_files(routes, made)
@@ -105,7 +106,7 @@ def _add_list(routes: APIRouter, made: Pages) -> None:
         return HTMLResponse(made.html("suggest.html", FROM_LIST, lines=lines), 200, FRESH)
 
 
-def _add_job(routes: APIRouter, made: Pages) -> None:
+def _add_job(routes: APIRouter, made: Pages, stream_seconds: float | None) -> None:
     async def place(
         stage: Stage = None, attempt: Attempt = None, container: Container = "", redrive: Redrive = None
     ) -> LogPlace | None:
@@ -126,7 +127,7 @@ def _add_job(routes: APIRouter, made: Pages) -> None:
     ) -> Response:
         """A job, with a log beside it."""
         known = read_sent(request, tenant, job_id, sent)
-        view = await job_page.view_of(made.tracker, tenant, job_id, known)
+        view = await made.view_of(tenant, job_id, known)
         where = await place(stage, attempt, container, redrive)
         log, choices = await made.log_of(view, where, first, find)
         html = made.html(
@@ -146,11 +147,11 @@ def _add_job(routes: APIRouter, made: Pages) -> None:
         known = read_sent(request, tenant, job_id, sent)
 
         async def look() -> tuple[Mapping[str, str], bool]:
-            view = await job_page.view_of(made.tracker, tenant, job_id, known)
+            view = await made.view_of(tenant, job_id, known)
             return made.pieces(view), view.at_rest
 
         await made.tracker.find(tenant, job_id)
-        stream = pieces_as_they_change(look, partial(made.trouble, FROM_JOB))
+        stream = pieces_as_they_change(look, partial(made.trouble, FROM_JOB), stream_seconds)
         return StreamingResponse(stream, media_type=SSE, headers={**FRESH, "X-Accel-Buffering": "no"})
 
     @routes.get("/jobs/{tenant}/{job_id}/lines")

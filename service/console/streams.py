@@ -13,9 +13,16 @@ Look = Callable[[], Awaitable[tuple[Mapping[str, str], bool]]]
 """Reads the pieces of the page, by their names, and whether nothing will change any more."""
 
 
-async def pieces_as_they_change(look: Look, trouble: Callable[[str], str]) -> AsyncIterator[bytes]:
-    """Each change as it is seen. `trouble` makes what is shown where AWS cannot be asked; the next look tries again."""
+async def pieces_as_they_change(
+    look: Look, trouble: Callable[[str], str], seconds: float | None = None
+) -> AsyncIterator[bytes]:
+    """Each change as it is seen. `trouble` makes what is shown where AWS cannot be asked; the next look tries again.
+
+    It ends after `seconds`, where there is such a limit: a browser asks again, and it is verified anew who it is of.
+    """
     sent: dict[str, str] = {}
+    now = asyncio.get_running_loop().time
+    until = None if seconds is None else now() + seconds
     yield b"retry: 1000\n\n"
     while True:
         settled = False
@@ -28,6 +35,8 @@ async def pieces_as_they_change(look: Look, trouble: Callable[[str], str]) -> As
         yield message("piece", "".join(swapped(name, html) for name, html in changed.items()))
         if settled:
             yield message("settled", "")
+            return
+        if until is not None and now() + LOOK_SECONDS > until:
             return
         await asyncio.sleep(LOOK_SECONDS)
 

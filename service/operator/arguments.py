@@ -202,6 +202,7 @@ def _add_steering_verbs(commands: argparse._SubParsersAction[argparse.ArgumentPa
     rerun = _add_verb(commands, "rerun", "make a new job of a job's request, or of a rejected one, with changes")
     rerun.add_argument("job_id", nargs="?", help="its id; of a rejected request also its message's")
     rerun.add_argument("--tenant", help="whose; left out, whoever's it is")
+    rerun.add_argument("--catalog", metavar="FILE", help="the catalogue to judge by, instead of the deployment's own")
     rerun.add_argument("--id", metavar="NEW", help="the new job's id (default: one of its own)")
     for name, unit in (("memory", "MB"), ("cpu", "UNITS")):
         what = f"give this stage, by its name or number, so much {name}; may be repeated"
@@ -235,7 +236,8 @@ def _add_many(verb: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="FILTER",
         help="all jobs that match, without a cap: status:running type:thumbs user:ann label:team=web class:capacity "
-        "since:2h until:1h tenant:web, or a part of the id; it is said how many, and asked first",
+        "since:2h until:1h tenant:web, or a part of the id; each is a word of the shell by itself, and given once; "
+        "it is said how many match, and asked first",
     )
     verb.add_argument("--yes", action="store_true", help="with --all: without being asked first")
 

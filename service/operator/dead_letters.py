@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from schemas.arn import account_of, name_of
+from schemas.errors import SettingsError
 from service.aws.failures import Failure, failure_in, failure_key
 from service.aws.queue import REPLAY, TRACE_HEADER
 from service.aws.replays import original_id_in, replay_item, replay_key
@@ -63,7 +64,10 @@ class DeadLetters:
     now: Clock = wall_clock
 
     def look(self, queue: QueueName) -> Iterator[DeadLetter]:
-        """Every message, each once. What is not deleted is visible to others again when the look ends."""
+        """Every message, each once. What is not deleted is visible to others again when the look ends.
+
+        Raises SettingsError where the queue has no dead-letter queue.
+        """
         for url in self._dead_letter_urls(queue):
             yield from self._look(queue, url)
 
@@ -149,6 +153,12 @@ class DeadLetters:
         )["Attributes"]
         if queue == "undelivered":
             return [self._url_of(arn) for arn in self._undelivered(source["QueueArn"])]
+        # SQS leaves out what was not set [GetQueueAttributes].
+        if "RedrivePolicy" not in source:
+            raise SettingsError(
+                f"The queue {self.sources[queue]} has no dead-letter queue: set its RedrivePolicy, as "
+                "deploy/template.yaml does."
+            )
         return [self._url_of(json.loads(source["RedrivePolicy"])["deadLetterTargetArn"])]
 
     def _undelivered(self, event_queue: str) -> list[str]:

@@ -15,7 +15,7 @@ from schemas.operator import DeadLetterSeen, DeadLettersSeen, WhySetAside
 from service.aws.session import session_of
 from service.operator.dead_letters import DeadLetter, DeadLetters
 from service.operator.deployed_stack import deployed_stack
-from service.operator.printing import as_json
+from service.operator.printing import agreed, as_json
 from service.settings import SettingsError, read_settings
 
 _REMEDY = (
@@ -128,17 +128,11 @@ def _is_meant(letter: DeadLetter) -> bool:
     if not sys.stdin.isatty():
         print("Nobody can be asked here: say --yes to delete it for good.", file=sys.stderr)
         return False
-    if not _agreed(f"{letter.beginning}\nDelete it for good? [y/N] "):
+    print(letter.beginning, file=sys.stderr)
+    if not agreed("Delete it for good?"):
         print("It stays.", file=sys.stderr)
         return False
     return True
-
-
-def _agreed(question: str) -> bool:
-    try:
-        return input(question).strip().lower() in ("y", "yes")
-    except EOFError:
-        return False
 
 
 def _tell_json(letters: Iterable[DeadLetter]) -> None:

@@ -78,7 +78,7 @@ HANDBOOK: Mapping[str, Entry] = {
         {
             0: "it was sent, or would be admitted; with --wait or --follow: the job succeeded",
             1: "with --wait or --follow: the job failed, timed out or was aborted",
-            2: f"{_SILENT}; the request cannot be read",
+            2: f"{_SILENT}; the request cannot be read; with --validate-only: the catalogue is out of reach",
             3: "it would be rejected, or was",
             4: "with --wait or --follow: not over within --timeout; the job goes on",
             130: "left by Ctrl-C; the job goes on, unless it was cancelled",
@@ -133,7 +133,8 @@ HANDBOOK: Mapping[str, Entry] = {
     "rerun": Entry(
         {
             0: "it was sent, or would be admitted; with --wait or --follow: the new job succeeded",
-            1: f"{_NO_JOB}; with --wait or --follow: the new job failed, timed out or was aborted",
+            1: f"{_NO_JOB}; with --wait or --follow: the new job failed, timed out or was aborted; "
+            "with --all and --wait: as of bulk",
             2: _SILENT,
             3: "the changed request would be rejected, or was",
             4: "with --wait or --follow: not over within --timeout; the job goes on",
@@ -142,12 +143,13 @@ HANDBOOK: Mapping[str, Entry] = {
         (
             "jobferry rerun thumbs-42 --follow",
             "jobferry rerun thumbs-42 --memory 2=8192 --reason 'it ran out of memory'",
+            "jobferry rerun --all status:failed class:out_of_memory since:2h --memory 2=8192 --wait",
         ),
     ),
     "bulk": Entry(
         {
             0: "shown, or asked to stop; with --wait: it is over, and each job took it",
-            1: "there is no such bulk; with --wait: some jobs refused, or it was stopped",
+            1: "there is no such bulk, with --wait within a minute; with --wait: some jobs refused, or it was stopped",
             2: _SILENT,
             4: "with --wait: not over within --timeout; it goes on",
         },

@@ -5,13 +5,16 @@ from __future__ import annotations
 import boto3
 
 from service.operator.deployed_stack import deployed_stack
-from service.operator.shipped import catalog_of, family_prefix_of
+from service.operator.shipped import catalog_at_hand, family_prefix_of
 from service.settings import read_settings
 from service.tracking.wiring import Place
 
 
 def place_of(session: boto3.Session, stack_name: str | None, catalog: str | None = None) -> Place:
-    """The names of its parts. Raises SettingsError where there is no such stack, or where no variables name any."""
+    """The names of its parts; no catalogue where a stack's own is out of reach, so that admission alone judges by it.
+
+    Raises SettingsError where there is no such stack, or where no variables name any.
+    """
     if stack_name:
         stack = deployed_stack(session, stack_name)
         return Place(
@@ -20,7 +23,7 @@ def place_of(session: boto3.Session, stack_name: str | None, catalog: str | None
             state_machine_arn=stack.output("StateMachineArn"),
             log_bucket=stack.output("LogBucketName"),
             jobs_table=stack.output("JobsTableName"),
-            catalog=catalog or catalog_of(stack.parameters),
+            catalog=catalog or catalog_at_hand(stack.parameters),
             task_family_prefix=family_prefix_of(stack),
         )
     settings = read_settings()

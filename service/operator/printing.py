@@ -34,6 +34,12 @@ def as_json(body: BaseModel) -> None:
     print(body.model_dump_json(indent=2))
 
 
+def agreed(question: str) -> bool:
+    """Whether whoever sits there says yes. Standard output is the answer's own, so the question goes to the other."""
+    print(harmless(f"{question} [y/N] "), end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def line(text: str = "") -> None:
     """A line of words, some of which may be a container's or a producer's."""
     print(harmless(text), flush=True)

@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _rerun(options: argparse.Namespace) -> int:
     wish = _wish(options)
-    tracking = Reach(options.stack).tracking()
+    tracking = Reach(options.stack).tracking(options.catalog)
     try:
         sent = await tracking.steering.rerun(options.tenant, options.job_id, wish, options.idempotency_key)
     except RefusedError as refused:

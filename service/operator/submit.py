@@ -11,13 +11,13 @@ from pathlib import Path
 from schemas.base import DEFAULT_TENANT, json_object
 from schemas.errors import SettingsError
 from schemas.operator import Refusal
-from schemas.tracking import TrackedJob
+from schemas.tracking import TrackedJob, Validated
 from service.operator.interruption import Interruption, choice_of
 from service.operator.logs import printed
 from service.operator.printing import REJECTED, TIMED_OUT, as_json, exit_code, harmless, line
 from service.operator.reach import Reach, asked
 from service.operator.show import told
-from service.tracking.errors import NotNowError, RefusedError, UnknownJobError, UnknownLogError
+from service.tracking.errors import CatalogUnknownError, NotNowError, RefusedError, UnknownJobError, UnknownLogError
 from service.tracking.logs import LogPlace
 from service.tracking.steering import Steering
 from service.tracking.tracker import POLL_SECONDS, Tracker
@@ -35,7 +35,7 @@ async def _submit(options: argparse.Namespace) -> int:
     tracking = Reach(options.stack).tracking(options.catalog)
     try:
         if options.validate_only:
-            valid = await tracking.submission.validate(tenant, body)
+            valid = await _validated(tracking, tenant, body)
             count = len(valid.stages)
             words = f"It would be admitted, with {count} stage{'' if count == 1 else 's'}."
             as_json(valid) if options.json else line(words)
@@ -48,6 +48,14 @@ async def _submit(options: argparse.Namespace) -> int:
         as_json(sent) if options.json else line(sent.job_id)
         return 0
     return await until_its_end(tracking, tenant, sent.job_id, f"{sent.job_id} was sent.", options)
+
+
+async def _validated(tracking: Tracking, tenant: str, body: str) -> Validated:
+    """Raises SettingsError where the catalogue to judge by is out of reach."""
+    try:
+        return await tracking.submission.validate(tenant, body)
+    except CatalogUnknownError as error:
+        raise SettingsError(f"{error} Name it by --catalog.") from None
 
 
 def _body(file: str) -> str:

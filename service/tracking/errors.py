@@ -24,6 +24,10 @@ class NotNowError(JobferryError):
     """What is asked for would come to nothing."""
 
 
+class NotAllowedError(JobferryError):
+    """Whoever may submit no jobs here may rerun none: the changes of a rerun can make any job of it."""
+
+
 class CatalogUnknownError(JobferryError):
     """The catalogue lies in the worker's image, so that only admission can judge a request by it."""
 

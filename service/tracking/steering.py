@@ -11,6 +11,7 @@ from schemas.base import DEFAULT_TENANT
 from schemas.bulk import BulkMessage, BulkSent, BulkStop, BulkWish
 from schemas.catalog import Catalog
 from schemas.control import ControlMessage, Verb
+from schemas.errors import SettingsError
 from schemas.tracking import Asked, RerunWish
 from service.aws.sender import Sender
 from service.core.admission.admission import Refused, admit
@@ -19,7 +20,7 @@ from service.core.admission.rerun import CannotChangeError, changed, id_by_key, 
 from service.core.policy.steering import why_not
 from service.core.record.kept import request_of
 from service.core.record.record import Record
-from service.tracking.errors import NotNowError, RefusedError, UnknownJobError
+from service.tracking.errors import NotAllowedError, NotNowError, RefusedError, UnknownJobError
 
 # A redrive is heard within a second or two; who cancels what is over in truth is told so when that has passed.
 _LOOKS = 3
@@ -32,12 +33,16 @@ async def _no_catalog() -> Catalog | None:
 
 @dataclass(frozen=True)
 class Steering:
-    """Sends control messages. `caller` knows whose credentials these are; `catalog` is None where it is unknown."""
+    """Sends control messages. `caller` knows whose credentials these are; `catalog` is None where it is unknown.
+
+    `reruns`: whether new jobs may be made of others, which comes to the same as submitting them.
+    """
 
     sender: Sender
     find: Callable[[str | None, str], Awaitable[Record]]
     caller: Callable[[], Awaitable[str]]
     catalog: Callable[[], Awaitable[Catalog | None]] = _no_catalog
+    reruns: bool = True
 
     async def ask(
         self, verb: Verb, tenant: str | None, job_id: str, reason: str | None = None, caller: str | None = None
@@ -78,9 +83,10 @@ class Steering:
     ) -> Asked:
         """Ask for a new job of a job's request. A repeat with the same key, or the same new id, is the same job.
 
-        Raises UnknownJobError, and RefusedError where it can be seen here that the changed request is not admitted:
-        what is kept elsewhere than in the record is for admission to judge.
+        Raises UnknownJobError, NotAllowedError, and RefusedError where it can be seen here that the changed request is
+        not admitted: what is kept elsewhere than in the record is for admission to judge.
         """
+        self._check("rerun")
         record = await self.find(tenant, job_id)
         owner = tenant or _owner(record) or DEFAULT_TENANT
         asked = ControlMessage(
@@ -107,7 +113,11 @@ class Steering:
     async def many(
         self, tenant: str, wish: BulkWish, idempotency_key: str | None = None, caller: str | None = None
     ) -> BulkSent:
-        """Ask for something of all jobs that match. A repeat with the same key, or the same id, is the same bulk."""
+        """Ask for something of all jobs that match. A repeat with the same key, or the same id, is the same bulk.
+
+        Raises NotAllowedError.
+        """
+        self._check(wish.verb)
         bulk_id = wish.bulk_id or (id_by_key(tenant, idempotency_key) if idempotency_key else str(uuid.uuid4()))
         asked = BulkMessage(
             verb=wish.verb,
@@ -138,8 +148,19 @@ class Steering:
             location=f"/tenants/{asked.tenant}/bulk/{bulk_id}",
         )
 
+    def _check(self, verb: Verb) -> None:
+        if verb == "rerun" and not self.reruns:
+            raise NotAllowedError
+
+    async def _known_catalog(self) -> Catalog | None:
+        """The catalogue; one that cannot be read is admission's to know."""
+        try:
+            return await self.catalog()
+        except SettingsError:
+            return None
+
     async def _judge(self, record: Record, asked: ControlMessage) -> None:
-        kept, catalog = record.request, await self.catalog()
+        kept, catalog = record.request, await self._known_catalog()
         if kept is None or not kept.asked:
             return
         try:

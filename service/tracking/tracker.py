@@ -17,7 +17,7 @@ from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.core.redaction import Redaction
 from service.core.telling.compose import iso
-from service.core.tracking.bulk import SUITS, meant_by, tracked_bulk
+from service.core.tracking.bulk import MOST_COUNTED, SUITS, meant_by, tracked_bulk
 from service.core.tracking.events import cursor_of, events_of, unseen
 from service.core.tracking.glance import Glance, glance_at
 from service.core.tracking.job import track
@@ -35,6 +35,7 @@ _LATELY_SECONDS = 60.0
 # A page that stays open asks of the record, a log and the history what comes to one read a second in all.
 _CALM_SECONDS, _CALM_HISTORY_SECONDS = 2.5, 5.0
 _COUNTED_AT_ONCE = 1000
+_COUNT_SECONDS = 30.0
 _HELD_RECORDS = 200  # Of up to 400 KB each.
 
 
@@ -63,11 +64,13 @@ class Tracker:
     record_seconds: float = POLL_SECONDS
     _finder: Finder = field(init=False)
     _lately: Shared[tuple[str, str | None], Lately] = field(init=False)
+    _counts: Shared[tuple[str, Verb, BulkFilter], int] = field(init=False)
 
     def __post_init__(self) -> None:
         shared = Shared(self.records.read_whole, self.record_seconds, most=_HELD_RECORDS)
         object.__setattr__(self, "_finder", Finder(shared.get, self.job_list.rejected_as))
         object.__setattr__(self, "_lately", Shared(self._read_lately, _LATELY_SECONDS, most=_HELD_RECORDS))
+        object.__setattr__(self, "_counts", Shared(self._count, _COUNT_SECONDS, most=_HELD_RECORDS))
 
     def unhurried(self) -> Tracker:
         """The same, for what is looked at all day: all of a job together costs one read a second at most."""
@@ -117,13 +120,8 @@ class Tracker:
         return tracked
 
     async def matching(self, tenant: str, verb: Verb, jobs: BulkFilter) -> int:
-        """How many jobs a bulk would match now. It reads the whole list of what matches."""
-        wanted, cursor, found = meant_by(verb, jobs, self.now()), None, 0
-        while True:
-            page = await self.job_list.page(tenant, wanted, _COUNTED_AT_ONCE, cursor)
-            found += sum(job.status in SUITS[verb] for job in page.jobs)
-            if (cursor := page.cursor) is None:
-                return found
+        """How many jobs a bulk would match, as of the last half minute; no more are counted once it is MOST_COUNTED."""
+        return await self._counts.get((tenant, verb, jobs))
 
     async def why(self, tenant: str | None, job_id: str) -> Why:
         """Why it is not running yet, not finished, or was late."""
@@ -150,6 +148,16 @@ class Tracker:
         view = track(record, self.prices, self.redaction)
         assert view is not None, "what was found is a job or a rejection"
         return view
+
+    async def _count(self, which: tuple[str, Verb, BulkFilter]) -> int:
+        tenant, verb, jobs = which
+        wanted, cursor, found = meant_by(verb, jobs, self.now()), None, 0
+        while found <= MOST_COUNTED:
+            page = await self.job_list.page(tenant, wanted, _COUNTED_AT_ONCE, cursor)
+            found += sum(job.status in SUITS[verb] for job in page.jobs)
+            if (cursor := page.cursor) is None:
+                break
+        return found
 
     async def _read_lately(self, which: tuple[str, str | None]) -> Lately:
         tenant, job_type = which

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -216,6 +217,43 @@ def test_a_page_says_when_it_was_last_true(browser: Any, address: str, shelf: Sh
     finally:
         shelf.out_of_reach = False
     page.wait_for_selector("#as-of .trouble", state="detached")
+    page.context.close()
+
+
+@pytest.mark.parametrize("where", ["", "jobs/default/runs-1"])
+def test_a_page_says_that_the_sign_in_is_over(browser: Any, address: str, where: str) -> None:
+    """Where a load balancer answers 401 to what the page asks by itself."""
+    page = opened(browser, address + where)
+    page.wait_for_selector(".status")
+    page.route(re.compile("/(rows|live|suggest)"), lambda route: route.fulfill(status=401))
+    hide(page)
+    hide(page, hidden=False)  # The stream is asked for anew.
+    page.wait_for_selector("#as-of .trouble")
+    assert "Your sign-in is over: load the page anew." in page.locator("#as-of").inner_text()
+    page.context.close()
+
+
+def test_a_stream_that_begins_anew_is_no_trouble(browser: Any, shelf: Shelf) -> None:
+    """It ends after some minutes where who listens is to be verified."""
+    with serving(shelf, lambda: NOW_AT, stream_seconds=3.0) as port:
+        page = opened(browser, f"http://127.0.0.1:{port}/jobs/default/runs-1")
+        for _ in range(2):
+            with page.expect_response(re.compile("/live"), timeout=60_000):
+                page.wait_for_timeout(2_000)
+        assert page.locator("#as-of .trouble").count() == 0
+        page.context.close()
+
+
+def test_what_no_script_may_ask_for_is_a_page_of_its_own(browser: Any, address: str) -> None:
+    """As where the way to a form leads to the identity provider first."""
+    page = opened(browser, f"{address}jobs/default/runs-1")
+    page.wait_for_selector("#ask-cancel")
+    page.route(
+        "**/ask/cancel", lambda route: route.abort() if route.request.resource_type == "xhr" else route.continue_()
+    )
+    page.click("#ask-cancel")
+    page.wait_for_url("**/ask/cancel")
+    assert "Cancel the job" in page.locator("button.grave").inner_text()
     page.context.close()
 
 

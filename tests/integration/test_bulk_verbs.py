@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from schemas.bulk import BulkMessage, BulkSent, TrackedBulk
+from schemas.operator import NothingMatches
 from service.aws.jobs_table import JobsTable
 from service.core.record.facts import BulkAsked, BulkProgressed
 from service.core.record.keys import RecordKey
+from service.operator import many
 from tests.support.asking import ask
 from tests.support.builders import NOW, announced, execution, requested
 from tests.support.connecting import Connect
@@ -51,7 +53,7 @@ async def test_it_is_said_how_many_match_and_asked_first(
 ) -> None:
     """Who says yes has the bulk's id; who says no, or nothing, has status 2."""
     await three(table)
-    question = "2 jobs of the tenant web match. Cancel them? [y/N] "
+    question = "2 jobs of the tenant web match status:open type:thumbs. Cancel them? [y/N] "
     for answer in ("n\n", ""):
         refused = await typed("cancel", *OPEN, given=answer)
         assert (refused.status, refused.out) == (2, "") and refused.err.startswith(question)
@@ -70,6 +72,16 @@ async def test_it_is_said_how_many_match_and_asked_first(
     assert (asked.requested_by or "").startswith("arn:aws:sts::")
 
 
+async def test_a_word_of_the_shell_is_one_word_of_the_filter(
+    typed: Typed,  # noqa: F811
+    table: JobsTable,
+) -> None:
+    """Ann Smith's jobs are meant, and not Ann's whose id holds Smith."""
+    await merged(table, requested(user="Ann Smith"), execution("RUNNING"))
+    said = await typed("cancel", "--tenant", "web", "--all", "user:Ann Smith", given="n\n")
+    assert said.err.startswith('1 job of the tenant web matches user:"Ann Smith". Cancel it? [y/N] ')
+
+
 async def test_who_is_sure_is_not_asked(typed: Typed, table: JobsTable, connect: Connect, name: str) -> None:  # noqa: F811
     """A rerun takes changes with it; the answer is the contract's."""
     await three(table)
@@ -79,6 +91,12 @@ async def test_who_is_sure_is_not_asked(typed: Typed, table: JobsTable, connect:
     assert (said.status, told.verb, told.location) == (0, "rerun", f"/tenants/web/bulk/{told.bulk_id}")
     [message] = await sent(connect, name)
     assert message["changes"] == {"sizes.echo.memory": 1024}
+
+
+def test_the_hint_names_the_stack_that_was_meant() -> None:
+    """What is typed after it looks at the same deployment."""
+    assert many.how_to_look("b", "web", "jobs") == "jobferry bulk b --tenant web --stack jobs"
+    assert many.how_to_look("b", "web", None) == "jobferry bulk b --tenant web"
 
 
 async def test_where_nothing_matches_nothing_is_sent(
@@ -92,6 +110,8 @@ async def test_where_nothing_matches_nothing_is_sent(
     for words in (("--tenant", "web", "--all", "type:other"), ("--all", "status:open", "tenant:shop")):
         said = await typed("cancel", *words, "--yes")
         assert (said.status, said.out, said.err) == (0, "", "No job matches: nothing is asked for.\n")
+    told = NothingMatches.model_validate_json((await typed("cancel", "--all", "type:other", "--json")).out)
+    assert (told.verb, told.tenant, told.jobs.type, told.matched) == ("cancel", "default", "other", 0)
     assert await sent(connect, name) == []
 
 
@@ -101,9 +121,17 @@ async def test_where_nothing_matches_nothing_is_sent(
         (("cancel",), "Name a job, or many by --all."),
         (("rerun",), "Name a job, or many by --all."),
         (("cancel", "a", "--all", "status:open"), "Name one job, or many by --all: not both."),
+        (
+            ("rerun", "--all", "status:failed", "--id", "new"),
+            "--id is not for --all: each new job has an id of its own.",
+        ),
+        (("rerun", "--follow", "--all", "status:failed"), "--follow is not for --all: follow one of the new jobs"),
         (("cancel", "--all", "colour:red"), "colour:red cannot be asked for"),
         (("cancel", "--all", "status:late"), "status:late is none of"),
         (("redrive", "--all", "tenant:web"), "--all: a filter that names nothing"),
+        (("cancel", "--all", "type:a", "type:b"), "type:b is a second type"),
+        (("cancel", "--all", "since:999999w"), "since:999999w is no time"),
+        (("cancel", "--tenant", "web", "--all", "type:a", "tenant:shop"), "Name the tenant by --tenant, or in"),
     ],
 )
 async def test_a_slip_is_named(typed: Typed, words: tuple[str, ...], why: str) -> None:  # noqa: F811
@@ -153,6 +181,37 @@ async def test_who_waits_for_a_bulk_has_its_status(
     assert late.status == 4 and "it goes on" in late.err
     await merged(table, asked(), progressed(refused=refused, stopped=stopped, finished_at=NOW + 9))
     assert (await typed("bulk", "b", "--tenant", "web", "--wait")).status == status
+
+
+async def test_who_waits_for_a_rerun_of_many_waits_for_the_bulk(
+    typed: Typed,  # noqa: F811
+    table: JobsTable,
+    connect: Connect,
+    name: str,
+) -> None:
+    """By a key a repeat is the same bulk; one that takes too long has status 4, as with `bulk --wait`."""
+    await three(table)
+    words = ("rerun", "--tenant", "web", "--all", "status:failed", "--yes", "--idempotency-key", "again")
+    late = await typed(*words, "--wait", "--timeout", "0")
+    assert (late.status, late.out) == (4, "") and "it goes on" in late.err
+    [first] = await sent(connect, name)
+    of = RecordKey.of_bulk("web", first["bulk_id"])
+    heard = asked(record_key=of, bulk_id=first["bulk_id"], verb="rerun")
+    await merged(table, heard, progressed(record_key=of, refused=0, finished_at=NOW + 9))
+    said = await typed(*words, "--wait", "--json")
+    told = TrackedBulk.model_validate_json(said.out)
+    assert (said.status, told.bulk_id, told.status) == (0, first["bulk_id"], "FINISHED")
+    assert [message["bulk_id"] for message in await sent(connect, name)] == [first["bulk_id"]]
+
+
+async def test_a_bulk_that_nobody_hears_of_is_waited_for_no_longer_than_a_minute(
+    typed: Typed,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Then there is none of that id, as without --wait."""
+    monkeypatch.setattr(many, "HEARD_WITHIN_SECONDS", 0.0)
+    said = await typed("bulk", "typo", "--tenant", "web", "--wait")
+    assert (said.status, said.err) == (1, "There is no such bulk.\n")
 
 
 async def test_a_bulk_is_stopped(typed: Typed, connect: Connect, name: str) -> None:  # noqa: F811

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from schemas.operator import DeadLettersSeen
 from service.aws.failures import Failures
 from service.aws.queue import REPLAY, TRACE_HEADER
 from service.aws.replays import original_id_in, replay_key
@@ -164,6 +166,25 @@ def test_one_is_dropped(queues: Queues, typed: Typed) -> None:
     assert (queues.bodies(queues.requests), typed("list")[1]) == ([], "0 dead letters.\n")
 
 
+def sit_there(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    """Somebody at a terminal, who types this."""
+    terminal = io.StringIO(answer)
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", terminal)
+
+
+def test_the_question_is_no_part_of_the_answer(
+    queues: Queues, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which is JSON where that was asked for, and nothing else."""
+    sit_there(monkeypatch, "y\n")
+    message_id = queues.put("requests-dead", "the body")
+    assert cli.main(["dlq", "drop", message_id, "--json"]) == 0
+    said = capsys.readouterr()
+    [letter] = DeadLettersSeen.model_validate_json(said.out).letters
+    assert (letter.message_id, said.err) == (message_id, "the body\nDelete it for good? [y/N] ")
+
+
 ANSWERS = {"y": True, "YES ": True, "n": False, "": False, "yesterday": False, None: False}
 
 
@@ -172,20 +193,12 @@ def test_one_is_dropped_only_for_a_yes(
     answer: str | None, drops: bool, queues: Queues, typed: Typed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who is asked sees the message; None stands for an end of input. There is no other copy of it."""
-    asked: list[str] = []
-
-    def put(question: str) -> str:
-        asked.append(question)
-        if answer is None:
-            raise EOFError
-        return answer
-
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("builtins.input", put)
+    sit_there(monkeypatch, "" if answer is None else f"{answer}\n")
     message_id = queues.put("requests-dead", "the body")
-    expected = (0, f"{message_id} was deleted.\n") if drops else (1, "It stays.\n")
-    assert typed("drop", message_id) == expected
-    assert asked == ["the body\nDelete it for good? [y/N] "]
+    status, said = typed("drop", message_id)
+    rest = f"{message_id} was deleted.\n" if drops else "It stays.\n"
+    assert status == (0 if drops else 1)
+    assert rest in said and "the body\nDelete it for good? [y/N] " in said
     assert typed("list")[1].endswith("0 dead letters.\n" if drops else "1 dead letter.\n")
 
 
@@ -207,6 +220,14 @@ def test_an_id_that_nothing_has_is_said_so(action: str, queues: Queues, typed: T
     assert status == 1
     assert printed == "No dead letter has the id nothing: `jobferry dlq list` shows those there are.\n"
     assert typed("list")[1].endswith("1 dead letter.\n")
+
+
+def test_a_queue_without_a_dead_letter_queue_is_named(queues: Queues, typed: Typed) -> None:
+    """With what it lacks."""
+    queues.sqs.set_queue_attributes(QueueUrl=queues.events, Attributes={"RedrivePolicy": ""})
+    status, said = typed("list")
+    assert status == 2
+    assert f"The queue {queues.events} has no dead-letter queue: set its RedrivePolicy" in said
 
 
 def test_a_replay_of_nothing_asks_what(typed: Typed) -> None:

@@ -102,3 +102,50 @@ async def test_types_that_were_listed_are_suggested(app: Any, shelf: Shelf) -> N
     before = len(shelf.calls)
     lines = await ask(app, "GET", "/suggest?q=status:failed+type:th")
     assert 'value="status:failed type:thumbs"' in lines.text and len(shelf.calls) == before
+
+
+async def test_whoever_may_not_submit_is_offered_no_rerun_and_refused_one(shelf: Shelf) -> None:
+    """On the list, on a job, in the forms and by the API: the changes of a rerun can make any job of it."""
+    it = wire_tracking(shelf.place, shelf.open, None, lambda: NOW + 3600)
+    app = build_console(Serving(it.tracker, it.submission, it.steering, it.cases, reruns=False))
+    listed, job = await ask(app, "GET", "/?q=status:failed"), await ask(app, "GET", "/jobs/default/thumbs-3")
+    assert re.findall(r"ask/(\w+)", listed.text + job.text) == ["redrive", "redrive"]
+    for path in ("/ask/rerun?q=status:failed", "/jobs/default/thumbs-3/ask/rerun"):
+        assert "may rerun none" in (form := await ask(app, "GET", path)).text and form.status == 403, path
+    wish = {"verb": "rerun", "jobs": {"status": "FAILED"}}
+    for path, body in (("/tenants/default/jobs/thumbs-3/rerun", {}), ("/tenants/default/bulk", wish)):
+        refused = await ask(app, "POST", path, json.dumps(body), content_type="application/json")
+        assert refused.status == 403 and "may rerun none" in refused.text, path
+    form = await ask(app, "GET", "/jobs/default/thumbs-3/ask/redrive")
+    assert form.status == 200 and shelf.sent == []
+
+
+async def test_a_bulk_that_nobody_has_heard_of_is_none_after_a_minute(shelf: Shelf) -> None:
+    """The page looks again until then, and no more."""
+    clock = [NOW + 3600.0]
+    it = wire_tracking(shelf.place, shelf.open, None, lambda: clock[0])
+    app = build_console(Serving(it.tracker, it.submission, it.steering, it.cases))
+    page = await ask(app, "GET", "/bulk/default/typo")
+    again = re.search(r'data-again="([^"]+)"', page.text)
+    assert again and page.status == 200 and "Waiting for a worker to hear it." in page.text
+    clock[0] += 60
+    assert (await ask(app, "GET", f"/bulk/default/typo{again[1]}")).status == 200
+    clock[0] += 1
+    gone = await ask(app, "GET", f"/bulk/default/typo{again[1]}")
+    assert gone.status == 404 and "There is no such bulk" in gone.text
+    assert re.findall(r"data-again|http-equiv|<form method=.post", gone.text) == []
+
+
+async def test_a_stop_is_said_to_be_asked_for_or_refused(app: Any, shelf: Shelf) -> None:
+    """With the token of the page; by another's word nobody is shown that he asked."""
+    page = await ask(app, "GET", "/bulk/default/b")
+    cookie = page.headers["set-cookie"].partition(";")[0]
+    refused = await ask(app, "POST", "/bulk/default/b", urlencode({"token": "x"}), **FORM, cookie=cookie)
+    assert refused.status == 403 and "was not made for this browser" in refused.text and shelf.sent == []
+    assert "data-again" not in refused.text
+    token = urlencode({"token": hidden(page, "token")})
+    stopped = await ask(app, "POST", "/bulk/default/b", token, **FORM, cookie=cookie)
+    where = f"/bulk/default/{stopped.headers['location']}"
+    assert stopped.status == 303 and json.loads(shelf.sent[0])["verb"] == "stop"
+    assert "It is to be stopped" in (await ask(app, "GET", where, cookie=cookie)).text
+    assert "It is to be stopped" not in (await ask(app, "GET", where)).text

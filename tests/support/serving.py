@@ -21,7 +21,7 @@ from tests.support.shelf import Shelf
 
 
 @contextmanager
-def serving(shelf: Shelf, now: Clock = wall_clock, port: int = 0) -> Iterator[int]:
+def serving(shelf: Shelf, now: Clock = wall_clock, port: int = 0, stream_seconds: float | None = None) -> Iterator[int]:
     """Serve meanwhile; yields the port, which a later server may be given again."""
     door = socket()
     door.setsockopt(1, 2, 1)
@@ -30,7 +30,7 @@ def serving(shelf: Shelf, now: Clock = wall_clock, port: int = 0) -> Iterator[in
     number: int = door.getsockname()[1]
     loop = asyncio.new_event_loop()
     told = asyncio.Event()
-    thread = threading.Thread(target=_run, args=(loop, told, shelf, now, door))
+    thread = threading.Thread(target=_run, args=(loop, told, shelf, now, door, stream_seconds))
     thread.start()
     try:
         yield number
@@ -39,9 +39,18 @@ def serving(shelf: Shelf, now: Clock = wall_clock, port: int = 0) -> Iterator[in
         thread.join()
 
 
-def _run(loop: asyncio.AbstractEventLoop, told: asyncio.Event, shelf: Shelf, now: Clock, door: socket) -> None:
+def _run(
+    loop: asyncio.AbstractEventLoop,
+    told: asyncio.Event,
+    shelf: Shelf,
+    now: Clock,
+    door: socket,
+    stream_seconds: float | None,
+) -> None:
     tracking = wire_tracking(shelf.place, shelf.open, None, now)
-    app = build_console(Serving(tracking.tracker, tracking.submission, tracking.steering, tracking.cases))
+    app = build_console(
+        Serving(tracking.tracker, tracking.submission, tracking.steering, tracking.cases, stream_seconds=stream_seconds)
+    )
     config = Config()
     config.bind = [f"fd://{door.detach()}"]
     config.graceful_timeout = 0.2

@@ -53,6 +53,7 @@ LOCAL: dict[str, Any] = {
 A_WISH = {**ABOUT_A_JOB, "reason": None, "all": None, "yes": False}
 A_WAIT = {"wait": False, "timeout": None}
 A_RERUN: dict[str, Any] = {
+    "catalog": None,
     "id": None,
     "memory": [],
     "cpu": [],

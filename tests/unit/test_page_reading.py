@@ -11,7 +11,7 @@ import pytest
 from schemas.failures import FAILURES
 from schemas.tracking import JobPage, ListedJob, LogLines, TrackedJob
 from service.console.ansi import Pen, Piece, pieces
-from service.console.filters import Asked, anchored, read_filter, suggestions
+from service.console.filters import Asked, anchored, criteria, in_words, read_filter, read_words, suggestions
 from service.console.listing import Lists, Row, row_of
 from service.console.logs import (
     LINES,
@@ -43,7 +43,6 @@ READ: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "a label of any value": ("label:team", {"label": "team"}, "default", "label:team"),
     "a label without a value": ("label:team=", {"label": "team", "label_value": ""}, "default", "label:team="),
     "a tenant": ("tenant:web", {}, "web", "tenant:web"),
-    "the last word counts": ("a b", {"text": "b"}, "default", "a b"),
     "seconds ago": ("since:90s", {"since": (NOW - 90) // 60 * 60}, "default", "since:90s"),
     "minutes ago": ("until:5m", {"until": (NOW - 300) // 60 * 60}, "default", "until:5m"),
     "hours ago": ("since:2h", {"since": (NOW - 7200) // 60 * 60}, "default", "since:2h"),
@@ -71,6 +70,13 @@ SLIPS = {
     "label:=x": "label:=x names no label: label:team=web, or label:team.",
     "since:noon": "since:noon is no time: 30m, 2h, 7d, or 2026-11-24T18:00Z.",
     "until:1234567m": "until:1234567m is no time: 30m, 2h, 7d, or 2026-11-24T18:00Z.",
+    "since:999999w": "since:999999w is no time: 30m, 2h, 7d, or 2026-11-24T18:00Z.",
+    "since:0001-01-01T00:00+23:59": "since:0001-01-01T00:00+23:59 is no time: 30m, 2h, 7d, or 2026-11-24T18:00Z.",
+    "until:9999-12-31T23:59-23:59": "until:9999-12-31T23:59-23:59 is no time: 30m, 2h, 7d, or 2026-11-24T18:00Z.",
+    "a b": "b is a second part of an id, and a filter has one. What holds a space stands in quotes.",
+    "a id:b": "id:b is a second id, and a filter has one. What holds a space stands in quotes.",
+    "type:a Type:b": "type:b is a second type, and a filter has one. What holds a space stands in quotes.",
+    "tenant:a tenant:b": "tenant:b is a second tenant, and a filter has one. What holds a space stands in quotes.",
     "tenant:/etc": "tenant:/etc cannot be asked for: status, type, class, since, until, user, label, tenant, id can.",
     "colour:red": "colour:red cannot be asked for: status, type, class, since, until, user, label, tenant, id can.",
 }
@@ -83,9 +89,24 @@ def test_what_cannot_be_asked_for_is_said(line: str, slip: str) -> None:
     assert (asked.slips, asked.wanted.user) == ((slip,), "ann")
 
 
-def test_a_line_is_read_as_far_as_it_may_be_long() -> None:
-    """512 characters."""
-    assert read_filter(f"user:{'x' * 600}", NOW).wanted.user == "x" * 507
+def test_a_line_that_is_too_long_is_refused() -> None:
+    """One of 512 characters with its moments as they are now is none."""
+    longest = f"since:2h until:1h user:{'x' * 489}"
+    again = read_filter(anchored(read_filter(longest, NOW)), NOW)
+    assert (len(longest), again.slips, again.wanted.user) == (512, (), "x" * 489)
+    [slip] = read_filter(f"user:{'x' * 1020}", NOW).slips
+    assert slip.startswith("The filter is longer than 1,024 characters")
+
+
+def test_words_that_a_shell_has_parted_are_not_parted_again() -> None:
+    """And are told as they would be typed on the page, where they mean the same."""
+    asked = read_words(["user:Ann Smith", "status:FAILED", "since:2h", "class:lost", "label:team=we b"], NOW)
+    line = 'status:failed user:"Ann Smith" label:"team=we b" class:lost since:2023-11-14T20:13:00Z'
+    assert (asked.slips, asked.wanted.user, asked.wanted.text) == ((), "Ann Smith", None)
+    assert in_words(criteria(asked.wanted)) == line
+    assert read_filter(line, NOW).wanted == asked.wanted
+    assert read_words(["ti les"], NOW).wanted.text == "ti les"
+    assert len(read_words(["type:a", "type:b"], NOW).slips) == 1
 
 
 @pytest.mark.parametrize(

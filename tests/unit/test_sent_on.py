@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
 
 from schemas.catalog import Catalog
+from schemas.errors import SettingsError
 from schemas.notification import Problem
 from schemas.trace import Trace
-from schemas.tracking import Asked, StagePlan, Submitted, Validated
+from schemas.tracking import Asked, RerunWish, StagePlan, Submitted, Validated
 from service.aws.sender import Sender
 from service.core.record.facts import Fact, RedriveRefused
 from service.core.record.keys import RecordKey
@@ -342,3 +343,16 @@ async def test_what_is_found_by_a_name(tenant: str | None, name: str, found: Rec
     else:
         assert await finder.find(tenant, name) == found
     assert [str(key) for key in records.read] == read
+
+
+async def test_a_catalogue_that_may_not_be_read_keeps_no_rerun_back() -> None:
+    """Admission has it, and judges the new job by it."""
+
+    async def denied() -> Catalog | None:
+        raise SettingsError("JOBFERRY_CATALOG cannot be read: AccessDenied")
+
+    sqs = Sqs()
+    kept = record(requested(asked=json.dumps({"stages": [{"image": "nope"}]})))
+    told = await replace(steering(sqs, kept), catalog=denied).rerun("web", JOB, RerunWish(new_job_id="new"))
+    [message] = sqs.sent
+    assert (told.new_job_id, json.loads(message["MessageBody"])["new_job_id"]) == ("new", "new")

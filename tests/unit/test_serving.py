@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 from hypercorn.config import Config
+from starlette.middleware import Middleware
 
 from service.api import serve as serving
+from service.api.sharing import Sharing
 from service.settings import SettingsError
 from service.tracking.wiring import Place
 
@@ -67,6 +69,19 @@ async def test_it_is_served_until_told_to_stop(
     assert (given.on_loopback, given.stream_seconds) == (True, None)
     config = served["config"]
     assert (config.graceful_timeout, config.accesslog, config.errorlog, config.loglevel) == (1.0, None, "-", "WARNING")
+
+
+@pytest.mark.parametrize("submitting", [False, True])
+def test_who_is_signed_in_may_do_what_the_settings_say(submitting: bool) -> None:
+    """And a stream is verified anew every five minutes."""
+    arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/jobs/50dc6c495c0c9188"
+    told = {"url": "https://a.b", "load_balancer_arn": arn, "issuer": "https://i", "client_id": "c"}
+    sharing = Sharing.model_validate({**told, **({"submitting": True} if submitting else {})})
+    parts: Any = SimpleNamespace(tracker="t", submission="s", steering="w", cases="c")
+    given = serving.serving_of(parts, sharing, Middleware(lambda app: app))
+    assert (given.reruns, given.stream_seconds, len(given.door)) == (submitting, 300.0, 1)
+    own = serving.serving_of(parts, None, None)
+    assert (own.reruns, own.stream_seconds, own.gate) == (True, None, None)
 
 
 async def test_a_port_that_is_taken_is_named(served: dict[str, Any]) -> None:

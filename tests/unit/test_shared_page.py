@@ -107,7 +107,8 @@ def test_the_task_is_told_who_signs_people_in() -> None:
     [container] = part("Task")["ContainerDefinitions"]
     told = {item["Name"]: item["Value"] for item in container["Environment"]}
     needed = {name for name, field in Sharing.model_fields.items() if field.is_required()}
-    assert set(told) == {f"JOBFERRY_CONSOLE_{name.upper()}" for name in needed}
+    assert set(told) == {f"JOBFERRY_CONSOLE_{name.upper()}" for name in (*needed, "submitting")}
+    assert told["JOBFERRY_CONSOLE_SUBMITTING"] == {"Ref": "Submitting"}
     assert told["JOBFERRY_CONSOLE_LOAD_BALANCER_ARN"] == {"Ref": "LoadBalancer"}
     words = [word if isinstance(word, str) else "jobferry" for word in container["Command"]]
     options = command_line({}).parse_args(words)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 import pytest
 
 from schemas.tracking import EventsSeen, LogLines
 from service.api.streams import NextEvents, events_as_they_come, lines_as_they_come
+from service.console.streams import pieces_as_they_change
 from service.core.record.record import Record
 from service.core.tracking.job import track
 from tests.support.builders import JOB, announced, attempt, execution, receipt, record, requested, task
@@ -82,6 +83,19 @@ def test_a_stream_with_a_limit_ends_before_it(loop: VirtualLoop, seconds: float,
     look = looks(*[(RUNS, str(number)) for number in range(9)])
     heard = sent(loop, lambda: events_as_they_come(look, None, seconds))
     assert heard == [(0, RETRY), *((second, f"event: job\nid: {second}") for second in range(last + 1))]
+
+
+def test_a_page_s_stream_with_a_limit_ends_before_it(loop: VirtualLoop) -> None:
+    """The browser asks again by itself, and is verified anew; without one it goes on."""
+    looks_at: list[float] = []
+
+    async def look() -> tuple[Mapping[str, str], bool]:
+        looks_at.append(loop.time())
+        return {"head": str(len(looks_at))}, False
+
+    heard = sent(loop, lambda: pieces_as_they_change(look, str, 6.0))
+    assert [second for second, _ in heard] == [0, 0, 2, 5] and len(looks_at) == 3
+    assert len(sent(loop, lambda: pieces_as_they_change(look, str), most=9)) == 9
 
 
 def log(first: int, *lines: str, more: bool = False, complete: bool = False) -> LogLines:

@@ -7,10 +7,12 @@ import json
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from schemas.bulk import BulkFilter
 from schemas.price import Price
 from schemas.tracking import JobPage, ListedJob
 from service.aws.errors import AwsError
@@ -21,6 +23,7 @@ from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.core.redaction import Redaction
 from service.core.telling.moments import iso
+from service.core.tracking.bulk import MOST_COUNTED, counted
 from service.core.tracking.events import cursor_of, events_of, unseen
 from service.core.tracking.glance import Glance, glance_at
 from service.core.tracking.job import track
@@ -158,6 +161,25 @@ async def test_why_compares_with_the_last_jobs_of_the_type_asked_for_once_a_minu
         assert await tracker.why("web", JOB) == why(record(*RUNS), NOW + 100, LATELY, SECRET)
     assert aws.asked == [("read", JOB), ("lately", "web", JobFilter(job_type="greet"), 50)]
     assert (tracker._lately.seconds, tracker._lately.most) == (60.0, 200)
+
+
+async def test_of_many_jobs_no_more_are_counted_than_anybody_needs_to_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many look at the form within half a minute."""
+    tracker, aws = tracking()
+    listed = cast("Any", [SimpleNamespace(status=status) for status in ("FAILED",) * 900 + ("SUCCEEDED",) * 100])
+    endless = JobPage.model_construct(jobs=listed, cursor="on", searched_back_to=None)
+
+    async def page(*asked: Any) -> JobPage:
+        aws.asked.append(asked)
+        return endless
+
+    monkeypatch.setattr(aws, "page", page)
+    for _ in range(3):
+        count = await tracker.matching("web", "redrive", BulkFilter(type="thumbs"))
+        assert (count, counted(count), counted(MOST_COUNTED)) == (10_800, "more than 10,000", "10,000")
+    assert len(aws.asked) == 12
+    await tracker.matching("web", "redrive", BulkFilter(type="other"))
+    assert len(aws.asked) == 24
 
 
 async def test_of_a_rejection_nothing_is_compared() -> None:

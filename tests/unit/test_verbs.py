@@ -30,7 +30,7 @@ from schemas.tracking import (
 from service.core.tracking.job import track
 from service.core.tracking.listing import JobFilter
 from service.operator import cli, jobs, logs, steer, submit, why
-from service.tracking.errors import NotNowError, RefusedError, UnknownJobError, UnknownLogError
+from service.tracking.errors import CatalogUnknownError, NotNowError, RefusedError, UnknownJobError, UnknownLogError
 from service.tracking.logs import LogPlace
 from tests.support.builders import (
     JOB,
@@ -277,6 +277,12 @@ def test_a_file_that_cannot_be_read_is_named(shell: Shell, tmp_path: Path) -> No
         said = shell.type("submit", "-f", file, submit=SENT)
         assert (said.status, said.out, shell.deployment.asked) == (2, "", [])
         assert said.err.startswith(f"The request {file} cannot be read: ")
+
+
+def test_a_request_that_cannot_be_judged_here_is_said_to_be_so(shell: Shell) -> None:
+    """With what would help, and status 2."""
+    said = shell.type("submit", "--validate-only", given=BODY, validate=CatalogUnknownError())
+    assert said.status == 2 and said.err.endswith("judge a request by it. Name it by --catalog.\n")
 
 
 @pytest.mark.parametrize(("stages", "words"), [(0, "with 0 stages"), (1, "with 1 stage"), (2, "with 2 stages")])

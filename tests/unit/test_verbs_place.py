@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import boto3
 import pytest
@@ -11,6 +14,7 @@ import pytest
 from service.core.tracking.job import track
 from service.operator.logs import place_of as log_meant
 from service.operator.place import place_of
+from service.operator.shipped import catalog_at_hand
 from service.tracking.errors import UnknownLogError
 from service.tracking.logs import LogPlace
 from tests.support.builders import container, execution, record, requested, running, task
@@ -72,3 +76,32 @@ def test_without_a_stack_the_workers_own_variables_name_the_deployment(monkeypat
         "log_deadline_seconds": 900,
     }
     assert place_of(boto3.Session(region_name="eu-central-1"), None, "mine.json").catalog == "mine.json"
+
+
+def test_what_is_shipped_does_not_stand_for_the_catalogue_of_a_stack(tmp_path: Path) -> None:
+    """It would refuse what only the stack's own admits; within the worker's image that one is at hand."""
+    in_the_image = tmp_path / "catalog.yaml"
+    assert [catalog_at_hand({"Catalog": where}) for where in ("s3://logs/catalog/a", str(in_the_image), "")] == [
+        "s3://logs/catalog/a",
+        None,
+        None,
+    ]
+    assert catalog_at_hand({}) is None
+    in_the_image.touch()
+    assert catalog_at_hand({"Catalog": str(in_the_image)}) == str(in_the_image)
+
+
+def test_a_stack_whose_catalogue_is_out_of_reach_has_none() -> None:
+    """So that admission alone judges by it; who has it names it."""
+    outputs = ("RequestQueueUrl", "ControlQueueUrl", "StateMachineArn", "LogBucketName", "JobsTableName")
+    stack = {
+        "StackName": "jobs",
+        "StackId": "arn:of:jobs",
+        "StackStatus": "CREATE_COMPLETE",
+        "Parameters": [{"ParameterKey": "Catalog", "ParameterValue": "/app/of-the-image/catalog.yaml"}],
+        "Outputs": [{"OutputKey": name, "OutputValue": name} for name in outputs],
+    }
+    client = SimpleNamespace(describe_stacks=lambda **_: {"Stacks": [stack]})
+    session = cast("boto3.Session", SimpleNamespace(client=lambda _: client))
+    assert place_of(session, "jobs").catalog is None
+    assert place_of(session, "jobs", "mine.yaml").catalog == "mine.yaml"

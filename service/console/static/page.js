@@ -21,6 +21,14 @@ function lookEvery(seconds) {
 lookEvery(2.5);
 lookEvery(5);
 
+// A page that is loaded anew as a whole, as long as something is to come.
+const again = document.querySelector("[data-again]");
+const lookAgain = again && setInterval(() => {
+  if (!visible() || selecting() || document.querySelector("dialog[open]")) return;
+  clearInterval(lookAgain);
+  location.replace(again.dataset.again);
+}, 3000);
+
 function connect() {
   if (!made || settled || stream.firstElementChild) return;
   stream.append(made.content.cloneNode(true));
@@ -51,9 +59,20 @@ lastTrue();
 document.body.addEventListener("htmx:sseMessage", heard);
 document.body.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.successful) heard();
-  else unreachable(event.detail.xhr.status === 503 ? "AWS cannot be reached" : "The server does not answer");
+  else unreachable(whyOf(event.detail.xhr.status));
 });
-document.body.addEventListener("htmx:sseError", () => unreachable("The server does not answer"));
+// A stream that ends does not say why: the browser asks for it again by itself, and in vain where one is signed out.
+document.body.addEventListener("htmx:sseError", (event) => {
+  const over = event.detail.source.readyState === EventSource.CLOSED;
+  fetch(new URL("suggest", document.querySelector("a.brand").href), { cache: "no-store" }).then(
+    (answer) => { if (over || !answer.ok) unreachable(whyOf(answer.status)); },
+    () => unreachable(whyOf(0)),
+  );
+});
+function whyOf(status) {
+  if (status === 401) return "Your sign-in is over: load the page anew";
+  return status === 503 ? "AWS cannot be reached" : "The server does not answer";
+}
 function unreachable(why) {
   asOf.classList.add("stale");
   const said = document.createElement("span");
@@ -106,7 +125,9 @@ document.body.addEventListener("click", (event) => {
   if (link) {
     event.preventDefault();
     htmx.ajax("GET", link.href, { target: ask, swap: "innerHTML" })
-      .then(() => { if (ask.firstElementChild) ask.showModal(); else location.assign(link.href); });
+      .then(() => { if (ask.firstElementChild) ask.showModal(); else location.assign(link.href); })
+      // As where the way leads to the identity provider, whose page no script may follow.
+      .catch(() => location.assign(link.href));
   } else if (ask.open && event.target.closest("[data-close]")) {
     event.preventDefault();
     ask.close();

@@ -13,6 +13,8 @@ from service.core.record.record import Record
 from service.core.telling.moments import iso
 from service.core.tracking.listing import JobFilter
 
+# Whoever asks for something of so many need not know how many more there are.
+MOST_COUNTED = 10_000
 # What a verb is for, by what a list says of a job: the others are not looked at.
 SUITS: dict[Verb, frozenset[ListedStatus]] = {
     "cancel": frozenset({"OPEN"}),
@@ -37,6 +39,11 @@ def meant_by(verb: Verb, jobs: BulkFilter, asked_at: float) -> JobFilter:
         until=until,
         text=jobs.id,
     )
+
+
+def counted(jobs: int) -> str:
+    """How many match, in words."""
+    return f"more than {MOST_COUNTED:,}" if jobs > MOST_COUNTED else f"{jobs:,}"
 
 
 def tracked_bulk(record: Record) -> TrackedBulk | None:
