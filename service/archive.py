@@ -45,11 +45,11 @@ class _Tally:
     marks: Marks = field(default_factory=Marks)
 
     def count(self, event: LogEvent) -> bytes:
-        """Note a line, and answer with its bytes in the archive."""
+        """Note an event, and answer with its bytes in the archive: a line, or several [awslogs-multiline-pattern]."""
         text = event.message.rstrip("\n")
         line = (text + "\n").encode(errors="replace")
-        self.lines += 1
-        self.marks.note(self.lines, self.size, event.at)
+        self.marks.note(self.lines + 1, self.size, event.at)
+        self.lines += line.count(b"\n")
         self.size += len(line)
         self.first_at = event.at if self.first_at is None else min(self.first_at, event.at)
         self.last_at = event.at if self.last_at is None else max(self.last_at, event.at)

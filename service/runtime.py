@@ -44,7 +44,7 @@ from service.paged_logs import PagedLogs
 from service.perform import Performer
 from service.settings import Settings
 from service.settle import Settling
-from service.small_logs import SmallLogs
+from service.small_logs import MOST_OF_ONE_CALL, SmallLogs
 from service.tracking.wiring import Place, Tracking, wire_tracking
 
 # Building the user agent costs a fifth of a call; a constant one costs nothing.
@@ -189,7 +189,7 @@ def _performer(
     metrics: Meter,
 ) -> Performer:
     tasks = Tasks(_when_needed(client, "ecs"))
-    memory = Memory(settings.log_memory_mebibytes * 1024 * 1024, MOST_OF_ONE_LOG)
+    memory = Memory(settings.log_memory_mebibytes * 1024 * 1024, max(MOST_OF_ONE_LOG, MOST_OF_ONE_CALL))
     redaction = Redaction.of(settings.secret_patterns)
     return Performer(
         executions=executions,

@@ -1,7 +1,8 @@
 """Small logs, many of them by one call. What leaves any doubt is answered with None: it is to be read by itself.
 
 Whoever wants a log waits here for its turn. One server, which is there for as long as anybody waits, takes each token
-of the pace to the group with the stream that is due for longest, with as many due streams of it as a call takes.
+of the pace to the group with the stream that is due for longest, with as many due streams of it as a call takes. A call
+that has to be made again in parts answers the logs of each part once that is read, and holds one part at a time.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
@@ -18,6 +20,7 @@ from service.aws.log_batches import LogBatches, Missing
 from service.clock import Clock
 from service.core.log_lanes import (
     MOST_OF_A_BATCH,
+    MOST_OF_A_SMALL_LOG,
     MOST_PAGES,
     Again,
     Apart,
@@ -35,26 +38,40 @@ from service.memory import Memory, Share
 
 log = structlog.stdlib.get_logger()
 
-# 1 MB or 10,000 events [botocore, FilterLogEvents], as they are in memory.
-_PAGE_BYTES = 4 * 1024 * 1024
+# 1 MB or 10,000 events [botocore, FilterLogEvents], as they are in memory at the most: text that is not ASCII weighs
+# four times as much, and each event 250 bytes beside it.
+_PAGE_BYTES = 7 * 1024 * 1024
+# The lines of the pages before, and room for one more; a log that was handed over needs as much again to be sent.
+MOST_OF_ONE_CALL = MOST_OF_A_BATCH + _PAGE_BYTES + MOST_OF_A_SMALL_LOG
 _REFUSED_FOR_GOOD = frozenset({"AccessDeniedException"})
 
-Verdicts = Mapping[str, Verdict]
-"""What one call has come to, by stream."""
+_Part = tuple[str, ...]
+"""Streams of one group that are asked for together."""
 
 
 @dataclass(eq=False)
 class _Waiting:
-    """Somebody who waits for a log, the share that is to hold it, and the call that it is asked for by, once there is.
-
-    No call at all: it is to be read by itself.
-    """
+    """Somebody who waits for a log, the share that is to hold it, and the answer. None: it is to be read by itself."""
 
     log: StoppedLog
     due: Due
     held: Share
-    call: asyncio.Future[asyncio.Task[Verdicts] | None]
-    is_here: bool = True
+    answer: asyncio.Future[Verdict | None]
+
+    def tell(self, verdict: Verdict | None, of: Share | None = None) -> None:
+        """Answer, unless who waited has gone, with what a share holds."""
+        if self.answer.done():
+            return
+        if isinstance(verdict, Whole) and of is not None:
+            of.hand_over(verdict.weight, self.held)
+        self.answer.set_result(verdict)
+
+    def fail(self, ended: asyncio.Task[None]) -> None:
+        """Nobody is left waiting for a task that is gone: its end, or its bug, is theirs as well."""
+        error = None if ended.cancelled() else ended.exception()
+        if error is not None and not self.answer.done():
+            self.answer.set_exception(error)
+        self.answer.cancel()
 
 
 @dataclass
@@ -69,8 +86,8 @@ class SmallLogs:
     _waiting: list[_Waiting] = field(default_factory=list)
     _came: asyncio.Event = field(default_factory=asyncio.Event)
     _serving: asyncio.Task[None] | None = None
-    # A task that nobody refers to may be collected before its end, and all who waited for a call may go.
-    _calls: set[asyncio.Task[Verdicts]] = field(default_factory=set)
+    # A task that nobody refers to may be collected before its end.
+    _calls: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def read(self, wanted: StoppedLog, held: Share) -> Whole | None:
         """A log that is small and certain, held by `held` then; None where it is to be read by itself.
@@ -91,8 +108,7 @@ class SmallLogs:
         """Read none any more: who waits, and who comes, reads by itself. What is under way ends as it would."""
         self.is_closed = True
         for waiting in self._waiting:
-            if not waiting.call.done():
-                waiting.call.set_result(None)
+            waiting.tell(None)
         self._waiting.clear()
         self._came.set()
 
@@ -105,20 +121,14 @@ class SmallLogs:
             self._serving = asyncio.create_task(self._serve())
             self._serving.add_done_callback(self._served)
         try:
-            call = await waiting.call
-            # It is others' too.
-            return (await asyncio.shield(call)).get(wanted.stream) if call is not None else None
+            return await waiting.answer
         finally:
-            waiting.is_here = False
             if waiting in self._waiting:
                 self._waiting.remove(waiting)
 
     def _served(self, serving: asyncio.Task[None]) -> None:
-        """Nobody is left waiting for a server that is gone: its end, or its bug, is theirs as well."""
-        error = None if serving.cancelled() else serving.exception()
         for waiting in self._waiting:
-            if not waiting.call.done():
-                waiting.call.set_exception(error) if error else waiting.call.cancel()
+            waiting.fail(serving)
 
     async def _serve(self) -> None:
         while self._waiting:
@@ -143,44 +153,40 @@ class SmallLogs:
 
     def _call(self, room: Share) -> None:
         """Ask for those whose turn it is, in the room of a page; nobody's, where who waited has gone."""
-        batch = {waiting.due: waiting for waiting in reversed(self._waiting)}
-        mine = {due.stream: batch[due] for due in next_batch(batch, self.now())}
-        if not mine:
+        due = {waiting.due: waiting for waiting in reversed(self._waiting)}
+        batch = {item.stream: due[item] for item in next_batch(due, self.now())}
+        if not batch:
             return
         held = Share(self.memory)
         room.hand_over(room.held, held)
-        call = asyncio.create_task(self._asked(mine, held))
+        call = asyncio.create_task(self._asked(batch, held))
         self._calls.add(call)
-        call.add_done_callback(self._calls.discard)
-        for waiting in mine.values():
+        call.add_done_callback(partial(self._called, batch))
+        for waiting in batch.values():
             self._waiting.remove(waiting)
-            if not waiting.call.done():
-                waiting.call.set_result(call)
 
-    async def _asked(self, batch: Mapping[str, _Waiting], held: Share) -> Verdicts:
-        """What becomes of a batch; it is asked for in parts where it cannot be at once."""
-        found: dict[str, Verdict] = {}
+    def _called(self, unanswered: Mapping[str, _Waiting], call: asyncio.Task[None]) -> None:
+        self._calls.discard(call)
+        for waiting in unanswered.values():
+            waiting.fail(call)
+
+    async def _asked(self, batch: dict[str, _Waiting], held: Share) -> None:
+        """Answer all of a batch; it is asked for in parts where it cannot be at once. Who is answered leaves it."""
         parts = [tuple(batch)]
         try:
             while parts:
-                apart = await self._ask([batch[stream].log for stream in parts.pop()], held, found)
-                found |= {stream: Unsure(apart.why) for stream in apart.unsure}
-                parts.extend(apart.parts)
-                held.give_back(held.held - _weight_of(found))
+                parts.extend(await self._ask(parts.pop(), batch, held))
+                # Whoever kept some of each part could come to hold more than is kept for one, and wait for ever.
+                held.give_back(held.held)
                 if parts:
                     await held.take(_PAGE_BYTES)
                     await self.batches.turn()
-            for stream, waiting in batch.items():
-                verdict = found[stream]
-                if isinstance(verdict, Whole) and waiting.is_here:
-                    held.hand_over(verdict.weight, waiting.held)
-            return found
         finally:
             held.give_back(held.held)
 
-    async def _ask(self, logs: list[StoppedLog], held: Share, found: dict[str, Verdict]) -> Apart:
-        """Ask for streams of one group, in their turn; answers with those for which that was in vain."""
-        asked_at, streams = self.now(), tuple(item.stream for item in logs)
+    async def _ask(self, streams: _Part, batch: dict[str, _Waiting], held: Share) -> tuple[_Part, ...]:
+        """Ask for streams of one group, in their turn; answers with the parts in which to ask again."""
+        logs, asked_at = [batch[stream].log for stream in streams], self.now()
         try:
             read = await self._pages(logs[0].group, streams, held)
         except AwsError as error:
@@ -188,11 +194,14 @@ class SmallLogs:
             if error.code in _REFUSED_FOR_GOOD:
                 self.close()
         if isinstance(read, Gathered):
-            found |= {item.stream: read.verdict(item, asked_at, self.quiet_seconds) for item in logs}
-            return Apart()
+            for item in logs:
+                batch.pop(item.stream).tell(read.verdict(item, asked_at, self.quiet_seconds), held)
+            return ()
         if read.unsure:
             log.info("logs_read_singly", group=logs[0].group, logs=len(read.unsure), why=read.why[:200])
-        return read
+        for stream in read.unsure:
+            batch.pop(stream).tell(Unsure(read.why))
+        return read.parts
 
     async def _pages(self, group: str, streams: tuple[str, ...], held: Share) -> Gathered | Apart:
         """All pages of some streams, or why they are not had together; `held` holds their lines, and a page's room."""
@@ -217,7 +226,3 @@ class SmallLogs:
             tokens.append(next_token)
             await held.take(_PAGE_BYTES)
             await self.batches.turn()
-
-
-def _weight_of(found: Verdicts) -> int:
-    return sum(verdict.weight for verdict in found.values() if isinstance(verdict, Whole))

@@ -21,13 +21,22 @@ def _keeps_nothing(_job: Record, _me: str) -> AbstractAsyncContextManager[None]:
 
 
 @dataclass
+class _Came:
+    """Who came, with the record as it was then, and what keeps theirs what they have claimed."""
+
+    job: Record
+    me: str
+    kept: AsyncExitStack
+
+
+@dataclass
 class _Flight:
-    """A job that is being settled: who came meanwhile, and what keeps theirs what they have claimed."""
+    """A job that is being settled: who came meanwhile, and all that is kept theirs."""
 
     kept: AsyncExitStack
-    came: list[tuple[Record, str]] = field(default_factory=list)
+    came: list[_Came] = field(default_factory=list)
 
-    def take_all(self) -> tuple[tuple[Record, str], ...]:
+    def take_all(self) -> tuple[_Came, ...]:
         """All who came until now."""
         others, self.came[:] = tuple(self.came), ()
         return others
@@ -39,7 +48,8 @@ class SingleFlight:
 
     Nothing is lost by that: if the pass under way dies, its own message comes again, and a pass does all that is owed.
     Who has claimed work with its fact is given a pass under its own name, also where the one before it failed, and its
-    claim is renewed until then; the others share one.
+    claim is renewed until then, and no longer: a pass that fails lets go of it, and a renewal would take it back. The
+    others share one.
     """
 
     settle_record: Settle
@@ -51,9 +61,11 @@ class SingleFlight:
         """Do all that is owed to a job, or leave it to the pass under way, which will look at the record again."""
         flight = self._flights.get(job.key)
         if flight is not None:
-            flight.came.append((job, me))
-            # This waits for nothing, so the flight is not over before it is done.
-            await flight.kept.enter_async_context(self.keep(job, me))
+            kept = AsyncExitStack()
+            flight.came.append(_Came(job, me, kept))
+            # These wait for nothing, so the flight is not over before they are done.
+            await flight.kept.enter_async_context(kept)
+            await kept.enter_async_context(self.keep(job, me))
             return
         async with AsyncExitStack() as kept:
             flight = self._flights[job.key] = _Flight(kept)
@@ -65,30 +77,31 @@ class SingleFlight:
     async def _fly(self, flight: _Flight, job: Record, me: str) -> None:
         failed: AwsError | None = None
         settled = job
-        names: tuple[str, ...] = (me,)
-        while names:
-            for name in names:
+        turns: tuple[_Came, ...] = (_Came(job, me, AsyncExitStack()),)
+        while turns:
+            for turn in turns:
+                await turn.kept.aclose()  # A pass keeps what is its own.
                 try:
-                    settled = await self.settle_record(settled, name)
+                    settled = await self.settle_record(settled, turn.me)
                 except AwsError as error:
                     failed = failed or error
             others = flight.take_all()
             # A write of the pass answered with what the others had written before: there is nothing new to read.
-            known = all(_knows(settled, other) for other, _ in others)
+            known = all(_knows(settled, other.job) for other in others)
             settled = settled if known else await self.read(job.key)
-            names = _claimants(others) or (_one_of(others) if failed is None else ())
+            turns = _claimants(others) or (_one_of(others) if failed is None else ())
         if failed is not None:
             raise failed
 
 
-def _claimants(others: tuple[tuple[Record, str], ...]) -> tuple[str, ...]:
+def _claimants(others: tuple[_Came, ...]) -> tuple[_Came, ...]:
     """All that have claimed something."""
-    return tuple(me for job, me in others if job.claims_of(me))
+    return tuple(other for other in others if other.job.claims_of(other.me))
 
 
-def _one_of(others: tuple[tuple[Record, str], ...]) -> tuple[str, ...]:
+def _one_of(others: tuple[_Came, ...]) -> tuple[_Came, ...]:
     """One for all; after a pass that failed, whose message comes again, there is no need for it."""
-    return tuple(me for _, me in others[:1])
+    return others[:1]
 
 
 def _knows(record: Record, other: Record) -> bool:

@@ -10,7 +10,8 @@ there, or cannot be read.
      "offset": [0, 65601, ...],            where they begin in the log, in bytes
      "at":     [1700000000123, 1004, ...]} when they were written, in epoch milliseconds
 
-Each number of a column is the difference to the one before it. A line is marked where the last mark is 64 KiB away; and
+Each number of a column is the difference to the one before it. Lines are what newlines end: an event of several has as
+many, of which the first may be marked. A line is marked where the last mark is 64 KiB away; and
 where it is a second older and a sixteenth of that away. At 8,192 marks every other one goes, and the distances are
 doubled: so an index has some 100 KB at the most, whatever its log has.
 """
@@ -95,6 +96,7 @@ class _Packed(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True)
 
     version: Literal[1]
+    lines: int
     line: tuple[int, ...]
     offset: tuple[int, ...]
     at: tuple[int, ...]
@@ -102,8 +104,9 @@ class _Packed(BaseModel):
 
 @dataclass(frozen=True)
 class LogIndex:
-    """The marks of a log that is archived."""
+    """The marks of a log that is archived, which has so many lines."""
 
+    total: int
     lines: tuple[int, ...]
     offsets: tuple[int, ...]
     times: tuple[int, ...]
@@ -117,7 +120,7 @@ class LogIndex:
             return None
         if not found.line or not len(found.line) == len(found.offset) == len(found.at):
             return None
-        return cls(*(tuple(accumulate(column)) for column in (found.line, found.offset, found.at)))
+        return cls(found.lines, *(tuple(accumulate(column)) for column in (found.line, found.offset, found.at)))
 
     def before(self, line: int) -> Mark:
         """The last mark at this line or before it."""

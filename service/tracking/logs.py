@@ -96,17 +96,20 @@ class _LiveLog:
     exists: bool = False
 
     def add(self, found: FoundLine) -> None:
-        """Note a line, unless it is known; a look begins with the moment that the last one ended with."""
+        """Note an event, unless it is known; a look begins with the moment that the last one ended with.
+
+        One of several lines is as many, as it will be in the archive.
+        """
         if found.id in self.last_ids:
             return
         if found.at > self.last_at:
             self.last_ids.clear()
             self.last_at = found.at
         self.last_ids.add(found.id)
-        line = found.message.rstrip("\n")
-        self.lines.append(line)
-        self.times.append(found.at)
-        self.size += len(line)
+        for line in found.message.rstrip("\n").split("\n"):
+            self.lines.append(line)
+            self.times.append(found.at)
+            self.size += len(line)
         while len(self.lines) > _HELD_LINES or (self.size > _HELD_BYTES and len(self.lines) > 1):
             self.size -= len(self.lines.popleft())
             self.times.popleft()
@@ -175,7 +178,7 @@ class LogReader:
         size = 0
         if index is None:
             kept, skip = self._kept(receipt), first - 1
-        elif first > receipt.lines:
+        elif first > index.total:
             return (), False
         else:
             begin, end = index.before(first), index.after(first + count)

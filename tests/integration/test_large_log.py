@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import pytest
 
@@ -13,11 +14,12 @@ from service.api.app import Serving
 from service.aws.jobs_table import JobsTable
 from service.console.app import build_console
 from service.core.log_index import INDEXED_BYTES, LogIndex, Marks, index_key
+from service.tracking.logs import LogPlace, LogReader
 from service.tracking.wiring import Place, Tracking
 from tests.integration.test_log_archive import KEY, archive_of, stopped_task
 from tests.integration.test_tracking_api import ENDED, LOG, OURS, merged, place, tracking  # noqa: F401  # fixtures
 from tests.support.asking import ask
-from tests.support.builders import JOB, NOW, receipt
+from tests.support.builders import JOB, NOW, execution, receipt, record, requested, task
 from tests.support.connecting import Client, Connect, refusal
 from tests.support.scripted_logs import KeptObjects, ScriptedLogs, lines
 
@@ -145,6 +147,38 @@ async def test_a_large_log_is_archived_with_its_index() -> None:
     mark = index.before(5000)
     assert objects.bodies[KEY][: mark.offset].count(b"\n") == mark.line - 1
     assert (made.status, made.bytes) == ("complete", len(objects.bodies[KEY]))
+
+
+@dataclass
+class ByRanges:
+    """S3 with what the archive wrote."""
+
+    bodies: dict[str, bytes]
+
+    async def get(self, _bucket: str, key: str, _at_most: int) -> bytes:
+        """All of a small object."""
+        return self.bodies[key]
+
+    async def chunks(self, _bucket: str, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """A range of an object."""
+        yield self.bodies[key][start:end]
+
+
+async def test_every_line_of_events_of_several_is_read_page_by_page() -> None:
+    """By the numbers that newlines make, each once and up to the last, also where the receipt has counted events."""
+    objects, stopped = KeptObjects(), stopped_task()
+    rest = "".join(f"\n  at {number} ".ljust(200, ".") for number in range(9))
+    events = lines(*(f"event {number}{rest}" for number in range(5000)))
+    made = await archive_of(ScriptedLogs(events), objects).archive(stopped, stopped.containers[0], "work")
+    wanted = objects.bodies[KEY].decode().split("\n")[:-1]
+    assert (made.lines, len(wanted)) == (50_000, 50_000)
+    reader = LogReader(cast(Any, None), cast(Any, None), cast(Any, ByRanges(objects.bodies)))
+    told = receipt(lines=5000, bytes=made.bytes, s3_bucket="logs", s3_key=KEY)
+    job = record(requested(), execution("RUNNING"), task(), told)
+    found: list[str] = []
+    while (page := await reader.lines(job, LogPlace(1, 1, "main"), len(found) + 1, 3000)).lines:
+        found.extend(page.lines)
+    assert found == wanted
 
 
 async def test_a_log_that_went_by_one_request_has_none() -> None:

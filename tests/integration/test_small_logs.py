@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from service.core.log_lanes import LogEvent, StoppedLog, is_checked
 from service.log_lanes import LogLanes
-from service.memory import Memory
+from service.memory import Memory, Share
 from service.metrics import LOGS_BATCHED, LOGS_DIFFERENT, Metrics
 from tests.bench import small_logs
 from tests.support.aws.errors import refusal
@@ -21,7 +21,7 @@ from tests.support.aws.quotas import Quota
 from tests.support.log_lanes import two_lanes
 from tests.support.log_streams import Line, LogStreams
 from tests.support.loop import VirtualLoop
-from tests.support.room import MIB, room
+from tests.support.room import MIB, MOST_OF_ONE, room
 
 QUIET = 10.0
 STOPPED = 1000.0
@@ -326,6 +326,69 @@ def test_a_log_is_checked_once_and_what_came_later_is_no_difference(place: Place
 
     place.run(story)
     assert place.metrics.drain(0)[LOGS_DIFFERENT] == 0
+
+
+@dataclass
+class Watched(Memory):
+    """It notes the most that one has held, and all together."""
+
+    most_of_any: int = 0
+    most: int = 0
+
+    async def take(self, share: Share, size: int) -> None:
+        """As ever."""
+        await super().take(share, size)
+        self.most_of_any, self.most = max(self.most_of_any, share.held), max(self.most, self.held)
+
+
+@pytest.mark.parametrize("batches_per_second", [5, 50])
+@pytest.mark.parametrize("mebibytes", [24, 64])
+def test_many_batches_that_are_too_much_together_all_come_to_an_end(mebibytes: int, batches_per_second: float) -> None:
+    """Each is read in parts, several at once; none ever holds more than is kept for one, nor all more than there is."""
+    loop = VirtualLoop()
+    memory = Watched(mebibytes * MIB, MOST_OF_ONE)
+    aws = LogStreams(loop, page_events=100, latency=1.0)
+    lanes = two_lanes(aws, QUIET, loop.time, memory, batches_per_second=batches_per_second)
+    place = Place(loop, memory=memory)
+    for number in range(300):
+        aws.write(GROUP, f"s{number}", *(line(each, "x" * 10_000) for each in range(20)))
+
+    async def archived(stream: str) -> int:
+        size = 0
+        with memory.share() as held:
+            async for chunk in lanes.chunks(StoppedLog(GROUP, stream, STOPPED), _line, held):
+                size += len(chunk)
+                await held.take(len(chunk))
+                await loop.pause(2)
+                held.give_back(2 * len(chunk))
+        return size
+
+    async def story() -> None:
+        assert await asyncio.gather(*(archived(f"s{number}") for number in range(300))) == [20 * 10_001] * 300
+
+    place.run(story)
+    loop.bury()
+    assert memory.most_of_any <= MOST_OF_ONE
+    assert memory.most <= mebibytes * MIB
+    assert aws.calls["FilterLogEvents"] > 60
+
+
+def test_the_logs_of_one_part_do_not_wait_for_those_of_another(place: Place) -> None:
+    """They are answered as soon as they are read."""
+    place.aws.page_events, place.aws.latency = 100, 5.0
+    for number in range(100):
+        place.write(f"s{number}", *("x" * 10_000 for _ in range(20)))
+    ended = list[float]()
+
+    async def one(stream: str) -> None:
+        await place.text(stream)
+        ended.append(place.loop.time())
+
+    async def story() -> None:
+        await asyncio.gather(*(one(f"s{number}") for number in range(100)))
+
+    place.run(story)
+    assert max(ended) - min(ended) >= 5 * place.aws.latency
 
 
 @pytest.mark.parametrize("groups", [1, 50])

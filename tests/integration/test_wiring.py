@@ -10,7 +10,6 @@ from typing import Any, cast
 import pytest
 
 from schemas.price import Price
-from service.archive import MOST_OF_ONE_LOG
 from service.aws.errors import AwsError
 from service.aws.failures import Failures
 from service.aws.opened_when_needed import OpenedWhenNeeded
@@ -24,6 +23,7 @@ from service.runtime import Runtime, open_runtime
 from service.settings import Settings
 from service.settle import Settling
 from tests.support.builders import record, requested
+from tests.support.room import MIB, MOST_OF_ONE
 from workers.bulks import Bulks
 from workers.consumer import Consumer
 from workers.events import Events
@@ -106,7 +106,7 @@ async def test_every_setting_of_the_runtime_reaches_what_it_is_for() -> None:
         paged, small = archive.lanes.paged, archive.lanes.small
         assert small is not None
         assert (paged.quiet_seconds, small.quiet_seconds, settling.patience.log_quiet) == (13, 13, 13)
-        assert (archive.memory.total, archive.memory.most_of_one) == (65 * 1024 * 1024, MOST_OF_ONE_LOG)
+        assert (archive.memory.total, archive.memory.most_of_one) == (65 * MIB, MOST_OF_ONE)
         assert paged.logs.reads.time_period == pytest.approx(1 / 11)
         assert small.batches.reads.time_period == pytest.approx(1 / 6)
         assert small.memory is archive.memory

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from service.archive import MOST_OF_ONE_LOG
 from service.memory import Memory, Share
+from service.small_logs import MOST_OF_ONE_CALL
 
 MIB = 1024 * 1024
+MOST_OF_ONE = max(MOST_OF_ONE_LOG, MOST_OF_ONE_CALL)
 
 
 def room(mebibytes: int = 64) -> Memory:
     """As much as a worker has, unless it is said."""
-    return Memory(mebibytes * MIB, MOST_OF_ONE_LOG)
+    return Memory(mebibytes * MIB, MOST_OF_ONE)
 
 
 def a_share() -> Share:

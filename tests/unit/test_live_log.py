@@ -83,3 +83,10 @@ async def test_a_range_of_lines_is_cut_by_count() -> None:
     stream.write("a", "b", "c", at=1.0)
     told = await reader_of(stream).lines(RUNNING, PLACE, 2, 1)
     assert (told.lines, told.more) == (("b",), True)
+
+
+async def test_an_event_of_several_lines_is_as_many() -> None:
+    """As it will be in the archive: who follows the log goes on there by the same numbers."""
+    stream = Stream()
+    stream.write("one\n  two\n\n  four\n", "five", at=1.0)
+    assert (await reader_of(stream).lines(RUNNING, PLACE, 1, 10)).lines == ("one", "  two", "", "  four", "five")

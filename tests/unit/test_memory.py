@@ -39,6 +39,40 @@ async def test_who_has_held_theirs_for_longest_finds_room_for_all_they_need() ->
         await waiting
 
 
+async def test_who_has_held_theirs_for_longest_never_waits() -> None:
+    """Whatever others hold: what is beyond the most of one is had, and beyond the budget."""
+    memory = Memory(10, 4)
+    with memory.share() as first, memory.share() as second:
+        await first.take(3)
+        await second.take(5)
+        async with asyncio.timeout(5):
+            await first.take(4)
+        assert (first.held, second.held, memory.held) == (7, 5, 12)
+
+
+async def test_what_was_handed_over_is_held_since_when_the_giver_held_it() -> None:
+    """Who got it ends before all who came later, and within the budget; or each would wait for the other."""
+    memory = Memory(10, 6)
+    giver, later = Share(memory), Share(memory)
+    heirs = [Share(memory), Share(memory)]
+    await giver.take(6)
+    await later.take(1)
+    for heir in heirs:
+        giver.hand_over(3, heir)
+    assert (memory.held, giver.held) == (7, 0)
+    waiting = asyncio.create_task(later.take(2))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    for heir in heirs:
+        async with asyncio.timeout(5):
+            await heir.take(3)
+        assert memory.held <= 10
+        heir.give_back(6)
+    await waiting
+    later.give_back(3)
+    assert memory.held == 0
+
+
 async def test_a_small_want_passes_a_large_one_that_finds_no_room() -> None:
     """The large one is held up by none of them: it has the room once it has waited for longest."""
     memory = Memory(10, 5)
@@ -99,6 +133,19 @@ async def test_any_who_hold_and_want_more_come_to_an_end(seed: int) -> None:
                 most = max(most, memory.held)
                 await asyncio.sleep(0)
                 share.give_back(chance.randint(0, share.held))
+            await handing_over(share)
+
+    async def handing_over(giver: Share) -> None:
+        """As much to each as it needs again in order to end."""
+        nonlocal most
+        heirs = [Share(memory) for _ in range(min(5, giver.held))]
+        for heir in heirs:
+            giver.hand_over(1, heir)
+        giver.give_back(giver.held)
+        for heir in heirs:
+            await heir.take(1)
+            most = max(most, memory.held)
+            heir.give_back(2)
 
     async with asyncio.timeout(30), asyncio.TaskGroup() as all_of_them:
         for _ in range(40):

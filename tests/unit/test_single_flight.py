@@ -155,22 +155,34 @@ async def test_who_has_claimed_something_is_given_a_pass_also_after_one_that_fai
     assert passes.names == ["first", "claimant"]
 
 
-async def test_what_who_waits_has_claimed_is_kept_until_all_is_done() -> None:
-    """The pass under way may archive a log for longer than a claim holds."""
+async def test_what_who_waits_has_claimed_is_kept_until_its_own_pass() -> None:
+    """The pass under way may archive a log for longer than a claim holds. One that fails lets go of what it claimed,
+    which a renewal beside it would take back: for a minute nobody would do that work.
+    """
     kept: list[str] = []
+    kept_during: dict[str, list[str]] = {}
+    go_on = asyncio.Event()
 
     @asynccontextmanager
     async def keep(_job: Record, me: str) -> AsyncIterator[None]:
         kept.append(me)
-        yield
-        kept.remove(me)
+        try:
+            yield
+        finally:
+            kept.remove(me)
 
-    passes = Passes()
-    single_flight = SingleFlight(passes.settle, passes.read, keep)
+    async def settle(_job: Record, me: str) -> Record:
+        await go_on.wait()
+        kept_during[me] = list(kept)
+        raise AwsError("no answer")
+
+    single_flight = SingleFlight(settle, Passes().read, keep)
     first = asyncio.create_task(single_flight.settle(record(), "first"))
     await asyncio.sleep(0)
-    await single_flight.settle(record(), "second")
-    assert kept == ["second"]
-    passes.go_on.set()
-    await first
-    assert (kept, len(passes.begun)) == ([], 2)
+    for name in ("second", "third"):
+        await single_flight.settle(record(requested(), claim(f"archive#{name}", name)), name)
+    go_on.set()
+    with pytest.raises(AwsError, match="no answer"):
+        await first
+    assert kept_during == {"first": ["second", "third"], "second": ["third"], "third": []}
+    assert not kept
