@@ -11,7 +11,7 @@ from aiolimiter import AsyncLimiter
 
 from service.aws.jobs_table import JobsTable
 from service.core.policy.owed import SWEEP
-from service.core.record.facts import Claimed
+from service.core.record.facts import Claimed, RedriveAsked, RedriveRefused
 from service.core.record.record import Record
 from service.metrics import SWEEP_FAILURES, SWEEP_FOUND, SWEEP_OVERDUE, UNMETERED, Metrics
 from service.settle import Settling
@@ -131,6 +131,21 @@ async def test_an_announced_job_that_late_news_opened_is_closed_again(sweeper: S
     assert await sweeper.sweep() == 0
     assert await open_jobs(sweeper.table, time() + 10 * SILENCE) == set()
     assert "expires_at" in await item(sweeper.table)
+
+
+async def test_an_announced_job_that_is_to_be_redriven_is_settled(sweeper: Sweeper, time: Time) -> None:
+    """AWS failed to redrive it, and no message will come of that again; once it has refused to, the job is closed."""
+    await sweeper.table.merge(requested())
+    await sweeper.table.merge(execution("FAILED"))
+    await sweeper.table.merge(announced())
+    await sweeper.table.merge(RedriveAsked(job_id="job", tenant="web", asked_at=time()))
+    time.seconds += LONG_SILENCE
+    assert await sweeper.sweep() == 1
+    assert settled(sweeper) == ["job"]
+    await sweeper.table.merge(RedriveRefused(job_id="job", redrive_count=0, at=time(), why="too old"))
+    time.seconds += LONG_SILENCE
+    assert await sweeper.sweep() == 0
+    assert await open_jobs(sweeper.table, time() + 10 * SILENCE) == set()
 
 
 async def test_a_job_redriven_in_the_meantime_is_not_closed(sweeper: Sweeper, time: Time) -> None:
