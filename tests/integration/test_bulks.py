@@ -14,8 +14,9 @@ from schemas.bulk import TrackedBulk
 from service.aws.errors import AwsError
 from service.aws.job_list import JobList
 from service.aws.jobs_table import JobsTable
-from service.aws.queue import Message
+from service.aws.queue import REPLAY, Message
 from service.aws.record_items import attribute_of, item_key
+from service.aws.replays import FirstSent, Replays, replay_item
 from service.core.policy.actions import Action, LeaveUnstarted, RedriveExecution, StartExecution, StopExecution
 from service.core.policy.owed import Patience
 from service.core.record.asked import cancel_asked
@@ -36,6 +37,7 @@ from workers.reruns import Reruns
 
 WHO, SENDER, ASKED = "arn:aws:iam::123456789012:user/ann", "AIDAEXAMPLE", 1_700_001_000.0
 KEY = RecordKey.of_bulk("web", "b-1")
+DAY, TOKEN = 86_400.0, "0" * 32
 HELLO = json.dumps({"stages": [{"image": "echo", "command": ["echo", "hello"]}]})
 
 
@@ -85,7 +87,12 @@ class Place:
         self.table, self.time, self.does, self.stopping = table, time, Does(), asyncio.Event()
         self.room, self.rooms = True, 0
         lists = JobList(table.client, table.name)
-        parts: dict[str, Any] = {"objects": Objects(), "jobs": table, "replays": None, "now": time}
+        parts: dict[str, Any] = {
+            "objects": Objects(),
+            "jobs": table,
+            "replays": Replays(table.client, table.name),
+            "now": time,
+        }
         self.requests = Requests(
             catalog=catalog(), bucket="logs", metrics=UNMETERED, may_start=self._may, most_receives=50, **parts
         )
@@ -219,6 +226,25 @@ async def test_the_same_message_is_the_same_bulk(place: Place) -> None:
     before = await place.go_on()
     await place.hear(verb="cancel", jobs={"status": "OPEN"})
     assert await place.go_on() == before
+
+
+@pytest.mark.parametrize("verb", ["bulk", "cancel"])
+async def test_what_is_replayed_is_about_the_jobs_of_when_it_was_asked_for(place: Place, verb: str) -> None:
+    """Two days in the dead-letter queue make it mean no more jobs, nor a later run, and nobody else's wish."""
+    await place.jobs("old")
+    await place.jobs("new", submitted_at=ASKED + DAY)
+    await place.table.client.put_item(
+        TableName=place.table.name, Item=replay_item(TOKEN, FirstSent("m-1", ASKED, SENDER), ASKED + 2 * DAY)
+    )
+    what = {"job_id": "old"} if verb == "cancel" else {"bulk_id": "b-1", "jobs": {"status": "OPEN"}}
+    text = json.dumps({"verb": "cancel", "tenant": "web", "requested_by": WHO, **what})
+    again = Message("m-9", text, "r", sent_at=ASKED + 2 * DAY, sender_id="OPERATOR", attributes={REPLAY: TOKEN})
+    await place.controls.hear(again)
+    if verb == "bulk":
+        assert counts(await place.go_on()) == ("FINISHED", 1, 1, 0)
+    wish = cancel_asked(await place.job("old"))
+    assert wish is not None and (wish.asked_at, wish.sent_by) == (ASKED, SENDER)
+    assert cancel_asked(await place.job("new")) is None
 
 
 async def test_a_bulk_that_another_worker_is_at_is_left_to_it(place: Place) -> None:
