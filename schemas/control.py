@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, JsonValue, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from schemas.base import DEFAULT_TENANT, PRINTABLE_PATTERN, Contract, JobId, Name
 
@@ -17,7 +19,22 @@ CHANGES = (
     "What is to be different in the request, by the path of each field as problems name it (`parameters.size`, "
     "`sizes.resize.memory`, `stages.0.command`); null takes a field away."
 )
-Changes = Annotated[dict[ChangedField, JsonValue], Field(max_length=64)]
+MOST_CHANGED_BYTES = 16_384
+
+
+def _within_bounds(changes: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """They travel in a record, of which DynamoDB holds 400 KB with all else that is known [DynamoDB quotas]."""
+    size = len(json.dumps(changes).encode())
+    if size > MOST_CHANGED_BYTES:
+        raise PydanticCustomError(
+            "too_many_bytes",
+            "the changes are {size} bytes of JSON, and may be {most}",
+            {"size": f"{size:,}", "most": f"{MOST_CHANGED_BYTES:,}"},
+        )
+    return changes
+
+
+Changes = Annotated[dict[ChangedField, JsonValue], Field(max_length=64), AfterValidator(_within_bounds)]
 
 
 class ControlMessage(Contract):

@@ -91,7 +91,6 @@ class ListedJob(Published):
     job_type: str | None = None
     user: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
-    retry_of: str | None = Field(default=None, description="The job that this one is a rerun of.")
     submitted_at: Moment
     ended_at: Moment | None = None
     duration_seconds: float | None = None

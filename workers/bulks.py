@@ -1,22 +1,24 @@
 """Many jobs at once: page by page through a tenant's list, each job by the very facts that a message for it would be.
 
 A page's jobs are named in the bulk's record before they are touched. Whoever dies in the middle of one leaves it to the
-next, who goes through it again: what was asked of a job already is known by its moment, and counted all the same.
+next, who goes through it again: what was asked of a job already is known by its moment, and counted all the same. What
+waits for capacity, or AWS fails to do, stays in hand, and is gone through again after a while; what cannot be done is
+counted with its reason, so that no job holds up the others.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 import structlog
 from aiolimiter import AsyncLimiter
 
 from schemas.control import ControlMessage
 from schemas.tracking import ListedJob
+from service.aws.errors import AwsError
 from service.aws.job_list import JobList
 from service.aws.queue import Message
 from service.clock import Clock
@@ -51,6 +53,8 @@ PAGE_JOBS = 50
 _JOBS_PER_SECOND = 15.0
 _AT_ONCE = 10
 _MOST_REFUSALS, _LONGEST_REFUSAL = 10, 200
+# Between two passes lies a claim: an outage may last for minutes, and no longer than that may one job hold up a page.
+_MOST_FAILURES = 10
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,13 @@ class Steered:
     """What became of one job of a page: refused for a reason, or done."""
 
     why_not: str | None = None
+
+
+@dataclass(frozen=True)
+class Left:
+    """One job of a page is to be tried again: it waits for capacity, or we stop; or AWS failed, and how."""
+
+    failure: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,10 +96,9 @@ class SteersMany:
         before = bulk_progress(job) or BulkProgressed(record_key=job.key, page=-1, at=self.now())
         if bulk_stop(job) is not None:
             return (_over(before, self.now(), stopped=True),)
-        steered = await self._steer_all(bulk, before.in_hand)
-        if steered is None:
-            return ()
-        counted = _counted(before, steered, self.now())
+        counted = _counted(before, await self._steer_all(bulk, before.in_hand), self.now())
+        if counted.in_hand:
+            return (counted,)
         if before.page >= 0 and before.cursor is None:
             return (_over(counted, self.now(), stopped=False),)
         return (await self._next_page(bulk, counted),)
@@ -100,29 +110,38 @@ class SteersMany:
         update = {"in_hand": meant, "cursor": page.cursor, "searched_back_to": page.searched_back_to}
         return counted.model_copy(update={**update, "matched": counted.matched + len(meant)})
 
-    async def _steer_all(self, bulk: BulkAsked, ids: Sequence[str]) -> list[Steered] | None:
-        """What became of each; None where some are to be tried again, since they wait for capacity, or we stop."""
+    async def _steer_all(self, bulk: BulkAsked, ids: Sequence[str]) -> dict[str, Steered | Left]:
+        """What became of each."""
         free = asyncio.Semaphore(_AT_ONCE)
         async with asyncio.TaskGroup() as working:
-            tasks = [working.create_task(self._in_turn(free, bulk, job_id)) for job_id in ids]
-        steered = [task.result() for task in tasks]
-        return None if None in steered else cast("list[Steered]", steered)
+            tasks = {job_id: working.create_task(self._in_turn(free, bulk, job_id)) for job_id in ids}
+        return {job_id: task.result() for job_id, task in tasks.items()}
 
-    async def _in_turn(self, free: asyncio.Semaphore, bulk: BulkAsked, job_id: str) -> Steered | None:
+    async def _in_turn(self, free: asyncio.Semaphore, bulk: BulkAsked, job_id: str) -> Steered | Left:
+        """One job: whatever goes wrong with it, its neighbours are done."""
         async with free, self.pace:
             if self.stopping.is_set():
-                return None
-            asked = ControlMessage.model_validate(
-                {
-                    "verb": bulk.verb,
-                    "tenant": bulk.tenant,
-                    "job_id": job_id,
-                    "requested_by": bulk.asked_by,
-                    "reason": bulk.reason,
-                    "changes": bulk.changes,
-                }
-            )
-            return await (self._rerun(bulk, asked) if bulk.verb == "rerun" else self._steer(bulk, asked))
+                return Left()
+            doing = asyncio.ensure_future(self._do(bulk, job_id))
+            failure = await failure_of(doing, "bulk_job_failed", job_id=job_id)
+        if failure is None:
+            return doing.result()
+        if isinstance(failure, AwsError):
+            return Left(f"AWS failed to do it: {failure.code or failure}")
+        return Steered(f"The worker failed to do it ({type(failure).__name__}); its log says why.")
+
+    async def _do(self, bulk: BulkAsked, job_id: str) -> Steered | Left:
+        asked = ControlMessage.model_validate(
+            {
+                "verb": bulk.verb,
+                "tenant": bulk.tenant,
+                "job_id": job_id,
+                "requested_by": bulk.asked_by,
+                "reason": bulk.reason,
+                "changes": bulk.changes,
+            }
+        )
+        return await (self._rerun(bulk, asked) if bulk.verb == "rerun" else self._steer(bulk, asked))
 
     async def _steer(self, bulk: BulkAsked, asked: ControlMessage) -> Steered:
         job = await self.jobs.read(RecordKey.of_job(asked.job_id))
@@ -141,14 +160,14 @@ class SteersMany:
             return Steered()
         return Steered(_came_to_nothing(bulk, settled.result()))
 
-    async def _rerun(self, bulk: BulkAsked, asked: ControlMessage) -> Steered | None:
+    async def _rerun(self, bulk: BulkAsked, asked: ControlMessage) -> Steered | Left:
         made_of = new_id(asked.job_id, asked.tenant, asked_as(bulk))
         asked = asked.model_copy(update={"new_job_id": made_of})
         wanted = Wanted(asked, made_of, bulk.asked_at, bulk.sent_by)
         message = Message(made_of, asked.model_dump_json(exclude_none=True), "", sent_at=self.now())
         made = await self.reruns.make(wanted, message, tell_refusals=False)
         if isinstance(made, HeldBack):
-            return None
+            return Left()
         if isinstance(made, Refused):
             problem = made.problems[0]
             return Steered(f"{problem.field}: {problem.message}".removeprefix(": "))
@@ -183,17 +202,24 @@ def _came_to_nothing(bulk: BulkAsked, job: Record) -> str | None:
     return None if redriven or redrive_asked(job) else "It has gone on or ended since this was asked for."
 
 
-def _counted(before: BulkProgressed, steered: Sequence[Steered], at: float) -> BulkProgressed:
-    """How far it has come when the jobs in hand are done with."""
+def _counted(before: BulkProgressed, became: Mapping[str, Steered | Left], at: float) -> BulkProgressed:
+    """How far it has come: past the page, where no job is left in hand."""
+    failed = Counter(before.failed)
+    failed.update(job_id for job_id, item in became.items() if isinstance(item, Left) and item.failure)
+    settled = {job_id: _in_the_end(item, failed[job_id]) for job_id, item in became.items()}
+    left = tuple(job_id for job_id, item in settled.items() if isinstance(item, Left))
+    steered = [item for item in settled.values() if isinstance(item, Steered)]
     refused = [item.why_not[:_LONGEST_REFUSAL] for item in steered if item.why_not is not None]
     refusals = Counter(before.refusals)
     for why in refused:
         refusals[why if why in refusals or len(refusals) < _MOST_REFUSALS else "for other reasons"] += 1
     return before.model_copy(
         update={
-            "page": before.page + 1,
+            "page": before.page if left else before.page + 1,
+            "passes": before.passes + 1 if left else 0,
             "at": at,
-            "in_hand": (),
+            "in_hand": left,
+            "failed": {job_id: failed[job_id] for job_id in left if job_id in failed},
             "done": before.done + len(steered) - len(refused),
             "refused": before.refused + len(refused),
             "refusals": dict(refusals),
@@ -201,10 +227,16 @@ def _counted(before: BulkProgressed, steered: Sequence[Steered], at: float) -> B
     )
 
 
+def _in_the_end(item: Steered | Left, failures: int) -> Steered | Left:
+    """What AWS fails to do again and again is left for no later."""
+    return Steered(item.failure) if isinstance(item, Left) and failures >= _MOST_FAILURES else item
+
+
 def _over(progress: BulkProgressed, at: float, *, stopped: bool) -> BulkProgressed:
     page = progress.page + 1 if stopped else progress.page
-    told = {"page": page, "at": at, "finished_at": at, "stopped": stopped, "in_hand": (), "searched_back_to": None}
-    return progress.model_copy(update=told)
+    ends = {"at": at, "finished_at": at, "stopped": stopped}
+    nothing = {"passes": 0, "in_hand": (), "failed": {}, "searched_back_to": None}
+    return progress.model_copy(update={"page": page, **ends, **nothing})
 
 
 @dataclass(frozen=True)

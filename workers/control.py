@@ -47,19 +47,21 @@ class Controls:
         """The record of the job that somebody wants something done with; None where that changes nothing.
 
         Of a rerun the record of the new job, or of a rejection; a bulk is left to whoever works through bulks. Who asks
-        is who the message says; where it says nobody, whoever sent it, as SQS knows the sender.
+        is who the message says; where it says nobody, whoever sent it, as SQS knows the sender. A message that the
+        operator sent again is about what was when it was sent first.
         """
+        message = await self.reruns.requests.as_first_sent(message)
         asked = read_control(message.body)
         if isinstance(asked, Refused):
             return await self._reject(message, asked)
         asked = asked.model_copy(update={"requested_by": asked.requested_by or message.sender_id})
         if isinstance(asked, BulkMessage):
-            await self._hear_bulk(asked, await self.reruns.requests.as_first_sent(message))
+            await self._hear_bulk(asked, message)
             return None
         if isinstance(asked, BulkStop):
             return await self._stop_bulk(asked, message)
         if asked.verb == "rerun":
-            return await self._rerun(asked, await self.reruns.requests.as_first_sent(message))
+            return await self._rerun(asked, message)
         job = await self.jobs.read(RecordKey.of_job(asked.job_id))
         fact = hear_control(asked, job, message.sent_at or self.now())
         if isinstance(fact, Unheard):

@@ -112,10 +112,17 @@ class Requests:
         return HeldBack(seconds)
 
     async def as_first_sent(self, message: Message) -> Message:
-        """A message that the operator sent again has the id that it had before."""
+        """A message that the operator sent again has the id, the moment and the sender that it had before."""
         token = message.replay_token
-        original_id = await self.replays.original_id(token) if token else None
-        return replace(message, message_id=original_id) if original_id else message
+        first = await self.replays.first_sent(token) if token else None
+        if first is None:
+            return message
+        return replace(
+            message,
+            message_id=first.message_id,
+            sent_at=message.sent_at if first.at is None else first.at,
+            sender_id=first.sender_id or message.sender_id,
+        )
 
     async def _rejected_before(self, message: Message) -> Record | None:
         """This very message's rejection, if there is one: it was told, or will be, and the catalogue may have changed.

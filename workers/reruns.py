@@ -19,6 +19,7 @@ from service.core.admission.rerun import CannotChangeError, changed, new_id
 from service.core.log_layout import split_s3_uri
 from service.core.record.facts import Rejected, Requested, Rerun, RerunOf
 from service.core.record.kept import request_of
+from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.settle import Jobs
 from service.tracking.errors import UnknownJobError
@@ -76,13 +77,23 @@ class Reruns:
         Without `tell_refusals` a refusal is answered and told to nobody else.
         """
         old = await self._old(wanted.asked)
-        verdict = await self._judged(wanted, old)
-        if isinstance(verdict, Refused) and not tell_refusals:
-            return verdict
-        made = await self.requests.decide(message, verdict, wanted.rerun_of)
+        made: Record | HeldBack | None = await self._made_before(wanted, message)
+        if made is None:
+            verdict = await self._judged(wanted, old)
+            if isinstance(verdict, Refused) and not tell_refusals:
+                return verdict
+            made = await self.requests.decide(message, verdict, wanted.rerun_of)
         if old is not None and isinstance(made, Record) and made.request is not None:
             await self._note(old, wanted, made)
         return made
+
+    async def _made_before(self, wanted: Wanted, message: Message) -> Record | None:
+        """The job that this very wish has made: it waits for no capacity again, whatever the catalogue says by now."""
+        key = RecordKey.of_job(wanted.new_job_id)
+        if (await self.jobs.read(key)).request is None:
+            return None
+        made = await self.jobs.read_whole(key)
+        return made if made.request is not None and made.request.message_id == message.message_id else None
 
     async def _note(self, old: Record, wanted: Wanted, made: Record) -> None:
         asked = wanted.asked

@@ -12,8 +12,10 @@ from aiolimiter import AsyncLimiter
 from service.aws.errors import AwsError
 from service.aws.jobs_table import SHARDS, JobsTable
 from service.core.policy.owed import SWEEP
+from service.core.policy.steering import steering
 from service.core.record.facts import Claimed
 from service.core.record.keys import RecordKey
+from service.core.record.record import Record
 from service.metrics import SWEEP_FAILURES, SWEEP_FOUND, SWEEP_OVERDUE, Meter
 from service.settle import Settling
 from workers.guard import failure_of
@@ -57,7 +59,9 @@ class Sweeper:
         for shard in range(SHARDS):
             due |= await self.table.due(shard, self.settling.now(), _JOBS_A_LOOK)
         now = self.settling.now()
-        self.metrics.measure(SWEEP_OVERDUE, now - min(due.values(), default=now))
+        # A bulk is due for as long as it is worked through, or waits for capacity: that is no delay of ours.
+        waiting = (due_at for key, due_at in due.items() if key.kind != "bulk")
+        self.metrics.measure(SWEEP_OVERDUE, now - min(waiting, default=now))
         return sum(await asyncio.gather(*(self._in_turn(free, key) for key in due)))
 
     async def _in_turn(self, free: asyncio.Semaphore, key: RecordKey) -> bool:
@@ -83,7 +87,7 @@ class Sweeper:
         held = job.claim(SWEEP)
         if held is None or held.owner != me:
             return False
-        if job.announced is not None:
+        if job.announced is not None and not _is_to_go_on(job):
             await self.table.close(job)
             return False
         self.metrics.count(SWEEP_FOUND)
@@ -96,3 +100,11 @@ class Sweeper:
         if job.execution is not None and not job.execution.ended:
             await self.table.leave_alone(job, claim)
         return True
+
+
+def _is_to_go_on(job: Record) -> bool:
+    """Whether an announced job is owed what somebody asked for, as a redrive that AWS failed to make.
+
+    Nobody else may come for it: its message was deleted, or it was asked for of many at once.
+    """
+    return any(steering(job, may_start=False))

@@ -8,6 +8,9 @@ to only when a key or a projected attribute of it changes [DynamoDB guide, globa
 of one write unit each as long as a summary has less than 1,024 bytes, whatever else its record hears in between. They
 are writes of the index; the record's own item is written then anyway.
 
+What an index projects stays as it was deployed first: CloudFormation updates nothing of an index in place but its
+throughput [DynamoDB API, UpdateTable], so that a stack with another projection could not be updated.
+
 The key is the tenant without a month or a shard. Items leave by their time to live, a partition of an index is split by
 its sort key as it grows, and 1,000 writes a second into one hot partition are more jobs than Step Functions starts.
 """
@@ -51,7 +54,7 @@ def _summary(fact: Fact, *, closes: bool) -> dict[str, Any]:
         case Requested():
             return {
                 **_place(fact.tenant, fact.submitted_at, fact.record_key),
-                **_texts(list_status="OPEN", list_type=fact.job_type, list_user=fact.user, list_retry_of=fact.retry_of),
+                **_texts(list_status="OPEN", list_type=fact.job_type, list_user=fact.user),
                 **(
                     {"list_labels": {"M": {name: {"S": value} for name, value in fact.labels.items()}}}
                     if fact.labels
@@ -62,12 +65,7 @@ def _summary(fact: Fact, *, closes: bool) -> dict[str, Any]:
             claim = f"{tenant}{_BETWEEN}{fact.claimed_job_id}" if fact.claimed_job_id else None
             return {
                 **_place(tenant, fact.submitted_at, fact.record_key),
-                **_texts(
-                    list_status="REJECTED",
-                    list_type=fact.claimed_job_type,
-                    list_claim=claim,
-                    list_retry_of=fact.retry_of,
-                ),
+                **_texts(list_status="REJECTED", list_type=fact.claimed_job_type, list_claim=claim),
             }
         case Announced(record_key=RecordKey(kind="job")) if closes:
             ended = {"list_ended_at": {"N": f"{fact.ended_at:.3f}"}} if fact.ended_at is not None else {}
@@ -211,7 +209,6 @@ def _listed(tenant: str, item: Mapping[str, Any]) -> ListedJob:
         job_type=_text(item, "list_type"),
         user=_text(item, "list_user"),
         labels={name: value["S"] for name, value in item.get("list_labels", {}).get("M", {}).items()},
-        retry_of=_text(item, "list_retry_of"),
         submitted_at=at,
         ended_at=_moment(ended) if ended is not None and is_over else None,
         duration_seconds=_between(at, ended) if ended is not None and is_over else None,

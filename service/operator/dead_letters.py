@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from schemas.arn import account_of, name_of
 from schemas.errors import SettingsError
 from service.aws.failures import Failure, failure_in, failure_key
-from service.aws.queue import REPLAY, TRACE_HEADER
-from service.aws.replays import original_id_in, replay_item, replay_key
+from service.aws.queue import REPLAY, SENDER, TRACE_HEADER
+from service.aws.replays import FirstSent, first_sent_in, replay_item, replay_key
 from service.clock import Clock, wall_clock
 from service.core.admission.request_body import printable
 
@@ -33,7 +33,7 @@ class DeadLetter:
     queue: QueueName
     url: str
     message_id: str
-    original_id: str
+    first_sent: FirstSent
     sent_at: float
     receive_count: int
     body: str
@@ -41,6 +41,11 @@ class DeadLetter:
     receipt_handle: str
     attributes: dict[str, Any]
     trace_header: str | None = None
+
+    @property
+    def original_id(self) -> str:
+        """The id that it had before it was replayed, if it was."""
+        return self.first_sent.message_id
 
     @property
     def beginning(self) -> str:
@@ -95,7 +100,7 @@ class DeadLetters:
         What it is a copy of is written down before: of a copy that says so itself nobody knows who sent it.
         """
         token = secrets.token_hex(16)
-        self.dynamodb.put_item(TableName=self.table, Item=replay_item(token, letter.original_id, self.now()))
+        self.dynamodb.put_item(TableName=self.table, Item=replay_item(token, letter.first_sent, self.now()))
         attributes = {**letter.attributes, REPLAY: {"DataType": "String", "StringValue": token}}
         trace: Any = {"DataType": "String", "StringValue": letter.trace_header}
         self.sqs.send_message(
@@ -115,7 +120,7 @@ class DeadLetters:
             QueueUrl=url,
             MaxNumberOfMessages=10,
             VisibilityTimeout=_LOOKING_SECONDS,
-            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp", TRACE_HEADER],
+            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp", TRACE_HEADER, SENDER],
             MessageAttributeNames=["All"],
         )
         return [self._letter(queue, url, item) for item in answer.get("Messages", [])]
@@ -127,7 +132,8 @@ class DeadLetters:
             queue=queue,
             url=url,
             message_id=item["MessageId"],
-            original_id=self._original_id(attributes) or item["MessageId"],
+            first_sent=self._first_sent(attributes)
+            or FirstSent(item["MessageId"], sent_at, item["Attributes"].get(SENDER)),
             sent_at=sent_at,
             receive_count=int(item["Attributes"]["ApproximateReceiveCount"]),
             body=item["Body"],
@@ -137,11 +143,11 @@ class DeadLetters:
             trace_header=item["Attributes"].get(TRACE_HEADER),
         )
 
-    def _original_id(self, attributes: Mapping[str, Any]) -> str | None:
+    def _first_sent(self, attributes: Mapping[str, Any]) -> FirstSent | None:
         token = attributes.get(REPLAY, {}).get("StringValue")
         if not token:
             return None
-        return original_id_in(self.dynamodb.get_item(TableName=self.table, Key=replay_key(token)).get("Item", {}))
+        return first_sent_in(self.dynamodb.get_item(TableName=self.table, Key=replay_key(token)).get("Item", {}))
 
     def _failure(self, message_id: str) -> Failure | None:
         answer = self.dynamodb.get_item(TableName=self.table, Key=failure_key(message_id))

@@ -11,13 +11,16 @@ import pytest
 from aiolimiter import AsyncLimiter
 
 from schemas.bulk import TrackedBulk
+from service.aws.errors import AwsError
 from service.aws.job_list import JobList
 from service.aws.jobs_table import JobsTable
-from service.aws.queue import Message
+from service.aws.queue import REPLAY, Message
+from service.aws.record_items import attribute_of, item_key
+from service.aws.replays import FirstSent, Replays, replay_item
 from service.core.policy.actions import Action, LeaveUnstarted, RedriveExecution, StartExecution, StopExecution
 from service.core.policy.owed import Patience
 from service.core.record.asked import cancel_asked
-from service.core.record.facts import BulkProgressed, ExecutionChanged, Fact, Redriven, RedriveRefused
+from service.core.record.facts import BulkProgressed, CancelAsked, ExecutionChanged, Fact, Redriven, RedriveRefused
 from service.core.record.hearing import left_unstarted
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
@@ -34,6 +37,7 @@ from workers.reruns import Reruns
 
 WHO, SENDER, ASKED = "arn:aws:iam::123456789012:user/ann", "AIDAEXAMPLE", 1_700_001_000.0
 KEY = RecordKey.of_bulk("web", "b-1")
+DAY, TOKEN = 86_400.0, "0" * 32
 HELLO = json.dumps({"stages": [{"image": "echo", "command": ["echo", "hello"]}]})
 
 
@@ -81,9 +85,14 @@ class Place:
 
     def __init__(self, table: JobsTable, time: Time) -> None:
         self.table, self.time, self.does, self.stopping = table, time, Does(), asyncio.Event()
-        self.room = True
+        self.room, self.rooms = True, 0
         lists = JobList(table.client, table.name)
-        parts: dict[str, Any] = {"objects": Objects(), "jobs": table, "replays": None, "now": time}
+        parts: dict[str, Any] = {
+            "objects": Objects(),
+            "jobs": table,
+            "replays": Replays(table.client, table.name),
+            "now": time,
+        }
         self.requests = Requests(
             catalog=catalog(), bucket="logs", metrics=UNMETERED, may_start=self._may, most_receives=50, **parts
         )
@@ -96,7 +105,8 @@ class Place:
         self.controls = Controls(cast(Any, Objects()), "logs", table, time, UNMETERED, reruns, self.taken.append)
 
     def _may(self, _job_id: str, _image: str) -> bool:
-        return self.room
+        self.rooms -= 1
+        return self.room or self.rooms >= 0
 
     async def hear(self, **fields: Any) -> Any:
         """Hear a message about many jobs."""
@@ -218,6 +228,25 @@ async def test_the_same_message_is_the_same_bulk(place: Place) -> None:
     assert await place.go_on() == before
 
 
+@pytest.mark.parametrize("verb", ["bulk", "cancel"])
+async def test_what_is_replayed_is_about_the_jobs_of_when_it_was_asked_for(place: Place, verb: str) -> None:
+    """Two days in the dead-letter queue make it mean no more jobs, nor a later run, and nobody else's wish."""
+    await place.jobs("old")
+    await place.jobs("new", submitted_at=ASKED + DAY)
+    await place.table.client.put_item(
+        TableName=place.table.name, Item=replay_item(TOKEN, FirstSent("m-1", ASKED, SENDER), ASKED + 2 * DAY)
+    )
+    what = {"job_id": "old"} if verb == "cancel" else {"bulk_id": "b-1", "jobs": {"status": "OPEN"}}
+    text = json.dumps({"verb": "cancel", "tenant": "web", "requested_by": WHO, **what})
+    again = Message("m-9", text, "r", sent_at=ASKED + 2 * DAY, sender_id="OPERATOR", attributes={REPLAY: TOKEN})
+    await place.controls.hear(again)
+    if verb == "bulk":
+        assert counts(await place.go_on()) == ("FINISHED", 1, 1, 0)
+    wish = cancel_asked(await place.job("old"))
+    assert wish is not None and (wish.asked_at, wish.sent_by) == (ASKED, SENDER)
+    assert cancel_asked(await place.job("new")) is None
+
+
 async def test_a_bulk_that_another_worker_is_at_is_left_to_it(place: Place) -> None:
     """For as long as that one renews its claim."""
     await place.jobs(*MANY)
@@ -316,6 +345,75 @@ async def test_reruns_wait_for_capacity(place: Place) -> None:
     assert counts(await place.go_on()) == ("RUNNING", 3, 0, 0)
     place.room = True
     assert counts(await place.go_on()) == ("FINISHED", 4, 4, 0)
+
+
+async def test_what_was_made_already_asks_for_no_room_again(place: Place) -> None:
+    """Where there is room for one at a time, each pass makes another one, and the page is got through."""
+    await place.jobs(*MANY[:3], status="FAILED")
+    await place.hear(verb="rerun", jobs={"status": "FAILED"})
+    place.room = False
+    seen = []
+    for _ in range(4):
+        place.rooms = 1
+        seen.append((await place.go_on()).done)
+    assert seen == [1, 2, 3, 3]
+    started = [job_id for what, job_id in place.does.done if what == "StartExecution"]
+    assert len(started) == len(set(started)) == 3
+
+
+async def test_what_a_dead_worker_made_is_counted_where_there_is_no_room(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is on record, and needs none."""
+    await place.jobs("a", "b", status="FAILED")
+    await place.hear(verb="rerun", jobs={"status": "FAILED"})
+    merge = JobsTable.merge
+
+    async def dies(table: JobsTable, fact: Fact, carrying: Any = None) -> Record:
+        if isinstance(fact, BulkProgressed) and fact.done:
+            raise RuntimeError("killed")
+        return await merge(table, fact, carrying)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(JobsTable, "merge", dies)
+        await place.go_on()
+    place.room = False
+    assert counts(await place.go_on()) == ("FINISHED", 2, 2, 0)
+    assert len([what for what, _ in place.does.done if what == "StartExecution"]) == 2
+
+
+async def test_a_job_that_cannot_be_read_holds_up_no_other(place: Place) -> None:
+    """It is counted with the reason, as somebody may have written what this worker cannot read."""
+    await place.jobs(*MANY)
+    await place.table.client.update_item(
+        TableName=place.table.name,
+        Key=item_key(RecordKey.of_job("job-5")),
+        UpdateExpression="SET #execution = :unreadable",
+        ExpressionAttributeNames={"#execution": attribute_of("execution")},
+        ExpressionAttributeValues={":unreadable": {"M": {"rank": {"N": "9"}, "fact": {"S": '{"kind":"execution"}'}}}},
+    )
+    await place.hear(verb="cancel", jobs={"status": "OPEN"})
+    told = await place.go_on()
+    assert counts(told) == ("FINISHED", 8, 7, 1)
+    assert "The worker failed to do it" in told.refusals[0].why
+
+
+async def test_what_aws_fails_with_is_tried_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the others are done meanwhile."""
+    await place.jobs(*MANY[:3])
+    await place.hear(verb="cancel", jobs={"status": "OPEN"})
+    merge = JobsTable.merge
+
+    async def fails(table: JobsTable, fact: Fact, carrying: Any = None) -> Record:
+        if isinstance(fact, CancelAsked) and fact.job_id == "job-1":
+            raise AwsError("Rate exceeded", "ThrottlingException")
+        return await merge(table, fact, carrying)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(JobsTable, "merge", fails)
+        assert counts(await place.go_on()) == ("RUNNING", 3, 2, 0)
+    assert counts(await place.go_on()) == ("FINISHED", 3, 3, 0)
+    assert sorted(place.does.done) == [("StopExecution", job_id) for job_id in MANY[:3]]
 
 
 async def test_a_job_that_cannot_be_settled_holds_up_no_other(place: Place) -> None:

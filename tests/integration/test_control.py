@@ -18,6 +18,7 @@ from service.tracking.errors import NotNowError
 from tests.support.asking import ask
 from tests.support.builders import JOB, NOW, announced, execution, record, rejected, requested
 from tests.support.connecting import Connect
+from tests.support.sent_once import no_reruns
 from workers.control import Controls
 
 from .test_tracking_api import app, merged, place, tracking  # noqa: F401  # fixtures
@@ -43,7 +44,7 @@ class Heard:
     def __init__(self, table: JobsTable) -> None:
         self.metrics, self.bucket = Metrics(), Kept()
         self._controls = Controls(
-            cast(Any, self.bucket), "logs", table, lambda: NOW, self.metrics, cast(Any, None), lambda _: None
+            cast(Any, self.bucket), "logs", table, lambda: NOW, self.metrics, no_reruns(), lambda _: None
         )
 
     async def hear(self, body: str | dict[str, Any], at: float = NOW + 30) -> Any:

@@ -95,8 +95,10 @@ async def test_a_replayed_request_keeps_its_first_id(letters: DeadLetters, conne
     assert message.body == '{"stages": []}'
     assert message.replay_token is not None and not message.is_first_delivery
     replays = Replays(await connect("dynamodb"), letters.table)
-    assert await replays.original_id(message.replay_token) == first_id
-    assert await replays.original_id("f" * 32) is None
+    assert await replays.first_sent(message.replay_token) == letter.first_sent
+    assert (letter.first_sent.message_id, letter.first_sent.at) == (first_id, letter.sent_at)
+    assert letter.first_sent.sender_id is not None
+    assert await replays.first_sent("f" * 32) is None
 
 
 async def test_a_request_that_is_replayed_twice_keeps_its_first_id(letters: DeadLetters, connect: Connect) -> None:
@@ -111,9 +113,10 @@ async def test_a_request_that_is_replayed_twice_keeps_its_first_id(letters: Dead
     await Failures(await connect("dynamodb"), letters.table, lambda: 1000.0).note(
         second_id, "requests", ValueError("x")
     )
+    first_sent = letter.first_sent
     letter = letters.find(first_id)
     assert letter is not None and letter.failure is not None
-    assert (letter.message_id, letter.original_id) == (second_id, first_id)
+    assert (letter.message_id, letter.original_id, letter.first_sent) == (second_id, first_id, first_sent)
 
 
 async def test_a_token_of_a_senders_own_making_makes_no_letter_anothers(letters: DeadLetters) -> None:

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from schemas.operator import DeadLettersSeen
 from service.aws.failures import Failures
 from service.aws.queue import REPLAY, TRACE_HEADER
-from service.aws.replays import original_id_in, replay_key
+from service.aws.replays import first_sent_in, replay_key
 from service.operator import cli, dlq
 from service.operator.dead_letters import DeadLetters
 from tests.support import whole_deployment as given
@@ -346,7 +346,7 @@ def test_a_replay_carries_everything_on_and_then_deletes() -> None:
     token = sent["MessageAttributes"][REPLAY]["StringValue"]
     assert (noted["TableName"], len(token)) == (given.TABLE, 32)
     assert noted["Item"].items() >= replay_key(token).items()
-    assert original_id_in(noted["Item"]) == "m"
+    assert first_sent_in(noted["Item"]) == letter.first_sent
     assert sent == {
         "QueueUrl": given.REQUESTS,
         "MessageBody": "{}",

@@ -13,7 +13,7 @@ from schemas.catalog import Catalog
 from schemas.notification import JobNotification
 from service.aws.errors import AwsError
 from service.aws.queue import REPLAY, Message
-from service.aws.replays import replay_item
+from service.aws.replays import FirstSent, replay_item
 from service.core.record.facts import ExecutionChanged
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
@@ -128,7 +128,7 @@ async def test_a_rejected_message_stays_rejected_whatever_the_catalogue_says_now
     path: Path, again: dict[str, Any], told: bool
 ) -> None:
     """Its worker died before it was deleted, or before subscribers were told, and the catalogue allows it by now."""
-    path.table.write(replay_item(TOKEN, "m1", EPOCH))
+    path.table.write(replay_item(TOKEN, FirstSent("m1", EPOCH), EPOCH))
     first = Message("m1", REQUEST, "receipt", sent_at=EPOCH)
     old = by(path, without_echo())
     rejected = await old.hear(first)
@@ -156,7 +156,7 @@ async def test_a_rejected_message_stays_rejected_whatever_the_catalogue_says_now
 )
 async def test_nothing_that_a_producer_sets_makes_a_message_another(path: Path, attributes: dict[str, str]) -> None:
     """Another's body, kept when it was rejected, stays; and this one's rejection is told."""
-    path.table.write(replay_item(TOKEN, "m1", EPOCH))
+    path.table.write(replay_item(TOKEN, FirstSent("m1", EPOCH), EPOCH))
     await sent(path, "the victim's")
     evil = Message("m2", "the intruder's", "receipt", sent_at=EPOCH, attributes=attributes)
     record = await path.runtime.settling.settle(await path.hear(evil))

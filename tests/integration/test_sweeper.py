@@ -9,9 +9,11 @@ from typing import cast
 import pytest
 from aiolimiter import AsyncLimiter
 
+from schemas.bulk import BulkFilter
 from service.aws.jobs_table import JobsTable
 from service.core.policy.owed import SWEEP
-from service.core.record.facts import Claimed
+from service.core.record.facts import BulkAsked, Claimed, RedriveAsked, RedriveRefused
+from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.metrics import SWEEP_FAILURES, SWEEP_FOUND, SWEEP_OVERDUE, UNMETERED, Metrics
 from service.settle import Settling
@@ -133,6 +135,21 @@ async def test_an_announced_job_that_late_news_opened_is_closed_again(sweeper: S
     assert "expires_at" in await item(sweeper.table)
 
 
+async def test_an_announced_job_that_is_to_be_redriven_is_settled(sweeper: Sweeper, time: Time) -> None:
+    """AWS failed to redrive it, and no message will come of that again; once it has refused to, the job is closed."""
+    await sweeper.table.merge(requested())
+    await sweeper.table.merge(execution("FAILED"))
+    await sweeper.table.merge(announced())
+    await sweeper.table.merge(RedriveAsked(job_id="job", tenant="web", asked_at=time()))
+    time.seconds += LONG_SILENCE
+    assert await sweeper.sweep() == 1
+    assert settled(sweeper) == ["job"]
+    await sweeper.table.merge(RedriveRefused(job_id="job", redrive_count=0, at=time(), why="too old"))
+    time.seconds += LONG_SILENCE
+    assert await sweeper.sweep() == 0
+    assert await open_jobs(sweeper.table, time() + 10 * SILENCE) == set()
+
+
 async def test_a_job_redriven_in_the_meantime_is_not_closed(sweeper: Sweeper, time: Time) -> None:
     """What was read before the redrive must not close what the redrive opened."""
     await sweeper.table.merge(requested())
@@ -156,6 +173,20 @@ async def test_how_late_the_sweeper_is_and_whom_it_found_is_counted(sweeper: Swe
     await counting.sweep()
     counted = metrics.drain(0)
     assert (counted[SWEEP_FOUND], counted[SWEEP_OVERDUE], counted[SWEEP_FAILURES]) == (2, (0, time() - due_at), 0)
+
+
+async def test_a_bulk_that_takes_its_time_makes_no_sweep_late(sweeper: Sweeper, time: Time) -> None:
+    """It is handed on at each sweep, and may wait for capacity for long."""
+    metrics, taken = Metrics(), list[RecordKey]()
+    counting = replace(sweeper, metrics=metrics, take_bulk=taken.append)
+    key = RecordKey.of_bulk("web", "b")
+    jobs = BulkFilter(status="FAILED")
+    bulk = BulkAsked(record_key=key, bulk_id="b", tenant="web", verb="rerun", jobs=jobs, asked_at=time())
+    await counting.table.merge(bulk)
+    time.seconds += LONG_SILENCE + 1800
+    await counting.sweep()
+    assert taken == [key]
+    assert metrics.drain(0)[SWEEP_OVERDUE] == (0,)
 
 
 async def test_sweeps_that_fail_and_jobs_that_cannot_be_settled_are_counted(sweeper: Sweeper, time: Time) -> None:

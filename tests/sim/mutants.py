@@ -610,7 +610,7 @@ async def _forgets_the_bulk(self: control.Controls, asked: BulkMessage, message:
 
 
 async def _does_nothing_with_a_page(self: bulks.SteersMany, bulk: BulkAsked, ids: Sequence[str]) -> Any:
-    return [bulks.Steered() for _ in ids]
+    return {job_id: bulks.Steered() for job_id in ids}
 
 
 def _means_nobody(bulk: BulkAsked, listed: ListedJob) -> bool:

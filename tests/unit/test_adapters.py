@@ -19,7 +19,7 @@ from service.aws.executions import Executions, Started, TooManyRedrivesError
 from service.aws.failures import Failure, Failures, failure_in
 from service.aws.log_looks import FoundLine, FoundLines, LogLooks
 from service.aws.queue import Message, Queue
-from service.aws.replays import Replays, original_id_in, replay_item
+from service.aws.replays import FirstSent, Replays, first_sent_in, replay_item
 from service.aws.tasks import LogConfiguration, Tasks
 from service.aws.throttles import on_throttle
 from service.aws.topic import Topic
@@ -319,13 +319,16 @@ async def test_a_turn_is_taken_by_whoever_comes_first(attributes: dict[str, Any]
 async def test_what_a_message_is_a_copy_of_is_written_down_for_a_month() -> None:
     """Longer than any copy can lie in a queue and the one behind it."""
     key = {"record_key": {"S": "replay:token"}, "part": {"S": "head"}}
-    item = {**key, "original_id": {"S": "m-1"}, "expires_at": {"N": str(int(NOW) + 30 * 86_400)}}
-    assert replay_item("token", "m-1", NOW + 0.9) == item
-    dynamodb = service({"Item": item}, {})
+    old = {**key, "original_id": {"S": "m-1"}, "expires_at": {"N": str(int(NOW) + 30 * 86_400)}}
+    item = {**old, "sent_at": {"N": f"{NOW - 9:.3f}"}, "sender_id": {"S": "AIDA"}}
+    first = FirstSent("m-1", NOW - 9, "AIDA")
+    assert replay_item("token", first, NOW + 0.9) == item
+    assert replay_item("token", FirstSent("m-1"), NOW + 0.9) == old
+    dynamodb = service({"Item": item}, {"Item": old}, {})
     them = Replays(dynamodb, "jobs")
-    assert [await them.original_id("token") for _ in range(2)] == ["m-1", None]
+    assert [await them.first_sent("token") for _ in range(3)] == [first, FirstSent("m-1"), None]
     assert dynamodb.calls[0] == ("get_item", {"TableName": "jobs", "Key": key, "ConsistentRead": True})
-    assert original_id_in({}) is None
+    assert first_sent_in({}) is None
 
 
 @pytest.mark.parametrize(("said", "kept"), [("x" * 3000, "x" * 2000), ("", "no message")])

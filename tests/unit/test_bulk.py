@@ -17,7 +17,7 @@ from service.core.record.record import Record, merge
 from service.core.tracking.bulk import meant_by, tracked_bulk
 from service.core.tracking.listing import JobFilter
 from tests.support.builders import NOW, record, requested
-from workers.bulks import Steered, _counted
+from workers.bulks import Left, Steered, _counted
 
 KEY = RecordKey.of_bulk("web", "b")
 ASKED = BulkAsked(
@@ -107,7 +107,8 @@ def test_which_list_is_meant(verb: Verb, jobs: BulkFilter, expected: JobFilter) 
 def test_a_page_is_counted_with_its_reasons() -> None:
     """Those beyond the first ten are counted together; a bulk of before any page is told of too."""
     refused = [Steered(f"reason {number}") for number in range(12)]
-    counted = _counted(progressed(refusals={"reason 0": 5}, refused=5, done=1), [Steered(), *refused], NOW + 9)
+    became = {f"job-{number}": steered for number, steered in enumerate((Steered(), *refused))}
+    counted = _counted(progressed(refusals={"reason 0": 5}, refused=5, done=1), became, NOW + 9)
     assert (counted.page, counted.done, counted.refused, counted.at) == (1, 2, 17, NOW + 9)
     assert counted.refusals["reason 0"] == 6 and counted.refusals["for other reasons"] == 2
     assert sum(counted.refusals.values()) == 17
@@ -116,11 +117,33 @@ def test_a_page_is_counted_with_its_reasons() -> None:
     assert new is not None and (new.status, new.matched, new.progressed_at) == ("RUNNING", 0, None)
 
 
+def test_what_is_left_of_a_page_is_gone_through_again() -> None:
+    """What waits for capacity for as long as it takes; what AWS fails to do ten times is counted with the reason."""
+    counted = progressed(2, in_hand=("done", "waits", "fails"))
+    became: dict[str, Steered | Left] = {
+        "done": Steered(),
+        "waits": Left(),
+        "fails": Left("AWS failed to do it: Throttled"),
+    }
+    for number in range(1, 10):
+        counted = _counted(counted, became, NOW + number)
+        became.pop("done", None)
+        assert (counted.page, counted.passes, counted.in_hand) == (2, number, ("waits", "fails"))
+        assert (counted.done, counted.refused, counted.failed) == (1, 0, {"fails": number})
+    counted = _counted(counted, became, NOW + 10)
+    assert (counted.in_hand, counted.failed, counted.refused) == (("waits",), {}, 1)
+    assert counted.refusals == {"AWS failed to do it: Throttled": 1}
+    over = _counted(counted, {"waits": Steered()}, NOW + 11)
+    assert (over.page, over.passes, over.in_hand, over.done) == (3, 0, (), 2)
+
+
 def test_progress_never_goes_back() -> None:
     """Of two workers that went through the same page, the one that is further knows more."""
-    for order in ([progressed(3), progressed(2)], [progressed(2), progressed(3)]):
+    further = progressed(3, passes=1)
+    for order in ([further, progressed(2)], [progressed(2), further], [further, progressed(3)]):
         told = bulk(*order).registers["bulk_progress"]
-        assert isinstance(told, BulkProgressed) and told.page == 3
+        assert told == further
+    assert bulk(further, progressed(4)).registers["bulk_progress"] == progressed(4)
 
 
 def test_two_tenants_have_bulks_of_the_same_id() -> None:

@@ -14,6 +14,7 @@ from service.core.record.facts import CancelAsked, Fact, RedriveAsked, Rejected
 from service.core.record.record import Record
 from service.metrics import Metrics
 from tests.support.builders import JOB, KEY, NOW, execution, requested
+from tests.support.sent_once import no_reruns
 from tests.unit.test_settle import InMemory
 from workers.control import Controls
 
@@ -52,9 +53,7 @@ async def heard(body: str | dict[str, Any], *facts: Fact, sent_at: float = NOW +
     jobs, bucket, metrics = InMemory(), Bucket(), Metrics()
     for fact in facts:
         await jobs.merge(fact)
-    controls = Controls(
-        cast("Any", bucket), "logs", jobs, lambda: NOW + 40, metrics, cast("Any", None), cast("Any", None)
-    )
+    controls = Controls(cast("Any", bucket), "logs", jobs, lambda: NOW + 40, metrics, no_reruns(), cast("Any", None))
     text = body if isinstance(body, str) else json.dumps(body)
     with capture_logs() as logs:
         record = await controls.hear(Message("m-1", text, "r", sent_at=sent_at, sender_id="AIDA"))

@@ -298,12 +298,14 @@ BARE: dict[str, tuple[Fact, str, int, dict[str, Any]]] = {
     "bulk_progress": (
         BulkProgressed(record_key=MANY, page=3, at=NOW),
         "bulk_progress",
-        3,
+        3_000_000,
         {
             "record_key": {"kind": "bulk", "id": "web:b"},
             "page": 3,
+            "passes": 0,
             "at": NOW,
             "in_hand": (),
+            "failed": {},
             "cursor": NOTHING,
             "searched_back_to": NOTHING,
             "matched": 0,

@@ -98,7 +98,7 @@ CALLS: dict[str, tuple[Call, dict[str, Any]]] = {
     "describe_task_definition": (lambda client: Tasks(client).log_configurations("d"), {}),
     "get_log_events": (lambda client: ContainerLogs(client, AsyncLimiter(1)).page("g", "s", None), {}),
     "filter_log_events": (lambda client: LogBatches(client, AsyncLimiter(1)).page("g", ("s",), None), {}),
-    "get_item": (lambda client: Replays(client, "t").original_id("x"), {}),
+    "get_item": (lambda client: Replays(client, "t").first_sent("x"), {}),
     "put_item": (lambda client: Failures(client, "t", lambda: 0.0).note("m", "q", ValueError()), {}),
     "update_item": (lambda client: Turns(client, "t", lambda: 0.0).take("redrives", 1), {}),
     "update_item, at its end": (lambda client: Turns(client, "t", lambda: 0.0).done(Turn("redrives", 0, None)), {}),

@@ -450,3 +450,21 @@ def test_what_a_redrive_needs_is_kept_for_as_long_as_there_can_be_one() -> None:
     days = template()["Parameters"]["ArchiveDays"]
     assert days["MinValue"] == REDRIVABLE_DAYS
     assert "redriven" in days["ConstraintDescription"]
+
+
+def test_the_indexes_of_a_table_that_is_deployed_stay_as_they_are() -> None:
+    """CloudFormation refuses "Cannot update GSI's properties other than Provisioned Throughput"; a new one may come."""
+    indexes = {index["IndexName"]: index for index in properties("JobsTable")["GlobalSecondaryIndexes"]}
+    keys_only = {"ProjectionType": "KEYS_ONLY"}
+    shown = ["id", "status", "type", "user", "labels", "ended_at", "failure", "spent"]
+    for name, keys, projection in (
+        ("open_jobs", ["open_shard", "due_at"], keys_only),
+        (
+            "job_list",
+            ["list_tenant", "list_at"],
+            {"ProjectionType": "INCLUDE", "NonKeyAttributes": [f"list_{what}" for what in shown]},
+        ),
+        ("rejected_requests", ["list_claim", "list_at"], keys_only),
+    ):
+        assert [key["AttributeName"] for key in indexes[name]["KeySchema"]] == keys
+        assert indexes[name]["Projection"] == projection

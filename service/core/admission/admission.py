@@ -373,6 +373,7 @@ _REMEDIES = {
     "extra_forbidden": "Remove it, or look at its spelling.",
     "string_too_long": "Shorten it.",
     "too_long": "Give fewer.",
+    "too_many_bytes": "Change less, or send a new request.",
     "value_error": "See the README for what a request holds.",
 }
 

@@ -570,14 +570,19 @@ class BulkAsked(_Fact):
         return BULK_REGISTER
 
 
+_MOST_PASSES = 1_000_000
+
+
 class BulkProgressed(_Fact):
     """How far a bulk has come: the jobs of a page are named before they are touched, so that each is counted once."""
 
     kind: Literal["bulk_progress"] = "bulk_progress"
     record_key: RecordKey
     page: int
+    passes: int = Field(default=0, description="How often the page was gone through, and some of it left for later.")
     at: float
-    in_hand: tuple[str, ...] = Field(default=(), description="The jobs of the page that is being worked on.")
+    in_hand: tuple[str, ...] = Field(default=(), description="The jobs of the page that are yet to be done.")
+    failed: dict[str, int] = Field(default_factory=dict, description="How often AWS failed with jobs in hand.")
     cursor: str | None = Field(default=None, description="The list goes on here; None at its end.")
     searched_back_to: str | None = None
     matched: int = 0
@@ -593,7 +598,7 @@ class BulkProgressed(_Fact):
 
     @property
     def rank(self) -> int:
-        return self.page
+        return self.page * _MOST_PASSES + min(self.passes, _MOST_PASSES - 1)
 
 
 class BulkStopAsked(_Fact):
