@@ -11,7 +11,7 @@ from typing import Any
 from schemas.control import ControlMessage
 from service.aws.executions import Executions, Started
 from service.aws.topic import Topic
-from service.core.policy import owed
+from service.core.policy import owed, steering
 from service.core.policy.actions import Action
 from service.core.policy.owed import Moment
 from service.core.policy.steering import Unheard
@@ -108,7 +108,7 @@ def tell_nothing_of_before() -> None:
 
 def hear_everybody() -> None:
     """Promise 10: nothing that another tenant asks for happens."""
-    hear = control.hear_control
+    hear = steering.hear_control
 
     def hear_as_its_own(asked: ControlMessage, job: Record, asked_at: float) -> Fact | Unheard:
         tenant = job.request.tenant if job.request else asked.tenant
