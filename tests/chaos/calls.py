@@ -41,6 +41,14 @@ class Call:
         return json.loads(self.body or b"{}")
 
     @property
+    def is_a_wish(self) -> bool:
+        """Whether it notes what somebody asked for of a job."""
+        if self.operation != "UpdateItem":
+            return False
+        register = self.request.get("ExpressionAttributeNames", {}).get("#register", "")
+        return bool(register.startswith("r#cancel#") or register == "r#redrive")
+
+    @property
     def is_for_a_turn(self) -> bool:
         """Whether it takes a turn at what one worker does for all, which is about no message and before the first."""
         return self.operation == "UpdateItem" and RecordKey.read(self.request["Key"]["record_key"]["S"]).kind == "turn"

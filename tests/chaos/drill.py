@@ -47,6 +47,7 @@ class Report:
     logs: Path  # the workers' logs, kept only if it did not pass
     seen: str  # how everything stood at the end
     redrives: int
+    wishes: Mapping[str, int]
 
     @property
     def passed(self) -> bool:
@@ -89,17 +90,23 @@ class _Drill:
         self.receive()
         if self.seconds >= self.look_at:
             self.look_at = self.seconds + _LOOK_SECONDS
+            for errand in self.operator.let_go():
+                self.send_one(errand)
             self.operator.act(self.seconds, self.told)
             self.look()
 
     def send(self) -> None:
         while self.requests and self.requests[0][0] <= self.seconds:
             _, errand = self.requests.popleft()
-            answer = self.subscriber.client.send_message(
-                QueueUrl=self.asking.run.stack.outputs["RequestQueueUrl"], MessageBody=errand.body
-            )
-            self.sent.append(Sent(answer["MessageId"], errand, self.seconds))
-            self.operator.take(errand)
+            if not self.operator.holds_back(errand):
+                self.send_one(errand)
+
+    def send_one(self, errand: Errand) -> None:
+        answer = self.subscriber.client.send_message(
+            QueueUrl=self.asking.run.stack.outputs["RequestQueueUrl"], MessageBody=errand.body
+        )
+        self.sent.append(Sent(answer["MessageId"], errand, self.seconds))
+        self.operator.take(errand, self.seconds)
 
     def strike(self) -> None:
         for strike in list(self.proxy.killer.due(self.seconds)):
@@ -148,7 +155,13 @@ class _Drill:
 
     def is_quiet(self) -> bool:
         """Whether no message is anywhere, and nothing runs."""
-        messages = self.requests or self.bus.holding or self.asking.queued() or self.asking.depth(self.bus.url)
+        messages = (
+            self.requests
+            or self.operator.is_busy
+            or self.bus.holding
+            or self.asking.queued()
+            or self.asking.depth(self.bus.url)
+        )
         return not messages and not self.asking.running()
 
 
@@ -165,12 +178,14 @@ def drill(plan: Plan, progress: Progress = lambda _: None) -> Report:
         seen = going.seen()
         going.fleet.stop()
         going.receive()
+        witness, sent = going.proxy.witness, [*going.sent, *going.operator.sent]
         verdict = judge(
-            going.sent, going.told, going.asking.truth(), going.proxy.witness.excused, plan.outlived_seconds
+            sent, going.told, going.asking.truth(), witness.excused, plan.outlived_seconds, witness.late_stops
         )
         faults = Counter({str(kind): number for kind, number in going.proxy.met.items()}) + going.bus.met
         calls, redrives = going.proxy.calls.total(), going.operator.redrives
-        report = Report(plan, verdict, going.fleet.deaths, faults, calls, seconds, logs, seen, redrives)
+        wishes = going.operator.wishes
+        report = Report(plan, verdict, going.fleet.deaths, faults, calls, seconds, logs, seen, redrives, wishes)
     if report.passed:
         shutil.rmtree(logs)
     return report

@@ -8,6 +8,9 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tests.chaos.calls import Call
+
+WISH_NOTED = "UpdateItem of a wish"
 # Between what and what a death hurts most. None: wherever the worker is.
 _MOMENTS = (
     None,
@@ -19,6 +22,9 @@ _MOMENTS = (
     "Publish",
     "Publish",
     "DeleteMessageBatch",
+    WISH_NOTED,
+    "StopExecution",
+    "RedriveExecution",
 )
 _SHARE_OF_SIGTERM = 0.35
 
@@ -63,9 +69,9 @@ class Killer:
             else:
                 self._waiting.append(strike)
 
-    def at_call(self, operation: str) -> Strike | None:
+    def at_call(self, call: Call) -> Strike | None:
         """The strike that waited for this call, if any did."""
-        strike = next((item for item in self._waiting if item.operation == operation), None)
+        strike = next((item for item in self._waiting if _is_for(item, call)), None)
         if strike is not None:
             self._waiting.remove(strike)
         return strike
@@ -87,3 +93,7 @@ class Killer:
         """No more deaths."""
         self.schedule.clear()
         self._waiting.clear()
+
+
+def _is_for(strike: Strike, call: Call) -> bool:
+    return strike.operation == call.operation or (strike.operation == WISH_NOTED and call.is_a_wish)

@@ -121,10 +121,11 @@ class Proxy:
         if call.operation == LINK:
             return _whole(await self._forward(request, call))
         began = time.monotonic()
+        self.witness.saw_begin(call)
         draw = self.faults.draw(call.operation)
         troubled = True
         try:
-            strike = None if call.is_for_a_turn else self.killer.at_call(call.operation)
+            strike = None if call.is_for_a_turn else self.killer.at_call(call)
             if strike is not None:
                 return await self._die(request, call, strike)
             troubled = draw.fault is not None

@@ -8,13 +8,17 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from schemas.control import ControlMessage
 from service.aws.executions import Executions, Started
 from service.aws.topic import Topic
-from service.core.policy import owed
+from service.core.policy import owed, steering
 from service.core.policy.actions import Action
 from service.core.policy.owed import Moment
+from service.core.policy.steering import Unheard
+from service.core.record.facts import Fact
 from service.core.record.record import Record
 from service.core.telling import compose as announce
+from workers import control
 from workers.__main__ import main
 from workers.consumer import Consumer
 from workers.guard import failure_of
@@ -102,6 +106,17 @@ def tell_nothing_of_before() -> None:
     _replace(announce, "_earlier_outcomes", lambda _record: ())
 
 
+def hear_everybody() -> None:
+    """Promise 10: nothing that another tenant asks for happens."""
+    hear = steering.hear_control
+
+    def hear_as_its_own(asked: ControlMessage, job: Record, asked_at: float) -> Fact | Unheard:
+        tenant = job.request.tenant if job.request else asked.tenant
+        return hear(asked.model_copy(update={"tenant": tenant}), job, asked_at)
+
+    _replace(control, "hear_control", hear_as_its_own)
+
+
 def call_all_a_success() -> None:
     """Promise 9: success means an explicit exit code 0."""
     _replace(announce, "status_of", lambda _record: "SUCCEEDED")
@@ -118,6 +133,7 @@ SABOTAGES: Mapping[str, Callable[[], None]] = {
         never_look_for_redrives,
         let_tasks_of_before_run_on,
         tell_nothing_of_before,
+        hear_everybody,
         call_all_a_success,
     )
 }

@@ -53,6 +53,7 @@ def _figures(report: Report) -> list[tuple[str, str | Text]]:
     return [
         ("Outcomes due", f"{verdict.jobs}"),
         ("Redrives", f"{report.redrives}"),
+        *((f"Wishes sent: {wish}", f"{number}") for wish, number in sorted(report.wishes.items())),
         ("Seconds", f"{report.seconds:.0f}"),
         ("Calls of the workers", f"{report.calls:,}"),
         ("Workers killed by SIGKILL", f"{deaths.get('SIGKILL', 0)}"),
@@ -81,6 +82,7 @@ def as_json(report: Report) -> str:
             "seconds": round(report.seconds, 1),
             "calls": report.calls,
             "redrives": report.redrives,
+            "wishes": dict(report.wishes),
             "deaths": dict(report.deaths),
             **({} if report.passed else {"seen": report.seen}),
             "faults": dict(report.faults),

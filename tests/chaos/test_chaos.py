@@ -9,14 +9,14 @@ from itertools import count
 from tests.chaos import sabotaged
 from tests.chaos.drill import Report, drill
 from tests.chaos.faults import NO_FAULTS
-from tests.chaos.killer import Strike
+from tests.chaos.killer import WISH_NOTED, Strike
 from tests.chaos.plan import WORKER_SETTINGS, BusRates, Plan
 from tests.chaos.table import as_json
-from tests.chaos.workload import BESIDE_SECONDS, Hearing, When, errands
+from tests.chaos.workload import BESIDE_SECONDS, Hearing, Wanted, When, errands
 
 # A drill ends when nothing more can come; the bound is for a machine that is busy with other things.
 DEATHS = (
-    Strike(0.0, signal.SIGKILL, "UpdateItem", after=True),
+    Strike(0.0, signal.SIGKILL, WISH_NOTED),
     Strike(1.5, signal.SIGTERM),
     Strike(2.0, signal.SIGKILL, "Publish", after=True),
 )
@@ -91,6 +91,19 @@ def test_telling_nothing_of_before_is_seen_as_loss() -> None:
     assert report.redrives and report.verdict.lost, as_json(report)
 
 
+def test_forgetting_a_wish_is_seen_as_an_execution_beyond_none() -> None:
+    """A worker dies as it notes a cancel that it deleted already: the job is started, whose cancel came before it."""
+    plan = replace(CALM, jobs=1, kinds=("cancelled before",), deaths=deaths_at(WISH_NOTED)[:1])
+    report = sabotage(sabotaged.delete_before_effect, replace(plan, seed=seed_of_one_copy(plan)))
+    assert report.verdict.executions_beyond and report.verdict.wrong, as_json(report)
+
+
+def test_hearing_another_tenant_is_seen_as_wrong() -> None:
+    """Their cancel ends a job that is not theirs."""
+    report = sabotage(sabotaged.hear_everybody, replace(CALM, jobs=1, kinds=("wanted by another",)))
+    assert report.verdict.wrong, as_json(report)
+
+
 def test_calling_all_a_success_is_seen_as_wrong() -> None:
     """A job whose second stage exited with another code than 0 is announced as a success."""
     report = sabotage(sabotaged.call_all_a_success, CALM)
@@ -101,7 +114,13 @@ def redriven(when: When, hearing: Hearing, longest_silence: float = CALM.longest
     """A drill of one job, by the first seed that redrives it once, and then."""
     kind = f"redriven, states {hearing.name}, tasks {hearing.name}"
     plans = (replace(CALM, jobs=1, kinds=(kind,), seed=seed, longest_silence=longest_silence) for seed in count())
-    return next(plan for plan in plans if errands(plan)[0].redriven == (when,))
+    wanted = ((when,), Wanted.NOTHING)
+    return next(plan for plan in plans if (errands(plan)[0].redriven, errands(plan)[0].wanted) == wanted)
+
+
+def seed_of_one_copy(plan: Plan) -> int:
+    """The first seed that sends the wish of its only job once."""
+    return next(seed for seed in count() if errands(replace(plan, seed=seed))[0].copies == 1)
 
 
 def sabotage(how: object, plan: Plan) -> Report:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,11 +11,17 @@ import pytest
 from schemas.notification import AttemptReport, EarlierOutcome, JobNotification, StageReport, Status
 from tests.chaos.truth import Codes, Execution, Truth
 from tests.chaos.verdict import Sent, Told, Verdict, judge
-from tests.chaos.workload import Errand, When
+from tests.chaos.workload import Errand, Wanted, When
 
 ERRAND = Errand("one stage", '{"user": "first"}', "SUCCEEDED", (0.0,), "job", (0,))
 OTHER = Errand("one stage", '{"user": "second"}', "SUCCEEDED", (0.0,), "job", (0,))
 SENT = Sent("m-1", ERRAND, at=1.0)
+CANCELLED = {
+    "verb": "cancel",
+    "by": "ann",
+    "reason": "the drill wants a cancel of job",
+    "asked_at": "2026-01-01T00:00:00.000Z",
+}
 
 
 def test_a_job_told_once_as_it_was_holds() -> None:
@@ -107,6 +115,77 @@ def test_what_runs_on_beside_a_redrive_is_seen() -> None:
     assert judged([SENT], [told()], beside=61).outlived == ("job: redrive 0 ran on for 61 s beside a redrive",)
 
 
+def test_a_redrive_that_nobody_asked_for_is_wrong() -> None:
+    """And so is one that was asked for and not made; a stop that came late is made good by one more."""
+    ran = Execution("job", "SUCCEEDED", "first", "job", before=("ABORTED",))
+    heard = told(codes=())
+    wrong = judged([SENT], [heard], executions=(ran,), codes={}).wrong
+    assert "job:1 (one stage): redriven 1 times, 0 were asked for" in wrong
+    never = replace(ERRAND, redriven=(When.AT_ONCE,))
+    assert "job (one stage): redriven 0 times, 1 were asked for" in judged([Sent("m-1", never, 1.0)], [told()]).wrong
+    late = judged([SENT], [told(codes=()), again()], executions=(ran,), codes={}, late_stops={"job": 1}).wrong
+    assert not any("were asked for" in line for line in late)
+
+
+@pytest.mark.parametrize(
+    ("steered", "wrong"),
+    [
+        pytest.param([CANCELLED], False, id="who and why"),
+        pytest.param([], True, id="nobody"),
+        pytest.param([{**CANCELLED, "by": "eve"}], True, id="another"),
+    ],
+)
+def test_a_cancelled_job_names_who_cancelled_it(steered: list[dict[str, str]], *, wrong: bool) -> None:
+    """By a wish that came while it ran, and in its own words."""
+    errand = replace(ERRAND, expected="ABORTED", exit_codes=None, aborted=True, wanted=Wanted.STEERING)
+    ran = Execution("job", "ABORTED", "first", "job")
+    heard = changed(told("job:0:ABORTED", "ABORTED"), steered=steered)
+    assert bool(judged([Sent("m-1", errand, 1.0)], [heard], executions=(ran,)).wrong) is wrong
+
+
+def test_nobody_else_is_said_to_have_steered_a_job() -> None:
+    """A job that ended by itself names nobody, whatever others wanted of it."""
+    assert judged([SENT], [changed(told(), steered=[CANCELLED])]).wrong
+
+
+def test_a_job_that_was_cancelled_before_it_came_has_no_execution() -> None:
+    """It is announced all the same, with whose wish that was."""
+    errand = replace(ERRAND, expected="ABORTED", exit_codes=(), wanted=Wanted.CANCEL_BEFORE)
+    heard = changed(told("job:0:ABORTED", "ABORTED", codes=()), steered=[CANCELLED])
+    sent = [Sent("m-1", errand, 1.0)]
+    assert judged(sent, [heard], executions=(), codes={}).holds
+    ran = Execution("job", "ABORTED", "first", "job")
+    assert judged(sent, [heard], executions=(ran,), codes={}).executions_beyond == ("job",)
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "ABORTED"])
+def test_a_cancel_at_any_time_ends_a_job_or_comes_too_late(status: Status) -> None:
+    """Either, and never as if somebody had ended what ended by itself."""
+    errand = replace(ERRAND, exit_codes=None, wanted=Wanted.CANCEL_SOMETIME)
+    ran, sent = (Execution("job", status, "first", "job"),), [Sent("m-1", errand, 1.0)]
+    heard = told(f"job:0:{status}", status)
+    named = changed(heard, steered=[CANCELLED])
+    aborted = status == "ABORTED"
+    assert judged(sent, [named if aborted else heard], executions=ran).holds
+    assert judged(sent, [heard if aborted else named], executions=ran).wrong
+
+
+def test_a_rerun_names_the_job_that_it_was_made_of() -> None:
+    """One that names none is wrong, and so is a job that nobody reran and that names one."""
+    errand = replace(ERRAND, retry_of="old")
+    by = {**CANCELLED, "verb": "rerun", "reason": "the drill wants a rerun of old"}
+    sent = [Sent("m-1", errand, 1.0), Sent("m-2", errand, 1.5)]
+    assert judged(sent, [changed(told(), retry_of="old", steered=[by])]).holds
+    assert judged(sent, [changed(told(), steered=[by])]).wrong
+    assert judged([SENT], [changed(told(), retry_of="old")]).wrong
+
+
+def changed(heard: Told, **members: Any) -> Told:
+    """The same notification with other members."""
+    whole = {**heard.notification.model_dump(mode="json", by_alias=True), **members}
+    return replace(heard, notification=JobNotification.model_validate(whole))
+
+
 def redriven(*heard: Told, excused: frozenset[str] = frozenset()) -> Verdict:
     """The verdict on one job that was cancelled, redriven, and then succeeded."""
     errand = Errand("cancelled", '{"user": "first"}', "SUCCEEDED", (0.0,), "job", None, redriven=(When.AT_ONCE,))
@@ -149,11 +228,12 @@ def judged(
     beside: float = 0.0,
     open_records: frozenset[str] = frozenset(),
     excused: frozenset[str] = frozenset(),
+    late_stops: Mapping[str, int] | None = None,
 ) -> Verdict:
     """The verdict on one job that Step Functions saw succeed."""
     codes = {(0, 1, 1): 0} if codes is None else codes
     truth = Truth(executions, {"job": codes}, 0, open_records, 0, 0, {"job: redrive 0": beside})
-    return judge(sent, heard, truth, excused, outlived_seconds=60)
+    return judge(sent, heard, truth, excused, outlived_seconds=60, late_stops=late_stops)
 
 
 def told(

@@ -12,9 +12,11 @@ from botocore.exceptions import ClientError
 
 from deploy.local.local_run import LocalRun
 from schemas.arn import execution_arn
+from schemas.control import ControlMessage
 from service.core.record.keys import RecordKey
 
 _TASKS_A_CALL = 100
+_QUEUES = ("Request", "Event", "Control")
 _COUNTS = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -76,13 +78,22 @@ class Asking:
             tasks_twice=len(tasks) - len({_place(task) for task in tasks}),
             open_records=self.open_records(),
             queued=self.queued(),
-            dead_lettered=self._messages("RequestDeadLetterQueueUrl") + self._messages("EventDeadLetterQueueUrl"),
+            dead_lettered=sum(self._messages(f"{queue}DeadLetterQueueUrl") for queue in _QUEUES),
             beside=_beside(tasks, executions, time.time()),
         )
 
     def queued(self) -> int:
         """Messages that a worker has yet to take or to delete."""
-        return self._messages("RequestQueueUrl") + self._messages("EventQueueUrl")
+        return self._messages("RequestQueueUrl") + self._messages("EventQueueUrl") + self.wishes_waiting()
+
+    def wishes_waiting(self) -> int:
+        """Wishes that a worker has yet to hear, or to delete."""
+        return self._messages("ControlQueueUrl")
+
+    def ask(self, wish: ControlMessage) -> str:
+        """Send a control message, as people do; answers with its id."""
+        queue, body = self.run.stack.outputs["ControlQueueUrl"], wish.model_dump_json(exclude_none=True)
+        return str(self._client("sqs").send_message(QueueUrl=queue, MessageBody=body)["MessageId"])
 
     def running(self) -> set[str]:
         """The names of the executions that run."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from schemas.notification import JobNotification
 from tests.chaos.truth import Codes, Execution, Truth
-from tests.chaos.workload import Errand
+from tests.chaos.wishes import Steered, asked_of
+from tests.chaos.workload import Errand, Wanted
 
 Outcome = tuple[str, int]
 """Of a job, or of a message that was rejected, and of which redrive."""
@@ -52,11 +53,22 @@ class Due:
     sent_at: float
     codes: Codes = field(default_factory=dict)
     redrive: int = 0
+    is_last: bool = True
 
     @property
     def outcome(self) -> Outcome:
         """Which outcome it is."""
         return self.subject, self.redrive
+
+    @property
+    def steered(self) -> tuple[Steered, ...]:
+        """Whose wishes made it what it is."""
+        wanted, job_id = self.errand.wanted, self.subject
+        rerun = [asked_of("rerun", self.errand.retry_of)] if self.errand.retry_of else []
+        redrive = [asked_of("redrive", job_id)] if self.redrive and wanted is Wanted.STEERING else []
+        by_wish = wanted is Wanted.STEERING or self.errand.may_be_unstarted
+        cancel = [asked_of("cancel", job_id)] if by_wish and self.status == "ABORTED" else []
+        return (*rerun, *redrive, *cancel)
 
 
 @dataclass(frozen=True)
@@ -89,11 +101,17 @@ class Verdict:
 
 
 def judge(
-    sent: Sequence[Sent], told: Sequence[Told], truth: Truth, excused: Set[str], outlived_seconds: float
+    sent: Sequence[Sent],
+    told: Sequence[Told],
+    truth: Truth,
+    excused: Set[str],
+    outlived_seconds: float,
+    late_stops: Mapping[str, int] | None = None,
 ) -> Verdict:
     """Compare. `excused`: what may have been announced twice, for trouble met its announcement.
 
-    Nothing that a redrive took the place of may run on beside it for longer than `outlived_seconds`.
+    Nothing that a redrive took the place of may run on beside it for longer than `outlived_seconds`. `late_stops`: how
+    often a worker's stop of a job came after its redrive, which is then made good by one redrive more.
     """
     dues = {due.outcome: due for due in outcomes_due(sent, truth)}
     heard: dict[Outcome, list[Told]] = defaultdict(list)
@@ -107,7 +125,11 @@ def judge(
         jobs=len(dues),
         lost=tuple(_named(due) for due in missing if due not in stuck),
         stuck=tuple(f"{_named(due)}: Step Functions says {due.status}" for due in stuck),
-        wrong=(*_wrong(dues, heard), *_wrong_of_before(dues, told)),
+        wrong=(
+            *_wrong(dues, heard),
+            *_wrong_of_before(dues, told),
+            *_wrong_redrives(dues.values(), late_stops or {}),
+        ),
         doubled=tuple(_id(outcome) for outcome, copies in repeated.items() if len({*map(_essence, copies)}) > 1),
         repeats=sum(len(copies) - 1 for copies in repeated.values()) + len(twice),
         unexcused=tuple(_id(outcome) for outcome in (*repeated, *twice) if outcome[0] not in excused),
@@ -138,10 +160,12 @@ def outcomes_due(sent: Iterable[Sent], truth: Truth) -> Iterator[Due]:
         else:
             first.setdefault(subject, item)
     for subject, item in first.items():
-        statuses = ran[subject].statuses if subject in ran else ("never started",)
+        unstarted = "ABORTED" if item.errand.may_be_unstarted else "never started"
+        statuses = ran[subject].statuses if subject in ran else (unstarted,)
         for redrive, status in enumerate(statuses):
             codes = {place: code for place, code in truth.codes.get(subject, {}).items() if place[0] <= redrive}
-            yield Due(subject, item.errand, status, item.at, codes, redrive)
+            is_last = redrive == len(statuses) - 1
+            yield Due(subject, item.errand, status, item.at, codes, redrive, is_last)
 
 
 def _told_later(told: Iterable[Told]) -> dict[Outcome, str | None]:
@@ -186,6 +210,14 @@ def _wrong_of_before(dues: Mapping[Outcome, Due], told: Sequence[Told]) -> Itera
             yield f"{item.notification.id}: outcomes before it are told of as {counts}"
 
 
+def _wrong_redrives(dues: Iterable[Due], late_stops: Mapping[str, int]) -> Iterator[str]:
+    """Each redrive that was asked for is made once, and no other."""
+    for due in dues:
+        beyond = due.redrive - len(due.errand.redriven)
+        if due.is_last and not 0 <= beyond <= late_stops.get(due.subject, 0):
+            yield f"{_named(due)}: redriven {due.redrive} times, {len(due.errand.redriven)} were asked for"
+
+
 def _disagreements(due: Due, told: JobNotification) -> Iterator[str]:
     if told.status != due.status:
         yield f"announced {told.status}, Step Functions says {due.status}"
@@ -193,8 +225,13 @@ def _disagreements(due: Due, told: JobNotification) -> Iterator[str]:
         yield f"announced as redrive {told.redrive_count}"
     if due.status == "REJECTED":
         return
-    if told.status != due.errand.expected_of(due.redrive):
-        yield f"announced {told.status}, the producer was to get {due.errand.expected_of(due.redrive)}"
+    if not due.errand.may_end_as(told.status, is_last=due.is_last):
+        yield f"announced {told.status}, the producer was to get {due.errand.expected if due.is_last else 'ABORTED'}"
+    if told.retry_of != due.errand.retry_of:
+        yield f"announced as a rerun of {told.retry_of}, not of {due.errand.retry_of}"
+    steered = tuple((item.verb, item.by, item.reason) for item in told.steered)
+    if steered != due.steered:
+        yield f"announced as steered by {steered}, not by {due.steered}"
     codes = _codes(told)
     if codes != due.codes:
         yield f"announced exit codes {codes}, ECS says {due.codes}"
@@ -215,8 +252,10 @@ def _essence(item: Told) -> tuple[object, ...]:
 
 def _beyond(dues: Mapping[Outcome, Due], truth: Truth) -> Iterator[str]:
     """Executions that are not the one of an admitted job, and tasks beyond one an attempt."""
-    admitted = {due.subject for due in dues.values() if due.status != "REJECTED"}
-    yield from (item.name for item in truth.executions if item.name not in admitted)
+    jobs = {due.subject: due.errand for due in dues.values() if due.status != "REJECTED"}
+    for item in truth.executions:
+        if item.name not in jobs or jobs[item.name].wanted is Wanted.CANCEL_BEFORE:
+            yield item.name
     if truth.tasks_twice:
         yield f"{truth.tasks_twice} tasks beyond one an attempt"
 

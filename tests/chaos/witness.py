@@ -3,11 +3,15 @@
 Between SNS's answer and our note of it lies the one window in which a crash makes a second copy. So a job is excused
 if trouble met its claim, its publication or its note; if its worker died between the first and the last of them; or if
 they took longer than the claim holds. Two copies of any other announcement mean that two workers were at it at once.
+
+It sees stops that come late, too: StopExecution names no run, so one that was meant for the run before a redrive ends
+what was redriven, and the workers redrive that once more.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -25,10 +29,13 @@ class Witness:
 
     claim_seconds: float
     excused: set[str] = field(default_factory=set)
+    late_stops: Counter[str] = field(default_factory=Counter)
+    _redriven: set[str] = field(default_factory=set)
     _claimed: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def saw(self, call: Call, began: float, ended: float, *, troubled: bool) -> None:
         """A call of a worker, and whether any fault met it."""
+        self._see_late_stop(call)
         for step, subject in _steps(call):
             if troubled:
                 self.excused.add(subject)
@@ -38,6 +45,15 @@ class Witness:
         """A worker died: what it had claimed and not noted yet may be announced by another, too."""
         self.excused.update(subject for name, subject in self._claimed if name == caller)
 
+    def saw_begin(self, call: Call) -> None:
+        """A call of a worker, before it has any effect."""
+        if call.operation == "RedriveExecution":
+            self._redriven.add(_execution_of(call))
+
+    def _see_late_stop(self, call: Call) -> None:
+        if call.operation == "StopExecution" and _execution_of(call) in self._redriven:
+            self.late_stops[_execution_of(call)] += 1
+
     def _follow(self, step: str, subject: str, caller: str, began: float, ended: float) -> None:
         claimed_at = self._claimed.get((caller, subject), began)
         if ended - claimed_at >= self.claim_seconds:
@@ -46,6 +62,10 @@ class Witness:
             self._claimed[caller, subject] = began
         elif step == _NOTE:
             self._claimed.pop((caller, subject), None)
+
+
+def _execution_of(call: Call) -> str:
+    return str(call.request["executionArn"]).rsplit(":", 1)[1]
 
 
 def _steps(call: Call) -> Iterator[tuple[str, str]]:

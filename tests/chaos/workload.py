@@ -15,9 +15,11 @@ from schemas.notification import Status
 from tests.chaos.plan import PATIENT, Plan
 
 _LATEST_REPEAT_SECONDS = 12.0
+_LATEST_CANCEL_SECONDS = 4.0
 _RUNS_UNTIL_STOPPED_SECONDS = 3600
 # A job is cancelled and redriven; what was cancelled may run on beside what the redrive runs for so long.
 BESIDE_SECONDS = 10
+_NEVER = 1000
 
 
 class Hearing(Enum):
@@ -29,11 +31,22 @@ class Hearing(Enum):
 
 
 class When(Enum):
-    """When an operator redrives what was cancelled."""
+    """When what was cancelled is redriven."""
 
     ANNOUNCED = "once it is announced"
     WITHIN_GRACE = "within the grace time"
     AT_ONCE = "at once"
+
+
+class Wanted(Enum):
+    """What people ask for of a job by the control queue."""
+
+    NOTHING = "nothing"
+    STEERING = "its cancels and redrives, which are else made straight at Step Functions"
+    CANCEL_BEFORE = "its cancel, before its request is sent"
+    CANCEL_SOMETIME = "its cancel, at any time"
+    BY_ANOTHER = "its cancel, a redrive and a rerun, for another tenant"
+    RERUN = "a rerun, once it is announced"
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,8 @@ class Errand:
 
     `exit_codes` are those of the stages that ran; None where the harness stops the execution in their midst. It
     stops it and redrives it as often as `redriven` says, and stops it once more if it is to be `aborted`.
+
+    Each wish of `wanted` is sent `copies` times. A cancel at any time is sent `cancel_after` seconds after the request.
     """
 
     kind: str
@@ -55,14 +70,25 @@ class Errand:
     redriven: tuple[When, ...] = ()
     states: Hearing = Hearing.USUAL
     tasks: Hearing = Hearing.USUAL
+    wanted: Wanted = Wanted.NOTHING
+    copies: int = 1
+    cancel_after: float = 0.0
+    retry_of: str | None = None
 
     @property
     def admissible(self) -> bool:
         return self.expected != "REJECTED"
 
-    def expected_of(self, redrive: int) -> Status:
-        """The outcome of one of its redrives, 0 for the run before the first."""
-        return self.expected if redrive >= len(self.redriven) else "ABORTED"
+    @property
+    def may_be_unstarted(self) -> bool:
+        """Whether its cancel may come before its start."""
+        return self.wanted in {Wanted.CANCEL_BEFORE, Wanted.CANCEL_SOMETIME}
+
+    def may_end_as(self, status: str, *, is_last: bool) -> bool:
+        """Whether it may end so, for good or before a redrive."""
+        if self.wanted is Wanted.CANCEL_SOMETIME and status == "ABORTED":
+            return True
+        return status == (self.expected if is_last else "ABORTED")
 
 
 def errands(plan: Plan) -> list[Errand]:
@@ -126,20 +152,69 @@ def _stopped(job_id: str, _: random.Random) -> Iterator[Errand]:
 
 
 def _redriven(states: Hearing, tasks: Hearing) -> _Kind:
-    """Cancelled and redriven once or twice, with what tells of it lost or late."""
+    """Cancelled and redriven once or twice, with what tells of it lost or late; straight, or by messages."""
 
     def made(job_id: str, dice: random.Random) -> Iterator[Errand]:
-        whens = tuple(dice.choice(list(When)) for _ in range(dice.choice((1, 1, 2))))
+        wanted = dice.choice((Wanted.NOTHING, Wanted.STEERING))
+        # A stop that comes late may end what was redriven, which is then redriven once more: which of two is which?
+        often = 1 if wanted is Wanted.STEERING else dice.choice((1, 1, 2))
+        whens = tuple(dice.choice(list(When)) for _ in range(often))
         stage = dice.choice((_mended, _patient))(len(whens), 1)
         errand = _job(f"redriven: {[when.value for when in whens]}", job_id, [stage], None)
-        yield replace(errand, redriven=whens, states=states, tasks=tasks)
+        errand = replace(errand, redriven=whens, states=states, tasks=tasks)
+        yield replace(errand, wanted=wanted, copies=_copies(dice))
 
     return made
 
 
 def _cancelled_again(job_id: str, dice: random.Random) -> Iterator[Errand]:
-    errand = _job("redriven, and cancelled again", job_id, [_mended(2, 1)], None, expected="ABORTED")
-    yield replace(errand, redriven=(dice.choice(list(When)),), aborted=True)
+    errand = _job("redriven, and cancelled again", job_id, [_mended(_NEVER, 1)], None, expected="ABORTED")
+    wanted = dice.choice((Wanted.NOTHING, Wanted.STEERING))
+    yield replace(errand, redriven=(dice.choice(list(When)),), aborted=True, wanted=wanted, copies=_copies(dice))
+
+
+def _cancelled(job_id: str, dice: random.Random) -> Iterator[Errand]:
+    """By a message, while its container runs, which would run on for an hour."""
+    (errand,) = _stopped(job_id, dice)
+    yield replace(errand, kind="cancelled by a message", wanted=Wanted.STEERING, copies=_copies(dice))
+
+
+def _cancelled_before(job_id: str, dice: random.Random) -> Iterator[Errand]:
+    """Its request is sent when its cancel was heard, and nothing may be started."""
+    errand = _job("cancelled before it comes", job_id, [_echo("never")], (), expected="ABORTED")
+    yield replace(errand, wanted=Wanted.CANCEL_BEFORE, copies=_copies(dice))
+
+
+def _cancelled_sometime(job_id: str, dice: random.Random) -> Iterator[Errand]:
+    """Before it starts, while it runs, or when it has ended: nobody knows."""
+    errand = _job("cancelled at any time", job_id, [_shell("sleep 1")], None)
+    after = dice.uniform(0, _LATEST_CANCEL_SECONDS)
+    yield replace(errand, wanted=Wanted.CANCEL_SOMETIME, copies=_copies(dice), cancel_after=after)
+
+
+def _wanted_by_another(job_id: str, dice: random.Random) -> Iterator[Errand]:
+    errand = _job("another tenant's wishes", job_id, [_shell("sleep 2; exit 3")], (3,), expected="FAILED")
+    yield replace(errand, wanted=Wanted.BY_ANOTHER, copies=_copies(dice))
+
+
+def _rerun(job_id: str, dice: random.Random) -> Iterator[Errand]:
+    errand = _job("to be rerun", job_id, [_shell("exit 3")], (3,), expected="FAILED")
+    yield replace(errand, wanted=Wanted.RERUN, copies=_copies(dice))
+
+
+def rerun_of(errand: Errand, new_job_id: str) -> Errand:
+    """The job that a rerun makes, whose command is another."""
+    made = replace(errand, kind="a rerun", job_id=new_job_id, expected="SUCCEEDED", exit_codes=(0,))
+    return replace(made, wanted=Wanted.NOTHING, retry_of=errand.job_id)
+
+
+def rejected_wish(errand: Errand) -> Errand:
+    """The message of another tenant that wants a rerun: it has no such job, and is told so."""
+    return Errand("another tenant's rerun", errand.body, "REJECTED", ())
+
+
+def _copies(dice: random.Random) -> int:
+    return dice.choice((1, 1, 2))
 
 
 def _overtaken(job_id: str, _: random.Random) -> Iterator[Errand]:
@@ -160,7 +235,7 @@ def _patient(redrive: int, seconds: float) -> dict[str, Any]:
 
 
 def _runs_until(redrive: int) -> str:
-    return f'[ "$JOBFERRY_REDRIVE" = {redrive} ] || exec sleep {_RUNS_UNTIL_STOPPED_SECONDS}'
+    return f'[ "$JOBFERRY_REDRIVE" -ge {redrive} ] || exec sleep {_RUNS_UNTIL_STOPPED_SECONDS}'
 
 
 def _bad(job_id: str, dice: random.Random) -> Iterator[Errand]:
@@ -193,6 +268,11 @@ _MIX: Mapping[str, tuple[_Kind, int]] = {
     "reporting": (_reporting, 2),
     "cancelled again": (_cancelled_again, 1),
     "overtaken": (_overtaken, 1),
+    "cancelled": (_cancelled, 2),
+    "cancelled before": (_cancelled_before, 2),
+    "cancelled sometime": (_cancelled_sometime, 3),
+    "wanted by another": (_wanted_by_another, 2),
+    "rerun": (_rerun, 2),
     # With every combination of lost and late events.
     **{
         f"redriven, states {states.name}, tasks {tasks.name}": (_redriven(states, tasks), 1)
