@@ -139,6 +139,7 @@ class Controls:
                 claimed_tenant=refused.tenant,
                 problems=refused.problems,
                 body_s3_uri=s3_uri(self.bucket, key),
+                was_control=True,
             )
         )
 

@@ -30,6 +30,10 @@ log = structlog.stdlib.get_logger()
 # S3 says AccessDenied of what is not there to a caller who may not list [S3 guide, GetObject].
 _GONE = frozenset({"NoSuchKey", "AccessDenied"})
 _SEND_IT = "Send the request itself again."
+_SEND_THE_WISH = "It came by the control queue: mend what it asks for, and send that again."
+_MOST_RERUNS = (
+    20  # Of a rerun of a rerun, each rejected; one that was to be made under the id of its own first has no end.
+)
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,20 @@ class Reruns:
         if old.request is not None:
             return await self._of_job(old.request)
         assert old.rejection is not None, "what was found is a job or a rejection"
+        if old.rejection.was_control:
+            return Problem(field="job_id", message=f"{asked.job_id} was no request", remedy=_SEND_THE_WISH)
+        if old.rejection.retry_of is not None:
+            return await self._of_first(asked, old.rejection.retry_of)
         return await self._of_rejection(old.rejection)
+
+    async def _of_first(self, asked: ControlMessage, retry_of: str) -> dict[str, Any] | Problem:
+        """The request that a rejected rerun was to change: what was kept of that one is the wish, and no request."""
+        for _ in range(_MOST_RERUNS):
+            first = await self._old(asked.model_copy(update={"job_id": retry_of}))
+            if first is None or first.rejection is None or first.rejection.retry_of is None:
+                return await self._request_of(asked.model_copy(update={"job_id": retry_of}), first)
+            retry_of = first.rejection.retry_of
+        return _gone(f"the job {asked.job_id} is a rerun of a rerun, and the request that was first is not found")
 
     async def _of_job(self, request: Requested) -> dict[str, Any] | Problem:
         if request.asked:

@@ -62,7 +62,9 @@ def _summary(fact: Fact, *, closes: bool) -> dict[str, Any]:
                 ),
             }
         case Rejected(claimed_tenant=str(tenant)):
-            claim = f"{tenant}{_BETWEEN}{fact.claimed_job_id}" if fact.claimed_job_id else None
+            # A control message is about a job of the id, and no request for it.
+            claims = fact.claimed_job_id is not None and not fact.was_control
+            claim = f"{tenant}{_BETWEEN}{fact.claimed_job_id}" if claims else None
             return {
                 **_place(tenant, fact.submitted_at, fact.record_key),
                 **_texts(list_status="REJECTED", list_type=fact.claimed_job_type, list_claim=claim),

@@ -466,6 +466,15 @@ async def test_a_message_that_cannot_be_read_is_a_rejection(place: Place, fields
     assert heard.rejection is not None and heard.rejection.problems[0].field == field
 
 
+async def test_a_message_that_cannot_be_read_claims_no_id(place: Place) -> None:
+    """Who asks for a rejected request by the id that it claimed finds the request."""
+    await place.table.merge(rejected(claimed_tenant="web", claimed_job_id="odd", submitted_at=ASKED - 9))
+    heard = await place.controls.hear(Message("m-2", '{"verb": "pause", "tenant": "web", "job_id": "odd"}', "r"))
+    assert isinstance(heard, Record) and heard.rejection is not None
+    found = await JobList(place.table.client, place.table.name).rejected_as("web", "odd")
+    assert found == rejected().record_key
+
+
 async def test_rejected_requests_are_made_again_by_many(place: Place) -> None:
     """As soon as what was wrong is mended; here their bodies are kept no longer."""
     refused = rejected(claimed_tenant="web", claimed_job_id="odd", body_s3_uri=None)

@@ -175,6 +175,38 @@ async def test_a_rejected_request_is_made_again_with_what_was_wrong_mended(place
     assert seen is not None and seen.rerun_as is not None
 
 
+async def test_a_rejected_rerun_is_made_again_of_the_request_that_was_first(place: Place) -> None:
+    """However often it was rejected: what was kept of it is the wish, whose changes are given anew."""
+    await place.request(OLD)
+    first = await place.wish(changes={"sizes.echo.memory": 999_999}, new_job_id="again")
+    second = await place.wish(job_id="w-1", message_id="w-2", changes={"sizes.echo.memory": 888_888})
+    assert first.rejection is not None and second.rejection is not None
+    assert [problem.field for problem in second.rejection.problems] == ["sizes.echo.memory", "sizes.echo"]
+    made = await place.wish(job_id="w-2", message_id="w-3", changes={"sizes.echo.memory": 1024})
+    assert made.request is not None and (made.request.retry_of, made.request.user) == ("w-2", "ann")
+
+
+async def test_a_rejected_rerun_under_the_id_that_it_names_has_no_request_to_be_made_of(place: Place) -> None:
+    """It is said so, and nobody looks for ever."""
+    refused = await place.wish(job_id="rejected-1", message_id="rejected-1")
+    assert refused.rejection is not None and refused.rejection.retry_of == "rejected-1"
+    again = await place.wish(job_id="rejected-1", message_id="w-2")
+    assert (
+        again.rejection is not None and "the request that was first is not found" in again.rejection.problems[0].message
+    )
+
+
+async def test_what_was_no_request_is_said_to_be_none(place: Place) -> None:
+    """A control message that could not be read: a rerun of it names what to send again."""
+    unread = await place.wish(message_id="w-1", verb="pause", tenant="default")
+    assert unread.rejection is not None and unread.rejection.was_control
+    refused = await place.wish(job_id="w-1", message_id="w-2")
+    assert refused.rejection is not None
+    [problem] = refused.rejection.problems
+    assert (problem.field, problem.message) == ("job_id", "w-1 was no request")
+    assert "send that again" in problem.remedy
+
+
 async def test_a_large_request_is_made_again(place: Place) -> None:
     """What is too large for a record lies in S3."""
     many = [{"image": "echo", "command": ["echo", "x" * 200]}] * (LARGEST_TRAVELLING_BYTES // 200)

@@ -119,6 +119,7 @@ async def test_what_cannot_be_read_is_kept_and_becomes_a_rejection(sent_at: floa
         submitted_at=submitted_at,
         claimed_job_id=JOB,
         job_id_is_taken=True,
+        was_control=True,
         claimed_tenant="web",
         problems=(),
         body_s3_uri="s3://logs/rejected/m-1.json",

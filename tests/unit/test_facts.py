@@ -95,6 +95,7 @@ BARE: dict[str, tuple[Fact, str, int, dict[str, Any]]] = {
             "body_s3_uri": NOTHING,
             "trace": NOTHING,
             "retry_of": NOTHING,
+            "was_control": False,
         },
     ),
     "execution": (

@@ -38,6 +38,8 @@ def _why_not(case: Case, record: Record) -> str | None:
         return "the record tells of no request"
     if record.rejection is not None and record.rejection.retry_of is not None:
         return "it was to be a rerun, made of another request than this one"
+    if record.rejection is not None and record.rejection.was_control:
+        return "it was a message on the control queue, and no request"
     if case.request is None or case.catalog is None:
         what = "request" if case.request is None else "catalogue"
         return f"the case has no {what}: the manifest's not_known says why"

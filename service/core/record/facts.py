@@ -160,6 +160,9 @@ class Rejected(_Fact):
     body_s3_uri: str | None = None
     trace: Trace | None = None
     retry_of: str | None = None
+    was_control: bool = Field(
+        default=False, description="Whether it was a control message that could not be read, and no request."
+    )
 
     @property
     def record_key(self) -> RecordKey:
