@@ -92,7 +92,7 @@ class Settings(BaseSettings):
         description="on: small logs are read together, by FilterLogEvents (docs/log-lanes.md); off: each by itself.",
     )
     filter_log_events_per_second: float = Field(
-        default=5, gt=0, description="The account's FilterLogEvents quota is 5-25."
+        default=1.5, gt=0, description="The account's FilterLogEvents quota is 5-25, of which who looks takes 2."
     )
     log_quiet_seconds: float = Field(default=10, ge=0, description="A log is whole after this long without a new line.")
     log_deadline_seconds: float = Field(

@@ -240,7 +240,7 @@ def small_logs() -> Iterator[Row]:
     """What the two quotas of a small region carry, on virtual time; sixty stop a second."""
     for groups in (1, 50):
         carried = carry(groups)
-        what = f"small logs archived a second at 10 + 5 reads/s, of {groups} group{'s' * (groups > 1)}"
+        what = f"small logs archived a second at 10 + 3 reads/s, of {groups} group{'s' * (groups > 1)}"
         yield Row(what, (carried.per_second,), "", "40", f"longest wait {carried.longest_wait:.1f} s")
 
 
