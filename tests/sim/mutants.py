@@ -295,6 +295,10 @@ async def _stops_at_a_repeated_token(
         yield chunk
 
 
+async def _leaves_each_to_the_other_lane(_self: SmallLogs, _wanted: StoppedLog, _held: Share) -> None:
+    return None
+
+
 async def _asks_before_it_is_quiet(self: SmallLogs, wanted: StoppedLog, held: Share) -> Whole | None:
     return await _read_in_truth(self, replace(wanted, ended_at=0.0), held)
 
@@ -499,7 +503,13 @@ MUTANTS = (
     _mutant("announces before the logs are archived", (6,), (owed, "is_settled", _waits_for_no_log)),
     _mutant("sends links before the objects are there", (6,), (objects.Objects, "stream", _stores_later)),
     _mutant("archives each try under one key", (6,), (archive, "log_key", _archives_under_one_key)),
-    _mutant("does not wait for late lines", (6,), (paged_logs.PagedLogs, "chunks", _stops_at_a_repeated_token)),
+    _mutant(
+        "does not wait for late lines",
+        (6,),
+        (paged_logs.PagedLogs, "chunks", _stops_at_a_repeated_token),
+        (SmallLogs, "read", _leaves_each_to_the_other_lane),
+        (settle, "work_of", _is_due_at_once),
+    ),
     _mutant(
         "takes small logs before they are quiet",
         (6,),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from schemas.base import DEFAULT_TENANT
 from tests.sim.ledger import Ledger, Wish
@@ -102,12 +103,22 @@ class SteeringJudge:
         wishes = [item.asked_at for item in self.ledger.wishes_of(execution.name, "redrive")]
         return max((at for at in wishes if at <= began), default=began)
 
+    def _times_asked(self, name: str) -> int:
+        """How often somebody wanted a redrive anew: a repeat wants the same, and after a cancel it is another one."""
+        wishes = [*self.ledger.wishes_of(name, "redrive"), *self.ledger.wishes_of(name, "cancel")]
+        verbs = [wish.verb for wish in sorted(wishes, key=lambda wish: wish.asked_at)]
+        return sum(verb == "redrive" and before != "redrive" for before, verb in pairwise(["cancel", *verbs]))
+
     def on_redrive(self, execution: Execution) -> None:
-        """A worker has redriven a run: each wish is good for one."""
+        """A worker has redriven a run: each wish is good for one.
+
+        Of those that were asked for before it, one more is good where a cancel stood between it and the one before.
+        """
         name, done = execution.name, self._redriven_at.setdefault(execution.name, [])
         since = max(done, default=-1.0)
         asked = [item for item in self.ledger.wishes_of(name, "redrive") if item.asked_at > since]
-        if not asked and (name, execution.now.redrive_count - 1) not in self._by_mistake:
+        was_asked = bool(asked) or len(done) < self._times_asked(name)
+        if not was_asked and (name, execution.now.redrive_count - 1) not in self._by_mistake:
             self.accuse(PROMISE, f"{name}: redrive {execution.now.redrive_count} was made, and nobody had asked")
         done.append(self.now())
 

@@ -23,12 +23,14 @@ _SEEN_AT = {
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))
 def test_a_broken_promise_is_caught(mutant: Mutant) -> None:
-    """The violation names the promise that the sabotage breaks."""
-    first = _SEEN_AT.get(mutant.name, 0)
+    """A violation names the promise that the sabotage breaks; it may break others as well, and sooner."""
+    first, named = _SEEN_AT.get(mutant.name, 0), set()
     with mutant.at_work():
-        found = next((result for result in map(simulate, range(first, first + _MOST_SEEDS)) if result.violations), None)
-    assert found is not None, f"nobody noticed in {_MOST_SEEDS} seeds"
-    assert found.violations[0].promise in mutant.promises, str(found.violations[0])
+        for result in map(simulate, range(first, first + _MOST_SEEDS)):
+            named |= {violation.promise for violation in result.violations}
+            if named & mutant.promises:
+                return
+    raise AssertionError(f"nobody noticed in {_MOST_SEEDS} seeds, but for promises {sorted(named)}")
 
 
 def test_every_promise_has_its_saboteur() -> None:
