@@ -14,7 +14,7 @@ _SEEN_AT = {
     "archives each try under one key": 203,
     "announces past its claim": 93,
     "counts throttles as attempts": 30,
-    "takes a new task for a forgotten one": 91_029,
+    "takes a new task for a forgotten one": 680,
     "takes a sidecar's code for its own": 27,
     "passes who was stopped": 27,
     "lets a sidecar decide": 27,
