@@ -50,15 +50,16 @@ def _send_all(system: System) -> None:
 
 
 def test_every_line_is_metrics(told: list[dict[str, Any]]) -> None:
-    """By the specification, under the stack's name; a run this short writes its last line only."""
-    assert [faults(document) for document in told] == [[]]
-    assert told[0]["Stack"] == "mine"
+    """By the specification, under the stack's name: one a minute, and a last one."""
+    assert told and not any(faults(document) for document in told)
+    assert {document["Stack"] for document in told} == {"mine"}
 
 
 def test_every_part_of_the_worker_is_counted(told: list[dict[str, Any]]) -> None:
     """As often as it happened; what may come twice, or when it likes, at least once."""
-    [document] = told
-    counts = Counter({name: value for name, value in document.items() if isinstance(value, int | float)})
+    counts: Counter[str] = Counter()
+    for document in told:
+        counts.update({name: value for name, value in document.items() if isinstance(value, int | float)})
     exactly = {
         "RequestsAdmitted": 3,
         "RequestsRejected": 1,
@@ -78,6 +79,6 @@ def test_every_part_of_the_worker_is_counted(told: list[dict[str, Any]]) -> None
     }
     assert {name: counts[name] for name in exactly} == exactly
     assert all(counts[name] >= 1 for name in ("Polls", "EventsHeard", "SweepFound"))
-    assert len(document["TimeToAnnounce"]) == 3
-    assert all(0 <= seconds < 60 for seconds in document["TimeToAnnounce"])
-    assert 0 <= max(document["SweepOverdueSeconds"]) < 60
+    times = [seconds for document in told for seconds in document.get("TimeToAnnounce", ())]
+    assert len(times) == 3 and min(times) >= 0
+    assert all(min(document["SweepOverdueSeconds"]) >= 0 for document in told)

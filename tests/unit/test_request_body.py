@@ -51,7 +51,7 @@ REFUSED = {
     "half a surrogate pair in a key": ('{"\\udfff": 1}', "surrogate"),
     "half a surrogate pair, raw": ('{"a": "\ud800"}', "surrogate"),
     "a nest of arrays": ("[" * 100_000, "nests deeper"),
-    "a nest of objects": ('{"a":' * 1_500, "nests deeper"),
+    "a nest of objects": ('{"a":' * 1_500 + "1" + "}" * 1_500, "nests deeper"),
     "a nest, closed": ("[" * 33 + "]" * 33, "nests deeper"),
     "too many objects": (f"[{'{},' * MAX_OBJECTS}1]", "objects"),
     "too many values": (f"[{'1,' * MAX_VALUES}1]", "values"),
