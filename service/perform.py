@@ -194,8 +194,9 @@ class Performer:
             return ()
         [heard] = await self._ask_execution(job.job_id, job, asked="request") or (None,)
         # It may have been redriven since we looked: whose end this was is to be known, and that nobody meant it.
-        is_later = isinstance(heard, ExecutionChanged) and heard.ended and heard.error == CANCELLED
-        count = heard.redrive_count if is_later and isinstance(heard, ExecutionChanged) else job.redrive_count
+        count = job.redrive_count
+        if isinstance(heard, ExecutionChanged) and heard.ended and heard.error == CANCELLED:
+            count = heard.redrive_count
         log.info("execution_stopped", **_whose(job), redrive_count=count)
         return (_cancelled(asked, count), *([heard] if heard is not None else []))
 

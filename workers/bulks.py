@@ -150,10 +150,10 @@ class SteersMany:
                 return Steered("There is no such job.")
             if (why := why_not(asked.verb, job)) is not None:
                 return Steered(why)
-            fact = hear_control(asked, job, bulk.asked_at)
+            fact = hear_control(asked, job, bulk.asked_at, bulk.sent_by)
             if isinstance(fact, Unheard):
                 return Steered(f"{fact.why[0].upper()}{fact.why[1:]}.")
-            job = await self.jobs.merge(fact.model_copy(update={"sent_by": bulk.sent_by}))
+            job = await self.jobs.merge(fact)
         # It is a fact by now: what goes wrong with doing it is made up for by the sweeper.
         settled = asyncio.ensure_future(self.settling.settle(job))
         if await failure_of(settled, "bulk_job_failed", job_id=asked.job_id) is not None:

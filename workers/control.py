@@ -63,7 +63,7 @@ class Controls:
         if asked.verb == "rerun":
             return await self._rerun(asked, message)
         job = await self.jobs.read(RecordKey.of_job(asked.job_id))
-        fact = hear_control(asked, job, message.sent_at or self.now())
+        fact = hear_control(asked, job, message.sent_at or self.now(), message.sender_id)
         if isinstance(fact, Unheard):
             self.metrics.count(CONTROL_IGNORED)
             log.info("control_ignored", **_told(asked), why=fact.why)
@@ -71,7 +71,7 @@ class Controls:
             return job if job.request is not None and job.request.tenant == asked.tenant else None
         self.metrics.count(CONTROL_HEARD)
         log.info("control_heard", **_told(asked), seconds=seconds_between(fact.asked_at, self.now()))
-        return await self.jobs.merge(fact.model_copy(update={"sent_by": message.sender_id}))
+        return await self.jobs.merge(fact)
 
     async def _rerun(self, asked: ControlMessage, message: Message) -> Record | HeldBack:
         asked_at = message.sent_at or self.now()

@@ -110,9 +110,9 @@ def hear_everybody() -> None:
     """Promise 10: nothing that another tenant asks for happens."""
     hear = steering.hear_control
 
-    def hear_as_its_own(asked: ControlMessage, job: Record, asked_at: float) -> Fact | Unheard:
+    def hear_as_its_own(asked: ControlMessage, job: Record, asked_at: float, sent_by: str | None) -> Fact | Unheard:
         tenant = job.request.tenant if job.request else asked.tenant
-        return hear(asked.model_copy(update={"tenant": tenant}), job, asked_at)
+        return hear(asked.model_copy(update={"tenant": tenant}), job, asked_at, sent_by)
 
     _replace(control, "hear_control", hear_as_its_own)
 

@@ -442,9 +442,9 @@ async def _decides_on_what_it_read(self: Settling, fact: Fact, me: str) -> Recor
 _heard_in_truth = Settling.hear
 
 
-def _hears_everybody(asked: ControlMessage, job: Record, asked_at: float) -> Any:
+def _hears_everybody(asked: ControlMessage, job: Record, asked_at: float, sent_by: str | None) -> Any:
     owner = job.request.tenant if job.request else asked.tenant
-    return _wish_heard_in_truth(asked.model_copy(update={"tenant": owner}), job, asked_at)
+    return _wish_heard_in_truth(asked.model_copy(update={"tenant": owner}), job, asked_at, sent_by)
 
 
 _wish_heard_in_truth = steering.hear_control

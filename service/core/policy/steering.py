@@ -31,8 +31,10 @@ class Unheard:
     why: str
 
 
-def hear_control(asked: ControlMessage, job: Record, asked_at: float) -> CancelAsked | RedriveAsked | Unheard:
-    """The fact that a control message is, for the job as it is known."""
+def hear_control(
+    asked: ControlMessage, job: Record, asked_at: float, sent_by: str | None = None
+) -> CancelAsked | RedriveAsked | Unheard:
+    """The fact that a control message is, for the job as it is known; `sent_by` is its sender, as SQS knows it."""
     if job.request is not None and job.request.tenant != asked.tenant:
         return Unheard("the job is another tenant's")
     told = {
@@ -40,6 +42,7 @@ def hear_control(asked: ControlMessage, job: Record, asked_at: float) -> CancelA
         "tenant": asked.tenant,
         "asked_at": asked_at,
         "asked_by": asked.requested_by,
+        "sent_by": sent_by,
         "reason": asked.reason,
     }
     if asked.verb == "cancel":

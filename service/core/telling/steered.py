@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from schemas.control import Verb
 from schemas.notification import SteeredBy
 from service.core.record.asked import (
     CLOCKS_DIFFER_SECONDS,
@@ -13,7 +14,7 @@ from service.core.record.asked import (
     redrive_refused,
     redrive_wanted,
 )
-from service.core.record.facts import CancelAsked, Cancelled, RedriveAsked, Redriven, RerunOf
+from service.core.record.facts import CancelAsked, Cancelled, RedriveAsked, Redriven, Rerun, RerunOf
 from service.core.record.record import Record
 from service.core.telling.moments import iso
 
@@ -34,14 +35,14 @@ def steered(record: Record) -> tuple[SteeredBy, ...]:
 
 def _steered(record: Record) -> Iterator[SteeredBy]:
     if record.request is not None and record.request.rerun_of is not None:
-        yield _by("rerun", record.request.rerun_of)
+        yield steered_by("rerun", record.request.rerun_of)
     if (redriven := redrive_wanted(record)) is not None:
-        yield _by("redrive", redriven)
+        yield steered_by("redrive", redriven)
     asked, execution = cancelled_by(record) or cancel_asked(record), record.execution
     if asked is None or execution is None or execution.status != "ABORTED":
         return
     if asked.asked_at <= (execution.stopped_at or 0) + CLOCKS_DIFFER_SECONDS:
-        yield _by("cancel", asked)
+        yield steered_by("cancel", asked)
 
 
 def unfulfilled(record: Record) -> tuple[SteeredBy, ...]:
@@ -52,19 +53,14 @@ def unfulfilled(record: Record) -> tuple[SteeredBy, ...]:
 def _unfulfilled(record: Record) -> Iterator[SteeredBy]:
     cancel, redrive, execution = cancel_asked(record), redrive_asked(record), record.execution
     if cancel is not None and not (execution and execution.ended):
-        yield _by("cancel", cancel)
+        yield steered_by("cancel", cancel)
     succeeded = execution is not None and execution.status == "SUCCEEDED"
     if redrive is not None and not succeeded and redrive_refused(record) is None:
-        yield _by("redrive", redrive)
+        yield steered_by("redrive", redrive)
 
 
-def _by(verb: str, asked: CancelAsked | Cancelled | RedriveAsked | Redriven | RerunOf) -> SteeredBy:
-    return SteeredBy.model_validate(
-        {
-            "verb": verb,
-            "by": asked.asked_by,
-            "sent_by": asked.sent_by,
-            "reason": asked.reason,
-            "asked_at": iso(asked.asked_at),
-        }
+def steered_by(verb: Verb, asked: CancelAsked | Cancelled | RedriveAsked | Redriven | RerunOf | Rerun) -> SteeredBy:
+    """A wish as it is told."""
+    return SteeredBy(
+        verb=verb, by=asked.asked_by, sent_by=asked.sent_by, reason=asked.reason, asked_at=iso(asked.asked_at)
     )

@@ -18,7 +18,7 @@ from service.core.record.facts import (
 )
 from service.core.record.record import Record
 from service.core.redaction import Redaction
-from service.core.telling.moments import iso
+from service.core.telling.steered import steered_by
 
 _ALWAYS_HIDDEN = Redaction.of()
 
@@ -44,14 +44,7 @@ class WishHeard:
 
     def told(self) -> SteeredBy:
         """The same as fields."""
-        fact = self.fact
-        return SteeredBy(
-            verb=self.verb,
-            by=fact.asked_by,
-            sent_by=fact.sent_by,
-            reason=fact.reason,
-            asked_at=iso(fact.asked_at),
-        )
+        return steered_by(self.verb, self.fact)
 
 
 def wishes(record: Record) -> tuple[WishHeard, ...]:
