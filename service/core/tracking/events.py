@@ -16,7 +16,7 @@ from service.core.record.facts import Announced, LogArchived, Requested, TaskCha
 from service.core.record.record import Record
 from service.core.redaction import Redaction
 from service.core.telling.compose import iso
-from service.core.tracking.wishes import wishes
+from service.core.tracking.wishes import one_line, wishes
 
 _ALWAYS_HIDDEN = Redaction.of()
 
@@ -118,7 +118,7 @@ def _how(task: TaskChanged) -> str:
 
 
 def _line(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text).rstrip(".")
+    return one_line(text).rstrip(".")
 
 
 def _log(receipt: LogArchived, task: TaskChanged, redaction: Redaction) -> tuple[float | None, JobEvent]:

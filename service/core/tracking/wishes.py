@@ -38,8 +38,8 @@ class WishHeard:
     def sentence(self, redaction: Redaction = _ALWAYS_HIDDEN) -> str:
         """The same for a person."""
         made = f", as {self.fact.new_job_id}," if isinstance(self.fact, Rerun) else ""
-        reason = f": {_line(self.fact.reason).rstrip('.')}" if self.fact.reason else ""
-        by = _line(self.fact.asked_by or "somebody")
+        reason = f": {one_line(self.fact.reason).rstrip('.')}" if self.fact.reason else ""
+        by = one_line(self.fact.asked_by or "somebody")
         return redaction.text(f"A {self.verb}{made} was asked for by {by}{reason}.")
 
     def told(self) -> SteeredBy:
@@ -76,5 +76,6 @@ def _wishes(record: Record) -> list[WishHeard]:
     return found
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
+    """What may come from anybody, without what would break a line."""
     return "".join(character if character.isprintable() else " " for character in text)
