@@ -14,7 +14,6 @@ from schemas.notification import JobNotification, Link, Status
 from schemas.plan import CANCELLED
 from schemas.price import Price
 from schemas.progress import JobProgress
-from service.archive import LogArchive
 from service.aws.errors import AwsError
 from service.aws.executions import NOT_ALLOWED, NOT_REDRIVABLE, REFUSED_FOR_GOOD, Executions
 from service.aws.objects import Objects
@@ -76,6 +75,7 @@ from service.core.telling.progress_text import subject_of_progress
 from service.core.telling.size_limit import fitted
 from service.core.telling.steered import why_cancelled
 from service.core.tracking.listing import spent_of
+from service.logs.archive import LogArchive
 from service.metrics import ANNOUNCED, ARCHIVES, ARCHIVES_DONE, ARCHIVES_GIVEN_UP, TIME_TO_ANNOUNCE, Meter
 
 log = structlog.stdlib.get_logger()

@@ -13,7 +13,6 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
 from schemas.catalog import Catalog
-from service.archive import MOST_OF_ONE_LOG, LogArchive
 from service.aws.common_clock import CommonClock
 from service.aws.configuration import check_endpoints, credentials_of, in_one_sentence, region_of
 from service.aws.container_logs import ContainerLogs, paced
@@ -36,15 +35,16 @@ from service.clock import Clock, new_work
 from service.core.pace import Bucket
 from service.core.policy.owed import Patience
 from service.core.redaction import Redaction
-from service.due_logs import DueLogs
-from service.log_lanes import LogLanes
+from service.logs.archive import MOST_OF_ONE_LOG, LogArchive
+from service.logs.due import DueLogs
+from service.logs.lanes import LogLanes
+from service.logs.paged import PagedLogs
+from service.logs.small import MOST_OF_ONE_CALL, SmallLogs
 from service.memory import Memory
 from service.metrics import THROTTLES, UNMETERED, Meter, Metrics
-from service.paged_logs import PagedLogs
 from service.perform import Performer
 from service.settings import Settings
 from service.settle import Settling
-from service.small_logs import MOST_OF_ONE_CALL, SmallLogs
 from service.tracking.wiring import Place, Tracking, wire_tracking
 
 # Building the user agent costs a fifth of a call; a constant one costs nothing.

@@ -16,7 +16,7 @@ from service.core.policy.owed import Moment, Patience, carried_by, must_be_whole
 from service.core.record.facts import Claimed, Fact, LogArchived, TaskChanged, task_spoken_of
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
-from service.due_logs import DueLogs
+from service.logs.due import DueLogs
 from service.renewing import Renewing
 
 

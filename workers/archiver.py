@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from service.core.policy.log_work import LogWork, retry_after
 from service.core.record.keys import RecordKey
-from service.due_logs import DueLogs
+from service.logs.due import DueLogs
 from service.metrics import SETTLE_FAILURES, Meter
 from service.settle import Settling
 from workers.guard import failure_of

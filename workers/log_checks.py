@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from service.log_lanes import LogLanes
+from service.logs.lanes import LogLanes
 from workers.stopping import told_to_stop
 
 _LOOK_SECONDS = 10.0

@@ -17,12 +17,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from service.archive import LogArchive
 from service.aws.objects import Objects
 from service.aws.tasks import LogConfiguration, Tasks
 from service.clock import wall_clock
 from service.core.record.facts import ContainerState, LogArchived, TaskChanged
 from service.core.redaction import Redaction
+from service.logs.archive import LogArchive
 from service.memory import Memory
 from tests.support.log_lanes import one_lane
 from tests.support.room import room

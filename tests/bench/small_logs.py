@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from service.archive import LogArchive
 from service.aws.objects import Objects
 from service.aws.tasks import LogConfiguration, Tasks
 from service.core.record.facts import ContainerState, TaskChanged
 from service.core.redaction import Redaction
+from service.logs.archive import LogArchive
 from tests.support.aws.quotas import Quota
 from tests.support.log_lanes import one_lane, two_lanes
 from tests.support.log_streams import LogStreams

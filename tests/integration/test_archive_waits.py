@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import pytest
 
-from service.archive import LogArchive
 from service.aws.objects import Objects
 from service.aws.tasks import LogConfiguration, Tasks
 from service.core.record.facts import ContainerState, LogArchived, TaskChanged
 from service.core.redaction import Redaction
+from service.logs.archive import LogArchive
 from tests.support.connecting import refusal
 from tests.support.log_lanes import one_lane
 from tests.support.loop import VirtualLoop

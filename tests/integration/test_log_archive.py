@@ -9,14 +9,14 @@ from typing import Any, cast
 
 import pytest
 
-from service import paged_logs as module
-from service.archive import LogArchive
 from service.aws.errors import AwsError
 from service.aws.objects import Objects
 from service.aws.tasks import LogConfiguration, Tasks
 from service.clock import wall_clock
 from service.core.record.facts import ContainerState, LogArchived, TaskChanged
 from service.core.redaction import Redaction
+from service.logs import paged as module
+from service.logs.archive import LogArchive
 from tests.support.job_facts import Time
 from tests.support.log_lanes import one_lane
 from tests.support.room import room

@@ -10,11 +10,11 @@ from typing import Any, cast
 
 import pytest
 
-from service.archive import LogArchive
 from service.aws.objects import Objects
 from service.aws.tasks import LogConfiguration, Tasks
 from service.core.record.facts import ContainerState, LogArchived, TaskChanged
 from service.core.redaction import Redaction
+from service.logs.archive import LogArchive
 from tests.bench import logs as bench
 from tests.support.aws.errors import refusal
 from tests.support.log_lanes import one_lane

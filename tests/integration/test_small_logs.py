@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from service.core.log_lanes import LogEvent, StoppedLog, is_checked
-from service.log_lanes import LogLanes
+from service.logs.lanes import LogLanes
 from service.memory import Memory, Share
 from service.metrics import LOGS_BATCHED, LOGS_DIFFERENT, Metrics
 from tests.bench import small_logs

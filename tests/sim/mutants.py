@@ -18,7 +18,7 @@ from schemas.control import ControlMessage
 from schemas.notification import EarlierOutcome, JobNotification, SteeredBy
 from schemas.plan import STAGE_FAILED, LambdaResult
 from schemas.tracking import ListedJob
-from service import archive, paged_logs, perform, settle
+from service import perform, settle
 from service.aws import executions, jobs_table, objects, queue
 from service.aws.log_batches import BatchPage, LogBatches
 from service.aws.queue import Message
@@ -50,10 +50,11 @@ from service.core.record.keys import RecordKey
 from service.core.record.record import Record, merge
 from service.core.telling import compose as announce
 from service.core.window import Window
+from service.logs import archive, paged
+from service.logs.small import SmallLogs
 from service.memory import Memory, Share
 from service.perform import Performer
 from service.settle import Settling
-from service.small_logs import SmallLogs
 from workers import bulks, consumer, control, events, redrives, requests, reruns, sweeper
 from workers.guard import failure_of
 
@@ -285,7 +286,7 @@ async def _starts_under_new_names(
 
 
 async def _stops_at_a_repeated_token(
-    self: paged_logs.PagedLogs, log: StoppedLog, write: paged_logs.Write, held: Share
+    self: paged.PagedLogs, log: StoppedLog, write: paged.Write, held: Share
 ) -> AsyncIterator[bytes]:
     token: str | None = None
     while (page := await self.logs.page(log.group, log.stream, token)) and page.next_token != token:
@@ -506,7 +507,7 @@ MUTANTS = (
     _mutant(
         "does not wait for late lines",
         (6,),
-        (paged_logs.PagedLogs, "chunks", _stops_at_a_repeated_token),
+        (paged.PagedLogs, "chunks", _stops_at_a_repeated_token),
         (SmallLogs, "read", _leaves_each_to_the_other_lane),
         (settle, "work_of", _is_due_at_once),
     ),

@@ -7,11 +7,11 @@ from typing import Any, cast
 from service.aws.container_logs import ContainerLogs, paced
 from service.aws.log_batches import LogBatches
 from service.clock import Clock, wall_clock
-from service.log_lanes import LogLanes
+from service.logs.lanes import LogLanes
+from service.logs.paged import PagedLogs
+from service.logs.small import SmallLogs
 from service.memory import Memory
 from service.metrics import UNMETERED, Meter
-from service.paged_logs import PagedLogs
-from service.small_logs import SmallLogs
 
 
 def one_lane(client: object, quiet_seconds: float, now: Clock = wall_clock, per_second: float = 100_000) -> LogLanes:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from service.archive import MOST_OF_ONE_LOG
+from service.logs.archive import MOST_OF_ONE_LOG
+from service.logs.small import MOST_OF_ONE_CALL
 from service.memory import Memory, Share
-from service.small_logs import MOST_OF_ONE_CALL
 
 MIB = 1024 * 1024
 MOST_OF_ONE = max(MOST_OF_ONE_LOG, MOST_OF_ONE_CALL)

@@ -14,7 +14,7 @@ from service.core.policy.actions import Action, Announce, ArchiveLog
 from service.core.policy.owed import Patience
 from service.core.record.facts import Fact, archiving
 from service.core.record.record import Record
-from service.due_logs import DueLogs
+from service.logs.due import DueLogs
 from service.metrics import SETTLE_FAILURES, Metrics
 from service.settle import Settling
 from tests.support.builders import (

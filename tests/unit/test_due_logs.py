@@ -9,7 +9,7 @@ import pytest
 
 from service.core.policy.actions import ArchiveLog
 from service.core.policy.log_work import LogWork, can_wait, work_of
-from service.due_logs import DueLogs
+from service.logs.due import DueLogs
 from tests.support.builders import JOB, NOW, announced, container, execution, receipt, record, requested, running, task
 from tests.support.loop import VirtualLoop
 

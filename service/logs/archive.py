@@ -18,9 +18,9 @@ from service.core.log_lanes import LogEvent, StoppedLog
 from service.core.log_layout import log_key, log_stream
 from service.core.record.facts import ContainerState, LogArchived, TaskChanged
 from service.core.redaction import Redaction, cut
-from service.log_lanes import LogLanes
+from service.logs.lanes import LogLanes
+from service.logs.paged import PAGE_BYTES
 from service.memory import Memory, Share
-from service.paged_logs import PAGE_BYTES
 
 _TAIL_LINES = 10
 _TAIL_LINE_CHARACTERS = 200

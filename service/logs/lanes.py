@@ -11,10 +11,10 @@ import structlog
 
 from service.aws.errors import AwsError
 from service.core.log_lanes import Accepted, LogEvent, Reading, StoppedLog, Whole, is_checked
+from service.logs.paged import PagedLogs, Write
+from service.logs.small import SmallLogs
 from service.memory import Share
 from service.metrics import LOGS_BATCHED, LOGS_DIFFERENT, Meter
-from service.paged_logs import PagedLogs, Write
-from service.small_logs import SmallLogs
 
 log = structlog.stdlib.get_logger()
 
