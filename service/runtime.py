@@ -15,13 +15,14 @@ from aiobotocore.session import get_session
 from schemas.catalog import Catalog
 from service.aws.common_clock import CommonClock
 from service.aws.configuration import check_endpoints, credentials_of, in_one_sentence, region_of
-from service.aws.container_logs import ContainerLogs, paced
+from service.aws.container_logs import ContainerLogs
 from service.aws.executions import Executions
 from service.aws.failures import Failures
 from service.aws.jobs_table import JobsTable
 from service.aws.log_batches import LogBatches
 from service.aws.objects import Objects
 from service.aws.opened_when_needed import OpenedWhenNeeded
+from service.aws.pace import Pace
 from service.aws.queue import Queue
 from service.aws.quick_calls import quick
 from service.aws.response_check import refuse_garbled
@@ -32,7 +33,6 @@ from service.aws.topic import Topic, let_traces_through
 from service.aws.turns import Turns
 from service.catalog_source import read_catalog
 from service.clock import Clock, new_work
-from service.core.pace import Bucket
 from service.core.policy.owed import Patience
 from service.core.redaction import Redaction
 from service.logs.archive import MOST_OF_ONE_LOG, LogArchive
@@ -145,9 +145,9 @@ async def wire(
         retention_days=settings.retention_days,
         now=now,
     )
-    starts = Starts(Bucket.full(settings.start_execution_bucket, settings.start_execution_refill))
+    starts = Starts(Pace.full(settings.start_execution_bucket, settings.start_execution_refill))
     states = await client("stepfunctions")
-    on_throttle(states, starts.throttled, ".sfn.StartExecution")
+    on_throttle(states, starts.pace.throttled, ".sfn.StartExecution")
     executions = Executions(states, settings.state_machine_arn, starts)
     topic = Topic(await client("sns"), settings.topic_arn)
     performer = _performer(settings, client, objects, region, executions, topic, now, metrics)
@@ -196,7 +196,7 @@ def _performer(
         tasks=tasks,
         archive=LogArchive(
             tasks=tasks,
-            lanes=_lanes(settings, _when_needed(client, "logs"), memory, now, metrics),
+            lanes=_lanes(settings, client, memory, now, metrics),
             objects=objects,
             bucket=settings.log_bucket,
             region=region,
@@ -215,13 +215,22 @@ def _performer(
     )
 
 
-def _lanes(settings: Settings, client: Any, memory: Memory, now: Clock, metrics: Meter) -> LogLanes:
+def _lanes(settings: Settings, client: OpenClient, memory: Memory, now: Clock, metrics: Meter) -> LogLanes:
     quiet = settings.log_quiet_seconds
-    paged = PagedLogs(ContainerLogs(client, paced(settings.get_log_events_per_second)), quiet, now)
+    singly = Pace.even(settings.get_log_events_per_second)
+    together = Pace.even(settings.filter_log_events_per_second)
+
+    async def logs(service: str) -> Any:
+        opened = await client(service)
+        on_throttle(opened, singly.throttled, ".cloudwatch-logs.GetLogEvents")
+        on_throttle(opened, together.throttled, ".cloudwatch-logs.FilterLogEvents")
+        return opened
+
+    reader = _when_needed(logs, "logs")
+    paged = PagedLogs(ContainerLogs(reader, singly), quiet, now)
     if settings.log_batches == "off":
         return LogLanes(paged, None, metrics)
-    batches = LogBatches(client, paced(settings.filter_log_events_per_second))
-    return LogLanes(paged, SmallLogs(batches, quiet, memory, now), metrics)
+    return LogLanes(paged, SmallLogs(LogBatches(reader, together), quiet, memory, now), metrics)
 
 
 def _config(settings: Settings, endpoint: str | None) -> AioConfig:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aiolimiter import AsyncLimiter
-
 from service.aws.errors import answered, aws_errors
+from service.aws.pace import Pace
 from service.core.log_lanes import LogEvent
 
 if TYPE_CHECKING:
@@ -22,21 +21,16 @@ class LogPage:
     next_token: str
 
 
-def paced(per_second: float) -> AsyncLimiter:
-    """A pace of reads, one after the other: a bucket that may burst lets twice its rate through in its first second."""
-    return AsyncLimiter(1, 1 / per_second)
-
-
 @dataclass(frozen=True)
 class ContainerLogs:
     """Reads log streams within the account's GetLogEvents quota, which is fixed [CloudWatch Logs quotas]."""
 
     client: CloudWatchLogsClient
-    reads: AsyncLimiter
+    reads: Pace
 
     async def turn(self) -> None:
         """Wait until a page may be read."""
-        await self.reads.acquire()
+        await self.reads.turn()
 
     async def page(self, group: str, stream: str, token: str | None) -> LogPage | None:
         """One page, in one's turn; None where the group or the stream does not exist, which may be so only for now."""

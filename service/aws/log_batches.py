@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aiolimiter import AsyncLimiter
-
 from service.aws.container_logs import seconds_of
 from service.aws.errors import AwsError, aws_errors
+from service.aws.pace import Pace
 from service.core.log_lanes import LogEvent
 
 if TYPE_CHECKING:
@@ -39,11 +38,11 @@ class LogBatches:
     """Reads streams together within the account's FilterLogEvents quota."""
 
     client: CloudWatchLogsClient
-    reads: AsyncLimiter
+    reads: Pace
 
     async def turn(self) -> None:
         """Wait until a page may be read."""
-        await self.reads.acquire()
+        await self.reads.turn()
 
     async def page(self, group: str, streams: Sequence[str], token: str | None) -> BatchPage | Missing:
         """One page, in one's turn: 1 MB or 10,000 events, in the order of their times [botocore, FilterLogEvents].

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aiolimiter import AsyncLimiter
-
 from service.aws.errors import answered, aws_errors
+from service.aws.pace import Pace
 
 if TYPE_CHECKING:
     from types_aiobotocore_logs import CloudWatchLogsClient
@@ -39,12 +38,12 @@ class LogLooks:
     """Looks at streams, each in its turn."""
 
     client: CloudWatchLogsClient
-    looks: AsyncLimiter
+    looks: Pace
 
     async def since(self, group: str, stream: str, at: float, token: str | None) -> FoundLines | None:
         """Lines from this moment on; None where there is no such group or stream, which may be so only for now."""
         more: Any = {"nextToken": token} if token else {}
-        await self.looks.acquire()
+        await self.looks.turn()
         with answered("ResourceNotFoundException"), aws_errors():
             answer = await self.client.filter_log_events(
                 logGroupName=group, logStreamNames=[stream], startTime=int(at * 1000), **more

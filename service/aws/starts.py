@@ -6,8 +6,8 @@ import asyncio
 from dataclasses import dataclass, field
 
 from service.aws.outstanding import Outstanding
+from service.aws.pace import Pace
 from service.core.diagnosis.diagnosis import is_account_wide
-from service.core.pace import Bucket
 from service.core.record.record import Record
 from service.core.window import ANSWER_SECONDS, LEAST_SIZE, Window
 
@@ -16,7 +16,7 @@ from service.core.window import ANSWER_SECONDS, LEAST_SIZE, Window
 class Starts:
     """Whose turn it is to start an execution. Everything here is in the time of the running event loop."""
 
-    bucket: Bucket
+    pace: Pace
     account: Outstanding = field(default_factory=Outstanding)
     _by_image: dict[str, Outstanding] = field(default_factory=dict)
 
@@ -25,7 +25,7 @@ class Starts:
         # All starts of a moment are answered in one, too, and that is worth knowing for the next ones.
         if not self.account.forget_the_answered() and self.account.is_empty():
             self.account = Outstanding()  # Nobody waits any more: what was learnt is over.
-        return self.account.has_room() and self.bucket.has_token(_now())
+        return self.account.has_room() and self.pace.is_free()
 
     def may_start(self, job_id: str, image: str) -> bool:
         """Whether this job may be started now, as far as its image is concerned. Then it is, and counts as one more."""
@@ -39,14 +39,10 @@ class Starts:
 
     async def turn(self, job_id: str) -> None:
         """Wait for a turn; first come, first served."""
-        self.bucket, seconds = self.bucket.take(_now())
+        seconds = self.pace.take()
         self.account.started(job_id, seconds + ANSWER_SECONDS)
         if seconds:
             await asyncio.sleep(seconds)
-
-    def throttled(self) -> None:
-        """Step Functions would start no more: give way."""
-        self.bucket = self.bucket.throttled(_now())
 
     def heard_of(self, job: Record, now: float) -> None:
         """Learn from a record what ECS does with a start, be it of this worker or of another; `now` as records have it.
@@ -85,7 +81,3 @@ class Starts:
             return of_image
         del self._by_image[image]
         return None
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

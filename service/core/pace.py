@@ -1,4 +1,4 @@
-"""How fast executions may be started: a token bucket that gives way when Step Functions throttles.
+"""How fast AWS may be called within a quota: a token bucket that gives way when it throttles.
 
 The quota is the account's, and each worker keeps a bucket of its own. So a worker that is throttled halves its rate
 and wins it back little by little (AIMD, as TCP does it): however many share the quota, their sum settles around it, and

@@ -11,19 +11,18 @@ from schemas.casefile import CaseSettings
 from schemas.catalog import Catalog
 from schemas.price import Price
 from service.aws.caller import Caller
-from service.aws.container_logs import paced
 from service.aws.executions import Executions
 from service.aws.job_list import JobList
 from service.aws.jobs_table import JobsTable
 from service.aws.log_looks import LogLooks
 from service.aws.objects import Objects
 from service.aws.on_demand import OnDemand
+from service.aws.pace import Pace
 from service.aws.sender import Sender
 from service.aws.starts import Starts
 from service.aws.tasks import Tasks
 from service.catalog_source import read_catalog
 from service.clock import Clock, wall_clock
-from service.core.pace import Bucket
 from service.core.redaction import Redaction
 from service.tracking.case import CaseFiles
 from service.tracking.history import Histories
@@ -77,8 +76,8 @@ def wire_tracking(
     objects = Objects(client("s3"), credentials)
     # Only reads: none of the times by which records move in the sweeper's index is looked at.
     records = JobsTable(dynamodb, place.jobs_table, 0, 0, 0, now)
-    states = Executions(client("stepfunctions"), place.state_machine_arn, Starts(Bucket.full(1, 1)))
-    reader = LogReader(LogLooks(client("logs"), paced(_LOG_LOOKS_PER_SECOND)), Tasks(client("ecs")), objects)
+    states = Executions(client("stepfunctions"), place.state_machine_arn, Starts(Pace.full(1, 1)))
+    reader = LogReader(LogLooks(client("logs"), Pace.even(_LOG_LOOKS_PER_SECOND)), Tasks(client("ecs")), objects)
 
     async def catalog(where: str) -> Catalog:
         return await read_catalog(where, objects, place.task_family_prefix)

@@ -35,23 +35,23 @@ def _account(run_task: float, log_reads: float, starts: float = 150) -> Callable
     )
 
 
-# By the number of workers, each with its share of the account's reads of logs.
+# By the number of workers, with the settings' own reads of logs: workers that are throttled give way to each other.
 FLOWS = {
     "1 job a second, an account as it comes": (
         2,
-        Burst(300, _account(20, 10), per_second=1, log_reads=5, log_batches=2.5),
+        Burst(300, _account(20, 10), per_second=1, log_reads=10, log_batches=1.5),
     ),
     "20 jobs a second, an account as it comes": (
         2,
-        Burst(1200, _account(20, 10), per_second=20, log_reads=5, log_batches=2.5),
+        Burst(1200, _account(20, 10), per_second=20, log_reads=10, log_batches=1.5),
     ),
     "20 jobs a second, an account as it comes, each log by itself": (
         2,
-        Burst(1200, _account(20, 10), per_second=20, log_reads=5),
+        Burst(1200, _account(20, 10), per_second=20, log_reads=10),
     ),
     "40 jobs a second, RunTask 80/s": (
         2,
-        Burst(2400, _account(80, 10), per_second=40, log_reads=5, log_batches=2.5),
+        Burst(2400, _account(80, 10), per_second=40, log_reads=10, log_batches=1.5),
     ),
     "300 jobs a second, RunTask 400/s, starts 300/s, no log in CloudWatch is the limit": (
         20,

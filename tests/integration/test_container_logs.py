@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 import pytest
-from aiolimiter import AsyncLimiter
 
 from service.aws.container_logs import ContainerLogs
+from service.aws.pace import Pace
 from service.core.log_lanes import LogEvent
 from tests.support.connecting import Connect
 
@@ -19,7 +19,7 @@ MAX_EVENTS = 10_000  # [botocore, PutLogEvents]
 @pytest.fixture
 async def logs(connect: Connect) -> ContainerLogs:
     """CloudWatch Logs, read without a limit that a test would feel."""
-    return ContainerLogs(await connect("logs"), AsyncLimiter(10_000, 1))
+    return ContainerLogs(await connect("logs"), Pace.full(10_000, 10_000))
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ async def test_pages_are_read_from_the_head_to_the_end(logs: ContainerLogs, grou
 
 async def test_reads_are_paced(logs: ContainerLogs, group: str) -> None:
     """Within the account's GetLogEvents quota, which is fixed."""
-    slow = ContainerLogs(logs.client, AsyncLimiter(1, 3600))
+    slow = ContainerLogs(logs.client, Pace.even(1 / 3600))
     await slow.turn()
     await slow.page(group, STREAM, None)
-    assert not slow.reads.has_capacity()
+    assert not slow.reads.is_free()

@@ -16,9 +16,9 @@ from aiohttp.test_utils import TestServer
 
 from service.aws.errors import AwsError
 from service.aws.executions import Executions, TooManyRedrivesError
+from service.aws.pace import Pace
 from service.aws.starts import Starts
 from service.aws.throttles import on_throttle
-from service.core.pace import Bucket
 from tests.support.builders import TRACE_HEADER
 from tests.support.connecting import ACCOUNT, CREDENTIALS, REGION, Connect, answering, refusal
 
@@ -31,7 +31,7 @@ async def executions(connect: Connect, name: str) -> Executions:
     client = await connect("stepfunctions")
     definition = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
     machine = await client.create_state_machine(name=name, definition=definition, roleArn=ROLE)
-    return Executions(client, machine["stateMachineArn"], Starts(Bucket.full(100, 100)))
+    return Executions(client, machine["stateMachineArn"], Starts(Pace.full(100, 100)))
 
 
 async def test_an_execution_has_the_jobs_name_and_the_arn_that_follows(executions: Executions) -> None:
@@ -122,7 +122,7 @@ async def test_a_filter_that_is_refused_twice_is_AWS_s_trouble(executions: Execu
 
 async def test_starts_are_paced(executions: Executions) -> None:
     """No more a second than the account's bucket refills."""
-    slow = Executions(executions.client, executions.state_machine_arn, Starts(Bucket.full(1, 1 / 3600)))
+    slow = Executions(executions.client, executions.state_machine_arn, Starts(Pace.full(1, 1 / 3600)))
     await slow.start("job-1", "{}")
     assert not slow.starts.has_capacity()
 
@@ -162,9 +162,9 @@ async def test_a_throttle_that_the_sdk_repeats_by_itself_is_heard(
 ) -> None:
     """At once, and not half a minute later, when the SDK gives up."""
     async with answering_over_http(Throttling(throttles), session) as client:
-        starts = Starts(Bucket.full(100, 100))
-        on_throttle(client, starts.throttled, ".sfn.StartExecution")
+        starts = Starts(Pace.full(100, 100))
+        on_throttle(client, starts.pace.throttled, ".sfn.StartExecution")
         started = await Executions(client, "arn:aws:states:eu-central-1:1:stateMachine:x", starts).start("job-1", "{}")
         assert started is not None
-        assert starts.bucket.rate == pytest.approx(rate)
-        assert (starts.bucket.cut_at is not None) == bool(throttles)
+        assert starts.pace.bucket.rate == pytest.approx(rate)
+        assert (starts.pace.bucket.cut_at is not None) == bool(throttles)

@@ -10,9 +10,9 @@ import time
 from typing import Any
 
 import pytest
-from aiolimiter import AsyncLimiter
 
 from service.aws.log_batches import BatchPage, LogBatches, Missing
+from service.aws.pace import Pace
 from service.core.log_lanes import LogEvent
 from tests.support.connecting import Connect, answering
 
@@ -22,7 +22,7 @@ STREAMS = ("jobs/main/0123", "jobs/main/4567")
 @pytest.fixture
 async def batches(connect: Connect) -> LogBatches:
     """CloudWatch Logs, read without a limit that a test would feel."""
-    return LogBatches(await connect("logs"), AsyncLimiter(10_000, 1))
+    return LogBatches(await connect("logs"), Pace.full(10_000, 10_000))
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import pytest
 from service.aws.errors import AwsError
 from service.aws.executions import Executions
 from service.aws.jobs_table import JobsTable
+from service.aws.pace import Pace
 from service.aws.starts import Starts
 from service.aws.turns import Turns
-from service.core.pace import Bucket
 from service.core.record.facts import Fact
 from service.core.record.record import Record
 from service.metrics import UNMETERED
@@ -29,7 +29,7 @@ EVERY = 300
 @pytest.fixture
 async def redrives(connect: Connect, table: JobsTable, time: Time) -> Redrives:
     """A look for redrives over an empty table."""
-    executions = Executions(await connect("stepfunctions"), MACHINE, Starts(Bucket.full(1, 1)))
+    executions = Executions(await connect("stepfunctions"), MACHINE, Starts(Pace.full(1, 1)))
     return Redrives(executions, table, Turns(table.client, table.name, time), EVERY, asyncio.Event(), UNMETERED)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from service.aws.failures import Failures
 from service.aws.opened_when_needed import OpenedWhenNeeded
 from service.aws.queue import Message
 from service.aws.starts import Starts
+from service.core.pace import Bucket
 from service.core.record.record import Record
 from service.core.redaction import REDACTED
 from service.metrics import Metrics
@@ -95,7 +97,7 @@ async def test_every_setting_of_the_runtime_reaches_what_it_is_for() -> None:
             91,
         )
         assert (settling.patience.task_grace, settling.patience.log_deadline) == (31, 907)
-        assert (runtime.starts.bucket.capacity, runtime.starts.bucket.configured_rate) == (803, 151)
+        assert (runtime.starts.pace.bucket.capacity, runtime.starts.pace.bucket.configured_rate) == (803, 151)
         assert (runtime.failures.table, runtime.failures.client) == ("the-jobs", table.client)
         performer = cast(Performer, settling.performer)
         assert (performer.link_seconds, performer.prices, performer.claim_seconds) == (3607, PRICES, 67)
@@ -107,8 +109,8 @@ async def test_every_setting_of_the_runtime_reaches_what_it_is_for() -> None:
         assert small is not None
         assert (paged.quiet_seconds, small.quiet_seconds, settling.patience.log_quiet) == (13, 13, 13)
         assert (archive.memory.total, archive.memory.most_of_one) == (65 * MIB, MOST_OF_ONE)
-        assert paged.logs.reads.time_period == pytest.approx(1 / 11)
-        assert small.batches.reads.time_period == pytest.approx(1 / 6)
+        assert paged.logs.reads.bucket == Bucket.full(1, 11)
+        assert small.batches.reads.bucket == Bucket.full(1, 6)
         assert small.memory is archive.memory
         assert performer.redaction.text("tok_1234") == archive.redaction.text("tok_1234") == REDACTED
 
@@ -140,8 +142,34 @@ async def test_each_client_is_taught_what_its_service_needs(monkeypatch: pytest.
         await clients(runtime)
         services = ["dynamodb", "ecs", "logs", "s3", "sns", "sqs", "stepfunctions"]
         assert sorted(taught["refuse_garbled"]) == services
-        assert sorted(taught["on_throttle"]) == sorted([*services, "stepfunctions"]), "StartExecution's set the pace"
+        of_its_own = ["stepfunctions", "logs", "logs"]
+        assert sorted(taught["on_throttle"]) == sorted([*services, *of_its_own]), (
+            "starts and two kinds of reads give way"
+        )
         assert (taught["heed"], taught["let_traces_through"]) == (["dynamodb"], ["sns"])
+
+
+@pytest.mark.parametrize(
+    "throttled", [".cloudwatch-logs.GetLogEvents", ".cloudwatch-logs.FilterLogEvents", ".sfn.StartExecution"]
+)
+async def test_what_is_throttled_gives_way_alone(throttled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has a quota of its own, which all workers of the account share."""
+    heard: dict[str, Callable[[], None]] = {}
+    monkeypatch.setattr(
+        "service.runtime.on_throttle", lambda client, called, operation="": heard.update({operation: called})
+    )
+    async with open_runtime(SETTINGS) as runtime:
+        await clients(runtime)
+        lanes = runtime.log_lanes
+        assert lanes.small is not None
+        paces = {
+            ".cloudwatch-logs.GetLogEvents": lanes.paged.logs.reads,
+            ".cloudwatch-logs.FilterLogEvents": lanes.small.batches.reads,
+            ".sfn.StartExecution": runtime.starts.pace,
+        }
+        heard[throttled]()
+        gave_way = [name for name, pace in paces.items() if pace.bucket.rate < pace.bucket.configured_rate]
+        assert gave_way == [throttled]
 
 
 async def test_a_claim_outlasts_the_quiet_time_of_a_log() -> None:
@@ -293,7 +321,7 @@ async def test_no_request_is_taken_while_none_can_be_started_and_events_are() ->
     async with open_runtime(SETTINGS) as runtime:
         worker = Worker(runtime, Liveness(runtime.settling.now), asyncio.Event())
         await asyncio.wait_for(worker._starts_left(), 5)
-        runtime.starts.bucket = type(runtime.starts.bucket)(1, 0.001, -5, 0.001, asyncio.get_running_loop().time())
+        runtime.starts.pace.bucket = Bucket(1, 0.001, -5, 0.001, asyncio.get_running_loop().time())
         waiting = asyncio.create_task(worker._starts_left())
         await asyncio.sleep(0)
         assert not waiting.done()

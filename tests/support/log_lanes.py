@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from service.aws.container_logs import ContainerLogs, paced
+from service.aws.container_logs import ContainerLogs
 from service.aws.log_batches import LogBatches
+from service.aws.pace import Pace
 from service.clock import Clock, wall_clock
 from service.logs.lanes import LogLanes
 from service.logs.paged import PagedLogs
@@ -16,7 +17,7 @@ from service.metrics import UNMETERED, Meter
 
 def one_lane(client: object, quiet_seconds: float, now: Clock = wall_clock, per_second: float = 100_000) -> LogLanes:
     """Each log by itself, by so many reads a second."""
-    paged = PagedLogs(ContainerLogs(cast(Any, client), paced(per_second)), quiet_seconds, now)
+    paged = PagedLogs(ContainerLogs(cast(Any, client), Pace.even(per_second)), quiet_seconds, now)
     return LogLanes(paged, None, UNMETERED)
 
 
@@ -32,5 +33,5 @@ def two_lanes(
 ) -> LogLanes:
     """Small logs together, within the two quotas of a small region."""
     paged = one_lane(client, quiet_seconds, now, per_second).paged
-    batches = LogBatches(cast(Any, client), paced(batches_per_second))
+    batches = LogBatches(cast(Any, client), Pace.even(batches_per_second))
     return LogLanes(paged, SmallLogs(batches, quiet_seconds, memory, now), metrics)

@@ -10,14 +10,14 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from aiolimiter import AsyncLimiter
 from botocore.exceptions import ClientError
 
-from service.aws.container_logs import ContainerLogs, LogPage, paced
+from service.aws.container_logs import ContainerLogs, LogPage
 from service.aws.errors import AwsError
 from service.aws.executions import Executions, Started, TooManyRedrivesError
 from service.aws.failures import Failure, Failures, failure_in
 from service.aws.log_looks import FoundLine, FoundLines, LogLooks
+from service.aws.pace import Pace
 from service.aws.queue import Message, Queue
 from service.aws.replays import FirstSent, Replays, first_sent_in, replay_item
 from service.aws.tasks import LogConfiguration, Tasks
@@ -25,6 +25,7 @@ from service.aws.throttles import on_throttle
 from service.aws.topic import Topic
 from service.aws.turns import Turn, Turns
 from service.core.log_lanes import LogEvent
+from service.core.pace import Bucket
 from tests.support.builders import JOB, MACHINE, NOW, TRACE_HEADER, TRACEPARENT, execution_arn, task_arn
 
 
@@ -438,12 +439,12 @@ def test_which_message_nobody_can_have_had_before(token: str, count: int, is_fir
 
 
 @dataclass
-class Pace:
+class Everybody:
     """Lets everybody through, and counts."""
 
     taken: int = 0
 
-    async def acquire(self) -> None:
+    async def turn(self) -> None:
         self.taken += 1
 
 
@@ -452,7 +453,7 @@ async def test_a_stream_is_read_from_its_beginning_page_by_page(token: str | Non
     """When CloudWatch took a line in is told where it says so."""
     events = [{"timestamp": 1500, "message": "a", "ingestionTime": 2500}, {"timestamp": 1600, "message": "b"}]
     client = service({"events": events, "nextForwardToken": "n"}, refusal("ResourceNotFoundException"), refusal("X"))
-    them = ContainerLogs(client, AsyncLimiter(1000, 1))
+    them = ContainerLogs(client, Pace.full(1000, 1000))
     assert await them.page("g", "s", token) == LogPage((LogEvent(1.5, "a", 2.5), LogEvent(1.6, "b")), "n")
     asked = {"logGroupName": "g", "logStreamName": "s", "startFromHead": True, **position}
     assert client.calls == [("get_log_events", asked)]
@@ -466,7 +467,7 @@ async def test_a_stream_is_looked_at_from_a_moment_on(token: str | None, positio
     """By the call that has a quota of its own; each look takes its turn."""
     events = [{"eventId": "e", "timestamp": 1500, "message": "a"}]
     client = service({"events": events, "nextToken": "n"}, {"events": []}, refusal("ResourceNotFoundException"))
-    turns = Pace()
+    turns = Everybody()
     them = LogLooks(client, cast("Any", turns))
     assert await them.since("g", "s", 1.25, token) == FoundLines((FoundLine("e", 1.5, "a"),), "n")
     assert turns.taken == 1
@@ -478,9 +479,8 @@ async def test_a_stream_is_looked_at_from_a_moment_on(token: str | None, positio
 
 async def test_reads_are_paced_one_after_the_other() -> None:
     """A bucket that may burst would let twice its rate through in its first second."""
-    pace = paced(4.0)
-    assert (pace.max_rate, pace.time_period) == (1, 0.25)
-    turns = Pace()
+    assert Pace.even(4.0).bucket == Bucket.full(1, 4.0)
+    turns = Everybody()
     await ContainerLogs(service({}), cast("Any", turns)).turn()
     assert turns.taken == 1
 

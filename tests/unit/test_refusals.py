@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, cast
 
 import pytest
-from aiolimiter import AsyncLimiter
 from botocore.exceptions import ClientError
 
 from service.aws.container_logs import ContainerLogs
@@ -16,13 +15,13 @@ from service.aws.executions import Executions
 from service.aws.failures import Failures
 from service.aws.log_batches import LogBatches, Missing
 from service.aws.objects import PART_BYTES, Objects
+from service.aws.pace import Pace
 from service.aws.queue import Message, Queue
 from service.aws.replays import Replays
 from service.aws.starts import Starts
 from service.aws.tasks import Tasks
 from service.aws.topic import Topic
 from service.aws.turns import Turn, Turns
-from service.core.pace import Bucket
 from tests.support.builders import MACHINE, task_arn
 from tests.support.connecting import refusal
 from tests.support.room import a_share
@@ -65,7 +64,7 @@ PART: dict[str, Any] = {"upload_part": {"ETag": "e"}}
 
 def executions(client: Any) -> Executions:
     """The executions of one state machine."""
-    return Executions(client, MACHINE, Starts(Bucket.full(10, 10)))
+    return Executions(client, MACHINE, Starts(Pace.full(10, 10)))
 
 
 def topic(client: Any) -> Awaitable[None]:
@@ -96,8 +95,8 @@ CALLS: dict[str, tuple[Call, dict[str, Any]]] = {
     "describe_tasks": (lambda client: Tasks(client).describe(task_arn()), {}),
     "stop_task": (lambda client: Tasks(client).stop(task_arn(), "why"), {}),
     "describe_task_definition": (lambda client: Tasks(client).log_configurations("d"), {}),
-    "get_log_events": (lambda client: ContainerLogs(client, AsyncLimiter(1)).page("g", "s", None), {}),
-    "filter_log_events": (lambda client: LogBatches(client, AsyncLimiter(1)).page("g", ("s",), None), {}),
+    "get_log_events": (lambda client: ContainerLogs(client, Pace.even(1)).page("g", "s", None), {}),
+    "filter_log_events": (lambda client: LogBatches(client, Pace.even(1)).page("g", ("s",), None), {}),
     "get_item": (lambda client: Replays(client, "t").first_sent("x"), {}),
     "put_item": (lambda client: Failures(client, "t", lambda: 0.0).note("m", "q", ValueError()), {}),
     "update_item": (lambda client: Turns(client, "t", lambda: 0.0).take("redrives", 1), {}),

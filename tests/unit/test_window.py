@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from service.aws.pace import Pace
 from service.aws.starts import Starts
-from service.core.pace import Bucket
 from service.core.record.facts import TaskChanged, WaitsForCapacity
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
@@ -87,7 +87,7 @@ def waits(
 
 async def filled() -> Starts:
     """A worker that has just started as many as it may."""
-    starts = Starts(Bucket.full(10_000, 10_000))
+    starts = Starts(Pace.full(10_000, 10_000))
     for number in range(int(FIRST_SIZE)):
         assert starts.has_capacity()
         await starts.turn(f"job-{number}")
@@ -228,7 +228,7 @@ def test_jobs_that_wait_for_a_host_that_never_comes_hold_back_no_others(hostless
                 await asyncio.sleep(0.1)
 
     async def story() -> None:
-        starts = Starts(Bucket.full(10_000, 10_000))
+        starts = Starts(Pace.full(10_000, 10_000))
         stuck = [asyncio.create_task(without_a_host(starts, f"stuck-{number}")) for number in range(hostless)]
         await asyncio.sleep(1200)
         async with asyncio.timeout(3):
@@ -264,7 +264,7 @@ def test_when_nobody_waits_any_more_it_begins_anew() -> None:
     """What was learnt of an hour ago is worth nothing."""
 
     async def story() -> None:
-        starts = Starts(Bucket.full(100, 100))
+        starts = Starts(Pace.full(100, 100))
         starts.heard_of(waiting(tries=9, wait_seconds=1), NOW)
         assert starts.account.window.size < FIRST_SIZE
         await asyncio.sleep(ANSWER_SECONDS + 2)
@@ -288,7 +288,7 @@ def without_capacity(starts: Starts, count: int, image: str = "gpu", wait_second
 
 def unbounded() -> Starts:
     """Nobody has started anything yet."""
-    return Starts(Bucket.full(10_000, 10_000))
+    return Starts(Pace.full(10_000, 10_000))
 
 
 def test_an_image_without_capacity_holds_back_its_own_jobs_and_no_others() -> None:

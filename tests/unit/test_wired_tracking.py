@@ -12,6 +12,7 @@ from schemas.errors import SettingsError
 from schemas.price import Price
 from schemas.tracking import ListedStatus
 from service.aws.errors import AwsError
+from service.core.pace import Bucket
 from service.core.redaction import Redaction
 from service.operator.arguments import LISTED
 from service.operator.reach import Reach, asked
@@ -56,7 +57,7 @@ def test_everything_is_wired_to_the_place_that_is_looked_at() -> None:
     assert (service_of(objects.client), tracker.logs.objects) == ("s3", objects)
     assert service_of(tracker.logs.tasks.client) == "ecs"
     looks = tracker.logs.looks
-    assert (service_of(looks.client), looks.looks.max_rate / looks.looks.time_period) == ("logs", 2.0)
+    assert (service_of(looks.client), looks.looks.bucket) == ("logs", Bucket.full(1, 2))
     assert (tracker.now(), tracker.redaction, tracker.prices) == (NOW, Redaction.of(("pin=[0-9]+",)), PLACE.prices)
     assert (submission.sender.url, service_of(submission.sender.client)) == ("https://requests", "sqs")
     assert (steering.sender.url, service_of(steering.sender.client)) == ("https://control", "sqs")

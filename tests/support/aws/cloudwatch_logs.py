@@ -14,6 +14,7 @@ from typing import Any
 from tests.support.aws.errors import refusal
 from tests.support.aws.quotas import Quotas, throttled
 from tests.support.aws.sqs import Calls
+from tests.support.aws.tries import Tries
 from tests.support.faults import Faults, Rates
 from tests.support.loop import VirtualLoop
 from tests.support.names import EPOCH
@@ -160,13 +161,17 @@ class LogsClient:
     def __init__(self, calls: Calls, logs: SimLogs) -> None:
         self._calls = calls
         self._logs = logs
+        self._tries = Tries()
+        self.meta = self._tries.meta
 
     async def get_log_events(
         self, *, logGroupName: str, logStreamName: str, startFromHead: bool, nextToken: str | None = None
     ) -> Any:
         assert startFromHead, "left out, reading begins at the tail"
         return await self._calls.call(
-            "logs.GetLogEvents", lambda: self._logs.page(logGroupName, logStreamName, nextToken), about=logStreamName
+            "logs.GetLogEvents",
+            lambda: self._tries.of("GetLogEvents", lambda: self._logs.page(logGroupName, logStreamName, nextToken)),
+            about=logStreamName,
         )
 
     async def filter_log_events(
@@ -174,6 +179,8 @@ class LogsClient:
     ) -> Any:
         return await self._calls.call(
             "logs.FilterLogEvents",
-            lambda: self._logs.found(logGroupName, logStreamNames, nextToken),
+            lambda: self._tries.of(
+                "FilterLogEvents", lambda: self._logs.found(logGroupName, logStreamNames, nextToken)
+            ),
             about=f"{len(logStreamNames)} of {logGroupName}",
         )

@@ -8,10 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
-from types import SimpleNamespace
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from tests.support.aws.errors import refusal
 from tests.support.aws.eventbridge import SimEventBridge
@@ -19,8 +16,9 @@ from tests.support.aws.integrations import submitted
 from tests.support.aws.quotas import Quotas, throttled
 from tests.support.aws.sqs import Calls
 from tests.support.aws.state_machine import Ended, Integrations, Interpreter, Position
+from tests.support.aws.tries import Tries
 from tests.support.faults import Faults, Rates
-from tests.support.loop import PROCESS, Process, VirtualLoop
+from tests.support.loop import VirtualLoop
 from tests.support.names import EXECUTION_ARN, STATE_MACHINE_ARN, moment
 
 ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
@@ -309,40 +307,20 @@ def _submission(shown: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-class _Tries:
-    """`client.meta.events`, as far as a worker hears of each try of a call that the SDK makes for it."""
-
-    def __init__(self) -> None:
-        self._heard_by: dict[Process | None, Callable[..., object]] = {}
-
-    def register(self, event: str, handler: Callable[..., object]) -> None:
-        self._heard_by[PROCESS.get()] = handler
-
-    def of(self, effect: Callable[[], Execution]) -> Execution:
-        """Make a try, and tell whoever makes it how it went."""
-        try:
-            return effect()
-        except ClientError as error:
-            self._heard_by.get(PROCESS.get(), _nobody)(response=(None, error.response))
-            raise
-
-
-def _nobody(**_: object) -> None:
-    """Hears nothing."""
-
-
 class StepFunctionsClient:
     """The calls of aiobotocore's Step Functions client."""
 
     def __init__(self, calls: Calls, service: SimStepFunctions) -> None:
         self._calls = calls
         self._service = service
-        self._tries = _Tries()
-        self.meta = SimpleNamespace(events=self._tries)
+        self._tries = Tries()
+        self.meta = self._tries.meta
 
     async def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> Any:  # AWS's own name
         execution = await self._calls.call(
-            "states.StartExecution", lambda: self._tries.of(lambda: self._service.start(name, input)), about=name
+            "states.StartExecution",
+            lambda: self._tries.of("StartExecution", lambda: self._service.start(name, input)),
+            about=name,
         )
         return {"executionArn": execution.arn, "startDate": moment(execution.started_at)}
 

@@ -1,0 +1,48 @@
+"""A pace of calls within a quota of the account, which all workers share without knowing of each other."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from service.core.pace import Bucket
+
+
+@dataclass
+class Pace:
+    """Whose turn it is to call, first come, first served; slower after a throttle. In the time of the event loop."""
+
+    bucket: Bucket
+
+    @classmethod
+    def full(cls, at_once: float, per_second: float) -> Pace:
+        """So many calls at once, and then so many a second."""
+        return cls(Bucket.full(at_once, per_second))
+
+    @classmethod
+    def even(cls, per_second: float) -> Pace:
+        """One call after the other: a bucket that may burst lets twice its rate through in its first second."""
+        return cls.full(1, per_second)
+
+    def is_free(self) -> bool:
+        """Whether a call may be made without a wait."""
+        return self.bucket.has_token(_now())
+
+    async def turn(self) -> None:
+        """Wait for a turn."""
+        seconds = self.take()
+        if seconds:
+            await asyncio.sleep(seconds)
+
+    def take(self) -> float:
+        """Take a turn that comes in so many seconds."""
+        self.bucket, seconds = self.bucket.take(_now())
+        return seconds
+
+    def throttled(self) -> None:
+        """AWS would take no more calls: give way."""
+        self.bucket = self.bucket.throttled(_now())
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
