@@ -1,32 +1,65 @@
-"""What the worker's image does when it is built and started, done here: its own instructions, without its base."""
+"""What the worker's image holds and says, without building it: its lock's packages, and the wheel of what is copied.
+
+No package is installed here. `make image-check` builds the image as its Dockerfile says, with pip and an index; this is
+the same environment, in which those packages that the lock names, and no other, are links to the ones we run with.
+"""
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
+import venv
+from collections.abc import Iterator
+from importlib.metadata import Distribution, EntryPoint, PathDistribution, distribution
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.support.dockerfile import ROOT, Stage, admitted_files, stages
 
 BUILD, RUN = stages(ROOT / "deploy" / "Dockerfile")
+LOCK = ROOT / "requirements" / "worker.txt"
+_BUILD_WHEEL = "import sys, setuptools.build_meta as backend; print(backend.build_wheel(sys.argv[1]))"
 
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The environment that the build stage makes."""
     place = tmp_path_factory.mktemp("image")
-    context = place / "build"
+    context, wheels, environment = (place / name for name in ("build", "wheels", "jobferry"))
     _copy(BUILD, context)
-    tools = place / "tools"
-    subprocess.run([sys.executable, "-m", "venv", str(tools)], check=True)
-    for run in BUILD.all("RUN"):
-        command = run.value.replace("/opt/jobferry", str(place / "jobferry")).replace("/wheels", str(place / "wheels"))
-        subprocess.run(["/bin/sh", "-ec", command], cwd=context, env=_environment(tools), check=True)
-    return place / "jobferry"
+    venv.create(environment, symlinks=True)
+    [packages] = environment.glob("lib/python3.*/site-packages")
+    for package in locked():
+        _link(package, packages)
+    # As pip calls it, where it builds without isolation.
+    built = [sys.executable, "-c", _BUILD_WHEEL, str(wheels)]
+    subprocess.run(built, cwd=context, check=True, capture_output=True)
+    [wheel] = wheels.glob("jobferry-*.whl")
+    ZipFile(wheel).extractall(packages)
+    for command in _commands(packages):
+        program = environment / "bin" / command.name
+        program.write_text(f"#!{environment / 'bin' / 'python'}\n" + _program(command))
+        program.chmod(0o755)
+    return environment
+
+
+def locked() -> Iterator[Distribution]:
+    """The packages that the image's lock brings on this Python, as they are installed here."""
+    lines = [line.removesuffix("\\").strip() for line in LOCK.read_text().splitlines() if "==" in line]
+    for requirement in map(Requirement, lines):
+        if requirement.marker is None or requirement.marker.evaluate():
+            yield distribution(requirement.name)
+
+
+def _link(package: Distribution, packages: Path) -> None:
+    """Its modules and what is known of it; programs are left out."""
+    for name in {file.parts[0] for file in package.files or ()} - {"..", "__pycache__"}:
+        (packages / name).symlink_to(Path(str(package.locate_file(name))))
 
 
 def _copy(stage: Stage, context: Path) -> None:
@@ -37,11 +70,13 @@ def _copy(stage: Stage, context: Path) -> None:
             shutil.copyfile(file, target)
 
 
-def _environment(tools: Path) -> dict[str, str]:
-    """The image's base has python and pip on its path. Without byte code the installation takes half the time."""
-    kept = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "HTTP", "http", "SSL"))}
-    home = os.environ.get("HOME", "/tmp")  # where pip keeps its cache and its settings
-    return {**kept, "HOME": home, "PATH": f"{tools / 'bin'}:{os.defpath}", "PIP_NO_COMPILE": "1", "PIP_QUIET": "2"}
+def _commands(packages: Path) -> list[EntryPoint]:
+    [known] = packages.glob("jobferry-*.dist-info")
+    return list(PathDistribution(known).entry_points.select(group="console_scripts"))
+
+
+def _program(command: EntryPoint) -> str:
+    return f"import sys\nfrom {command.module} import {command.attr}\nsys.exit({command.attr}())\n"
 
 
 def started(image: Path, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -49,6 +84,19 @@ def started(image: Path, *arguments: str, folder: Path) -> subprocess.CompletedP
     [program] = RUN.last("ENTRYPOINT").words
     command = [str(image / "bin" / program), *arguments]
     return subprocess.run(command, cwd=folder, env={}, capture_output=True, text=True, check=False)
+
+
+def test_the_lock_names_all_that_its_packages_need() -> None:
+    """With `--require-hashes`, pip refuses a package that is needed and is not locked."""
+    packages = list(locked())
+    known = {canonicalize_name(package.metadata["Name"]) for package in packages}
+    wanted = {
+        canonicalize_name(requirement.name)
+        for package in packages
+        for requirement in map(Requirement, package.requires or ())
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+    }
+    assert wanted <= known
 
 
 def test_the_worker_starts_from_its_lock_alone(image: Path, tmp_path: Path) -> None:

@@ -242,9 +242,15 @@ def test_the_distance_of_a_test_is_counted_in_imports(tmp_path: Path) -> None:
 def test_every_noted_mutation_exists() -> None:
     """A note whose code has gone is to go too, or it hides another mutation one day."""
     program, noted = Program.of_checkout(), Noted.read()
-    there = [item for note in noted.notes for item in program.every(program.lines([note.file], Noted([])))]
-    known = {(item.path, item.changed_code(program.contents[item.path])) for item in there}
-    assert [note for note in noted.notes if (note.file, note.change.strip()) not in known] == []
+    changes = {(note.file, note.change.strip()) for note in noted.notes}
+    lines = program.lines({file for file, _ in changes}, Noted([]))
+    known = [item for line in lines for item in line if _change(program, item) in changes]
+    there = {_change(program, item) for item in program.every([known])}
+    assert [note for note in noted.notes if (note.file, note.change.strip()) not in there] == []
+
+
+def _change(program: Program, item: Mutation) -> tuple[str, str]:
+    return item.path, item.changed_code(program.contents[item.path])
 
 
 def test_a_noted_mutation_is_left_out_wherever_its_line_has_moved() -> None:
