@@ -19,7 +19,18 @@ from typing import Any
 from service.core.log_index import Marks, index_key
 from service.core.record.facts import Fact
 from service.core.record.keys import RecordKey
-from tests.support.builders import NOW, announced, attempt, execution, execution_arn, receipt, requested, running, task
+from tests.support.builders import (
+    NOW,
+    announced,
+    attempt,
+    container,
+    execution,
+    execution_arn,
+    receipt,
+    requested,
+    running,
+    task,
+)
 from tests.support.serving import serving
 from tests.support.shelf import BUCKET, Shelf
 
@@ -68,23 +79,52 @@ def made(number: int) -> tuple[Fact, ...]:
 
 def of_many_stages() -> tuple[Fact, ...]:
     """A job of a hundred stages, of which the last runs."""
-    numbers = range(1, _STAGES + 1)
-    done = [task(f"t{number}", job_id="staged", stage=number) for number in numbers[:-1]]
-    logs = [receipt(f"t{number}", job_id="staged") for number in numbers[:-1]]
-    last = running(f"t{_STAGES}", job_id="staged", stage=_STAGES)
-    begun = requested(job_id="staged", tenant="default", stages=_STAGES)
-    return (begun, execution("RUNNING", job_id="staged", arn=execution_arn("staged")), *done, *logs, last)
+    return with_stages_passed(_STAGES - 1)
 
 
-def history() -> list[dict[str, Any]]:
-    """Of the same: three states a stage."""
-    found = []
-    for number in range(1, _STAGES + 1):
+def with_stages_passed(passed: int) -> tuple[Fact, ...]:
+    """The same when so many have passed, and the next one runs."""
+    numbers = range(1, passed + 1)
+    done = [task(f"t{number}", job_id="staged", stage=number, **_times(number)) for number in numbers]
+    logs = [receipt(f"t{number}", job_id="staged", archived_at=NOW + 4 * number) for number in numbers]
+    begun = {name: at for name, at in _times(passed + 1).items() if name != "stopped_at"}
+    last = running(f"t{passed + 1}", job_id="staged", stage=passed + 1, **begun)
+    asked = requested(job_id="staged", tenant="default", stages=_STAGES)
+    return (asked, execution("RUNNING", job_id="staged", arn=execution_arn("staged")), *done, *logs, last)
+
+
+def of_many_attempts() -> tuple[Fact, ...]:
+    """A job of ten stages that failed at the last one sixty times each, and was redriven as often."""
+    of: dict[str, Any] = {"job_id": "tried"}
+    numbers = [(redrive, stage) for stage in range(1, 11) for redrive in range(60)]
+    failed = [
+        task(f"t{at}", **of, stage=stage, redrive=redrive, containers=(container(exit_code=1),), **_times(at))
+        for at, (redrive, stage) in enumerate(numbers, 1)
+    ]
+    asked = requested(**of, tenant="default", stages=10)
+    return (asked, execution("RUNNING", **of, arn=execution_arn("tried"), redrive_count=60), *failed)
+
+
+def _times(number: int) -> dict[str, float]:
+    """When each of them was made, began and ended: one after the other, four seconds each."""
+    names = ("created_at", "pull_started_at", "started_at", "stopped_at")
+    return {name: NOW + 4 * number - 4 + at for name, at in zip(names, (0, 0.5, 1, 3.5), strict=True)}
+
+
+def history(passed: int = _STAGES - 1) -> list[dict[str, Any]]:
+    """Of the job of a hundred stages: three states a stage."""
+    found: list[dict[str, Any]] = []
+    for number in range(1, passed + 2):
         plan = f'{{"lambda_result": {{"next_stage": {{"stage": {number}, "attempt": 1}}}}, "stages": "{"x" * 1000}"}}'
         for name in ("plan_next_step", "next_stage_choice_step", "run_stage"):
-            at = NOW + number
-            entered = {"name": name, "input": plan}
-            found.append({"type": "TaskStateEntered", "timestamp": at, "stateEnteredEventDetails": entered})
+            at = NOW + 4 * number - 4
+            found.append(
+                {"type": "TaskStateEntered", "timestamp": at, "stateEnteredEventDetails": {"name": name, "input": plan}}
+            )
+            if name == "run_stage":
+                found.append(
+                    {"type": "TaskScheduled", "timestamp": at, "taskScheduledEventDetails": {"resourceType": "ecs"}}
+                )
             left = {"name": name, "output": plan}
             found.append({"type": "TaskStateExited", "timestamp": at + 0.5, "stateExitedEventDetails": left})
     return found[:-1]
