@@ -1,5 +1,7 @@
 """What the page costs in a browser: `python -m tests.bench.page` (needs Chromium, see requirements/browser.txt).
 
+`python -m tests.bench.page job of` measures the pages alone whose names have that.
+
 A list of 100,000 jobs, a job of 100 stages, a log of 100 MB: for each the time on loopback until its first byte, until
 something is seen (first contentful paint) and until all is loaded; what the server computed; and what Chromium spent on
 scripts, styles and layout (CDP, Performance.getMetrics). Medians of some rounds. AWS answers at once, from memory: what
@@ -10,6 +12,7 @@ own. Then what one page and twenty that are open ask of AWS, and one whose tab i
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -155,7 +158,7 @@ def shelf() -> Shelf:
     return Shelf(
         many=_JOBS,
         made=made,
-        more={"staged": of_many_stages(), "large": with_a_large_log()},
+        more={"staged": of_many_stages(), "tried": of_many_attempts(), "large": with_a_large_log()},
         objects=large_log(),
         histories={"staged": history()},
     )
@@ -167,6 +170,7 @@ PAGES = {
     "list of 100,000 jobs": "",
     "list, status:failed": "?q=status:failed",
     "job of 100 stages": "jobs/default/staged",
+    "job of 600 attempts": "jobs/default/tried",
     "log of 100 MB, its end": "jobs/default/large",
     "log of 100 MB, line 654,321": f"{_LARGE}&first=654221#L654321",
     "log of 100 MB, search, line 999,990": f"{_LARGE}&find=999990",
@@ -185,6 +189,8 @@ def shown(browser: Any, address: str, name: str, where: str) -> Shown:
     server = time.process_time()
     page.goto(address + where, wait_until="load")
     server = time.process_time() - server
+    if where != "none":
+        page.wait_for_selector("html[data-ready]", state="attached")  # Its scripts come after what is seen.
     times = page.evaluate("performance.getEntriesByType('navigation')[0].toJSON()")
     # The page's policy lets no condition be evaluated in it that is not awaited.
     seen = page.evaluate(
@@ -238,13 +244,17 @@ def hide(page: Any) -> None:
     )
 
 
-def report(browser: Any, held: Shelf) -> Iterator[str]:
-    """The lines of the report."""
+def report(browser: Any, held: Shelf, part: str) -> Iterator[str]:
+    """The lines of the report; only of pages whose name has this part, where one is given."""
     with serving(held) as port:
         address = f"http://127.0.0.1:{port}/"
         yield f"{f'ms, medians of {_ROUNDS}':36}" + "".join(f"{name:>8}" for name in _HEAD)
         for name, where in PAGES.items():
+            if part not in name:
+                continue
             yield middle([shown(browser, address, name, where) for _ in range(_ROUNDS)]).row()
+        if part:
+            return
         yield ""
         yield "reads of AWS a second"
         for name, where in {
@@ -264,7 +274,7 @@ def main() -> None:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for line in report(browser, shelf()):
+        for line in report(browser, shelf(), " ".join(sys.argv[1:])):
             print(line, flush=True)
         browser.close()
 
