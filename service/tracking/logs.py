@@ -36,7 +36,7 @@ _INDEX_SECONDS, _HELD_INDEXES = 60.0, 32
 # One search looks through so much of an archived log; it goes on from there, where it is asked to.
 MOST_SEARCHED_BYTES = 128 * 1024 * 1024
 # It is read in ranges, some ahead of the one that is looked through. The first is small: a page of lines is soon found.
-_FIRST_RANGE, _RANGE, _AHEAD = 1024 * 1024, 8 * 1024 * 1024, 3
+_FIRST_RANGE, _RANGE, _AHEAD = 1024 * 1024, 16 * 1024 * 1024, 3
 # What holds other letters than ASCII's is decoded to be compared, and costs so many times as much.
 _DECODED_WEIGHT = 4
 # Control sequences, colours among them, of which none is shown [ECMA-48, 5.4].

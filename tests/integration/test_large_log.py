@@ -121,8 +121,7 @@ async def test_a_search_finds_what_is_shown_in_one_pass(app: Any, tracking: Trac
     with reads(tracking) as made:
         page = await ask(app, "GET", f"{PAGE}?stage=1&attempt=1&find=90001+needle")
     ranges = [str(read).removeprefix("bytes=").split("-") for kind, read in made if kind == "log"]
-    assert [first for first, _ in ranges] == ["0", str(1024**2), str(9 * 1024**2)]
-    assert [last for _, last in ranges] == [str(1024**2 - 1), str(9 * 1024**2 - 1), ""]
+    assert ranges == [["0", str(1024**2 - 1)], [str(1024**2), ""]]
     assert "1 line holds it." in page.text and 'id="L90001"' in page.text
     assert "first=89901#L90001" in page.text.replace("&amp;", "&")
     with reads(tracking) as made:
