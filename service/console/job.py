@@ -7,14 +7,23 @@ from dataclasses import dataclass
 
 from schemas.failures import FAILURES
 from schemas.tracking import JobEvent, StepView, TrackedJob, Why
-from service.console.drawing import Bar, Graph, bars_of, graph_of
+from service.console.drawing import Graph, Timeline, graph_of, timeline_of
 from service.console.steering import Note, Offer, Sent, notes, offers
 from service.console.words import clock, duration, plain
 from service.core.telling.compose import iso
 from service.tracking.tracker import Tracker
 
-PIECES = ("head", "actions", "failure", "graph", "timeline", "steps", "events", "facts")
+# So many of the last are shown at first; a page that stays open gathers more, and older ones have pages of their own.
+STEPS, EVENTS = 50, 50
 _MOST_STEPS = 300
+
+
+@dataclass(frozen=True)
+class Since:
+    """The first step and the first event that a page shows, counted from 1; None for so that the last are seen."""
+
+    step: int | None = None
+    event: int | None = None
 
 
 @dataclass(frozen=True)
@@ -33,10 +42,10 @@ class JobView:
     job: TrackedJob
     why: Why
     events: tuple[JobEvent, ...]
+    since: Since
     steps: tuple[StepView, ...]
-    more_steps: bool
     graph: Graph | None
-    bars: tuple[Bar, ...]
+    timeline: Timeline | None
     facts: tuple[Fact, ...]
     failure_words: str
     as_of: str
@@ -54,22 +63,28 @@ class JobView:
         return self.job.settled and not any(note.waits for note in self.notes)
 
 
-async def view_of(tracker: Tracker, tenant: str, job_id: str, sent: Sent | None = None) -> JobView:
+_FROM_THE_LAST = Since()
+
+
+async def view_of(
+    tracker: Tracker, tenant: str, job_id: str, sent: Sent | None = None, since: Since = _FROM_THE_LAST
+) -> JobView:
     """How a job is now, for a reader who has just sent a wish, or not. Raises UnknownJobError."""
     record = await tracker.find(tenant, job_id)
     seen, _ = await tracker.since(tenant, job_id, None)
     job, now = seen.job, tracker.now()
-    steps = await tracker.steps(tenant, job_id, 0, _MOST_STEPS)
+    steps, _ = await tracker.step_heads(tenant, job_id, since.step, STEPS if since.step is None else _MOST_STEPS)
     why = await tracker.why(tenant, job_id)
     failure = job.failure.failure_class if job.failure else ""
+    first_event = since.event or max(0, len(seen.events) - EVENTS) + 1
     return JobView(
         job=job,
         why=why,
-        events=seen.events,
-        steps=steps.steps,
-        more_steps=steps.more,
+        events=seen.events[first_event - 1 :],
+        since=Since(since.step or (steps[0].step if steps else 1), first_event),
+        steps=steps,
         graph=graph_of(job),
-        bars=bars_of(job, seen.events, now),
+        timeline=timeline_of(job, seen.events, now),
         facts=tuple(facts_of(job)),
         failure_words=FAILURES.get(failure, FAILURES["unknown"]),
         as_of=iso(now),

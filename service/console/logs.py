@@ -9,8 +9,10 @@ from service.console.ansi import Pen, Piece, pieces
 from service.tracking.logs import LogPlace, Wanted
 from service.tracking.tracker import Tracker
 
-LINES = 500
-_MOST_FOUND = 500
+LINES = 250
+_MOST_FOUND = 100
+# So many logs are offered beside one; the graph leads to the others.
+_MOST_OFFERED = 24
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,13 @@ def chosen(choices: tuple[LogChoice, ...], job: TrackedJob, place: LogPlace | No
         return alike[-1] if alike else None
     own = {stage.stage: stage.container for stage in job.stages}
     return next((item for item in reversed(choices) if item.place.container == own[item.place.stage]), None)
+
+
+def offered(choices: tuple[LogChoice, ...], choice: LogChoice | None) -> tuple[LogChoice, ...]:
+    """Those that are offered beside the one that is shown: all, or of many those that were written before and after."""
+    at = choices.index(choice) if choice is not None else len(choices)
+    first = max(0, min(at - _MOST_OFFERED // 2, len(choices) - _MOST_OFFERED))
+    return choices[first : first + _MOST_OFFERED]
 
 
 def _is_like(held: LogPlace, asked: LogPlace) -> bool:

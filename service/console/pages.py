@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
@@ -19,20 +18,22 @@ from service.console import job as job_page
 from service.console import logs
 from service.console.assets import Asset, assets
 from service.console.filters import Asked, anchored
-from service.console.job import JobView
+from service.console.job import JobView, Since
 from service.console.listing import Lists, row_of
+from service.console.parts import Parts
+from service.console.pieces import Piece
 from service.console.rendering import environment
 from service.console.steering import Sent, offers_for_many
 from service.core.telling.compose import iso
 from service.core.tracking.listing import CursorError, JobFilter
-from service.tracking.errors import NotAllowedError, UnknownJobError, UnknownLogError
+from service.tracking.errors import NotAllowedError, UnknownJobError, UnknownLogError, UnknownStepError
 from service.tracking.logs import LogPlace
 from service.tracking.tracker import Tracker
 
 FRESH = {"Cache-Control": "no-store"}
-FROM_LIST, FROM_JOB, FROM_FORM = "", "../../", "../../../../"
+FROM_LIST, FROM_JOB, FROM_STEPS, FROM_FORM = "", "../../", "../../../", "../../../../"
 _FEW = 10
-_NOT_FOUND = (UnknownJobError, UnknownLogError, CursorError)
+_NOT_FOUND = (UnknownJobError, UnknownLogError, UnknownStepError, CursorError)
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,14 @@ class Pages:
         if not self.may(verb):
             raise NotAllowedError
 
-    async def view_of(self, tenant: str, job_id: str, sent: Sent | None) -> JobView:
+    @property
+    def parts(self) -> Parts:
+        """What makes the pieces of a job's page."""
+        return Parts(self.templates)
+
+    async def view_of(self, tenant: str, job_id: str, sent: Sent | None = None, since: Since | None = None) -> JobView:
         """A job, with what may be asked for of it here. Raises UnknownJobError."""
-        view = await job_page.view_of(self.tracker, tenant, job_id, sent)
+        view = await job_page.view_of(self.tracker, tenant, job_id, sent, since or Since())
         return replace(view, offers=tuple(offer for offer in view.offers if self.may(offer.verb)))
 
     async def list_of(self, asked: Asked, cursor: str | None) -> dict[str, Any]:
@@ -92,10 +98,11 @@ class Pages:
     async def log_of(
         self, view: JobView, place: LogPlace | None, first: int | None, find: str
     ) -> tuple[logs.LogView | None, tuple[logs.LogChoice, ...]]:
-        """The log beside a job, and those that there are."""
+        """The log beside a job, and others that may be looked at."""
         job = view.job
-        choices = logs.choices_of(job)
-        choice = logs.chosen(choices, job, place)
+        known = logs.choices_of(job)
+        choice = logs.chosen(known, job, place)
+        choices = logs.offered(known, choice)
         if choice is None or job.tenant is None or job.job_id is None:
             return None, choices
         begin = logs.beginning(choice, first)
@@ -109,12 +116,10 @@ class Pages:
             note = str(error) if isinstance(error, UnknownLogError) else unreachable(error)
             return logs.LogView(choice, (), begin, more=False, complete=gone, note=note, find=find), choices
 
-    def pieces(self, view: JobView) -> dict[str, str]:
+    def pieces(self, view: JobView) -> dict[str, Piece]:
         """The parts of a job's page that change."""
-        found = {
-            name: self.html(f"job/{name}.html", FROM_JOB, view=view, here=quote(view.title)) for name in job_page.PIECES
-        }
-        return {**found, "as-of": self.html("as_of.html", FROM_JOB, as_of=view.as_of, trouble="")}
+        as_of = Piece(self.html("as_of.html", FROM_JOB, as_of=view.as_of, trouble=""))
+        return {**self.parts.of_job(view, {"root": FROM_JOB}), "as-of": as_of}
 
     def trouble(self, root: str, code: str) -> str:
         """That AWS cannot be asked."""

@@ -16,6 +16,10 @@ class UnknownLogError(JobferryError):
     """There is no such log."""
 
 
+class UnknownStepError(JobferryError):
+    """There is no such step."""
+
+
 class UnknownBulkError(JobferryError):
     """There is no such bulk."""
 

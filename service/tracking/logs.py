@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -34,7 +35,12 @@ _NO_LOG = LogConfiguration()
 _INDEX_SECONDS, _HELD_INDEXES = 60.0, 32
 # One search looks through so much of an archived log; it goes on from there, where it is asked to.
 MOST_SEARCHED_BYTES = 128 * 1024 * 1024
-_ESCAPE, _COLOUR = b"\x1b", re.compile(rb"\x1b\[[0-9;:]*m")
+# It is read in ranges, some ahead of the one that is looked through. The first is small: a page of lines is soon found.
+_FIRST_RANGE, _RANGE, _AHEAD = 1024 * 1024, 16 * 1024 * 1024, 3
+# What holds other letters than ASCII's is decoded to be compared, and costs so many times as much.
+_DECODED_WEIGHT = 4
+# Control sequences, colours among them, of which none is shown [ECMA-48, 5.4].
+_ESCAPE, _SEQUENCE = b"\x1b", re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
 _NO_TIMES: Mapping[int, float] = {}
 
 
@@ -54,23 +60,30 @@ class Wanted:
 
     text: str
     plain: Callable[[str], str]
-    _lowered: bytes | None = field(init=False)
+    _folded: str = field(init=False)
+    _ascii: bytes | None = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_lowered", self.text.lower().encode() if self.text.isascii() else None)
+        folded = self.text.casefold()
+        object.__setattr__(self, "_folded", folded)
+        object.__setattr__(self, "_ascii", folded.encode() if folded.isascii() else None)
 
     def is_in(self, line: str) -> bool:
         """Whether a line holds it."""
-        return self.text.casefold() in self.plain(line).casefold()
+        return self._folded in self.plain(line).casefold()
 
     def may_be_in(self, block: bytes) -> bool:
-        """Whether it is worth to look at the lines of a block one by one."""
-        if self._lowered is None or self._lowered in block.lower():
+        """Whether it is worth to look at the lines of a block one by one: by bytes, as long as they are ASCII's."""
+        if self._is_plainly_in(block):
             return True
-        if _ESCAPE not in block:
-            return False
-        uncoloured = _COLOUR.sub(b"", block)
-        return _ESCAPE in uncoloured or self._lowered in uncoloured.lower()
+        if _ESCAPE in block:
+            block = _SEQUENCE.sub(b"", block)
+            if _ESCAPE in block or self._is_plainly_in(block):
+                return True
+        return not block.isascii() and self._folded in block.decode(errors="replace").casefold()
+
+    def _is_plainly_in(self, block: bytes) -> bool:
+        return self._ascii is not None and self._ascii in block.lower()
 
 
 @dataclass(frozen=True)
@@ -160,7 +173,7 @@ class LogReader:
             return LogFound((), None, complete=True)
         index = await self._index(receipt)
         begin = index.before(first) if index else None
-        kept = self._kept(receipt, begin.offset if begin else 0)
+        kept = self._ahead(receipt, begin.offset if begin else 0)
         return await _search(kept, begin.line if begin else 1, wanted, first, most)
 
     async def link(self, record: Record, place: LogPlace, seconds: int) -> SignedLink:
@@ -215,6 +228,26 @@ class LogReader:
                 "The log was archived and is gone, since its bucket's lifecycle deletes what is old; or this role may "
                 "not read it."
             ) from None
+
+    async def _ahead(self, receipt: LogArchived, start: int) -> AsyncGenerator[bytes, None]:
+        """The same from a byte on, in ranges, of which some are read while the one before is looked through."""
+        ranges, reads = _ranges(start, receipt.bytes), deque[asyncio.Task[list[bytes]]]()
+        try:
+            for number, part in enumerate(ranges):
+                reads.append(asyncio.create_task(self._range(receipt, *part)))
+                if number == 0 or len(reads) == _AHEAD:
+                    for chunk in await reads.popleft():
+                        yield chunk
+            while reads:
+                for chunk in await reads.popleft():
+                    yield chunk
+        finally:
+            for read in reads:
+                read.cancel()
+            await asyncio.gather(*reads, return_exceptions=True)
+
+    async def _range(self, receipt: LogArchived, start: int, end: int | None) -> list[bytes]:
+        return [chunk async for chunk in self._kept(receipt, start, end)]
 
     async def _running(self, shown: _Shown, task: TaskChanged, container: ContainerState, count: int) -> LogLines:
         status: Literal["running", "archiving"] = "archiving" if task.stopped else "running"
@@ -343,11 +376,20 @@ async def _split(chunks: AsyncIterator[bytes], skip: int) -> AsyncGenerator[byte
         yield rest
 
 
-async def _search(chunks: AsyncIterator[bytes], number: int, wanted: Wanted, first: int, most: int) -> LogFound:
+def _ranges(start: int, size: int) -> Iterator[tuple[int, int | None]]:
+    """From a byte on; the last goes to the end, wherever that is."""
+    end = start + _FIRST_RANGE
+    while end < size:
+        yield start, end
+        start, end = end, end + _RANGE
+    yield start, None
+
+
+async def _search(chunks: AsyncGenerator[bytes, None], number: int, wanted: Wanted, first: int, most: int) -> LogFound:
     """Block by block: what cannot hold it is counted alone."""
     found: list[tuple[int, str]] = []
     size = 0
-    async with aclosing(_blocks(chunks)) as blocks:
+    async with aclosing(chunks), aclosing(_blocks(chunks)) as blocks:
         async for block in blocks:
             lines = block.count(b"\n") + (not block.endswith(b"\n"))
             if number + lines > first and wanted.may_be_in(block):
@@ -356,7 +398,8 @@ async def _search(chunks: AsyncIterator[bytes], number: int, wanted: Wanted, fir
                         if len(found) == most:
                             return LogFound(tuple(found), at, complete=True)
                         found.append((at, text))
-            number, size = number + lines, size + len(block)
+            weight = 1 if block.isascii() else _DECODED_WEIGHT
+            number, size = number + lines, size + weight * len(block)
             if size >= MOST_SEARCHED_BYTES:
                 return LogFound(tuple(found), number, complete=True)
     return LogFound(tuple(found), None, complete=True)

@@ -9,7 +9,7 @@ from typing import Protocol
 from schemas.bulk import BulkFilter, TrackedBulk
 from schemas.control import Verb
 from schemas.price import Price
-from schemas.tracking import EventsSeen, JobPage, ListedJob, LogLines, StepsPage, TrackedJob, Why
+from schemas.tracking import EventsSeen, JobPage, ListedJob, LogLines, StepsPage, StepView, TrackedJob, Why
 from service.aws.job_list import JobList
 from service.aws.objects import SignedLink
 from service.clock import Clock
@@ -22,9 +22,9 @@ from service.core.tracking.events import cursor_of, events_of, unseen
 from service.core.tracking.glance import Glance, glance_at
 from service.core.tracking.job import track
 from service.core.tracking.listing import JobFilter
-from service.core.tracking.steps import steps_of
+from service.core.tracking.steps import heads_of, steps_of
 from service.core.tracking.why import MOST_JOBS, Lately, why
-from service.tracking.errors import UnknownBulkError
+from service.tracking.errors import UnknownBulkError, UnknownStepError
 from service.tracking.finding import Finder
 from service.tracking.history import Histories
 from service.tracking.logs import LogFound, LogPlace, LogReader, Wanted
@@ -105,6 +105,20 @@ class Tracker:
         history = await self.histories.of(record)
         steps, more = steps_of(record, history, self.redaction, after, limit)
         return StepsPage(job_id=job_id, steps=steps, more=more, as_of=iso(self.now()))
+
+    async def step_heads(
+        self, tenant: str | None, job_id: str, first: int | None, most: int
+    ) -> tuple[tuple[StepView, ...], int]:
+        """The last of those states, or those from one on, without input and output; and how many there are in all."""
+        record = await self.find(tenant, job_id)
+        return heads_of(record, await self.histories.of(record), self.redaction, first, most)
+
+    async def step(self, tenant: str | None, job_id: str, number: int) -> tuple[StepView, bool]:
+        """One of them, whole, and whether there are more. Raises UnknownStepError."""
+        page = await self.steps(tenant, job_id, number - 1, 1)
+        if not page.steps:
+            raise UnknownStepError
+        return page.steps[0], page.more
 
     async def since(self, tenant: str | None, job_id: str, cursor: str | None) -> tuple[EventsSeen, str]:
         """What happened since, how the job is now, and the cursor to go on by; the same cursor where nothing did."""

@@ -1,5 +1,7 @@
 """What the page costs in a browser: `python -m tests.bench.page` (needs Chromium, see requirements/browser.txt).
 
+`python -m tests.bench.page job of` measures the pages alone whose names have that.
+
 A list of 100,000 jobs, a job of 100 stages, a log of 100 MB: for each the time on loopback until its first byte, until
 something is seen (first contentful paint) and until all is loaded; what the server computed; and what Chromium spent on
 scripts, styles and layout (CDP, Performance.getMetrics). Medians of some rounds. AWS answers at once, from memory: what
@@ -10,6 +12,7 @@ own. Then what one page and twenty that are open ask of AWS, and one whose tab i
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,7 +22,18 @@ from typing import Any
 from service.core.log_index import Marks, index_key
 from service.core.record.facts import Fact
 from service.core.record.keys import RecordKey
-from tests.support.builders import NOW, announced, attempt, execution, execution_arn, receipt, requested, running, task
+from tests.support.builders import (
+    NOW,
+    announced,
+    attempt,
+    container,
+    execution,
+    execution_arn,
+    receipt,
+    requested,
+    running,
+    task,
+)
 from tests.support.serving import serving
 from tests.support.shelf import BUCKET, Shelf
 
@@ -68,23 +82,52 @@ def made(number: int) -> tuple[Fact, ...]:
 
 def of_many_stages() -> tuple[Fact, ...]:
     """A job of a hundred stages, of which the last runs."""
-    numbers = range(1, _STAGES + 1)
-    done = [task(f"t{number}", job_id="staged", stage=number) for number in numbers[:-1]]
-    logs = [receipt(f"t{number}", job_id="staged") for number in numbers[:-1]]
-    last = running(f"t{_STAGES}", job_id="staged", stage=_STAGES)
-    begun = requested(job_id="staged", tenant="default", stages=_STAGES)
-    return (begun, execution("RUNNING", job_id="staged", arn=execution_arn("staged")), *done, *logs, last)
+    return with_stages_passed(_STAGES - 1)
 
 
-def history() -> list[dict[str, Any]]:
-    """Of the same: three states a stage."""
-    found = []
-    for number in range(1, _STAGES + 1):
+def with_stages_passed(passed: int) -> tuple[Fact, ...]:
+    """The same when so many have passed, and the next one runs."""
+    numbers = range(1, passed + 1)
+    done = [task(f"t{number}", job_id="staged", stage=number, **_times(number)) for number in numbers]
+    logs = [receipt(f"t{number}", job_id="staged", archived_at=NOW + 4 * number) for number in numbers]
+    begun = {name: at for name, at in _times(passed + 1).items() if name != "stopped_at"}
+    last = running(f"t{passed + 1}", job_id="staged", stage=passed + 1, **begun)
+    asked = requested(job_id="staged", tenant="default", stages=_STAGES)
+    return (asked, execution("RUNNING", job_id="staged", arn=execution_arn("staged")), *done, *logs, last)
+
+
+def of_many_attempts() -> tuple[Fact, ...]:
+    """A job of ten stages that failed at the last one sixty times each, and was redriven as often."""
+    of: dict[str, Any] = {"job_id": "tried"}
+    numbers = [(redrive, stage) for stage in range(1, 11) for redrive in range(60)]
+    failed = [
+        task(f"t{at}", **of, stage=stage, redrive=redrive, containers=(container(exit_code=1),), **_times(at))
+        for at, (redrive, stage) in enumerate(numbers, 1)
+    ]
+    asked = requested(**of, tenant="default", stages=10)
+    return (asked, execution("RUNNING", **of, arn=execution_arn("tried"), redrive_count=60), *failed)
+
+
+def _times(number: int) -> dict[str, float]:
+    """When each of them was made, began and ended: one after the other, four seconds each."""
+    names = ("created_at", "pull_started_at", "started_at", "stopped_at")
+    return {name: NOW + 4 * number - 4 + at for name, at in zip(names, (0, 0.5, 1, 3.5), strict=True)}
+
+
+def history(passed: int = _STAGES - 1) -> list[dict[str, Any]]:
+    """Of the job of a hundred stages: three states a stage."""
+    found: list[dict[str, Any]] = []
+    for number in range(1, passed + 2):
         plan = f'{{"lambda_result": {{"next_stage": {{"stage": {number}, "attempt": 1}}}}, "stages": "{"x" * 1000}"}}'
         for name in ("plan_next_step", "next_stage_choice_step", "run_stage"):
-            at = NOW + number
-            entered = {"name": name, "input": plan}
-            found.append({"type": "TaskStateEntered", "timestamp": at, "stateEnteredEventDetails": entered})
+            at = NOW + 4 * number - 4
+            found.append(
+                {"type": "TaskStateEntered", "timestamp": at, "stateEnteredEventDetails": {"name": name, "input": plan}}
+            )
+            if name == "run_stage":
+                found.append(
+                    {"type": "TaskScheduled", "timestamp": at, "taskScheduledEventDetails": {"resourceType": "ecs"}}
+                )
             left = {"name": name, "output": plan}
             found.append({"type": "TaskStateExited", "timestamp": at + 0.5, "stateExitedEventDetails": left})
     return found[:-1]
@@ -115,7 +158,7 @@ def shelf() -> Shelf:
     return Shelf(
         many=_JOBS,
         made=made,
-        more={"staged": of_many_stages(), "large": with_a_large_log()},
+        more={"staged": of_many_stages(), "tried": of_many_attempts(), "large": with_a_large_log()},
         objects=large_log(),
         histories={"staged": history()},
     )
@@ -127,6 +170,7 @@ PAGES = {
     "list of 100,000 jobs": "",
     "list, status:failed": "?q=status:failed",
     "job of 100 stages": "jobs/default/staged",
+    "job of 600 attempts": "jobs/default/tried",
     "log of 100 MB, its end": "jobs/default/large",
     "log of 100 MB, line 654,321": f"{_LARGE}&first=654221#L654321",
     "log of 100 MB, search, line 999,990": f"{_LARGE}&find=999990",
@@ -145,6 +189,8 @@ def shown(browser: Any, address: str, name: str, where: str) -> Shown:
     server = time.process_time()
     page.goto(address + where, wait_until="load")
     server = time.process_time() - server
+    if where != "none":
+        page.wait_for_selector("html[data-ready]", state="attached")  # Its scripts come after what is seen.
     times = page.evaluate("performance.getEntriesByType('navigation')[0].toJSON()")
     # The page's policy lets no condition be evaluated in it that is not awaited.
     seen = page.evaluate(
@@ -198,13 +244,17 @@ def hide(page: Any) -> None:
     )
 
 
-def report(browser: Any, held: Shelf) -> Iterator[str]:
-    """The lines of the report."""
+def report(browser: Any, held: Shelf, part: str) -> Iterator[str]:
+    """The lines of the report; only of pages whose name has this part, where one is given."""
     with serving(held) as port:
         address = f"http://127.0.0.1:{port}/"
         yield f"{f'ms, medians of {_ROUNDS}':36}" + "".join(f"{name:>8}" for name in _HEAD)
         for name, where in PAGES.items():
+            if part not in name:
+                continue
             yield middle([shown(browser, address, name, where) for _ in range(_ROUNDS)]).row()
+        if part:
+            return
         yield ""
         yield "reads of AWS a second"
         for name, where in {
@@ -224,7 +274,7 @@ def main() -> None:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for line in report(browser, shelf()):
+        for line in report(browser, shelf(), " ".join(sys.argv[1:])):
             print(line, flush=True)
         browser.close()
 

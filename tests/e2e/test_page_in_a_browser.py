@@ -14,7 +14,7 @@ from deploy.local.stack import PROJECT
 from service.core.record.facts import CancelAsked, Fact
 from service.core.record.keys import RecordKey
 from tests.bench.page import large_log, made, of_many_stages, with_a_large_log
-from tests.support.browsing import chromium, faults, hide, needs_axe, needs_browser, opened, prefixed
+from tests.support.browsing import chromium, faults, go, hide, needs_axe, needs_browser, opened, prefixed
 from tests.support.builders import (
     NOW,
     announced,
@@ -130,7 +130,7 @@ def test_a_job_is_cancelled_and_redriven_by_keys_alone(browser: Any, address: st
         page.keyboard.press("Enter")
         page.wait_for_selector(".note.waits")
     assert json.loads(shelf.sent[-1])["verb"] == "cancel" and json.loads(shelf.sent[-1])["reason"] == "wrong input"
-    page.goto(f"{address}jobs/default/failed-1")
+    go(page, f"{address}jobs/default/failed-1")
     page.keyboard.press("r")
     page.wait_for_selector("#ask[open] #reason:focus")
     page.keyboard.press("Escape")
@@ -268,7 +268,7 @@ def test_the_page_works_behind_a_path_and_after_a_restart(browser: Any, shelf: S
     with serving(shelf, lambda: NOW_AT) as again, prefixed(again, "/ops/jobferry/") as after:
         # The browser keeps its key by the host; only the port is another.
         held = page.locator("#ask form").evaluate("form => Object.fromEntries(new FormData(form))")
-        page.goto(f"http://127.0.0.1:{after}/ops/jobferry/jobs/default/failed-1/ask/redrive")
+        go(page, f"http://127.0.0.1:{after}/ops/jobferry/jobs/default/failed-1/ask/redrive")
         page.evaluate("token => document.querySelector('[name=token]').value = token", held["token"])
         page.click("button.grave")
         page.wait_for_selector(".note.waits")
@@ -302,11 +302,13 @@ def test_a_hostile_text_does_nothing(browser: Any, address: str, number: int) ->
     page = opened(browser, address, said)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{address}jobs/default/evil-{number}")
+    go(page, f"{address}jobs/default/evil-{number}")
     page.wait_for_selector("#lines .line")
     for details in page.locator("details").all():
         details.evaluate("shown => shown.open = true")
-    page.wait_for_timeout(200)
+    for step in page.locator(".step > a").all():
+        step.click()
+        page.wait_for_selector(f"#{step.locator('..').get_attribute('id')} .step-body dl")
     assert page.title() == f"evil-{number} \u00b7 Jobferry"
     text = page.locator("body").inner_text()
     assert not set(text) & set("\x00\x07\x1b\x9b\u202e\u2066\u2069\u200f\u2028")
@@ -342,9 +344,9 @@ def test_axe_finds_nothing(browser: Any, address: str, scheme: str) -> None:
         for name, where in LOOKED_AT.items():
             # A hundred stages are made of what other pages have one of, and take axe half a minute.
             if name != "staged":
-                page.goto(address + where)
+                go(page, address + where)
                 found[name, width] = faults(page)
-        page.goto(f"{address}jobs/default/failed-1")
+        go(page, f"{address}jobs/default/failed-1")
         page.keyboard.press("R")
         page.wait_for_selector("#ask[open] #reason:focus")
         found["dialog", width] = faults(page)
@@ -360,7 +362,7 @@ def test_nothing_is_wider_than_the_screen(browser: Any, address: str, scheme: st
     SHOTS.mkdir(parents=True, exist_ok=True)
     wide = []
     for name, where in LOOKED_AT.items():
-        page.goto(address + where)
+        go(page, address + where)
         page.wait_for_selector("main")
         page.screenshot(path=SHOTS / f"{name}-{width}-{scheme}.png")
         if page.evaluate("document.documentElement.scrollWidth") > width:

@@ -50,7 +50,20 @@ def opened(browser: Any, address: str, said: list[str] | None = None, **context:
         page.on("console", lambda told: said.append(told.text) if told.type == "error" else None)
         page.on("pageerror", lambda error: said.append(str(error)))
     page.goto(address)
+    if context.get("java_script_enabled", True):
+        ready(page)
     return page
+
+
+def ready(page: Any) -> None:
+    """Wait until keys are heard: the scripts come after what is seen."""
+    page.wait_for_selector("html[data-ready]", state="attached")
+
+
+def go(page: Any, address: str) -> None:
+    """To another page, whose keys are heard."""
+    page.goto(address)
+    ready(page)
 
 
 def faults(page: Any) -> list[str]:

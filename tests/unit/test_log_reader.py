@@ -16,7 +16,7 @@ from service.aws.tasks import LogConfiguration
 from service.core.record.facts import Fact
 from service.tracking import logs
 from service.tracking.errors import UnknownLogError
-from service.tracking.logs import MOST_BYTES, MOST_LINES, LogPlace, LogReader
+from service.tracking.logs import MOST_BYTES, MOST_LINES, LogPlace, LogReader, Wanted
 from tests.support.builders import JOB, container, execution, receipt, record, requested, running, task
 
 HERE = LogPlace(1, 1, "main")
@@ -109,6 +109,73 @@ async def test_an_answer_has_so_many_bytes_and_one_line_at_least() -> None:
 async def test_what_is_no_utf_8_is_shown_as_such() -> None:
     """And the rest of its line with it."""
     assert (await read(Aws([b"a\xffb\n"]), task(), receipt())).lines == ("a\ufffdb",)
+
+
+ESC = "\x1b"
+TEXTS: dict[str, tuple[str, str, bool]] = {
+    "plainly": ("needle", "hay needle hay", True),
+    "in other letters": ("Needle", "NEEDLE", True),
+    "not": ("needle", "hay", False),
+    "in a colour": ("needle", f"{ESC}[31mneedle{ESC}[0m", True),
+    "in two colours": ("needle", f"nee{ESC}[31mdle{ESC}[0m", True),
+    "between other sequences": ("needle", f"nee{ESC}[K{ESC}[?25ldle", True),
+    "not, in colours": ("needle", f"{ESC}[31mhay{ESC}[0m", False),
+    "perhaps: what is unknown is looked at line by line": ("needle", f"nee{ESC}]0;title\x07dle", True),
+    "in letters of its own": ("grösse", "GRÖSSE", True),
+    "as two letters that are one": ("grösse", "größe", True),
+    "as one letter that is two": ("ß", "STRASSE", True),
+    "as a letter that is another's": ("kelvin", "\u212aelvin", True),
+    "not, though both have letters of their own": ("grün", "größe", False),
+}
+
+
+@pytest.mark.parametrize(("text", "line", "held"), TEXTS.values(), ids=TEXTS)
+def test_whether_a_text_may_be_in_a_block(text: str, line: str, held: bool) -> None:
+    """Whatever the line holds as it is shown is not missed by the look at its bytes."""
+    block = f"{'hay' * 9}\n{line}\nhay\n".encode()
+    assert Wanted(text, str).may_be_in(block) is held
+    assert not Wanted(text, str).is_in(line) or held
+
+
+async def test_a_search_reads_ahead_and_gives_up_what_it_does_not_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small range first, then some at once; in their order, and none twice."""
+    monkeypatch.setattr(logs, "_FIRST_RANGE", 10)
+    monkeypatch.setattr(logs, "_RANGE", 20)
+    body = b"".join(b"line %02d\n" % number for number in range(20))
+    aws = Ranged(body)
+    job = record(requested(), execution("RUNNING"), task(), receipt(bytes=len(body)))
+    found = await reader(aws).search(job, HERE, Wanted("LINE 1", str), 1, 50)
+    assert [number for number, _ in found.lines] == list(range(11, 21)) and found.following is None
+    starts = [0, 10, 30, 50, 70, 90, 110, 130, 150]
+    assert [asked[3:] for asked in aws.asked] == [*zip(starts, starts[1:], strict=False), (150, None)]
+    few = Ranged(body)
+    found = await reader(few).search(job, HERE, Wanted("line", str), 1, 1)
+    assert (found.following, [asked[3:] for asked in few.asked]) == (2, [(0, 10), (10, 30), (30, 50), (50, 70)])
+
+
+async def test_what_has_to_be_decoded_weighs_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So much is looked through for one answer, and it goes on from there."""
+    monkeypatch.setattr(logs, "MOST_SEARCHED_BYTES", 80)
+    for word, following in (("hay", None), ("heu\u00e4", 3)):
+        aws = Aws([f"{word}\n{word}\n".encode().ljust(30, b".") + b"\n", b"hay\n"])
+        job = record(requested(), execution("RUNNING"), task(), receipt(bytes=40))
+        found = await reader(aws).search(job, HERE, Wanted("needle", str), 1, 9)
+        assert found.following == (following and following + 1), word
+
+
+@dataclass
+class Ranged(Aws):
+    """S3 with one object that is read by ranges."""
+
+    body: bytes = b""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__()
+        self.body = body
+
+    async def chunks(self, bucket: str, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        self.asked.append(("chunks", bucket, key, start, end))
+        yield self.body[start:end]
 
 
 async def test_a_receipt_says_how_its_log_became() -> None:

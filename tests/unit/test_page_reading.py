@@ -270,9 +270,9 @@ def test_which_log_is_shown(place: LogPlace | None, choice: LogChoice | None) ->
 
 
 def test_a_log_is_shown_so_that_its_end_is_seen() -> None:
-    """Five hundred lines of it, unless a line is asked for."""
-    assert LINES == 500
-    assert [beginning(FIRST, None), beginning(SECOND, None), beginning(FIRST, 7)] == [201, 1, 7]
+    """Two hundred and fifty lines of it, unless a line is asked for."""
+    assert LINES == 250
+    assert [beginning(FIRST, None), beginning(SECOND, None), beginning(FIRST, 7)] == [451, 1, 7]
 
 
 @dataclass
@@ -313,7 +313,7 @@ async def test_what_is_said_beside_a_log(of: tuple[str, str | None], note: str) 
     shown = (Line(3, (Piece("a"),)), Line(4, (Piece("b"),)))
     assert view == LogView(FIRST, shown, 3, more=True, complete=True, note=note)
     assert (view.following, view.is_page) == (5, True)
-    assert log.asked == [("web", JOB, FIRST.place, 3, 500)]
+    assert log.asked == [("web", JOB, FIRST.place, 3, 250)]
     assert (await page_of(cast("Any", Log([lines(first=9)])), "web", JOB, FIRST, 9)).following == 9
 
 

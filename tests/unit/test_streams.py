@@ -8,6 +8,7 @@ import pytest
 
 from schemas.tracking import EventsSeen, LogLines
 from service.api.streams import NextEvents, events_as_they_come, lines_as_they_come
+from service.console.pieces import Piece
 from service.console.streams import pieces_as_they_change
 from service.core.record.record import Record
 from service.core.tracking.job import track
@@ -89,9 +90,9 @@ def test_a_page_s_stream_with_a_limit_ends_before_it(loop: VirtualLoop) -> None:
     """The browser asks again by itself, and is verified anew; without one it goes on."""
     looks_at: list[float] = []
 
-    async def look() -> tuple[Mapping[str, str], bool]:
+    async def look() -> tuple[Mapping[str, Piece], bool]:
         looks_at.append(loop.time())
-        return {"head": str(len(looks_at))}, False
+        return {"head": Piece(str(len(looks_at)))}, False
 
     heard = sent(loop, lambda: pieces_as_they_change(look, str, 6.0))
     assert [second for second, _ in heard] == [0, 0, 2, 5] and len(looks_at) == 3

@@ -10,8 +10,6 @@ const asOf = document.getElementById("as-of");
 let settled = false;
 let heardAt = Date.now();
 
-document.documentElement.classList.add("scripted");
-
 // A hidden page asks nothing, and one in which somebody selects text does not change below the pointer.
 function lookEvery(seconds) {
   setInterval(() => {
@@ -33,6 +31,9 @@ function connect() {
   if (!made || settled || stream.firstElementChild) return;
   stream.append(made.content.cloneNode(true));
   htmx.process(stream);
+  // What the page shows now, its next stream does not know, and tells all of it.
+  const source = made.content.querySelector("[sse-connect]");
+  source.setAttribute("sse-connect", source.getAttribute("sse-connect").replace(/&shown=[^&]*/, ""));
 }
 function disconnect() {
   if (stream && stream.firstElementChild) htmx.swap(stream, "", { swapStyle: "innerHTML" });
@@ -81,11 +82,51 @@ function unreachable(why) {
   asOf.replaceChildren(said);
 }
 
-// What was opened stays open when its piece is replaced; where one is stays where it was.
+// A step is opened below its line, where without this it has a page of its own.
+const stepOf = (target) => target.closest(".step > a");
+function openStep(link) {
+  const body = document.createElement("div");
+  body.className = "step-body";
+  link.after(body);
+  link.setAttribute("aria-expanded", "true");
+  fillStep(link, body);
+}
+function fillStep(link, body) {
+  htmx.ajax("GET", link.href, { target: body, swap: "innerHTML" })
+    .then(() => { if (!body.firstElementChild) location.assign(link.href); })
+    .catch(() => location.assign(link.href));
+}
+function closeStep(link) {
+  link.setAttribute("aria-expanded", "false");
+  link.nextElementSibling.remove();
+}
+document.body.addEventListener("click", (event) => {
+  const link = stepOf(event.target);
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button) return;
+  event.preventDefault();
+  (link.nextElementSibling ? closeStep : openStep)(link);
+});
+
+// What was opened stays open when it is replaced; where one is stays where it was.
 document.body.addEventListener("htmx:oobBeforeSwap", (event) => {
+  const next = event.detail.fragment;
   for (const open of event.detail.target.querySelectorAll("details[open][id]")) {
-    const next = event.detail.fragment.querySelector("#" + CSS.escape(open.id));
-    if (next) next.open = true;
+    const again = next.querySelector("#" + CSS.escape(open.id));
+    if (again) again.open = true;
+  }
+  for (const link of event.detail.target.querySelectorAll(".step > a[aria-expanded='true']")) {
+    const again = next.querySelector("#" + CSS.escape(link.parentElement.id) + " > a");
+    if (!again || again.nextElementSibling) continue;
+    again.setAttribute("aria-expanded", "true");
+    again.after(link.nextElementSibling.cloneNode(true));
+    again.dataset.old = "";
+  }
+});
+// What a step that is open has come to, is asked for anew once the step has changed.
+document.body.addEventListener("htmx:oobAfterSwap", () => {
+  for (const link of document.querySelectorAll(".step > a[data-old]")) {
+    delete link.dataset.old;
+    fillStep(link, link.nextElementSibling);
   }
 });
 
@@ -143,6 +184,8 @@ if (matters) {
   const place = matters.getBoundingClientRect(), shown = graph.getBoundingClientRect();
   if (place.right > shown.right) graph.scrollLeft = place.left - shown.left - shown.width / 2;
 }
+const bars = document.querySelector(".tall");
+if (bars && made) bars.scrollTop = bars.scrollHeight;
 
 // Keys.
 const help = document.getElementById("help");
@@ -170,3 +213,4 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   keys[event.key]();
 });
+document.documentElement.dataset.ready = "";

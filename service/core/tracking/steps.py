@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -42,6 +42,7 @@ class _Step:
     task_arn: str | None = None
     runs_a_task: bool = False
     failed: bool = False
+    known_place: tuple[int | None, int | None] | None = None
 
 
 @dataclass
@@ -107,6 +108,27 @@ def steps_of(
     shown = list(_within_a_page(found[after : after + limit]))
     views = tuple(_view(record, number, step, hiding) for number, step in enumerate(shown, start=after + 1))
     return views, after + len(shown) < len(found)
+
+
+def heads_of(
+    record: Record,
+    history: Iterable[HistoryEvent],
+    redaction: Redaction = _ALWAYS_HIDDEN,
+    first: int | None = None,
+    most: int = 100,
+) -> tuple[tuple[StepView, ...], int]:
+    """The last steps, or those from one on, without what went in and came out; and how many there are in all."""
+    found = list(_steps(history))
+    begin = max(0, len(found) - most) if first is None else first - 1
+    hiding = Hiding(redaction)
+    shown = enumerate(found[begin : begin + most], start=begin + 1)
+    return tuple(_view(record, number, _head(step), hiding) for number, step in shown), len(found)
+
+
+def _head(step: _Step) -> _Step:
+    """A state without its texts, once it is known by them where it is; JSON that is not shown need not be redacted."""
+    stage, attempt = _place(step)
+    return replace(step, given=None, made=None, cause=None, known_place=(stage, attempt))
 
 
 def _within_a_page(steps: Iterable[_Step]) -> Iterator[_Step]:
@@ -192,6 +214,8 @@ def _view(record: Record, number: int, step: _Step, hiding: Hiding) -> StepView:
 
 def _place(step: _Step) -> tuple[int | None, int | None]:
     """Which attempt of which stage a step runs, by the plan that it was given."""
+    if step.known_place is not None:
+        return step.known_place
     if not step.runs_a_task:
         return None, None
     try:
