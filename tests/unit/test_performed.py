@@ -27,6 +27,7 @@ from service.core.policy.actions import (
     LeaveUnstarted,
     RedriveExecution,
     StartExecution,
+    SteerPage,
     StopExecution,
 )
 from service.core.record.facts import (
@@ -43,7 +44,7 @@ from service.core.record.facts import (
 from service.core.record.keys import RecordKey
 from service.core.redaction import Redaction
 from service.metrics import Metrics
-from service.perform import LogNotArchivedError, Performer
+from service.perform import LogNotArchivedError, NotABulksError, Performer
 from tests.support.builders import (
     JOB,
     KEY,
@@ -543,3 +544,9 @@ async def test_whose_end_a_stop_was_is_known_by_its_error(heard: dict[str, Any] 
     assert it.facts[0] == ended_for_ann(of_redrive)
     assert [fact.redrive_count for fact in it.facts[1:] if isinstance(fact, ExecutionChanged)] == [2] * bool(heard)
     assert it.logs == [line("execution_stopped", redrive_count=of_redrive)]
+
+
+async def test_a_bulks_page_is_for_somebody_else() -> None:
+    """To be asked for one here is a bug, which names the record."""
+    with pytest.raises(NotABulksError, match=JOB):
+        await done(SteerPage(KEY, 0), requested())
