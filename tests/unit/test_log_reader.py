@@ -346,3 +346,39 @@ async def test_a_container_that_is_not_there_is_named(place: LogPlace, why: str)
     with pytest.raises(UnknownLogError) as refusal:
         await read(Aws(), task(containers=(container(), container("proxy"))), place=place)
     assert str(refusal.value) == why
+
+
+BLOCKS = b"error one\nfine\nerror \xff two\nfine\nerror three"
+
+
+async def searched(*chunks: bytes, number: int = 1, first: int = 1, most: int = 9) -> logs.LogFound:
+    """What is found of `error` in a log that comes in these pieces."""
+
+    async def coming() -> AsyncIterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+
+    return await logs._search(coming(), number, logs.Wanted("error", str), first, most)
+
+
+@pytest.mark.parametrize("cut", [*range(1, len(BLOCKS), 7), len(BLOCKS)])
+async def test_what_is_searched_for_is_found_however_the_log_is_cut(cut: int) -> None:
+    """Each line once, under its number, from the line on that one is at."""
+    chunks = (BLOCKS[:cut], BLOCKS[cut:])
+    three = ((1, "error one"), (3, "error \ufffd two"), (5, "error three"))
+    assert await searched(*chunks) == logs.LogFound(three, None, complete=True)
+    assert await searched(*chunks, first=2) == logs.LogFound(three[1:], None, complete=True)
+    assert await searched(*chunks, first=5) == logs.LogFound(three[2:], None, complete=True)
+    assert await searched(*chunks, most=2) == logs.LogFound(three[:2], 5, complete=True)
+    later = tuple((number + 10, line) for number, line in three)
+    assert await searched(*chunks, number=11, first=11) == logs.LogFound(later, None, complete=True)
+
+
+async def test_a_search_ends_after_so_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the end of a block; the answer says where to go on."""
+    monkeypatch.setattr(logs, "MOST_SEARCHED_BYTES", 15)
+    assert await searched(b"fine\nerror\n", b"fine", b"\nerror\nfine\n") == logs.LogFound(
+        ((2, "error"), (4, "error")), 6, complete=True
+    )
+    assert await searched(b"fine fine fine\n", b"error\n") == logs.LogFound((), 2, complete=True)
+    assert await searched(b"fine fine fin\n", b"error\n") == logs.LogFound(((2, "error"),), 3, complete=True)

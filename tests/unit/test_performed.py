@@ -27,6 +27,7 @@ from service.core.policy.actions import (
     LeaveUnstarted,
     RedriveExecution,
     StartExecution,
+    SteerPage,
     StopExecution,
 )
 from service.core.record.facts import (
@@ -43,7 +44,7 @@ from service.core.record.facts import (
 from service.core.record.keys import RecordKey
 from service.core.redaction import Redaction
 from service.metrics import Metrics
-from service.perform import LogNotArchivedError, Performer
+from service.perform import LogNotArchivedError, NotABulksError, Performer
 from tests.support.builders import (
     JOB,
     KEY,
@@ -522,3 +523,30 @@ async def test_who_stood_still_past_its_claim_says_so_in_the_log() -> None:
     it = await done(Announce(KEY, 0), requested(), execution("ABORTED"), claim("announce#0", "me", NOW, 60))
     assert (it.facts, it.asked) == ((), [])
     assert it.logs == [{"event": "claim_expired", "log_level": "warning", "job_id": JOB, "what": "announce#0"}]
+
+
+@pytest.mark.parametrize(
+    ("heard", "of_redrive"),
+    [
+        pytest.param({"status": "ABORTED", "error": CANCELLED, "redriveCount": 2}, 2, id="redriven, and ended by us"),
+        pytest.param({"status": "ABORTED", "error": "TheirOwn", "redriveCount": 2}, 1, id="redriven, ended by others"),
+        pytest.param({"status": "ABORTED", "redriveCount": 2}, 1, id="redriven, ended without a word"),
+        pytest.param({"status": "RUNNING", "error": CANCELLED, "redriveCount": 2}, 1, id="redriven, and runs again"),
+        pytest.param(None, 1, id="not known"),
+    ],
+)
+async def test_whose_end_a_stop_was_is_known_by_its_error(heard: dict[str, Any] | None, of_redrive: int) -> None:
+    """It may have been redriven since we looked: only an end in our words is that of who asked."""
+    answer = heard and described(heard["status"], **{name: heard[name] for name in heard if name != "status"})
+    it = await done(
+        StopExecution(JOB), requested(), execution("RUNNING", redrive_count=1), CANCEL, stop=None, describe=answer
+    )
+    assert it.facts[0] == ended_for_ann(of_redrive)
+    assert [fact.redrive_count for fact in it.facts[1:] if isinstance(fact, ExecutionChanged)] == [2] * bool(heard)
+    assert it.logs == [line("execution_stopped", redrive_count=of_redrive)]
+
+
+async def test_a_bulks_page_is_for_somebody_else() -> None:
+    """To be asked for one here is a bug, which names the record."""
+    with pytest.raises(NotABulksError, match=JOB):
+        await done(SteerPage(KEY, 0), requested())

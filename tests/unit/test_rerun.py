@@ -98,3 +98,19 @@ def test_what_is_kept_is_the_request_itself(text: str) -> None:
     record = requested(tenant=request.tenant, **known)
     again = admitted(json.dumps(request_of(record, kept_of(request)) | {"job_id": request.job_id}), catalog())
     assert (again.digest, again.stages) == (before.digest, before.stages)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "stages"),
+    [
+        ("stages.1", {"image": "b"}, [{"image": "a"}, {"image": "b"}, {"image": "c"}]),
+        ("stages.2", None, [{"image": "a"}, {"image": "x"}, None]),
+        ("stages.0.command.0", "echo", [{"image": "a", "command": ["echo", "b"]}, {"image": "x"}, {"image": "c"}]),
+    ],
+)
+def test_what_stands_in_a_list_is_put_in_its_place(path: str, value: Any, stages: list[Any]) -> None:
+    """And nothing beside it is touched; null is put there too, for admission to judge."""
+    before = {"stages": [{"image": "a"}, {"image": "x"}, {"image": "c"}]}
+    if "command" in path:
+        before["stages"][0]["command"] = ["cat", "b"]  # type: ignore[assignment]
+    assert changed(before, {path: value}) == {"stages": stages}

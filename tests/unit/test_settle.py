@@ -428,3 +428,29 @@ async def test_an_announcement_without_an_answer_stays_claimed() -> None:
         await Settling(jobs, aws, Patience(), lambda: END).settle(job, "me")
     held = (await jobs.read(KEY)).claim("announce#0")
     assert held is not None and not held.has_expired(END + 59)
+
+
+@dataclass
+class PutsAway(InMemory):
+    """Takes a task out of the head with the last of its receipts, unless there is other news of it."""
+
+    has_news: bool = False
+    put: list[tuple[str, LogArchived]] = field(default_factory=list)
+
+    async def put_away(self, job: Record, task: TaskChanged, last: LogArchived) -> Record | None:
+        self.put.append((task.task_id, last))
+        if self.has_news:
+            return None
+        without = {name: fact for name, fact in job.registers.items() if name != task.register_name}
+        self.records[job.key] = Record(job.key, without)
+        return self.records[job.key]
+
+
+@pytest.mark.parametrize("has_news", [False, True])
+async def test_a_task_of_which_all_is_known_is_put_away_in_one_write(has_news: bool) -> None:
+    """The receipt is not told beside that; where there is other news of the task, it is, and the task stays."""
+    jobs, performer = PutsAway(has_news=has_news), Scripted(USUAL)
+    job = await jobs.all_of(requested(), execution("RUNNING"), task())
+    settled = await settling(jobs, performer).settle(job, "me")
+    assert jobs.put == [("t1", receipt())]
+    assert (settled.tasks != (), receipt().register_name in settled.registers) == (has_news, has_news)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.plan import Stage
+from service.core.admission.sizes import _fargate_has
 from tests.support.builders import admitted, body, catalog, reasons
 
 IMAGES = {
@@ -102,3 +103,15 @@ def test_the_stages_of_a_job_type_can_be_given_a_size() -> None:
 def test_a_request_without_sizes_is_the_request_that_it_was() -> None:
     """Its digest is what it was before there were any: a repeat that comes after an update is a repeat."""
     assert admitted(body()).digest == "b557800d0330786a3611a5923107b905f993caeb248abb67be74533531fbca6d"
+
+
+@pytest.mark.parametrize(
+    ("cpu", "said"),
+    [
+        (300, "Use one of these numbers of CPU units: 256, 512, 1024, 2048, 4096, 8192, 16384."),
+        (512, "With 512 CPU units it has 1024, 2048, 3072, 4096 MiB."),
+    ],
+)
+def test_what_fargate_has_is_said_whole(cpu: int, said: str) -> None:
+    """The numbers of CPU units where there is none of that; else the memories that go with it."""
+    assert _fargate_has(cpu) == said

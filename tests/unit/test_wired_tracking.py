@@ -11,6 +11,7 @@ from deploy.local.stack import PROJECT
 from schemas.errors import SettingsError
 from schemas.price import Price
 from schemas.tracking import ListedStatus
+from service.api.app import Serving
 from service.aws.errors import AwsError
 from service.core.pace import Bucket
 from service.core.redaction import Redaction
@@ -222,3 +223,28 @@ def test_what_aws_did_wrong_is_one_sentence_with_its_remedy() -> None:
 def test_every_status_of_a_list_can_be_typed() -> None:
     """Those of the contract."""
     assert get_args(ListedStatus) == LISTED
+
+
+def test_the_function_serves_what_it_looks_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not on loopback, with streams that end before API Gateway does; made once, and run on one loop."""
+    given(monkeypatch, AWS_DEFAULT_REGION="eu-central-1")
+    served: list[Serving] = []
+
+    async def answered(app: Any, event: dict[str, Any]) -> dict[str, Any]:
+        return {"app": app, **event}
+
+    monkeypatch.setattr(track_jobs, "build_app", lambda serving: served.append(serving) or "the app")  # type: ignore[func-returns-value]
+    monkeypatch.setattr(track_jobs, "answer", answered)
+    track_jobs._made.cache_clear()
+    for _ in range(2):
+        assert track_jobs.handler({"path": "/tenants"}, None) == {"app": "the app", "path": "/tenants"}
+    track_jobs._made()[0].close()
+    track_jobs._made.cache_clear()
+    [serving] = served
+    assert (serving.on_loopback, serving.stream_seconds, serving.gate, serving.reruns) == (False, 15.0, None, True)
+    submission, steering = serving.submission, serving.steering
+    assert (submission.sender.url, steering.sender.url) == ("https://requests", "https://control")
+    assert steering.find == serving.tracker.find
+    assert serving.cases.tracker is serving.tracker
+    objects = serving.tracker.histories.objects
+    assert (type(objects.credentials).__name__, serving.cases.objects) == ("BlockingCredentials", objects)

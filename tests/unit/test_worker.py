@@ -17,6 +17,7 @@ import pytest
 
 from service.aws.queue import Message
 from service.core.policy.owed import Patience
+from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.metrics import POLLS, Metrics
 from service.settings import Settings
@@ -25,6 +26,8 @@ from tests.support.builders import JOB, MACHINE, NOW, catalog, execution, record
 from tests.support.loop import VirtualLoop
 from tests.support.waiting import eventually
 from workers import worker as module
+from workers.requests import HeldBack
+from workers.single_flight import SingleFlight
 from workers.worker import Worker, run_worker, work_until_stopped
 
 
@@ -238,3 +241,33 @@ async def test_a_wish_does_not_wait_for_a_log(monkeypatch: pytest.MonkeyPatch) -
     await eventually(lambda: len(passes) == 2)
     log_is_read.set()
     await asyncio.gather(event, wish)
+
+
+@pytest.mark.parametrize(
+    ("heard", "again_in", "happened"),
+    [
+        pytest.param(HeldBack(7), 7, ["heard m-1 for me"], id="held back"),
+        pytest.param(None, None, ["heard m-1 for me"], id="nobody's"),
+        pytest.param(record(requested()), None, ["heard m-1 for me", "noted", "settled for me"], id="a job's"),
+    ],
+)
+async def test_a_message_is_heard_and_its_job_settled_under_one_name(
+    heard: Record | HeldBack | None, again_in: int | None, happened: list[str]
+) -> None:
+    """What is held back comes again after so many seconds, and is nobody's until then."""
+    told: list[str] = []
+
+    async def hear(message: Message, me: str) -> Record | HeldBack | None:
+        told.append(f"heard {message.message_id} for {me}")
+        return heard
+
+    async def settle(job: Record, me: str) -> Record:
+        told.append(f"settled for {me}")
+        return job
+
+    async def read(_key: RecordKey) -> Record:
+        raise AssertionError("nobody came meanwhile")
+
+    handle = module._handle(hear, SingleFlight(settle, read), lambda: "me", lambda _: told.append("noted"))
+    assert await handle(Message("m-1", "", "r")) == again_in
+    assert told == happened

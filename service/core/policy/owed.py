@@ -155,10 +155,11 @@ def _start(job: Record) -> Iterator[Action]:
 
 
 def _questions(job: Record, at: Moment) -> Iterator[Action]:
-    if job.execution is None:
+    execution = job.execution
+    if execution is None:
         return
     sweeping = _holds(job, at, SWEEP)
-    if _must_be_asked_after(job, at):
+    if _must_be_asked_after(job, execution, at):
         yield AskExecution(job.job_id)
     yield from (StopTask(job.job_id, task.arn) for task in job.tasks if _is_outlived(job, task, at))
     if _may_have_outlived_tasks(job, at, sweeping=sweeping):
@@ -184,28 +185,24 @@ def _late_tasks(job: Record, at: Moment) -> Iterator[Action]:
     late = [task for task in job.tasks if task.last_status not in _STOPPING and _is_late(job, task, at)]
     if execution is None or not late:
         return
-    if not _must_be_asked_after(job, at):
+    if not _must_be_asked_after(job, execution, at):
         yield AskExecution(job.job_id)  # Or a task of a redrive that nobody told of is stopped.
     for task in late:
         if not _is_outlived(job, task, at) and not _started_since(execution, task, at):
             yield StopTask(job.job_id, task.arn)
 
 
-def _must_be_asked_after(job: Record, at: Moment) -> bool:
-    return _end_is_unknown(job, at) or _may_be_redriven(job)
+def _must_be_asked_after(job: Record, execution: ExecutionChanged, at: Moment) -> bool:
+    return _end_is_unknown(job, execution, at) or _may_be_redriven(job, execution)
 
 
-def _end_is_unknown(job: Record, at: Moment) -> bool:
+def _end_is_unknown(job: Record, execution: ExecutionChanged, at: Moment) -> bool:
     """Whether the outcome is known in part only, or we are sweeping and there is none yet."""
-    execution = job.execution
-    return execution is not None and (not execution.detailed or (_holds(job, at, SWEEP) and not execution.ended))
+    return not execution.detailed or (_holds(job, at, SWEEP) and not execution.ended)
 
 
-def _may_be_redriven(job: Record) -> bool:
+def _may_be_redriven(job: Record, execution: ExecutionChanged) -> bool:
     """Whether a task or a wait of a later redrive was heard of, be it over, or a task younger than the end."""
-    execution = job.execution
-    if execution is None:
-        return False
     heard_of = [*(task.redrive or 0 for task in job.tasks), job.last_wait.redrive if job.last_wait else 0]
     if max(heard_of) > execution.redrive_count:
         return True

@@ -1,0 +1,194 @@
+"""What is wired to what, from the settings to the loops of a worker: wired_in_full.yaml is for reading.
+
+Each setting has a value of its own here, so that none can stand in for another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.price import Price
+from service.aws.objects import Objects
+from service.metrics import Metrics
+from service.runtime import _READING, _config, wire
+from service.settings import Settings
+from service.tracking.wiring import Place, wire_tracking
+from tests.support.builders import catalog
+from tests.support.portrait import Portrait
+from tests.support.tables import read_table
+from workers.liveness import Liveness
+from workers.worker import Worker
+
+IN_FULL: dict[str, Any] = read_table(Path(__file__).with_name("wired_in_full.yaml"))
+SETTINGS = Settings(
+    request_queue_url="https://sqs/requests",
+    event_queue_url="https://sqs/events",
+    control_queue_url="https://sqs/control",
+    state_machine_arn="arn:aws:states:eu-central-1:123456789012:stateMachine:jobferry",
+    topic_arn="arn:aws:sns:eu-central-1:123456789012:jobferry",
+    log_bucket="the-logs",
+    jobs_table="the-jobs",
+    catalog="catalog.yaml",
+    visibility_seconds=61,
+    max_receives=49,
+    poll_seconds=7,
+    request_slots=51,
+    event_slots=201,
+    control_slots=21,
+    drain_seconds=26,
+    stop_timeout_seconds=33,
+    start_execution_bucket=803,
+    start_execution_refill=151,
+    get_log_events_per_second=16,
+    filter_log_events_per_second=8,
+    log_quiet_seconds=13,
+    log_deadline_seconds=907,
+    log_memory_mebibytes=65,
+    task_grace_seconds=31,
+    silence_seconds=307,
+    claim_seconds=67,
+    sweep_seconds=37,
+    redrives_seconds=311,
+    sweep_per_second=6,
+    link_seconds=3607,
+    prices={"FARGATE": Price(vcpu_hour=0.05, gb_hour=0.005)},
+    secret_patterns=("tok_[0-9]{4}",),
+    retention_days=91,
+)
+PLACE = Place(
+    request_queue_url="https://requests",
+    control_queue_url="https://control",
+    state_machine_arn="arn:machine",
+    log_bucket="logs",
+    jobs_table="jobs",
+    catalog="s3://mine/catalog.yaml",
+    task_family_prefix="ours",
+    secret_patterns=("pin=[0-9]+", "tok_[0-9]{4}"),
+    prices={"FARGATE": Price(vcpu_hour=0.04, gb_hour=0.004)},
+    task_grace_seconds=29,
+    log_deadline_seconds=899,
+)
+
+
+class Client:
+    """A client of a service that nobody asks anything."""
+
+    def __init__(self, service: str) -> None:
+        self.service = service
+        self.heeded: list[tuple[str, str]] = []
+
+    @property
+    def meta(self) -> Any:
+        """Who is to be called when."""
+        return self
+
+    @property
+    def events(self) -> Any:
+        """Who is to be called when."""
+        return self
+
+    def register(self, event: str, handler: Callable[..., Any]) -> None:
+        """Note who is to be called."""
+        self.heeded.append((event, f"{handler.__module__}.{handler.__qualname__}"))
+
+
+def now() -> float:
+    """Any moment."""
+    return 0.0
+
+
+async def wired(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A worker's parts and loops, drawn."""
+    monkeypatch.setenv("ECS_AGENT_URI", "http://agent")
+    clients: dict[str, Client] = {}
+
+    async def client(service: str) -> Client:
+        return clients.setdefault(service, Client(service))
+
+    objects, metrics, stopping = Objects(Client("s3"), None), Metrics(), asyncio.Event()  # type: ignore[arg-type]
+    images = catalog()
+    runtime = await wire(settings, client, objects, images, "eu-central-1", now, metrics, lambda: "me")
+    worker = Worker(runtime, Liveness(now), stopping)
+    loops = worker.loops()
+    parts = [inspect.getcoroutinelocals(loop)["self"] for loop in loops]
+    for loop in loops:
+        loop.close()
+    known: dict[str, object] = {f"client of {service}": made for service, made in clients.items()}
+    known |= {"objects": objects, "metrics": metrics, "the stop": stopping, "catalogue": images, "now": now}
+    known |= {"settings": settings, "prices": settings.prices, "name of work": runtime.settling.new_work}
+    known |= {"client": client, "liveness": worker.liveness, "worker": worker}
+    portrait = Portrait(known)
+    drawn = {"runtime": portrait.of(runtime, "runtime"), "archiver": portrait.of(worker.archiver, "archiver")}
+    drawn["loops"] = portrait.of(parts, "loops")
+    return {**drawn, "heeded": {service: made.heeded for service, made in clients.items()}}
+
+
+def plain(value: Any) -> Any:
+    """As YAML has it."""
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+async def test_a_worker_is_wired_like_this(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every setting reaches what it is for, and what is one thing is one thing."""
+    assert plain(await wired(SETTINGS, monkeypatch)) == IN_FULL["a worker"]
+
+
+async def test_without_batches_each_log_is_read_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And that is all that is different."""
+    whole = plain(await wired(SETTINGS, monkeypatch))
+    without = plain(await wired(SETTINGS.model_copy(update={"log_batches": "off"}), monkeypatch))
+    lanes = whole["runtime"]["Runtime"]["settling"]["Settling"]["performer"]["Performer"]["archive"]["LogArchive"]
+    assert lanes["lanes"]["LogLanes"].pop("small") == IN_FULL["small logs"]
+    changed = without["runtime"]["Runtime"]["settling"]["Settling"]["performer"]["Performer"]["archive"]["LogArchive"]
+    assert changed["lanes"]["LogLanes"].pop("small") is None
+    assert changed["memory"] != lanes["memory"], "it was met first in the lane of small logs"
+    del changed["memory"], lanes["memory"]
+    assert without == whole
+
+
+async def test_what_people_ask_is_wired_like_this() -> None:
+    """Readers and senders, each by a client of its own service."""
+
+    async def client(service: str) -> Client:
+        return Client(service)
+
+    asked: Callable[[str], Awaitable[Any]] = client
+    known: dict[str, object] = {"client": client, "now": now, "prices": PLACE.prices}
+    assert plain(Portrait(known).of(wire_tracking(PLACE, asked, "credentials", now), "tracking")) == IN_FULL["tracking"]
+
+
+@pytest.mark.parametrize(("event_slots", "connections"), [(5, 50), (50, 50), (51, 51), (201, 201)])
+@pytest.mark.parametrize(("endpoint", "style"), [(None, "virtual"), ("http://aws:4566", "path")])
+def test_how_a_workers_clients_call(event_slots: int, connections: int, endpoint: str | None, style: str) -> None:
+    """With a connection for each event in hand, and for what is around them; a long poll has time to come back."""
+    config: Any = _config(SETTINGS.model_copy(update={"event_slots": event_slots}), endpoint)
+    assert config._user_provided_options == {
+        "user_agent": "jobferry",
+        "retries": {"mode": "standard", "max_attempts": 8},
+        "connect_timeout": 5,
+        "read_timeout": 22,
+        "max_pool_connections": connections,
+        "tcp_keepalive": True,
+        "signature_version": "v4",
+        "s3": {"addressing_style": style},
+    }
+
+
+def test_how_a_readers_clients_call() -> None:
+    """People wait: fewer tries, and shorter ones."""
+    config: Any = _READING
+    assert config._user_provided_options == {
+        "user_agent": "jobferry",
+        "retries": {"mode": "standard", "max_attempts": 3},
+        "connect_timeout": 3,
+        "read_timeout": 15,
+        "max_pool_connections": 50,
+    }
