@@ -10,7 +10,7 @@ from typing import Protocol
 from schemas.errors import JobferryError
 from service.aws.errors import AwsError
 from service.clock import Clock, new_work
-from service.core.policy.actions import NEEDS_THE_WHOLE, WISHED, Action, ArchiveLog
+from service.core.policy.actions import NEEDS_THE_WHOLE, UNCLAIMED, WISHED, Action, ArchiveLog
 from service.core.policy.log_work import LogWork, can_wait, work_of
 from service.core.policy.owed import Moment, Patience, carried_by, must_be_whole, owed, settled_by
 from service.core.record.facts import Claimed, Fact, LogArchived, TaskChanged, task_spoken_of
@@ -88,6 +88,9 @@ class Settling:
                 # What is beside the head was written before it, so this is no older than the head: we look once more.
                 job = await self._whole(job)
                 continue
+            if isinstance(action, UNCLAIMED) and self._is_long_ago(job):
+                job = (await self.jobs.read(job.key)).beside(job)
+                continue
             if isinstance(action, ArchiveLog) and self.due_logs is not None and can_wait(job):
                 done.update(await self._put_off(action, job, me, self.due_logs))
                 put_off.add(action.task_id)
@@ -159,6 +162,15 @@ class Settling:
             for claim in claims:
                 await kept.enter_async_context(Renewing(claim.seconds / 3, _Kept(claim, self.jobs, self.now).renew))
             yield
+
+    def _is_long_ago(self, job: Record) -> bool:
+        """Whether we have stood still since we read a record, for longer than others wait for who is in the middle.
+
+        Whoever leaves a job unstarted waits for a start that another may be in the middle of, for the grace time, and
+        announces that it was cancelled. Step Functions takes no condition with a start [botocore, StartExecution], and
+        a write that claimed it would cost each job one, and let who stood still after it start all the same.
+        """
+        return job.known_at is not None and self.now() - job.known_at > self.patience.task_grace / 2
 
     def _next(self, job: Record, me: str, done: Container[Action]) -> Action | None:
         """The first thing that is owed by the record as it is now; it may have changed since the last was done."""

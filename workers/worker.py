@@ -24,7 +24,7 @@ from service.runtime import Runtime, open_runtime
 from service.settings import Settings
 from service.tracking.finding import Finder
 from workers.archiver import Archiver
-from workers.bulks import Bulks, SteersMany
+from workers.bulks import PAGE_JOBS, Bulks, SteersMany
 from workers.consumer import Consumer, Gate, Handle, NoteFailure
 from workers.control import Controls
 from workers.events import Events
@@ -223,7 +223,9 @@ class Worker:
     def _bulks(self, job_list: JobList, reruns: Reruns) -> Bulks:
         """Bulks are settled as jobs are, by somebody else who performs what they are owed."""
         settling, claim_seconds = self.runtime.settling, self.runtime.settling.patience.claim
-        many = SteersMany(job_list, settling.jobs, settling, reruns, self.stopping, claim_seconds, settling.now)
+        many = SteersMany(
+            job_list, settling.jobs, settling, reruns, self.stopping, claim_seconds, settling.now, PAGE_JOBS
+        )
         return Bulks(replace(settling, performer=many), settling.jobs, self.stopping)
 
     def _sweeper(self, bulks: Bulks) -> Sweeper:

@@ -154,6 +154,7 @@ class JobsTable:
             last,
         )
         await self._keep_task(task, facts)
+        asked_at = self.now()
         with answered("ConditionalCheckFailedException"), aws_errors():
             answer = await self.client.update_item(
                 TableName=self.name,
@@ -163,7 +164,7 @@ class JobsTable:
             )
             head = record_of(job.key, answer["Attributes"])
             kept = replace(merge(job, last), kept_beside=job.kept_beside | {task.task_id})
-            return head.beside(kept)
+            return replace(head.beside(kept), known_at=asked_at)
         return None
 
     async def _keep_task(self, task: TaskChanged, facts: tuple[Fact, ...]) -> None:
@@ -275,7 +276,7 @@ class JobsTable:
 
         `listed` is what the lists are told of, where that is more than the head holds.
         """
-        write = _write(fact, index, listed or fact, carrying)
+        write, asked_at = _write(fact, index, listed or fact, carrying), self.now()
         try:
             with aws_errors():
                 answer = await self.client.update_item(
@@ -286,29 +287,33 @@ class JobsTable:
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
                 # Not an empty record where there is none: nothing would be owed to the job, and its message deleted.
-                return record_of(fact.record_key, answer["Attributes"]).holding(fact)
+                head = record_of(fact.record_key, answer["Attributes"]).holding(fact)
         except AwsError as error:
             held: Mapping[str, Any] = error.answer.get("Item", {})
             # Only what is there already can stand in the way of what needs no record before it.
             if error.code != "ConditionalCheckFailedException" or (not held and isinstance(fact, _OPENING)):
                 raise
-            return record_of(fact.record_key, held)
+            head = record_of(fact.record_key, held)
+        return replace(head, known_at=asked_at)
 
     async def read(self, key: RecordKey) -> Record:
         """The head of a record as it is now; empty where there is none."""
+        asked_at = self.now()
         with aws_errors():
             answer = await self.client.get_item(TableName=self.name, Key=item_key(key), ConsistentRead=True)
-        return record_of(key, answer.get("Item", {}))
+        return replace(record_of(key, answer.get("Item", {})), known_at=asked_at)
 
     async def read_whole(self, key: RecordKey) -> Record:
         """A record as it is now, with all that is kept beside its head.
 
         The head is read first, since it is first in the order of the parts; what it speaks of was written before it.
         """
+        asked_at = self.now()
         items = [item async for item in self._parts(key)]
         born = next((int(item["expires_at"]["N"]) for item in items if item["part"]["S"] == REQUEST), 0)
         # Parts of an earlier job of this id, whose head has left before them, expire before this one's request.
-        return record_of(key, *[item for item in items if item["part"]["S"] == HEAD or _is_of(item, born)])
+        whole = record_of(key, *[item for item in items if item["part"]["S"] == HEAD or _is_of(item, born)])
+        return replace(whole, known_at=asked_at)
 
     async def read_many(self, keys: Collection[RecordKey]) -> Mapping[RecordKey, Record]:
         """The heads and requests of at most fifty records by one call; what DynamoDB had no time for is left out.

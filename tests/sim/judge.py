@@ -15,7 +15,7 @@ from typing import Any
 from schemas.base import DEFAULT_TENANT
 from service.core.record.facts import marker_of
 from tests.sim.ledger import Ledger
-from tests.sim.many import BULK_KEY, ManyJudge
+from tests.sim.many_judge import BULK_KEY, ManyJudge
 from tests.sim.steering import SteeringJudge
 from tests.sim.truth import Truth, ended_by_itself, fact_in, is_looked_after, place_of
 from tests.support.aws.dynamodb import HEAD, Item
@@ -33,6 +33,7 @@ _TROUBLE_SECONDS = 1000.0
 _CLAIM_SECONDS = 60.0
 _STEPS = ("STARTED", "STAGE_FINISHED", "RETRYING", "WAITING")
 # What a job is never to fail for before its patience is at its end.
+_OF_WISHES = {f"r#cancel#{DEFAULT_TENANT}": "cancel", "r#redrive": "redrive"}
 _OF_CAPACITY = ("throttled", "quota_used_up", "capacity")
 # A last try comes so late at the most: the planner itself may fail for a while.
 _SLOW_SECONDS = 180.0
@@ -90,7 +91,7 @@ class Judge:
         self._announcing: dict[tuple[str, int], Process | None] = {}
         self._cut_off_at: dict[tuple[str, int], float] = {}
         self.steering = SteeringJudge(ledger, truth, lambda: when()[1], self.accuse, calm_at)
-        self.many = ManyJudge(ledger, truth, self.accuse)
+        self.many = ManyJudge(ledger, truth, lambda: when()[1], self.accuse)
         self._ledger = ledger
         self._truth = truth
         self._when = when
@@ -111,6 +112,8 @@ class Judge:
             missing = self._event_missing(held)
         elif held.message_id in self._ledger.bulks:
             missing = self.many.missing()
+        elif held.message_id in self._ledger.stops:
+            missing = self.many.missing(stop=True)
         elif held.message_id in self._ledger.wishes:
             missing = self.steering.missing(held.message_id)
         else:
@@ -486,8 +489,8 @@ class Judge:
         if key == BULK_KEY:
             self.many.on_write(before, after)
             return
-        if part == HEAD and "list_tenant" in after and "list_tenant" not in before:
-            self._ledger.noted_at[key] = self._when()[1]
+        if part == HEAD and "r#request" in after and "r#request" not in before:
+            self.many.on_request(key)
         if "r#request" in before and before["r#request"] != after.get("r#request"):
             self.accuse(2, f"the request of {key} was changed, in its {part}")
         for name, value in after.items():
@@ -504,8 +507,8 @@ class Judge:
             self._announcing[key.removeprefix("rejected:"), int(name.rpartition("#")[2])] = PROCESS.get()
         if name.startswith("r#announced#"):
             self._note(json.loads(after["M"]["fact"]["S"])["notification_id"])
-        if name == f"r#cancel#{DEFAULT_TENANT}":
-            self.many.on_cancel(key, json.loads(after["M"]["fact"]["S"]))
+        if name in _OF_WISHES:
+            self.many.on_wish(key, _OF_WISHES[name], json.loads(after["M"]["fact"]["S"]))
         self.steering.check_register(key, name, after)
 
     def _note(self, notification_id: str) -> None:

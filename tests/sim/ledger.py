@@ -34,7 +34,7 @@ class Wish:
 
 @dataclass
 class Ledger:
-    """Requests and wishes by message id, job ids' tokens, who asks for progress, and of which job one is a rerun."""
+    """Requests and wishes by message id, job ids' tokens, who asks for progress, reruns; bulks and stops."""
 
     asked: dict[str, Asked] = field(default_factory=dict)
     jobs: dict[str, set[str]] = field(default_factory=dict)
@@ -42,8 +42,7 @@ class Ledger:
     wishes: dict[str, Wish] = field(default_factory=dict)
     made_of: dict[str, str] = field(default_factory=dict)
     bulks: set[str] = field(default_factory=set)
-    bulk_asked_at: float = 0.0
-    noted_at: dict[str, float] = field(default_factory=dict)
+    stops: set[str] = field(default_factory=set)
 
     def note_request(self, message_id: str, asked: Asked) -> None:
         """A producer is about to send this."""

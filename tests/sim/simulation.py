@@ -19,10 +19,11 @@ from unittest.mock import patch
 
 import structlog
 
-from service.aws import jobs_table, record_items
+from service.aws import job_list, jobs_table, record_items
 from service.core.record.facts import FACT, Fact
 from tests.sim.again import Again
 from tests.sim.circumstances import Circumstances
+from tests.sim.dead_letters import DeadLetters
 from tests.sim.judge import Judge, Violation
 from tests.sim.ledger import Ledger
 from tests.sim.many import Many
@@ -45,7 +46,7 @@ from tests.support.faults import Faults
 from tests.support.loop import PROCESS, Process, StuckError, VirtualLoop, world_call_at
 from tests.support.names import CONTROL_URL, EVENTS_URL, REQUESTS_URL
 from tests.support.trace import Trace
-from workers import sweeper
+from workers import sweeper, worker
 
 # The template's MaxReceives.
 MAX_RECEIVES = 50
@@ -53,6 +54,8 @@ MAX_RECEIVES = 50
 QUIESCENCE_SECONDS = 3600.0
 # More than one, so that a job can be in the wrong one; eight for a handful of jobs were a third of all calls, in vain.
 _SHARDS = 2
+# A bulk goes through a handful of jobs in pages of one to so many, so that it has several.
+_MOST_PAGE_JOBS = 3
 _LOOK_SECONDS = 10.0
 # The grace time, and what is under way by then: the event of the task that takes over is heard within seconds.
 _OUTLIVED_SECONDS = 30 + 15
@@ -152,10 +155,13 @@ class World:
         self.workload = Workload(
             loop, self._chance("workload"), self.faults, rates, self.ledger, self.bucket, self.trace
         )
-        self.people = People(loop, self._chance("wishes"), given.people, self.ledger, self.control, self.trace)
         asked = given.people != Manners()
-        self.again = Again(loop, self._chance("again"), self.ledger, self.control, self.trace, at_all=asked)
-        self.many = Many(loop, self._chance("many"), self.ledger, self.control, self.trace, at_all=asked)
+        chance = self._chance("letters")
+        self.letters = letters = DeadLetters(loop, chance, self.table, self.control, self.trace, at_all=asked)
+        told = (self.ledger, self.control, self.trace, letters)
+        self.people = People(loop, self._chance("wishes"), given.people, *told)
+        self.again = Again(loop, self._chance("again"), *told, at_all=asked)
+        self.many = Many(loop, self._chance("many"), *told, self.judge.many, at_all=asked)
         self.network.denied = self.judge.steering.denied = given.people.denied
         self.kills = 0
         self._last_end = 0.0
@@ -253,7 +259,7 @@ class World:
 
     @property
     def _people_to_send(self) -> int:
-        return self.people.to_send + self.again.to_send + self.many.to_send
+        return self.people.to_send + self.again.to_send + self.many.to_send + self.letters.to_send
 
     def _left_to_do(self) -> list[str]:
         if self.loop.time() < self.faults.calm_at or self.workload.to_send or self._people_to_send:
@@ -288,12 +294,12 @@ class World:
 
 def simulate(seed: int, jobs: int = 4, *, trace: bool = False) -> Result:
     """Run one seed to its end, or to its first violation."""
-    with undisturbed():
+    with undisturbed(page_jobs=1 + seed % _MOST_PAGE_JOBS):
         return history(World(seed, jobs, trace=trace))
 
 
 @contextmanager
-def undisturbed(shards: int = _SHARDS) -> Iterator[None]:
+def undisturbed(shards: int = _SHARDS, page_jobs: int = _MOST_PAGE_JOBS) -> Iterator[None]:
     """For as long as the context lasts nothing is collected, logged or read twice; then all is collected."""
     with (
         _nothing_collected(),
@@ -301,6 +307,8 @@ def undisturbed(shards: int = _SHARDS) -> Iterator[None]:
         patch.object(record_items, "FACT", _Remembered()),
         patch.object(jobs_table, "SHARDS", shards),
         patch.object(sweeper, "SHARDS", shards),
+        patch.object(worker, "PAGE_JOBS", page_jobs),
+        patch.object(job_list, "_LOOKED_AT", page_jobs + 1),
     ):
         yield
         while gc.collect():  # Coroutines that are collected leave others behind.

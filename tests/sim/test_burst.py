@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tests.sim.burst import Burst, rate_of_run_task, run_burst, vcpus
-from tests.sim.mutants import BURST_MUTANTS, HOLDS_NOTHING_BACK, Mutant
+from tests.sim.mutants.mutant import Mutant
+from tests.sim.mutants.promises import BURST_MUTANTS, HOLDS_NOTHING_BACK
 
 # Half a minute of what the account takes, as 600 jobs at AWS's 20 a second are, for a third of the work.
 CROWD = Burst(240, rate_of_run_task(8, 8), workers=1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.sim.last_facts import last_facts
-from tests.sim.mutants import LAST_FACT_MUTANTS, Mutant
+from tests.sim.mutants.mutant import Mutant
+from tests.sim.mutants.promises import LAST_FACT_MUTANTS
 
 _SEEDS = 400
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sim.mutants import MUTANTS, Mutant
+from tests.sim.mutants.mutant import Mutant
+from tests.sim.mutants.promises import MUTANTS
 from tests.sim.simulation import simulate
 
 _MOST_SEEDS = 1000

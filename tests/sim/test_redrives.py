@@ -7,7 +7,8 @@ from random import Random
 import pytest
 
 from tests.sim.cli import replay_scene
-from tests.sim.mutants import REDRIVE_MUTANTS, Mutant
+from tests.sim.mutants.mutant import Mutant
+from tests.sim.mutants.promises import REDRIVE_MUTANTS
 from tests.sim.redrives import IMAGES, JOB, SCENES, STORIES, Manner, Scene, Stage, play
 from tests.sim.simulation import history, undisturbed
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.sim.campaign import Summary, run_seeds, simulate_all
 from tests.sim.cli import replay
-from tests.sim.mutants import MUTANTS
+from tests.sim.mutants.promises import MUTANTS
 from tests.sim.simulation import simulate
 
 # The rarest of the known mistakes breaks one history in two hundred (test_mutants.py); of so many that are not known

@@ -7,7 +7,8 @@ from random import Random
 import pytest
 
 from tests.sim.cli import replay_scene
-from tests.sim.mutants import WISH_MUTANTS, Mutant
+from tests.sim.mutants.mutant import Mutant
+from tests.sim.mutants.wishes import WISH_MUTANTS
 from tests.sim.redrives import JOB, Manner, Scene
 from tests.sim.simulation import history, undisturbed
 from tests.sim.wish_scenes import WISH_SCENES, WISH_STORIES, WishStage, play_wish

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from schemas.base import DEFAULT_TENANT
+from tests.sim.dead_letters import DeadLetters
 from tests.sim.ledger import Asked, Ledger, Wish
 from tests.support.aws.sqs import SimQueue
 from tests.support.aws.stepfunctions import Execution, SimStepFunctions
@@ -59,8 +60,16 @@ class People:
     """Ask for things: once, again, at the wrong time, and for what is not theirs."""
 
     def __init__(
-        self, loop: VirtualLoop, chance: Random, manners: Manners, ledger: Ledger, control: SimQueue, trace: Trace
+        self,
+        loop: VirtualLoop,
+        chance: Random,
+        manners: Manners,
+        ledger: Ledger,
+        control: SimQueue,
+        trace: Trace,
+        letters: DeadLetters,
     ) -> None:
+        self._letters = letters
         self._loop = loop
         self._chance = chance
         self._manners = manners
@@ -99,10 +108,8 @@ class People:
         """Send one message, which is delivered so many seconds late."""
         message_id = self._control.next_id()
         wish = Wish(verb, tenant, job_id, self._loop.time(), f"person-{message_id}", f"because of {message_id}")
-        # In the books before the message can be taken.
-        self._ledger.wishes[message_id] = wish
         self._trace.say("person", "asks", message_id, f"{verb} {tenant}/{job_id}, {late:.0f} s late")
-        self._control.send(_body(wish), late=late)
+        self._letters.send(_body(wish), late, lambda known_as: self._ledger.wishes.update({known_as: wish}))
         return wish
 
     def _later(self, seconds: float, what: Callable[..., None], *about: str) -> None:

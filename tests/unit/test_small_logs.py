@@ -9,8 +9,8 @@ import pytest
 
 from service.aws.log_batches import BatchPage, LogBatches
 from service.core.log_lanes import StoppedLog
+from service.logs.small import SmallLogs
 from service.memory import Memory
-from service.small_logs import SmallLogs
 from tests.support.room import room
 
 NOW = 1000.0

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
 
 from schemas.events import ExecutionDetail
 from service.aws.errors import AwsError
-from service.core.policy.actions import Action, ArchiveLog, LeaveUnstarted, RedriveExecution, StopExecution
+from service.core.policy.actions import (
+    Action,
+    ArchiveLog,
+    LeaveUnstarted,
+    RedriveExecution,
+    StartExecution,
+    StopExecution,
+)
 from service.core.policy.owed import Patience
 from service.core.record.facts import (
     CancelAsked,
@@ -178,3 +185,24 @@ async def test_what_fails_of_a_wish_is_raised_when_all_else_is_done() -> None:
         await Settling(jobs, aws, Patience(), lambda: NOW + 40).settle(job, "me")
     assert isinstance(aws.done[0], StopExecution)
     assert any(isinstance(action, ArchiveLog) for action in aws.done)
+
+
+@dataclass
+class Starting:
+    """Does everything, and remembers it."""
+
+    done: list[Action] = field(default_factory=list)
+
+    async def perform(self, action: Action, job: Record, me: str) -> tuple[Fact, ...]:
+        self.done.append(action)
+        return ()
+
+
+@pytest.mark.parametrize(("stood_still", "done"), [(20.0, LeaveUnstarted(JOB)), (10.0, StartExecution(JOB))])
+async def test_who_stood_still_for_long_looks_again_before_it_starts(stood_still: float, done: Action) -> None:
+    """What it read may have changed; others wait for a start that is under way for the grace time, 30 seconds."""
+    jobs, aws = InMemory(), Starting()
+    read = replace(await jobs.all_of(ASKED), known_at=NOW)
+    await jobs.all_of(CANCEL)
+    await Settling(jobs, aws, Patience(), lambda: NOW + stood_still).settle(read, "me")
+    assert aws.done[0] == done

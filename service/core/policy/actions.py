@@ -144,5 +144,8 @@ Action = (
 NEEDS_THE_WHOLE = (StartExecution, TellProgress, Announce)
 """What is done with more of a record than decisions are made on."""
 
+UNCLAIMED = (StartExecution, LeaveUnstarted, StopExecution, RedriveExecution)
+"""What nobody claims, and what is not done by what was known long ago: a wish may have changed its mind since."""
+
 WISHED = (LeaveUnstarted, StopExecution, RedriveExecution)
 """What people asked for: where AWS fails to do it, all else that is owed to the job is done first."""

@@ -40,13 +40,14 @@ class Record:
     """A job, or a request that was rejected, as far as it is known: of each register the fact that knows most.
 
     `settled` are the markers of tasks that were put away, each with when it was made; those that are held here all the
-    same are `kept_beside`.
+    same are `kept_beside`. `known_at`, where it is said, is the moment before it was read, by this process's own clock.
     """
 
     key: RecordKey
     registers: Mapping[str, Fact] = field(default_factory=dict)
     settled: Mapping[str, float] = field(default_factory=dict, compare=False)
     kept_beside: frozenset[str] = field(default=frozenset(), compare=False)
+    known_at: float | None = field(default=None, compare=False)
 
     @classmethod
     def of_job(cls, job_id: str) -> Record:

@@ -106,6 +106,13 @@ class SimQueue:
         self._hide(held, late)
         return held.message_id
 
+    def set_aside(self, body: str) -> str:
+        """Put a message among the dead letters, as one that everybody failed with; answers with the id that it had."""
+        held = Held(self.next_id(), body, self._loop.time(), receives=self._max_receives, gone=True)
+        self._sent += 1
+        self.dead_letters.append(held)
+        return held.message_id
+
     def poll(self, at_most: int, wait: float, visibility: float) -> asyncio.Future[list[dict[str, Any]]]:
         """Take up to ten messages, waiting for the first. The wait is the service's own: it outlives the caller."""
         answer: asyncio.Future[list[dict[str, Any]]] = self._loop.create_future()

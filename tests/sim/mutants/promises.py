@@ -1,23 +1,16 @@
-"""Sabotage: components that break one promise each, to see that the judge catches them.
-
-Each one is a mistake that somebody has made: most are in the complaints about other systems.
-"""
+"""Mistakes that break one of the nine promises; some only in crowds, by redrives, or at a job's last facts."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from itertools import count
 from typing import Any
-from unittest.mock import patch
 
-from schemas.bulk import BulkMessage
-from schemas.control import ControlMessage
-from schemas.notification import EarlierOutcome, JobNotification, SteeredBy
+from schemas.notification import EarlierOutcome, JobNotification
 from schemas.plan import STAGE_FAILED, LambdaResult
-from schemas.tracking import ListedJob
 from service import perform, settle
 from service.aws import executions, jobs_table, objects, queue
 from service.aws.log_batches import BatchPage, LogBatches
@@ -30,15 +23,13 @@ from service.core.diagnosis.ending import Ending
 from service.core.log_lanes import Gathered, LogEvent, StoppedLog, Verdict, Whole
 from service.core.planning import planning, waiting
 from service.core.policy import outcome as story
-from service.core.policy import owed, steering
+from service.core.policy import owed
 from service.core.policy.actions import Action, Announce, AskExecution
 from service.core.policy.log_work import LogWork, work_of
 from service.core.policy.outcome import AttemptOutcome
 from service.core.record import hearing
 from service.core.record.facts import (
-    REDRIVE_REGISTER,
     Announced,
-    BulkAsked,
     Claimed,
     ExecutionChanged,
     Fact,
@@ -46,7 +37,6 @@ from service.core.record.facts import (
     RerunOf,
     TaskChanged,
 )
-from service.core.record.keys import RecordKey
 from service.core.record.record import Record, merge
 from service.core.telling import compose as announce
 from service.core.window import Window
@@ -55,30 +45,9 @@ from service.logs.small import SmallLogs
 from service.memory import Memory, Share
 from service.perform import Performer
 from service.settle import Settling
-from workers import bulks, consumer, control, events, redrives, requests, reruns, sweeper
+from tests.sim.mutants.mutant import mutant
+from workers import consumer, events, redrives, requests, sweeper
 from workers.guard import failure_of
-
-_Patch = tuple[object, str, object]
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One mistake: what is replaced, where and by what, and the promises that it can break.
-
-    Several replacements are one mistake where one guard stands behind the other.
-    """
-
-    name: str
-    promises: frozenset[int]
-    replaced: tuple[_Patch, ...]
-
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """The mistake is made for as long as the context lasts."""
-        with ExitStack() as made:
-            for where in self.replaced:
-                made.enter_context(patch.object(*where))
-            yield
 
 
 async def _deletes_first(self: consumer.Consumer, message: Message) -> None:
@@ -414,10 +383,6 @@ _TAKES_STOPPED_FOR_FINISHED = property(lambda attempt: attempt.task is not None 
 _WINS_ALWAYS = property(lambda fact: 2**62)
 
 
-def _mutant(name: str, promises: tuple[int, ...], *replaced: _Patch) -> Mutant:
-    return Mutant(name, frozenset(promises), replaced)
-
-
 async def _puts_nothing_away(self: jobs_table.JobsTable, item: Any, condition: str, values: Any) -> None:
     return None
 
@@ -443,102 +408,70 @@ async def _decides_on_what_it_read(self: Settling, fact: Fact, me: str) -> Recor
 _heard_in_truth = Settling.hear
 
 
-def _hears_everybody(asked: ControlMessage, job: Record, asked_at: float, sent_by: str | None) -> Any:
-    owner = job.request.tenant if job.request else asked.tenant
-    return _wish_heard_in_truth(asked.model_copy(update={"tenant": owner}), job, asked_at, sent_by)
-
-
-_wish_heard_in_truth = steering.hear_control
-
-
-async def _forgets_the_wish(self: control.Controls, message: Message) -> None:
-    return None
-
-
-async def _stops_nothing(self: Performer, job: Record) -> tuple[Fact, ...]:
-    return ()
-
-
-def _wishes_for_ever(job: Record) -> Fact | None:
-    return job.registers.get(REDRIVE_REGISTER)
-
-
-def _knows_of_no_cancel(job: Record) -> None:
-    return None
-
-
-def _nobody_steered(record: Record) -> tuple[SteeredBy, ...]:
-    return ()
-
-
-async def _refuses_at_once(self: Performer, job: Record) -> tuple[Fact, ...]:
-    return self._not_redriven(job, "AWS was not asked")
-
-
 MUTANTS = (
-    _mutant("deletes a message before its effects", (1,), (consumer.Consumer, "_settle", _deletes_first)),
-    _mutant("deletes a message that failed", (1,), (consumer.Consumer, "_handle_or_retry", _deletes_what_failed)),
-    _mutant("deletes a neighbour with it", (1, 5), (queue.Queue, "delete", _deletes_a_neighbour_too)),
-    _mutant("lets old news win", (1,), (TaskChanged, "beats_below", _WINS_ALWAYS)),
-    _mutant("hears an event and remembers nothing", (1,), (events.Events, "hear", _hears_nothing)),
-    _mutant("does not renew a lease", (1,), (queue.Queue, "lease", _renews_nothing)),
-    _mutant("starts what is not on record", (1, 2), (requests.Requests, "_remember", _remembers_nothing)),
-    _mutant("starts under a new name each time", (2,), (executions.Executions, "start", _starts_under_new_names)),
-    _mutant("takes a rival for a repeat", (1, 2), (requests.Requests, "_remember", _takes_rivals_for_repeats)),
+    mutant("deletes a message before its effects", (1,), (consumer.Consumer, "_settle", _deletes_first)),
+    mutant("deletes a message that failed", (1,), (consumer.Consumer, "_handle_or_retry", _deletes_what_failed)),
+    mutant("deletes a neighbour with it", (1, 5), (queue.Queue, "delete", _deletes_a_neighbour_too)),
+    mutant("lets old news win", (1,), (TaskChanged, "beats_below", _WINS_ALWAYS)),
+    mutant("hears an event and remembers nothing", (1,), (events.Events, "hear", _hears_nothing)),
+    mutant("does not renew a lease", (1,), (queue.Queue, "lease", _renews_nothing)),
+    mutant("starts what is not on record", (1, 2), (requests.Requests, "_remember", _remembers_nothing)),
+    mutant("starts under a new name each time", (2,), (executions.Executions, "start", _starts_under_new_names)),
+    mutant("takes a rival for a repeat", (1, 2), (requests.Requests, "_remember", _takes_rivals_for_repeats)),
     # Or the job, whose request is now another, never settles.
-    _mutant("lets the last of rivals win", (1, 2, 4), (jobs_table.JobsTable, "_first_request", _lets_the_last_win)),
-    _mutant("announces without a claim", (3,), (owed, "_once_claimed", _claims_nothing)),
-    _mutant("notes an announcement before it is made", (3,), (Performer, "_announce", _notes_first)),
-    _mutant("does not note what it announced", (3,), (Performer, "perform", _notes_nothing)),
-    _mutant("announces past its claim", (3,), (Performer, "_announce", _announces_past_its_claim)),
-    _mutant("claims for a moment only", (3, 4), (Record, "new_claim", _claims_for_a_moment)),
-    _mutant("announces a redrive under the first id", (3, 4, 9), (announce, "notification_id", _counts_no_redrives)),
-    _mutant("matches attempts without their redrive", (3, 6, 9), (hearing, "_redrive_of", _says_no_redrive)),
-    _mutant("tells nobody of an outcome that was redriven", (3,), (announce, "_earlier_outcomes", _nothing_before)),
-    _mutant("never sweeps", (4,), (sweeper.Sweeper, "run", _never_sweeps)),
-    _mutant("asks after no silent job", (4,), (owed, "_questions", _asks_after_no_silent_job)),
-    _mutant("hides jobs from the sweeper", (1, 4), (jobs_table.JobsTable, "_index", _opens_nothing)),
-    _mutant("closes a job before it is announced", (4,), (jobs_table.JobsTable, "merge", _closes_whatever_is_heard_of)),
-    _mutant("lets one message spoil all", (5, 8), (consumer, "failure_of", _lets_one_spoil_all)),
-    _mutant("keeps no rejected body", (5,), (objects.Objects, "put", _keeps_no_body)),
-    _mutant("announces before the logs are archived", (6,), (owed, "is_settled", _waits_for_no_log)),
-    _mutant("sends links before the objects are there", (6,), (objects.Objects, "stream", _stores_later)),
-    _mutant("archives each try under one key", (6,), (archive, "log_key", _archives_under_one_key)),
-    _mutant(
+    mutant("lets the last of rivals win", (1, 2, 4), (jobs_table.JobsTable, "_first_request", _lets_the_last_win)),
+    mutant("announces without a claim", (3,), (owed, "_once_claimed", _claims_nothing)),
+    mutant("notes an announcement before it is made", (3,), (Performer, "_announce", _notes_first)),
+    mutant("does not note what it announced", (3,), (Performer, "perform", _notes_nothing)),
+    mutant("announces past its claim", (3,), (Performer, "_announce", _announces_past_its_claim)),
+    mutant("claims for a moment only", (3, 4), (Record, "new_claim", _claims_for_a_moment)),
+    mutant("announces a redrive under the first id", (3, 4, 9), (announce, "notification_id", _counts_no_redrives)),
+    mutant("matches attempts without their redrive", (3, 6, 9), (hearing, "_redrive_of", _says_no_redrive)),
+    mutant("tells nobody of an outcome that was redriven", (3,), (announce, "_earlier_outcomes", _nothing_before)),
+    mutant("never sweeps", (4,), (sweeper.Sweeper, "run", _never_sweeps)),
+    mutant("asks after no silent job", (4,), (owed, "_questions", _asks_after_no_silent_job)),
+    mutant("hides jobs from the sweeper", (1, 4), (jobs_table.JobsTable, "_index", _opens_nothing)),
+    mutant("closes a job before it is announced", (4,), (jobs_table.JobsTable, "merge", _closes_whatever_is_heard_of)),
+    mutant("lets one message spoil all", (5, 8), (consumer, "failure_of", _lets_one_spoil_all)),
+    mutant("keeps no rejected body", (5,), (objects.Objects, "put", _keeps_no_body)),
+    mutant("announces before the logs are archived", (6,), (owed, "is_settled", _waits_for_no_log)),
+    mutant("sends links before the objects are there", (6,), (objects.Objects, "stream", _stores_later)),
+    mutant("archives each try under one key", (6,), (archive, "log_key", _archives_under_one_key)),
+    mutant(
         "does not wait for late lines",
         (6,),
         (paged.PagedLogs, "chunks", _stops_at_a_repeated_token),
         (SmallLogs, "read", _leaves_each_to_the_other_lane),
         (settle, "work_of", _is_due_at_once),
     ),
-    _mutant(
+    mutant(
         "takes small logs before they are quiet",
         (6,),
         (SmallLogs, "read", _asks_before_it_is_quiet),
         (settle, "work_of", _is_due_at_once),
         (Gathered, "verdict", _takes_what_is_there),
     ),
-    _mutant("takes a page of many logs for all", (6,), (LogBatches, "page", _takes_the_first_page_for_all)),
-    _mutant("keeps what comes twice", (6,), (Gathered, "add", _keeps_what_comes_twice)),
-    _mutant("signs links that end at once", (6,), (objects.Objects, "link", _signs_for_a_minute)),
-    _mutant("forgets that its session ends", (6,), (objects.Objects, "_credentials_end", _forgets_its_session)),
-    _mutant("calls every log complete", (6,), (archive, "_why_lossy", _loses_no_line)),
-    _mutant("takes throttled messages up at once", (7,), (consumer.Consumer, "_retry_later", _is_back_at_once)),
-    _mutant(
+    mutant("takes a page of many logs for all", (6,), (LogBatches, "page", _takes_the_first_page_for_all)),
+    mutant("keeps what comes twice", (6,), (Gathered, "add", _keeps_what_comes_twice)),
+    mutant("signs links that end at once", (6,), (objects.Objects, "link", _signs_for_a_minute)),
+    mutant("forgets that its session ends", (6,), (objects.Objects, "_credentials_end", _forgets_its_session)),
+    mutant("calls every log complete", (6,), (archive, "_why_lossy", _loses_no_line)),
+    mutant("takes throttled messages up at once", (7,), (consumer.Consumer, "_retry_later", _is_back_at_once)),
+    mutant(
         "counts throttles as attempts", (7,), (planning._Progress, "_wait_for_capacity", _gives_up_after_three_tries)
     ),
-    _mutant("waits for capacity for ever", (7,), (waiting, "wait_seconds", _waits_for_ever)),
-    _mutant("cuts its poll off on SIGTERM", (8,), (consumer.Consumer, "_poll", _cuts_its_poll_off)),
-    _mutant("keeps what it took on SIGTERM", (8,), (consumer.Consumer, "_give_back", _keeps_what_it_took)),
-    _mutant("leaves without deleting", (8,), (consumer.Consumer, "_delete", _leaves_without_deleting)),
-    _mutant("takes a sidecar's code for its own", (9,), (planning, "succeeded", _takes_a_sidecars_code)),
-    _mutant("takes no code for success", (9,), (planning, "succeeded", _takes_no_code_for_success)),
-    _mutant("passes who was stopped", (9,), (planning, "succeeded", _takes_the_exit_code_of_who_was_stopped)),
-    _mutant("lets a sidecar decide", (9,), (planning, "succeeded", _lets_a_sidecar_decide)),
-    _mutant("takes a new task for a forgotten one", (6, 9), (perform.Performer, "_may_be_too_new", lambda *_: False)),
-    _mutant("believes Step Functions alone", (9,), (perform, "compose", _believes_step_functions)),
-    _mutant("tells progress to those who did not ask", (3,), (requests.Requests, "_requested", _tells_everybody)),
-    _mutant(
+    mutant("waits for capacity for ever", (7,), (waiting, "wait_seconds", _waits_for_ever)),
+    mutant("cuts its poll off on SIGTERM", (8,), (consumer.Consumer, "_poll", _cuts_its_poll_off)),
+    mutant("keeps what it took on SIGTERM", (8,), (consumer.Consumer, "_give_back", _keeps_what_it_took)),
+    mutant("leaves without deleting", (8,), (consumer.Consumer, "_delete", _leaves_without_deleting)),
+    mutant("takes a sidecar's code for its own", (9,), (planning, "succeeded", _takes_a_sidecars_code)),
+    mutant("takes no code for success", (9,), (planning, "succeeded", _takes_no_code_for_success)),
+    mutant("passes who was stopped", (9,), (planning, "succeeded", _takes_the_exit_code_of_who_was_stopped)),
+    mutant("lets a sidecar decide", (9,), (planning, "succeeded", _lets_a_sidecar_decide)),
+    mutant("takes a new task for a forgotten one", (6, 9), (perform.Performer, "_may_be_too_new", lambda *_: False)),
+    mutant("believes Step Functions alone", (9,), (perform, "compose", _believes_step_functions)),
+    mutant("tells progress to those who did not ask", (3,), (requests.Requests, "_requested", _tells_everybody)),
+    mutant(
         "takes a stopped task for a finished stage",
         (9,),
         (AttemptOutcome, "passed", _TAKES_STOPPED_FOR_FINISHED),
@@ -547,99 +480,26 @@ MUTANTS = (
 
 # Mistakes that only a crowd shows.
 BURST_MUTANTS = (
-    _mutant("waits without jitter", (7,), (waiting, "drawn", lambda execution_arn, number: 0.999)),
-    _mutant("starts whatever ECS takes on", (7,), (Window, "has_room", lambda window, outstanding: True)),
-    _mutant("hears of no refusal", (7,), (Starts, "heard_of", lambda starts, job, now: None)),
-    _mutant(
-        "gives up after three tries", (7,), (planning._Progress, "_wait_for_capacity", _gives_up_after_three_tries)
-    ),
+    mutant("waits without jitter", (7,), (waiting, "drawn", lambda execution_arn, number: 0.999)),
+    mutant("starts whatever ECS takes on", (7,), (Window, "has_room", lambda window, outstanding: True)),
+    mutant("hears of no refusal", (7,), (Starts, "heard_of", lambda starts, job, now: None)),
+    mutant("gives up after three tries", (7,), (planning._Progress, "_wait_for_capacity", _gives_up_after_three_tries)),
 )
-HOLDS_NOTHING_BACK = _mutant("holds nothing back", (7,), (Starts, "may_start", lambda starts, job_id, image: True))
+HOLDS_NOTHING_BACK = mutant("holds nothing back", (7,), (Starts, "may_start", lambda starts, job_id, image: True))
 
 # Mistakes that only redrives show whose events are lost for good, or that come within the grace time.
 REDRIVE_MUTANTS = (
-    _mutant("never asks which executions were redriven", (4,), (redrives.Redrives, "look", _finds_no_redrive)),
-    _mutant("lets tasks of before a redrive run on", (4,), (owed, "_is_outlived", _lets_tasks_of_before_run_on)),
-    _mutant("sees no redrive in a wait", (4,), (Record, "last_wait", _SEES_NO_REDRIVE_IN_A_WAIT)),
-    _mutant("tells nobody of outcomes before a redrive", (3,), (announce, "_earlier_outcomes", _nothing_before)),
-    _mutant("takes tasks for those of the first run", (3, 6, 9), (hearing, "_redrive_of", _says_no_redrive)),
+    mutant("never asks which executions were redriven", (4,), (redrives.Redrives, "look", _finds_no_redrive)),
+    mutant("lets tasks of before a redrive run on", (4,), (owed, "_is_outlived", _lets_tasks_of_before_run_on)),
+    mutant("sees no redrive in a wait", (4,), (Record, "last_wait", _SEES_NO_REDRIVE_IN_A_WAIT)),
+    mutant("tells nobody of outcomes before a redrive", (3,), (announce, "_earlier_outcomes", _nothing_before)),
+    mutant("takes tasks for those of the first run", (3, 6, 9), (hearing, "_redrive_of", _says_no_redrive)),
 )
 
 # Mistakes at the moment when two workers hear the last two facts of a job.
 LAST_FACT_MUTANTS = (
-    _mutant("decides on what was read before the write", (3, 4), (Settling, "hear", _decides_on_what_it_read)),
-    _mutant("puts a settled task nowhere", (1,), (jobs_table.JobsTable, "_keep", _puts_nothing_away)),
-    _mutant("takes out what has moved on", (1,), (jobs_table, "_removal", _moves_what_has_moved_on)),
-    _mutant("reopens what is settled", (3,), (jobs_table, "task_spoken_of", _reopens_what_is_settled)),
-)
-
-# Mistakes with what people ask for by the control queue.
-WISH_MUTANTS = (
-    _mutant("hears every tenant", (10,), (control, "hear_control", _hears_everybody)),
-    _mutant("forgets what was asked for", (1, 10), (control.Controls, "hear", _forgets_the_wish)),
-    _mutant("stops nothing", (4, 10), (Performer, "_stop_execution", _stops_nothing)),
-    _mutant("starts what was cancelled", (10,), (owed, "cancel_asked", _knows_of_no_cancel)),
-    _mutant("redrives again and again", (4, 10), (steering, "redrive_asked", _wishes_for_ever)),
-    _mutant("says that AWS refused", (10,), (Performer, "_redrive", _refuses_at_once)),
-    _mutant("names nobody", (10,), (announce, "steered", _nobody_steered)),
-    _mutant("lets a wish that AWS refuses hold up the rest", (4, 7), (perform, "NOT_ALLOWED", frozenset())),
-)
-
-
-async def _forgets_the_rerun(self: control.Controls, asked: ControlMessage, message: Message) -> None:
-    return None
-
-
-async def _decides_on_any_request(
-    self: requests.Requests, message: Message, verdict: Any, rerun_of: RerunOf | None = None
-) -> Any:
-    return await _decides_in_truth(self, message, verdict)
-
-
-_decides_in_truth = requests.Requests.decide
-
-
-def _names_it_by_its_message(wanted: reruns.Wanted) -> str:
-    return f"by-{wanted.asked_as[:50]}"
-
-
-def _changes_nothing(request: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(request)
-
-
-# Mistakes with jobs that are made again.
-RERUN_MUTANTS = (
-    _mutant("forgets a rerun", (1,), (control.Controls, "_rerun", _forgets_the_rerun)),
-    _mutant("makes it again as it was", (1, 2), (reruns, "changed", _changes_nothing)),
-    _mutant("makes a job of each message", (1, 2), (reruns.Wanted, "new_job_id", property(_names_it_by_its_message))),
-    _mutant("does not say whose rerun it is", (10,), (requests.Requests, "decide", _decides_on_any_request)),
-)
-
-
-async def _forgets_the_bulk(self: control.Controls, asked: BulkMessage, message: Message) -> None:
-    return None
-
-
-async def _does_nothing_with_a_page(self: bulks.SteersMany, bulk: BulkAsked, ids: Sequence[str]) -> Any:
-    return {job_id: bulks.Steered() for job_id in ids}
-
-
-def _means_nobody(bulk: BulkAsked, listed: ListedJob) -> bool:
-    return False
-
-
-async def _leaves_bulks_alone(self: sweeper.Sweeper, key: RecordKey) -> bool:
-    return key.kind != "bulk" and await _taken_up_in_truth(self, key)
-
-
-_taken_up_in_truth = sweeper.Sweeper._take_up
-
-# Mistakes with what is asked for of many jobs.
-BULK_MUTANTS = (
-    _mutant("forgets a bulk", (1,), (control.Controls, "_hear_bulk", _forgets_the_bulk)),
-    _mutant(
-        "counts a page that nothing was done with", (10,), (bulks.SteersMany, "_steer_all", _does_nothing_with_a_page)
-    ),
-    _mutant("finds nobody in the list", (10,), (bulks, "_is_meant", _means_nobody)),
-    _mutant("leaves a dead worker's bulk alone", (4,), (sweeper.Sweeper, "_take_up", _leaves_bulks_alone)),
+    mutant("decides on what was read before the write", (3, 4), (Settling, "hear", _decides_on_what_it_read)),
+    mutant("puts a settled task nowhere", (1,), (jobs_table.JobsTable, "_keep", _puts_nothing_away)),
+    mutant("takes out what has moved on", (1,), (jobs_table, "_removal", _moves_what_has_moved_on)),
+    mutant("reopens what is settled", (3,), (jobs_table, "task_spoken_of", _reopens_what_is_settled)),
 )
