@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ BULK_KEY = f"bulk:{DEFAULT_TENANT}:{BULK_ID}"
 _FAILED = ("FAILED", "TIMED_OUT", "ABORTED")
 _SUITS = {"cancel": ("OPEN",), "redrive": _FAILED, "rerun": ("OPEN", "SUCCEEDED", "REJECTED", *_FAILED)}
 # What a record leaves out.
-_NOTHING = {"page": -1, "matched": 0, "done": 0, "refused": 0, "refusals": {}, "finished_at": None, "stopped": False}
+_NOTHING: Mapping[str, Any] = {"page": -1, "matched": 0, "done": 0, "refused": 0, "refusals": {}, "finished_at": None, "stopped": False}
 
 
 @dataclass
@@ -97,7 +97,7 @@ class ManyJudge:
 
     def on_write(self, before: Item, after: Item) -> None:
         """The bulk has come further."""
-        known, told = (_NOTHING | (fact_in(item, "bulk_progress") or {}) for item in (before, after))
+        known, told = (dict(_NOTHING) | (fact_in(item, "bulk_progress") or {}) for item in (before, after))
         if told == known:
             return
         self._check_order(known, told)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, cast
@@ -355,7 +355,7 @@ BLOCKS = b"error one\nfine\nerror \xff two\nfine\nerror three"
 async def searched(*chunks: bytes, number: int = 1, first: int = 1, most: int = 9) -> logs.LogFound:
     """What is found of `error` in a log that comes in these pieces."""
 
-    async def coming() -> AsyncIterator[bytes]:
+    async def coming() -> AsyncGenerator[bytes, None]:
         for chunk in chunks:
             yield chunk
 
