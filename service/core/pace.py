@@ -1,6 +1,6 @@
 """How fast AWS may be called within a quota: a token bucket that gives way when it throttles.
 
-The quota is the account's, and each worker keeps a bucket of its own. So a worker that is throttled halves its rate
+The quota is the account's, and each worker keeps a bucket of its own. So a worker that is throttled lowers its rate
 and wins it back little by little (AIMD, as TCP does it): however many share the quota, their sum settles around it, and
 none of them needs to know of the others.
 """
@@ -30,11 +30,16 @@ class Bucket:
     rate: float
     at: float = 0.0
     cut_at: float | None = None
+    keeps: float = 0.5
 
     @classmethod
-    def full(cls, capacity: float, rate: float) -> Bucket:
-        """A bucket of this capacity, which refills at this many tokens a second when nobody throttles."""
-        return cls(capacity=capacity, configured_rate=rate, tokens=capacity, rate=rate)
+    def full(cls, capacity: float, rate: float, keeps: float = 0.5) -> Bucket:
+        """A bucket of this capacity, which refills at this many tokens a second when nobody throttles.
+
+        After a throttle it keeps so much of its rate. The less, the sooner many workers are even; the more, the less of
+        the quota is left unused.
+        """
+        return cls(capacity=capacity, configured_rate=rate, tokens=capacity, rate=rate, keeps=keeps)
 
     def refilled(self, now: float) -> Bucket:
         """The bucket as it is now: the rate rises in a straight line, so its mean over the time is what came in."""
@@ -54,9 +59,9 @@ class Bucket:
         return replace(filled, tokens=left), max(0.0, -left / filled.rate)
 
     def throttled(self, now: float) -> Bucket:
-        """The bucket after a throttle: empty, as the account's is, and filling at half the rate."""
+        """The bucket after a throttle: empty, as the account's is, and filling more slowly."""
         filled = self.refilled(now)
         empty = replace(filled, tokens=min(0.0, filled.tokens))
         if self.cut_at is not None and now < self.cut_at + ONE_CUT_SECONDS:
             return empty
-        return replace(empty, rate=max(filled.rate / 2, self.configured_rate * LEAST_SHARE), cut_at=now)
+        return replace(empty, rate=max(filled.rate * self.keeps, self.configured_rate * LEAST_SHARE), cut_at=now)

@@ -35,27 +35,27 @@ def _account(run_task: float, log_reads: float, starts: float = 150) -> Callable
     )
 
 
-# By the number of workers, with the settings' own reads of logs: workers that are throttled give way to each other.
+# By the number of workers, with the template's own reads of logs.
 FLOWS = {
     "1 job a second, an account as it comes": (
         2,
-        Burst(300, _account(20, 10), per_second=1, log_reads=10, log_batches=1.5),
+        Burst(300, _account(20, 10), per_second=1, log_reads=5, log_batches=1.5),
     ),
     "20 jobs a second, an account as it comes": (
         2,
-        Burst(1200, _account(20, 10), per_second=20, log_reads=10, log_batches=1.5),
+        Burst(1200, _account(20, 10), per_second=20, log_reads=5, log_batches=1.5),
     ),
     "20 jobs a second, an account as it comes, each log by itself": (
         2,
-        Burst(1200, _account(20, 10), per_second=20, log_reads=10),
+        Burst(1200, _account(20, 10), per_second=20, log_reads=5),
     ),
     "40 jobs a second, RunTask 80/s": (
         2,
-        Burst(2400, _account(80, 10), per_second=40, log_reads=10, log_batches=1.5),
+        Burst(2400, _account(80, 10), per_second=40, log_reads=5, log_batches=1.5),
     ),
     "300 jobs a second, RunTask 400/s, starts 300/s, no log in CloudWatch is the limit": (
         20,
-        Burst(3000, _account(400, 100_000, 300), per_second=300, log_reads=1000),
+        Burst(3000, _account(400, 100_000, 300), per_second=300, log_reads=500),
     ),
 }
 _LEAST_THROUGHPUT = 0.9

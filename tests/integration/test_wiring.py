@@ -109,8 +109,8 @@ async def test_every_setting_of_the_runtime_reaches_what_it_is_for() -> None:
         assert small is not None
         assert (paged.quiet_seconds, small.quiet_seconds, settling.patience.log_quiet) == (13, 13, 13)
         assert (archive.memory.total, archive.memory.most_of_one) == (65 * MIB, MOST_OF_ONE)
-        assert paged.logs.reads.bucket == Bucket.full(1, 11)
-        assert small.batches.reads.bucket == Bucket.full(1, 6)
+        assert paged.logs.reads.bucket == Bucket.full(1, 11, keeps=0.85)
+        assert small.batches.reads.bucket == Bucket.full(1, 6, keeps=0.85)
         assert small.memory is archive.memory
         assert performer.redaction.text("tok_1234") == archive.redaction.text("tok_1234") == REDACTED
 

@@ -22,7 +22,15 @@ BULK_KEY = f"bulk:{DEFAULT_TENANT}:{BULK_ID}"
 _FAILED = ("FAILED", "TIMED_OUT", "ABORTED")
 _SUITS = {"cancel": ("OPEN",), "redrive": _FAILED, "rerun": ("OPEN", "SUCCEEDED", "REJECTED", *_FAILED)}
 # What a record leaves out.
-_NOTHING: Mapping[str, Any] = {"page": -1, "matched": 0, "done": 0, "refused": 0, "refusals": {}, "finished_at": None, "stopped": False}
+_NOTHING: Mapping[str, Any] = {
+    "page": -1,
+    "matched": 0,
+    "done": 0,
+    "refused": 0,
+    "refusals": {},
+    "finished_at": None,
+    "stopped": False,
+}
 
 
 @dataclass

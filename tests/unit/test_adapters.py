@@ -479,7 +479,7 @@ async def test_a_stream_is_looked_at_from_a_moment_on(token: str | None, positio
 
 async def test_reads_are_paced_one_after_the_other() -> None:
     """A bucket that may burst would let twice its rate through in its first second."""
-    assert Pace.even(4.0).bucket == Bucket.full(1, 4.0)
+    assert Pace.even(4.0).bucket == Bucket.full(1, 4.0, keeps=0.85)
     turns = Everybody()
     await ContainerLogs(service({}), cast("Any", turns)).turn()
     assert turns.taken == 1

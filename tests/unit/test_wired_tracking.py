@@ -58,7 +58,7 @@ def test_everything_is_wired_to_the_place_that_is_looked_at() -> None:
     assert (service_of(objects.client), tracker.logs.objects) == ("s3", objects)
     assert service_of(tracker.logs.tasks.client) == "ecs"
     looks = tracker.logs.looks
-    assert (service_of(looks.client), looks.looks.bucket) == ("logs", Bucket.full(1, 2))
+    assert (service_of(looks.client), looks.looks.bucket) == ("logs", Bucket.full(1, 2, keeps=0.85))
     assert (tracker.now(), tracker.redaction, tracker.prices) == (NOW, Redaction.of(("pin=[0-9]+",)), PLACE.prices)
     assert (submission.sender.url, service_of(submission.sender.client)) == ("https://requests", "sqs")
     assert (steering.sender.url, service_of(steering.sender.client)) == ("https://control", "sqs")
