@@ -86,7 +86,9 @@ class Settings(BaseSettings):
     start_execution_refill: float = Field(
         default=150, gt=0, description="StartExecution calls a second, fewer after a throttle; 150-300."
     )
-    get_log_events_per_second: float = Field(default=10, gt=0, description="The account's GetLogEvents quota is 10-30.")
+    get_log_events_per_second: float = Field(
+        default=5, gt=0, description="The account's GetLogEvents quota is 10-30, for all workers together."
+    )
     log_batches: Literal["on", "off"] = Field(
         default="on",
         description="on: small logs are read together, by FilterLogEvents (docs/log-lanes.md); off: each by itself.",

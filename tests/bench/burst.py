@@ -55,7 +55,7 @@ FLOWS = {
     ),
     "300 jobs a second, RunTask 400/s, starts 300/s, no log in CloudWatch is the limit": (
         20,
-        Burst(3000, _account(400, 100_000, 300), per_second=300, log_reads=500),
+        Burst(3000, _account(400, 100_000, 300), per_second=300, log_reads=1000),
     ),
 }
 _LEAST_THROUGHPUT = 0.9
