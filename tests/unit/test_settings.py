@@ -204,7 +204,7 @@ def test_what_is_left_out_is_this(surroundings: pytest.MonkeyPatch) -> None:
         "stop_timeout_seconds": 30,
         "start_execution_bucket": 800.0,
         "start_execution_refill": 150.0,
-        "get_log_events_per_second": 10.0,
+        "get_log_events_per_second": 5.0,
         "log_batches": "on",
         "filter_log_events_per_second": 1.5,
         "log_quiet_seconds": 10.0,
