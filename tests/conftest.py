@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import ast
 import gc
+import os
 import sys
 import threading
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,6 +51,11 @@ def _undisturbed(parse: Callable[..., ast.AST]) -> Callable[..., ast.AST]:
 # At once, and not in a hook of pytest's: what it imports next is parsed already.
 if sys.version_info < (3, 12):
     ast.parse = _undisturbed(ast.parse)  # type: ignore[assignment]  # its overloads
+
+
+def pytest_configure() -> None:
+    """No client is to trust anybody: none calls AWS, and each would read all the world's authorities as it opens."""
+    os.environ["AWS_CA_BUNDLE"] = str(Path(__file__).parent / "support" / "no_authority.pem")
 
 
 def pytest_sessionstart() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import boto3
 import pytest
 
-from deploy.local.local_run import local_run
+from deploy.local.local_run import LocalRun, local_run
+from deploy.local.stack import deploy as make_stack
 from deploy.local.subscriber import Subscriber
 from deploy.on_aws import deploy
 from deploy.stacks import NamedStack
@@ -21,16 +24,26 @@ from tests.unit.test_own_image import EXAMPLE, entries
 
 
 @pytest.fixture(scope="module")
-def whole() -> Iterator[Patient]:
-    """A deployment with which nothing is wrong."""
+def aws() -> Iterator[LocalRun]:
+    """One AWS for all patients, who have an account each."""
     with local_run() as run:
-        patient = Patient(run)
-        Subscriber.to(run.session, run.stack.outputs["TopicArn"], name="doctors-patient")
-        # The emulator leaves this one property of the template out.
-        ttl = {"Enabled": True, "AttributeName": "expires_at"}
-        table = run.stack.outputs["JobsTableName"]
-        patient.client("dynamodb").update_time_to_live(TableName=table, TimeToLiveSpecification=ttl)
-        yield patient
+        yield run
+
+
+@pytest.fixture(scope="module")
+def whole(aws: LocalRun) -> Patient:
+    """A deployment with which nothing is wrong."""
+    Subscriber.to(aws.session, aws.stack.outputs["TopicArn"], name="doctors-patient")
+    return Patient(aws)
+
+
+def another(aws: LocalRun, number: int) -> Patient:
+    """The same deployment in another account."""
+    account = f"{number:012}"  # By such a key the emulator knows the account [contracts/test_executions.py].
+    session = boto3.Session(account, "test", region_name=aws.session.region_name)
+    run = replace(aws, session=session, stack=make_stack(session))
+    Subscriber.to(session, run.stack.outputs["TopicArn"], name="doctors-patient")
+    return Patient(run)
 
 
 def test_nothing_is_wrong_with_a_whole_deployment(whole: Patient, capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,16 +138,14 @@ def make_example(patient: Patient) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def diagnosed() -> dict[str, list[Finding]]:
+def diagnosed(aws: LocalRun) -> dict[str, list[Finding]]:
     """What was found after each break. One deployment takes as many at once as there are items: waiting is dear."""
     found: dict[str, list[Finding]] = {}
-    for names in rounds():
-        with local_run() as run:
-            patient = Patient(run)
-            Subscriber.to(run.session, run.stack.outputs["TopicArn"], name="doctors-patient")
-            for name in names:
-                BROKEN[name][0](patient)
-            found |= dict.fromkeys(names, patient.problems())
+    for number, names in enumerate(rounds(), start=1):
+        patient = another(aws, number)
+        for name in names:
+            BROKEN[name][0](patient)
+        found |= dict.fromkeys(names, patient.problems())
     return found
 
 

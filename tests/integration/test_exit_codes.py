@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from aiobotocore.session import get_session
 from pydantic import BaseModel
 
 from deploy.local.stack import PROJECT
 from schemas.operator import DeadLettersSeen, Examination, Refusal
 from schemas.tracking import Asked, JobPage, LogLines, Submitted, TrackedJob, Validated, Why
 from service.aws.jobs_table import JobsTable
+from service.operator import cli
 from service.operator.arguments import command_line
 from service.operator.handbook import HANDBOOK, verbs_of
-from tests.integration.test_job_verbs import ECHO, FAILED, Said, Typed, merged, typed
+from tests.integration.test_job_verbs import ECHO, FAILED, Said, merged, variables
 from tests.support.builders import JOB, attempt, execution, receipt, requested, task
-from tests.support.connecting import Connect
+from tests.support.job_facts import GRACE, RETENTION_DAYS, SILENCE, Time, create_table
+from tests.support.moto import opening
 from tests.support.ports import free_port
-
-__all__ = ["typed"]  # A fixture.
 
 REQUEST = json.dumps({**ECHO, "job_id": "new"})
 WRONG = json.dumps({"stages": [{"image": "nope"}]})
@@ -130,40 +135,62 @@ JSON: Mapping[str, tuple[type[BaseModel], str]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def world(endpoint: str) -> Mapping[str, str]:
+    """A shell's variables where jobs are that failed, that are under way, and that another tenant has.
+
+    It is made once: no verb changes a job, it sends to the worker what is wanted, and there is none.
+    """
+    return asyncio.run(_made(endpoint, f"n{uuid4().hex[:12]}"))
+
+
+async def _made(endpoint: str, name: str) -> Mapping[str, str]:
+    async with opening(endpoint, get_session()) as connect:
+        await create_table(await connect("dynamodb"), name)
+        table = JobsTable(await connect("dynamodb"), name, SILENCE, GRACE, RETENTION_DAYS, Time())
+        sqs, s3 = await connect("sqs"), await connect("s3")
+        dead = (await sqs.create_queue(QueueName=f"{name}-dead"))["QueueUrl"]
+        arn = (await sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"]))["Attributes"]["QueueArn"]
+        policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1})
+        queue = await sqs.create_queue(QueueName=name, Attributes={"RedrivePolicy": policy})
+        await s3.create_bucket(Bucket=name)
+        await s3.put_object(Bucket=name, Key="k", Body=b"boom\n")
+        await merged(
+            table,
+            *FAILED,
+            requested(job_id="whole", asked=json.dumps({"stages": ECHO["stages"]})),
+            execution(job_id="whole", attempts=(attempt(),)),
+            task(job_id="whole"),
+            receipt(job_id="whole", s3_bucket=name, s3_key="k"),
+            requested(job_id="open"),
+            execution("RUNNING", job_id="open"),
+        )
+        return variables(endpoint, name, queue["QueueUrl"])
+
+
 @pytest.fixture
-async def world(typed: Typed, table: JobsTable, connect: Connect) -> Typed:
-    """Types a command where jobs are that failed, that are under way, and that another tenant has."""
-    await merged(
-        table,
-        *FAILED,
-        requested(job_id="whole", asked=json.dumps({"stages": ECHO["stages"]})),
-        execution(job_id="whole", attempts=(attempt(),)),
-        task(job_id="whole"),
-        receipt(job_id="whole", s3_bucket=table.name, s3_key="k"),
-    )
-    sqs: Any = await connect("sqs")
-    queue = (await sqs.get_queue_url(QueueName=table.name))["QueueUrl"]
-    dead = (await sqs.create_queue(QueueName=f"{table.name}-dead"))["QueueUrl"]
-    arn = (await sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"]))["Attributes"]["QueueArn"]
-    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1})
-    await sqs.set_queue_attributes(QueueUrl=queue, Attributes={"RedrivePolicy": policy})
-    await (await connect("s3")).put_object(Bucket=table.name, Key="k", Body=b"boom\n")
-    await merged(table, requested(job_id="open"), execution("RUNNING", job_id="open"))
+def ended(
+    world: Mapping[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[str, str], Said]:
+    """Types a command there; one that cannot be understood ends by itself."""
+    for name, value in world.items():
+        monkeypatch.setenv(name, value)
+
+    def typed(words: str, given: str) -> Said:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(given))
+        try:
+            status = cli.main(words.split())
+        except SystemExit as left:
+            status = int(left.code or 0)
+        return Said(status, *capsys.readouterr())
+
     return typed
 
 
-async def ended(world: Typed, words: str, given: str) -> Said:
-    """How a command ends; one that cannot be understood ends by itself."""
-    try:
-        return await world(*words.split(), given=given)
-    except SystemExit as left:
-        return Said(int(left.code or 0), "", "")
-
-
 @pytest.mark.parametrize(("ends", "row"), ENDS.items(), ids=[f"{verb}-{code}" for verb, code in ENDS])
-async def test_a_verb_ends_as_it_says(world: Typed, ends: tuple[str, int], row: Row) -> None:
+def test_a_verb_ends_as_it_says(ended: Callable[[str, str], Said], ends: tuple[str, int], row: Row) -> None:
     """One row for each way to end."""
-    assert (await ended(world, *row)).status == ends[1]
+    assert ended(*row).status == ends[1]
 
 
 def test_each_way_to_end_that_is_documented_is_tried() -> None:
@@ -180,10 +207,12 @@ def test_what_is_tried_elsewhere_is_there(file: str, test: str) -> None:
 
 
 @pytest.mark.parametrize(("words", "told"), JSON.items(), ids=JSON)
-async def test_a_program_gets_what_the_model_says(world: Typed, words: str, told: tuple[type[BaseModel], str]) -> None:
+def test_a_program_gets_what_the_model_says(
+    ended: Callable[[str, str], Said], words: str, told: tuple[type[BaseModel], str]
+) -> None:
     """One document, and nothing else on standard output."""
     model, given = told
-    said = await ended(world, f"{words} --json", given)
+    said = ended(f"{words} --json", given)
     assert model.model_validate_json(said.out)
 
 

@@ -66,20 +66,7 @@ async def typed(
     """Types a command, in a shell that has the worker's variables."""
     await (await connect("s3")).create_bucket(Bucket=name)
     queue = await (await connect("sqs")).create_queue(QueueName=name)
-    environment = {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_REGION": REGION,
-        **{key.upper(): value for key, value in CREDENTIALS.items()},
-        "JOBFERRY_REQUEST_QUEUE_URL": queue["QueueUrl"],
-        "JOBFERRY_EVENT_QUEUE_URL": queue["QueueUrl"],
-        "JOBFERRY_CONTROL_QUEUE_URL": queue["QueueUrl"],
-        "JOBFERRY_STATE_MACHINE_ARN": MACHINE.replace("eu-central-1", REGION),
-        "JOBFERRY_TOPIC_ARN": f"arn:aws:sns:{REGION}:123456789012:t",
-        "JOBFERRY_LOG_BUCKET": name,
-        "JOBFERRY_JOBS_TABLE": table.name,
-        "JOBFERRY_CATALOG": str(PROJECT / "deploy" / "catalog.yaml"),
-    }
-    for key, value in environment.items():
+    for key, value in variables(endpoint, name, queue["QueueUrl"]).items():
         monkeypatch.setenv(key, value)
 
     async def run(*words: str, given: object = None) -> Said:
@@ -89,6 +76,23 @@ async def typed(
         return Said(status, *capsys.readouterr())
 
     return run
+
+
+def variables(endpoint: str, name: str, queue_url: str) -> dict[str, str]:
+    """The worker's, where its bucket and its table have the same name, and all of its queues are one."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_REGION": REGION,
+        **{key.upper(): value for key, value in CREDENTIALS.items()},
+        "JOBFERRY_REQUEST_QUEUE_URL": queue_url,
+        "JOBFERRY_EVENT_QUEUE_URL": queue_url,
+        "JOBFERRY_CONTROL_QUEUE_URL": queue_url,
+        "JOBFERRY_STATE_MACHINE_ARN": MACHINE.replace("eu-central-1", REGION),
+        "JOBFERRY_TOPIC_ARN": f"arn:aws:sns:{REGION}:123456789012:t",
+        "JOBFERRY_LOG_BUCKET": name,
+        "JOBFERRY_JOBS_TABLE": name,
+        "JOBFERRY_CATALOG": str(PROJECT / "deploy" / "catalog.yaml"),
+    }
 
 
 async def merged(table: JobsTable, *facts: Fact) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -42,6 +42,13 @@ def session() -> AioSession:
 @pytest.fixture
 async def connect(endpoint: str, session: AioSession) -> AsyncIterator[Connect]:
     """Opens clients of moto's services."""
+    async with opening(endpoint, session) as connect:
+        yield connect
+
+
+@asynccontextmanager
+async def opening(endpoint: str, session: AioSession) -> AsyncIterator[Connect]:
+    """Opens clients of moto's services, and closes them with the context."""
     async with AsyncExitStack() as stack:
 
         async def client(service: str) -> Client:
