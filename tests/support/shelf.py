@@ -24,11 +24,12 @@ Facts = tuple[Fact, ...]
 
 @dataclass
 class Shelf:
-    """`many` numbered jobs as `made` has them, the highest number the youngest; and `more` by their ids."""
+    """`many` numbered jobs as `made` has them, the highest number the youngest; `more`, and `unlisted`, by their ids."""
 
     many: int = 0
     made: Callable[[int], Facts] = lambda _: ()
     more: dict[str, Facts] = field(default_factory=dict)
+    unlisted: dict[str, Facts] = field(default_factory=dict)
     objects: dict[str, bytes] = field(default_factory=dict)
     histories: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
@@ -126,7 +127,7 @@ class Shelf:
         return {"Arn": "arn:aws:iam::123456789012:user/ann"}
 
     def _facts(self, job_id: str) -> Facts:
-        known = self.more.get(job_id)
+        known = self.more.get(job_id) or self.unlisted.get(job_id)
         if known is not None:
             return known
         number = job_id.rpartition("-")[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, cast
 
 import pytest
@@ -147,7 +148,7 @@ async def test_a_search_reads_ahead_and_gives_up_what_it_does_not_need(monkeypat
     found = await reader(aws).search(job, HERE, Wanted("LINE 1", str), 1, 50)
     assert [number for number, _ in found.lines] == list(range(11, 21)) and found.following is None
     starts = [0, 10, 30, 50, 70, 90, 110, 130, 150]
-    assert [asked[3:] for asked in aws.asked] == [*zip(starts, starts[1:], strict=False), (150, None)]
+    assert [asked[3:] for asked in aws.asked] == [*pairwise(starts), (150, None)]
     few = Ranged(body)
     found = await reader(few).search(job, HERE, Wanted("line", str), 1, 1)
     assert (found.following, [asked[3:] for asked in few.asked]) == (2, [(0, 10), (10, 30), (30, 50), (50, 70)])
