@@ -16,7 +16,7 @@ from schemas.bulk import BulkFilter
 from service.console.streams import LOOK_SECONDS
 from service.core.record.facts import BulkAsked, BulkProgressed, CancelAsked, Fact
 from service.core.record.keys import RecordKey
-from tests.bench.page import large_log, made, of_many_stages, with_a_large_log
+from tests.bench.page import history, large_log, made, of_many_stages, with_a_large_log
 from tests.support.browsing import chromium, faults, go, hide, later, needs_axe, needs_browser, opened, prefixed, ready
 from tests.support.builders import (
     NOW,
@@ -91,6 +91,7 @@ def shelf() -> Shelf:
     held.more = {job_id: facts(job_id) for job_id, facts in {"failed-1": failed, "runs-1": runs}.items()}
     held.more |= {"staged": of_many_stages(), "large": with_a_large_log()}
     held.more |= {f"evil-{number}": hostile(number, text) for number, text in enumerate(HOSTILE)}
+    held.histories = {"staged": history()}
     held.objects = {**large_log(), "log": b"one\ntwo\n\x1b[31mKeyError: 'width'\x1b[0m\n"}
     held.objects |= {f"evil{number}": f"{text}\n".encode() for number, text in enumerate(HOSTILE)}
     return held
@@ -153,6 +154,43 @@ def test_a_job_is_cancelled_and_redriven_by_keys_alone(browser: Any, address: st
     page.wait_for_selector(".note.waits")
     assert json.loads(shelf.sent[-1])["verb"] == "redrive"
     assert said == []
+
+
+def test_the_list_is_gone_through_by_keys(browser: Any, address: str) -> None:
+    """Down, up, to the filter, into a job and back, and a list of the keys; none is heard in a field."""
+    page = opened(browser, address)
+    heard = []
+    for key in "jjk":
+        page.keyboard.press(key)
+        heard.append(page.evaluate("document.activeElement.textContent"))
+    assert heard[0] == heard[2] != heard[1]
+    page.keyboard.press("/")
+    page.keyboard.type("j?")
+    assert page.input_value("#q") == "j?" and page.locator("#help[open]").count() == 0
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    assert "next and previous job" in page.locator("#help[open]").inner_text()
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    ready(page)
+    with page.expect_navigation():
+        page.keyboard.press("u")
+    assert page.url == address
+
+
+def test_a_list_stands_still_while_one_selects(browser: Any, address: str) -> None:
+    """What is below the pointer stays there; then it goes on."""
+    page = opened(browser, address, timed=True)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('.why'))")
+    later(page, 60)
+    assert asked == []
+    with page.expect_request(re.compile("/rows")):
+        page.evaluate("getSelection().removeAllRanges()")
+        later(page, 3)
 
 
 def test_a_job_is_steered_without_javascript(browser: Any, address: str, shelf: Shelf) -> None:
@@ -283,6 +321,24 @@ def test_a_stream_that_begins_anew_is_no_trouble(browser: Any, shelf: Shelf) -> 
         page.context.close()
 
 
+def test_a_step_that_is_open_stays_open_when_it_ends(browser: Any, hasty: str, shelf: Shelf) -> None:
+    """By keys; what came out of it is shown then, and the steps that follow are added."""
+    whole = history(1)
+    shelf.histories["runs-1"] = whole[:1]
+    page = opened(browser, f"{hasty}jobs/default/runs-1")
+    page.locator("#step-1 > a").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#step-1 dt:has-text('Input')")
+    assert page.locator("#step-1 dt:has-text('Output')").count() == 0
+    shelf.histories["runs-1"] = whole[:3]
+    page.wait_for_selector("#step-1 dt:has-text('Output')")
+    page.wait_for_selector("#step-2 .s-RUNNING")
+    assert page.locator("#step-1 > a").get_attribute("aria-expanded") == "true"
+    page.locator("#step-1 > a").click()
+    page.wait_for_selector("#step-1 dl", state="detached")
+    page.context.close()
+
+
 def test_the_page_of_many_looks_again_until_they_are_done(browser: Any, hasty: str, shelf: Shelf) -> None:
     """It says how far they have come, and leads to them as they are now; then it asks no more."""
     key = RecordKey.of_bulk("default", "night")
@@ -392,6 +448,8 @@ LOOKED_AT = {
     "failed": "jobs/default/failed-1",
     "running": "jobs/default/runs-1",
     "staged": "jobs/default/staged",
+    "steps": "jobs/default/staged/steps?first=101",
+    "step": "jobs/default/staged/steps/150",
     "log": "jobs/default/large?stage=1&attempt=1&first=654221",
     "form": "jobs/default/failed-1/ask/redrive",
     "rerun": "jobs/default/failed-1/ask/rerun",
