@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import quote
@@ -12,11 +13,12 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import ValidationError
 
+from schemas.base import DEFAULT_TENANT
 from schemas.bulk import BulkWish, TrackedBulk
 from schemas.control import Verb
 from service.api.caller import caller_of
 from service.api.parameters import BulkName, TenantName
-from service.console.filters import MOST_CHARACTERS, Asked, anchored, criteria, read_filter
+from service.console.filters import MOST_CHARACTERS, Asked, anchored, criteria, in_words, read_filter
 from service.console.forms import NOT_OURS, TOO_LONG, Fields, FormError, changes_in, read_fields
 from service.console.pages import FRESH, FROM_LIST, Pages
 from service.console.steering import offer_for_many
@@ -119,6 +121,7 @@ async def _followed(made: Pages, request: Request, page: _Followed) -> Response:
         "bulk.html",
         _FROM_BULK,
         bulk=known,
+        these=_as_they_are(known) if known is not None else "",
         is_none=is_none,
         tenant=page.tenant,
         bulk_id=page.bulk_id,
@@ -129,6 +132,14 @@ async def _followed(made: Pages, request: Request, page: _Followed) -> Response:
     )
     status = HTTPStatus.FORBIDDEN if page.says else HTTPStatus.NOT_FOUND if is_none else HTTPStatus.OK
     return tokens.give(HTMLResponse(html, status, FRESH))
+
+
+def _as_they_are(bulk: TrackedBulk) -> str:
+    """A filter for the jobs that were meant, whatever has become of them since."""
+    until = min(filter(None, (bulk.jobs.until, datetime.fromisoformat(bulk.asked_at))))
+    jobs = bulk.jobs.model_copy(update={"status": None, "failure_class": None, "until": until})
+    tenant = f"tenant:{bulk.tenant} " if bulk.tenant != DEFAULT_TENANT else ""
+    return tenant + in_words(jobs)
 
 
 async def _shown(made: Pages, request: Request, form: _Form) -> Response:

@@ -12,7 +12,7 @@ from service.tracking.tracker import Tracker
 LINES = 250
 _MOST_FOUND = 100
 # So many logs are offered beside one; the graph leads to the others.
-_MOST_OFFERED = 24
+_MOST_OFFERED = 12
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -11,6 +10,11 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+
+def _loop_time() -> float:
+    """The clock by which whoever asks waits."""
+    return asyncio.get_running_loop().time()
 
 
 @dataclass
@@ -24,7 +28,7 @@ class Shared(Generic[K, V]):
     read: Callable[[K], Awaitable[V]]
     seconds: float
     most: int = 1000
-    now: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = _loop_time
     _held: OrderedDict[K, tuple[float, asyncio.Task[V]]] = field(default_factory=OrderedDict)
 
     async def get(self, key: K) -> V:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,9 @@ LINES = "echo begun; echo '<script>document.title=1</script>'; sleep 3; printf '
 REQUEST = {"job_id": "watched", "stages": [{"image": "image_1", "command": ["sh", "-c", LINES]}]}
 
 
-def post(jobs: str) -> None:
-    """Send the request."""
-    request = urllib.request.Request(jobs, json.dumps(REQUEST).encode())
+def post(jobs: str, job: Mapping[str, Any] = REQUEST) -> None:
+    """Send a request."""
+    request = urllib.request.Request(jobs, json.dumps(job).encode())
     urllib.request.urlopen(request, timeout=WITHIN_SECONDS).close()
 
 
@@ -56,6 +57,7 @@ def test_a_job_is_watched_to_its_end_on_the_page(tmp_path: Path, browser: Any) -
         jobs = f"{address}tenants/default/jobs"
         post(jobs)
         page.wait_for_selector("#job-default-watched")
+        page.wait_for_selector("html[data-ready]", state="attached")
         page.keyboard.press("j")
         page.keyboard.press("Enter")
         page.wait_for_selector("#head .s-SUCCEEDED", timeout=1000 * WITHIN_SECONDS)
@@ -72,13 +74,12 @@ def test_a_job_is_cancelled_and_redriven_on_the_page(tmp_path: Path, browser: An
     with running("local", "--port", "0", "--api-port", "0", folder=tmp_path) as command:
         address = command.wait_for_line("page").split()[-1]
         request = {"job_id": "steered", "stages": [{"image": "image_1", "command": ["sh", "-c", "sleep 250"]}]}
-        jobs = f"{address}tenants/default/jobs"
-        urllib.request.urlopen(urllib.request.Request(jobs, json.dumps(request).encode()), timeout=30).close()
+        post(f"{address}tenants/default/jobs", request)
         page = browser.new_page()
         page.set_default_timeout(120_000)
         page.goto(address)
         page.click("#job-default-steered")
-        page.wait_for_selector(".node.s-RUNNING")
+        page.wait_for_selector("html[data-ready] .node.s-RUNNING")
         page.keyboard.press("c")
         page.wait_for_selector("#ask[open] #reason:focus")
         page.keyboard.type("wrong input")
@@ -92,6 +93,45 @@ def test_a_job_is_cancelled_and_redriven_on_the_page(tmp_path: Path, browser: An
         page.keyboard.press("Enter")
         page.wait_for_selector("#head .s-RUNNING")
         assert "Redriven by" in page.locator("#head").inner_text()
+
+
+def test_whoever_is_called_redrives_all_that_failed(tmp_path: Path, browser: Any) -> None:
+    """An alarm rings: which jobs, why, since when, and all of them redriven, by two clicks and two keys.
+
+    1. A click on `status:failed since:2h`: the jobs, each with why and since when.
+    2. `r`: how many they are, and what will happen.
+    3. Enter, in the field for a reason, which may be left empty: it is sent, and a page says how far it has come.
+    4. A click on "These jobs as they are now": all succeeded, as they do.
+    """
+    with running("local", "--port", "0", "--api-port", "0", folder=tmp_path) as command:
+        address = command.wait_for_line("page").split()[-1]
+        mended = tmp_path / "mended"
+        fails = f"test -e {mended} && exit 0; echo 'no such width' >&2; exit 3"
+        for job_id, script in (("night-1", fails), ("night-2", fails), ("fine", "echo fine")):
+            request = {"job_id": job_id, "stages": [{"image": "image_1", "command": ["sh", "-c", script]}]}
+            post(f"{address}tenants/default/jobs", request)
+        page = browser.new_page()
+        page.set_default_timeout(1000 * WITHIN_SECONDS)
+        page.goto(address)
+        page.click("text='status:failed since:2h'")
+        for job_id in ("night-1", "night-2"):
+            row = page.locator(f"tr:has(#job-default-{job_id})")
+            row.wait_for()
+            assert "the program failed" in row.locator(".why").inner_text()
+            assert re.fullmatch(r"[0-9]+ [sm]", row.locator(".age").inner_text())
+        mended.touch()
+        page.wait_for_selector("html[data-ready]", state="attached")
+        page.wait_for_selector("#offers [data-key=r]")
+        page.keyboard.press("r")
+        page.wait_for_selector("#ask[open] #reason:focus")
+        assert "Redrive all 2 that match" in page.locator("#ask").inner_text()
+        assert "goes on under its own id, at the stage that failed" in page.locator("#ask .will").inner_text()
+        page.keyboard.press("Enter")
+        page.wait_for_selector("main .s-SUCCEEDED")
+        assert page.locator("tr:has-text('Asked for') td").inner_text() == "2"
+        page.click("text=These jobs as they are now")
+        for job_id in ("night-1", "night-2", "fine"):
+            page.wait_for_selector(f"tr:has(#job-default-{job_id}) .s-SUCCEEDED")
 
 
 @pytest.mark.skipif(AXE is None, reason="needs PAGE_AXE, the file axe.min.js of npm's axe-core")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -11,10 +12,12 @@ from typing import Any
 import pytest
 
 from deploy.local.stack import PROJECT
-from service.core.record.facts import CancelAsked, Fact
+from schemas.bulk import BulkFilter
+from service.console.streams import LOOK_SECONDS
+from service.core.record.facts import BulkAsked, BulkProgressed, CancelAsked, Fact
 from service.core.record.keys import RecordKey
-from tests.bench.page import large_log, made, of_many_stages, with_a_large_log
-from tests.support.browsing import chromium, faults, go, hide, needs_axe, needs_browser, opened, prefixed
+from tests.bench.page import history, large_log, made, of_many_stages, with_a_large_log
+from tests.support.browsing import chromium, faults, go, hide, later, needs_axe, needs_browser, opened, prefixed, ready
 from tests.support.builders import (
     NOW,
     announced,
@@ -44,6 +47,7 @@ HOSTILE = [
     "{{7*7}} ${7*7} <!--#exec cmd=1--> &lt;b&gt; \u2028 ]]>",
 ]
 NOW_AT = NOW + 400
+SPEED = 10.0
 
 
 def of(job_id: str, *facts: Fact) -> tuple[Fact, ...]:
@@ -87,6 +91,7 @@ def shelf() -> Shelf:
     held.more = {job_id: facts(job_id) for job_id, facts in {"failed-1": failed, "runs-1": runs}.items()}
     held.more |= {"staged": of_many_stages(), "large": with_a_large_log()}
     held.more |= {f"evil-{number}": hostile(number, text) for number, text in enumerate(HOSTILE)}
+    held.histories = {"staged": history()}
     held.objects = {**large_log(), "log": b"one\ntwo\n\x1b[31mKeyError: 'width'\x1b[0m\n"}
     held.objects |= {f"evil{number}": f"{text}\n".encode() for number, text in enumerate(HOSTILE)}
     return held
@@ -105,6 +110,13 @@ def browser(one_browser: Any) -> Iterator[Any]:
     yield one_browser
     for context in one_browser.contexts:
         context.close()
+
+
+@pytest.fixture(scope="module")
+def hasty(shelf: Shelf) -> Iterator[str]:
+    """Where the same is served by a server whose time goes by faster."""
+    with serving(shelf, lambda: NOW_AT, speed=SPEED) as port:
+        yield f"http://127.0.0.1:{port}/"
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +156,43 @@ def test_a_job_is_cancelled_and_redriven_by_keys_alone(browser: Any, address: st
     assert said == []
 
 
+def test_the_list_is_gone_through_by_keys(browser: Any, address: str) -> None:
+    """Down, up, to the filter, into a job and back, and a list of the keys; none is heard in a field."""
+    page = opened(browser, address)
+    heard = []
+    for key in "jjk":
+        page.keyboard.press(key)
+        heard.append(page.evaluate("document.activeElement.textContent"))
+    assert heard[0] == heard[2] != heard[1]
+    page.keyboard.press("/")
+    page.keyboard.type("j?")
+    assert page.input_value("#q") == "j?" and page.locator("#help[open]").count() == 0
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    assert "next and previous job" in page.locator("#help[open]").inner_text()
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    ready(page)
+    with page.expect_navigation():
+        page.keyboard.press("u")
+    assert page.url == address
+
+
+def test_a_list_stands_still_while_one_selects(browser: Any, address: str) -> None:
+    """What is below the pointer stays there; then it goes on."""
+    page = opened(browser, address, timed=True)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('.why'))")
+    later(page, 60)
+    assert asked == []
+    with page.expect_request(re.compile("/rows")):
+        page.evaluate("getSelection().removeAllRanges()")
+        later(page, 3)
+
+
 def test_a_job_is_steered_without_javascript(browser: Any, address: str, shelf: Shelf) -> None:
     """By a form on a page of its own; the log, the graph and the filter are there as well."""
     page = opened(browser, f"{address}jobs/default/failed-1", java_script_enabled=False)
@@ -162,16 +211,30 @@ def test_a_job_is_steered_without_javascript(browser: Any, address: str, shelf: 
     assert "that match" in page.locator("h1").inner_text()
 
 
-def test_a_page_that_is_hidden_asks_nothing(browser: Any, address: str, shelf: Shelf) -> None:
+@pytest.mark.parametrize(("where", "kept_by"), [("", "/rows"), ("jobs/default/runs-1", "/live")])
+def test_a_page_that_is_hidden_asks_nothing(browser: Any, address: str, where: str, kept_by: str) -> None:
     """Neither the list nor a job that runs; when it is looked at again it is brought up to date."""
-    for where, shown in (("", "#rows"), ("jobs/default/runs-1", "#head")):
-        page = opened(browser, address + where)
-        page.wait_for_selector(shown)
-        hide(page)
-        asked = until_quiet(page, shelf)
+    page = opened(browser, address + where, timed=True)
+    if kept_by == "/live":
+        page.wait_for_selector("[sse-connect]", state="attached")
+    hide(page)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    later(page, 60)
+    assert (asked, page.locator("[sse-connect]").count()) == ([], 0)
+    with page.expect_request(re.compile(kept_by)):
         hide(page, hidden=False)
-        wait_for(partial(has_asked, shelf, asked), "a look")
-        page.context.close()
+        later(page, 5)
+    page.context.close()
+
+
+def test_a_stream_that_nobody_hears_asks_nothing_of_aws(browser: Any, hasty: str, shelf: Shelf) -> None:
+    """Its server notices that the page is hidden, and looks no more."""
+    page = opened(browser, f"{hasty}jobs/default/runs-1")
+    wait_for(partial(has_asked, shelf, len(shelf.calls)), "a look")
+    hide(page)
+    wait_for(partial(is_quiet, shelf), "quiet")
+    page.context.close()
 
 
 def has_asked(shelf: Shelf, before: int) -> bool:
@@ -179,69 +242,128 @@ def has_asked(shelf: Shelf, before: int) -> bool:
     return len(shelf.calls) > before
 
 
-def until_quiet(page: Any, shelf: Shelf) -> int:
-    """Wait until nothing was asked for as long as two looks take; answers with how often it was by then."""
-    for _ in range(10):  # What was under way when it was hidden may come yet.
-        before = len(shelf.calls)
-        page.wait_for_timeout(6_000)
-        if len(shelf.calls) == before:
-            return before
-    raise AssertionError("a hidden page goes on asking")
+def is_quiet(shelf: Shelf) -> bool:
+    """Whether AWS is not asked in as long as three looks take; what was under way before may come yet."""
+    before = len(shelf.calls)
+    time.sleep(3 * LOOK_SECONDS / SPEED)
+    return len(shelf.calls) == before
 
 
 @pytest.mark.parametrize("where", ["", "?q=status:failed", "jobs/default/runs-1"])
-def test_pages_that_are_open_cost_one_read_a_second(browser: Any, address: str, shelf: Shelf, where: str) -> None:
-    """However many people look."""
-    pages = [opened(browser, address + where) for _ in range(4)]
-    pages[0].wait_for_timeout(1_000)
-    before = len(shelf.calls)
-    pages[0].wait_for_timeout(10_000)
-    asked = len(shelf.calls) - before
+def test_pages_that_are_open_cost_one_read_a_second(browser: Any, hasty: str, shelf: Shelf, where: str) -> None:
+    """However many people look; a second of the server's, whose time goes by faster, as the pages' does."""
+    context = browser.new_context()
+    pages = [context.new_page() for _ in range(3)]
     for page in pages:
-        page.context.close()
+        page.clock.install()
+        go(page, hasty + where)
+    before, began, passed = len(shelf.calls), time.monotonic(), 0.0
+    while passed < 15:
+        for page in pages:
+            later(page, 0.5)
+        passed = SPEED * (time.monotonic() - began)
+    asked = len(shelf.calls) - before
+    context.close()
     # A look more may fall into the time at either of its ends.
-    assert 0 < asked <= 10 + 3
+    assert 0 < asked <= passed + 3
 
 
 @pytest.mark.parametrize("where", ["", "jobs/default/runs-1"])
-def test_a_page_says_when_it_was_last_true(browser: Any, address: str, shelf: Shelf, where: str) -> None:
+def test_a_page_says_when_it_was_last_true(browser: Any, hasty: str, shelf: Shelf, where: str) -> None:
     """While AWS cannot be reached; what it shows stays, and it goes on by itself."""
-    page = opened(browser, address + where)
+    page = opened(browser, hasty + where, timed=True)
     page.wait_for_selector(".status")
     shelf.out_of_reach = True
     try:
-        page.wait_for_selector("#as-of .trouble")
+        until_seen(page, "#as-of .trouble")
         assert "AWS cannot be reached" in page.locator("#as-of").inner_text()
         assert "22:20:00 UTC" in page.locator("#as-of").inner_text()
         assert page.locator("main .status").count() >= 1
     finally:
         shelf.out_of_reach = False
-    page.wait_for_selector("#as-of .trouble", state="detached")
+    until_seen(page, "#as-of:not(:has(.trouble))")
     page.context.close()
+
+
+def until_seen(page: Any, selector: str) -> None:
+    """Let a timed page look again until it shows this."""
+
+    def look() -> bool:
+        later(page, 2.5)
+        return bool(page.locator(selector).count())
+
+    wait_for(look, selector)
 
 
 @pytest.mark.parametrize("where", ["", "jobs/default/runs-1"])
 def test_a_page_says_that_the_sign_in_is_over(browser: Any, address: str, where: str) -> None:
     """Where a load balancer answers 401 to what the page asks by itself."""
-    page = opened(browser, address + where)
+    page = opened(browser, address + where, timed=True)
     page.wait_for_selector(".status")
     page.route(re.compile("/(rows|live|suggest)"), lambda route: route.fulfill(status=401))
     hide(page)
     hide(page, hidden=False)  # The stream is asked for anew.
-    page.wait_for_selector("#as-of .trouble")
+    until_seen(page, "#as-of .trouble")
     assert "Your sign-in is over: load the page anew." in page.locator("#as-of").inner_text()
     page.context.close()
 
 
 def test_a_stream_that_begins_anew_is_no_trouble(browser: Any, shelf: Shelf) -> None:
-    """It ends after some minutes where who listens is to be verified."""
-    with serving(shelf, lambda: NOW_AT, stream_seconds=3.0) as port:
+    """It ends after some minutes where who listens is to be verified; then it tells all, whatever was shown before."""
+    with serving(shelf, lambda: NOW_AT, stream_seconds=3.0, speed=SPEED) as port:
         page = opened(browser, f"http://127.0.0.1:{port}/jobs/default/runs-1")
+        page.wait_for_selector("[sse-connect]", state="attached")
+        page.locator("#head h1").evaluate("title => title.textContent = 'old'")
         for _ in range(2):
-            with page.expect_response(re.compile("/live"), timeout=60_000):
-                page.wait_for_timeout(2_000)
+            page.wait_for_event("response", lambda response: "/live" in response.url)
+        page.wait_for_selector("#head h1:has-text('runs-1')")
         assert page.locator("#as-of .trouble").count() == 0
         page.context.close()
+
+
+def test_a_step_that_is_open_stays_open_when_it_ends(browser: Any, hasty: str, shelf: Shelf) -> None:
+    """By keys; what came out of it is shown then, and the steps that follow are added."""
+    whole = history(1)
+    shelf.histories["runs-1"] = whole[:1]
+    page = opened(browser, f"{hasty}jobs/default/runs-1")
+    page.locator("#step-1 > a").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#step-1 dt:has-text('Input')")
+    assert page.locator("#step-1 dt:has-text('Output')").count() == 0
+    shelf.histories["runs-1"] = whole[:3]
+    page.wait_for_selector("#step-1 dt:has-text('Output')")
+    page.wait_for_selector("#step-2 .s-RUNNING")
+    assert page.locator("#step-1 > a").get_attribute("aria-expanded") == "true"
+    page.locator("#step-1 > a").click()
+    page.wait_for_selector("#step-1 dl", state="detached")
+    page.context.close()
+
+
+def test_the_page_of_many_looks_again_until_they_are_done(browser: Any, hasty: str, shelf: Shelf) -> None:
+    """It says how far they have come, and leads to them as they are now; then it asks no more."""
+    key = RecordKey.of_bulk("default", "night")
+    wanted = BulkFilter(status="FAILED", type="thumbs")
+    asked = BulkAsked(
+        record_key=key, bulk_id="night", tenant="default", verb="redrive", jobs=wanted, asked_at=NOW_AT, asked_by="ann"
+    )
+    page = opened(browser, f"{hasty}bulk/default/night", timed=True)
+    assert "Waiting for a worker to hear it." in page.locator("main").inner_text()
+    halfway = BulkProgressed(record_key=key, page=0, at=NOW_AT, matched=5, done=3, cursor="c")
+    over = halfway.model_copy(update={"page": 1, "matched": 6, "done": 6, "cursor": None, "finished_at": NOW_AT})
+    for progress, status, done in ((halfway, ".s-RUNNING", "3"), (over, ".s-SUCCEEDED", "6")):
+        shelf.unlisted[key.id] = (asked, progress)
+        with page.expect_navigation():
+            later(page, 3)
+        page.wait_for_selector(status)
+        assert page.locator("tr:has-text('Asked for') td").inner_text() == done
+        ready(page)
+    calls = len(shelf.calls)
+    later(page, 60)
+    assert len(shelf.calls) == calls and page.locator("[data-again]").count() == 0
+    page.click("text=These jobs as they are now")
+    ready(page)
+    assert page.input_value("#q") == "type:thumbs until:2023-11-14T22:20:00Z"
+    page.context.close()
 
 
 def test_what_no_script_may_ask_for_is_a_page_of_its_own(browser: Any, address: str) -> None:
@@ -326,6 +448,8 @@ LOOKED_AT = {
     "failed": "jobs/default/failed-1",
     "running": "jobs/default/runs-1",
     "staged": "jobs/default/staged",
+    "steps": "jobs/default/staged/steps?first=101",
+    "step": "jobs/default/staged/steps/150",
     "log": "jobs/default/large?stage=1&attempt=1&first=654221",
     "form": "jobs/default/failed-1/ask/redrive",
     "rerun": "jobs/default/failed-1/ask/rerun",
@@ -333,39 +457,40 @@ LOOKED_AT = {
 }
 
 
+OF_THE_THEME = ("color-contrast",)
+OF_THE_WIDTH = (*OF_THE_THEME, "target-size", "scrollable-region-focusable")
+
+
 @needs_axe
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(browser: Any, address: str, scheme: str) -> None:
-    """On any page, on a phone and on a wide screen, nor in a form that is open above its page."""
+def test_axe_finds_nothing(browser: Any, address: str) -> None:
+    """On any page, nor in a form that is open above its page; of what the width or the theme decides, in each."""
     found = {}
-    for width in (390, 1440):
+    for width, scheme, rules in ((1440, "light", ()), (390, "light", OF_THE_WIDTH), (1440, "dark", OF_THE_THEME)):
         look: dict[str, Any] = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme, "bypass_csp": True}
         page = opened(browser, address, **look)
         for name, where in LOOKED_AT.items():
-            # A hundred stages are made of what other pages have one of, and take axe half a minute.
-            if name != "staged":
-                go(page, address + where)
-                found[name, width] = faults(page)
+            go(page, address + where)
+            found[name, width, scheme] = faults(page, *rules)
         go(page, f"{address}jobs/default/failed-1")
         page.keyboard.press("R")
         page.wait_for_selector("#ask[open] #reason:focus")
-        found["dialog", width] = faults(page)
+        found["dialog", width, scheme] = faults(page, *rules)
         page.context.close()
     assert {where: what for where, what in found.items() if what} == {}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 834, 1440])
-def test_nothing_is_wider_than_the_screen(browser: Any, address: str, scheme: str, width: int) -> None:
-    """And a picture of each page is kept in build/page, to be looked at."""
-    page = opened(browser, address, viewport={"width": width, "height": 900}, color_scheme=scheme)
+@pytest.mark.parametrize("name", LOOKED_AT)
+def test_nothing_is_wider_than_the_screen(browser: Any, address: str, name: str) -> None:
+    """At three widths; and a picture of each page is kept in build/page, in both themes, to be looked at."""
+    page = opened(browser, address + LOOKED_AT[name])
     SHOTS.mkdir(parents=True, exist_ok=True)
     wide = []
-    for name, where in LOOKED_AT.items():
-        go(page, address + where)
-        page.wait_for_selector("main")
-        page.screenshot(path=SHOTS / f"{name}-{width}-{scheme}.png")
+    for width in (390, 834, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.screenshot(path=SHOTS / f"{name}-{width}-{scheme}.png")
         if page.evaluate("document.documentElement.scrollWidth") > width:
-            wide.append(name)
+            wide.append(width)
     page.context.close()
     assert wide == []

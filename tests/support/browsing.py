@@ -42,10 +42,12 @@ def chromium() -> Iterator[Any]:
             opened.close()
 
 
-def opened(browser: Any, address: str, said: list[str] | None = None, **context: Any) -> Any:
-    """A page in a browser of its own; what it complains of is noted in `said`."""
+def opened(browser: Any, address: str, said: list[str] | None = None, *, timed: bool = False, **context: Any) -> Any:
+    """A page in a browser of its own; what it complains of is noted in `said`. `timed`: its clock can be put on."""
     page = browser.new_context(**context).new_page()
     page.set_default_timeout(_PATIENCE)
+    if timed:
+        page.clock.install()
     if said is not None:
         page.on("console", lambda told: said.append(told.text) if told.type == "error" else None)
         page.on("pageerror", lambda error: said.append(str(error)))
@@ -60,16 +62,24 @@ def ready(page: Any) -> None:
     page.wait_for_selector("html[data-ready]", state="attached")
 
 
+def later(page: Any, seconds: float) -> None:
+    """Let so much time pass in a page that is timed: all that it would do meanwhile, it does now."""
+    page.clock.run_for(1000 * seconds)
+
+
 def go(page: Any, address: str) -> None:
     """To another page, whose keys are heard."""
     page.goto(address)
     ready(page)
 
 
-def faults(page: Any) -> list[str]:
-    """What axe finds, by its rules' names; the page must have been opened with `bypass_csp`."""
+def faults(page: Any, *rules: str) -> list[str]:
+    """What axe finds, by its rules' names; the page must have been opened with `bypass_csp`. Some rules, or all."""
     page.add_script_tag(path=AXE)
-    return [item["id"] for item in page.evaluate("axe.run()")["violations"]]
+    given: dict[str, Any] = {"resultTypes": ["violations"]}
+    if rules:
+        given["runOnly"] = {"type": "rule", "values": list(rules)}
+    return [item["id"] for item in page.evaluate("given => axe.run(given)", given)["violations"]]
 
 
 def hide(page: Any, *, hidden: bool = True) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from selectors import DefaultSelector, SelectorKey
 from socket import socket
 from typing import cast
 
@@ -20,15 +21,42 @@ from service.tracking.wiring import wire_tracking
 from tests.support.shelf import Shelf
 
 
+class HastyLoop(asyncio.SelectorEventLoop):
+    """A loop whose time goes by faster than everybody else's."""
+
+    def __init__(self, speed: float) -> None:
+        self.speed = speed
+        super().__init__(_Hasty(speed))
+
+    def time(self) -> float:
+        """By its own clock."""
+        return super().time() * self.speed
+
+
+class _Hasty(DefaultSelector):
+    def __init__(self, speed: float) -> None:
+        super().__init__()
+        self._speed = speed
+
+    def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
+        """Wait for less, as long as it is for the loop."""
+        return super().select(None if timeout is None else timeout / self._speed)
+
+
 @contextmanager
-def serving(shelf: Shelf, now: Clock = wall_clock, port: int = 0, stream_seconds: float | None = None) -> Iterator[int]:
-    """Serve meanwhile; yields the port, which a later server may be given again."""
+def serving(
+    shelf: Shelf, now: Clock = wall_clock, port: int = 0, stream_seconds: float | None = None, speed: float = 1.0
+) -> Iterator[int]:
+    """Serve meanwhile; yields the port, which a later server may be given again.
+
+    `speed`: how many seconds pass for the server in one, so that nobody waits for its looks.
+    """
     door = socket()
     door.setsockopt(1, 2, 1)
     door.bind(("127.0.0.1", port))
     door.listen(100)
     number: int = door.getsockname()[1]
-    loop = asyncio.new_event_loop()
+    loop = asyncio.new_event_loop() if speed == 1.0 else HastyLoop(speed)
     told = asyncio.Event()
     thread = threading.Thread(target=_run, args=(loop, told, shelf, now, door, stream_seconds))
     thread.start()

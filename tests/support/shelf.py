@@ -5,7 +5,7 @@ It answers as the clients of AWS that a tracker has, counts what it is asked, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,13 +24,14 @@ Facts = tuple[Fact, ...]
 
 @dataclass
 class Shelf:
-    """`many` numbered jobs as `made` has them, the highest number the youngest; and `more` by their ids."""
+    """`many` numbered jobs as `made` has them, the highest the youngest; `more`, and `unlisted`, by their ids."""
 
     many: int = 0
     made: Callable[[int], Facts] = lambda _: ()
     more: dict[str, Facts] = field(default_factory=dict)
+    unlisted: dict[str, Facts] = field(default_factory=dict)
     objects: dict[str, bytes] = field(default_factory=dict)
-    histories: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+    histories: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
@@ -126,7 +127,7 @@ class Shelf:
         return {"Arn": "arn:aws:iam::123456789012:user/ann"}
 
     def _facts(self, job_id: str) -> Facts:
-        known = self.more.get(job_id)
+        known = self.more.get(job_id) or self.unlisted.get(job_id)
         if known is not None:
             return known
         number = job_id.rpartition("-")[2]

@@ -2,7 +2,8 @@
 "use strict";
 
 document.documentElement.classList.add("scripted");
-addEventListener("load", () => requestAnimationFrame(() => setTimeout(() => {
+// The first frame is begun by then, and the second one when it has been drawn.
+addEventListener("load", () => requestAnimationFrame(() => requestAnimationFrame(() => {
   for (const link of document.querySelectorAll("link[rel=preload][as=script]")) {
     const script = document.createElement("script");
     script.src = link.href;
