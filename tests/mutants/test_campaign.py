@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from tests.mutants.imports import Imports
 from tests.mutants.mutation import Mutation
 from tests.mutants.mutators import mutations_of
 from tests.mutants.tree import CHECKOUT, Answer, Tree, side_by_side
-from tests.mutants.warm import UNABLE
+from tests.mutants.warm import UNABLE, _in_memory
 
 PROGRAM = b"""LIMIT = 10
 
@@ -277,3 +278,12 @@ def _quick_or_endless(tree: Tree, what: str) -> str:
     if what == "endless":
         tree.pytest(["checks"], 600)
     return what
+
+
+def test_functions_are_found_where_the_collector_does_not_look() -> None:
+    """The tests' own conftest freezes what was collected; each mutant would else be made in its file, which is slow."""
+    gc.freeze()
+    try:
+        assert rate in _in_memory()[rate.__code__]
+    finally:
+        gc.unfreeze()

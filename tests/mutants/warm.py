@@ -99,6 +99,7 @@ class Collected:
 
 
 def _in_memory() -> dict[CodeType, list[FunctionType]]:
+    gc.unfreeze()  # What the tests' own conftest has put out of the collector's sight is out of ours as well.
     functions: dict[CodeType, list[FunctionType]] = {}
     for item in gc.get_objects():
         if isinstance(item, FunctionType):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -90,3 +91,17 @@ def test_a_verb_that_is_not_installed_says_what_to_install(
         f"jobferry {verb} needs the local run, and {package} is not installed here: "
         "install Jobferry with its extra, jobferry[local].\n"
     )
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_no_rubbish_is_looked_for_while_a_verb_is_loaded(fails: bool) -> None:
+    """It is from then on, also where the verb cannot be loaded; what was loaded is looked through no more."""
+    gc.unfreeze()
+    with suppress(ZeroDivisionError), cli._loading():
+        assert not gc.isenabled()
+        if fails:
+            raise ZeroDivisionError
+    frozen = gc.get_freeze_count()
+    gc.unfreeze()
+    assert gc.isenabled()
+    assert frozen > 0

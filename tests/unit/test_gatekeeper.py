@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 import pytest
 from starlette.datastructures import Headers
 
-from service.api.gatekeeper import refusal
+from service.api.caller import CALLER
+from service.api.gatekeeper import Gatekeeper, refusal
 from service.api.serve import serve
 from service.api.sharing import Sharing, read_sharing
+from service.api.signed_in import NotSignedInError
+from service.aws.errors import AwsError
 from service.settings import SettingsError, read_settings
 from service.tracking.wiring import Place
 from tests.support.load_balancer import CLIENT, ISSUER, LOAD_BALANCER
@@ -135,3 +142,110 @@ async def test_without_them_no_other_address_is_served_at(monkeypatch: pytest.Mo
     with pytest.raises(SettingsError) as error:
         await serve(Place("q", "c", "m", "b", "t"), "0.0.0.0", 0, print)
     assert [name for name in NAMED if name not in str(error.value)] == []
+
+
+async def answered(scope: dict[str, Any], who: Callable[[str], Awaitable[str]]) -> tuple[int, dict[str, Any], Any]:
+    """The status, and the problem or the text, that a request is answered with; and what was handed on, if it was."""
+    sent: list[dict[str, Any]] = []
+    handed: list[Any] = []
+
+    async def app(scope: Any, _receive: Any, _send: Any) -> None:
+        handed.append(scope)
+
+    async def receive() -> Any:
+        raise AssertionError("nobody reads the body")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await Gatekeeper(app, ORIGIN, who)(scope, receive, send)
+    if not sent:
+        return 0, {}, handed
+    assert handed == []
+    text = b"".join(message.get("body", b"") for message in sent[1:]).decode()
+    told = json.loads(text) if text.startswith("{") else {"text": text}
+    retry = dict(sent[0]["headers"]).get(b"retry-after")
+    return sent[0]["status"], {**told, "retry": retry}, None
+
+
+def asks(*tokens: str, kind: str = "http", method: str = "GET", path: str = "/", host: str = HOST) -> dict[str, Any]:
+    """A request with these tokens of the load balancer's."""
+    headers = [(b"host", host.encode()), *((b"x-amzn-oidc-data", token.encode()) for token in tokens)]
+    return {"type": kind, "method": method, "path": path, "query_string": b"", "headers": headers}
+
+
+async def ann(token: str) -> str:
+    """Whoever brings this is Ann."""
+    if token != "hers":
+        raise NotSignedInError
+    return "ann"
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+async def test_who_is_signed_in_passes_under_their_name(kind: str) -> None:
+    """And with all that the request was."""
+    scope = asks("hers", kind=kind)
+    assert await answered(scope, ann) == (0, {}, [{**scope, CALLER: "ann"}])
+
+
+async def test_what_is_no_request_passes_as_it_is() -> None:
+    """The server's own beginning and end."""
+    assert await answered({"type": "lifespan"}, ann) == (0, {}, [{"type": "lifespan"}])
+
+
+async def test_the_load_balancer_is_told_that_all_is_well() -> None:
+    """By whatever address it asks, and signed in by nobody; no other path is."""
+    assert await answered(asks(path="/health", host="10.0.0.9:4580"), ann) == (
+        200,
+        {"text": "well\n", "retry": None},
+        None,
+    )
+    for scope in (asks(path="/health/x"), asks(path="/health", kind="websocket")):
+        assert (await answered(scope, ann))[0] == 401
+
+
+@pytest.mark.parametrize("tokens", [(), ("hers", "hers"), ("another's",)])
+async def test_who_is_not_signed_in_is_told_so(tokens: tuple[str, ...]) -> None:
+    """By one token, of one's own."""
+    status, told, _ = await answered(asks(*tokens), ann)
+    assert (status, told["detail"], told["retry"]) == (401, str(NotSignedInError()), None)
+
+
+async def test_another_name_of_ours_is_no_way_in() -> None:
+    """Whoever may be signed in."""
+    status, told, _ = await answered(asks("hers", host="10.0.0.9"), ann)
+    assert (status, told["detail"]) == (403, f"This is served at {ORIGIN} alone.")
+
+
+async def test_where_nobody_can_say_who_asks_one_asks_again() -> None:
+    """The keys cannot be fetched, say."""
+
+    async def cannot(_: str) -> str:
+        raise AwsError("no answer")
+
+    status, told, _ = await answered(asks("hers"), cannot)
+    assert (status, told["detail"], told["retry"]) == (503, "It cannot be verified who asks: no answer.", b"2")
+
+
+WHY = {
+    "another name": ("GET", {"host": "evil.example"}, f"This is served at {ORIGIN} alone."),
+    "another origin": ("GET", {"host": HOST, "origin": "null"}, "A page of another site may not ask this."),
+    "a picture": ("GET", {"host": HOST, "sec-fetch-site": "cross-site"}, "A page of another site may not ask this."),
+    "no origin": ("POST", {"host": HOST}, "What changes something says where it comes from: send Origin."),
+    "no origin of a site beside": (
+        "POST",
+        {"host": HOST, "sec-fetch-site": "same-site"},
+        "What changes something says where it comes from: send Origin.",
+    ),
+    "an origin from elsewhere": (
+        "POST",
+        {"host": HOST, "origin": ORIGIN, "sec-fetch-site": "cross-site"},
+        "A page of another site may not ask this.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("method", "headers", "why"), WHY.values(), ids=WHY)
+def test_who_is_kept_out_is_told_why(method: str, headers: dict[str, str], why: str) -> None:
+    """In one sentence."""
+    assert refusal(method, Headers(headers), ORIGIN) == why

@@ -1,6 +1,7 @@
 """What is wired to what, from the settings to the loops of a worker: wired_in_full.yaml is for reading.
 
-Each setting has a value of its own here, so that none can stand in for another.
+Each setting has a value of its own here, so that none can stand in for another. Who means a change of the wiring
+writes the file anew, and reads the difference: `python -m tests.unit.test_wired_in_full`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from schemas.price import Price
 from service.aws.objects import Objects
@@ -25,7 +27,9 @@ from tests.support.tables import read_table
 from workers.liveness import Liveness
 from workers.worker import Worker
 
-IN_FULL: dict[str, Any] = read_table(Path(__file__).with_name("wired_in_full.yaml"))
+FILE = Path(__file__).with_name("wired_in_full.yaml")
+IN_FULL: dict[str, Any] = read_table(FILE)
+_HEAD = "# What is wired to what: test_wired_in_full.py wires anew and compares. <a.b> is what stands at a.b.\n"
 SETTINGS = Settings(
     request_queue_url="https://sqs/requests",
     event_queue_url="https://sqs/events",
@@ -129,6 +133,17 @@ async def wired(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> dict[str
     return {**drawn, "heeded": {service: made.heeded for service, made in clients.items()}}
 
 
+def _archive_of(drawn: dict[str, Any]) -> dict[str, Any]:
+    performer = drawn["runtime"]["Runtime"]["settling"]["Settling"]["performer"]["Performer"]
+    archive: dict[str, Any] = performer["archive"]["LogArchive"]
+    return archive
+
+
+def _lanes_of(drawn: dict[str, Any]) -> dict[str, Any]:
+    lanes: dict[str, Any] = _archive_of(drawn)["lanes"]["LogLanes"]
+    return lanes
+
+
 def plain(value: Any) -> Any:
     """As YAML has it."""
     if isinstance(value, dict):
@@ -145,24 +160,27 @@ async def test_without_batches_each_log_is_read_by_itself(monkeypatch: pytest.Mo
     """And that is all that is different."""
     whole = plain(await wired(SETTINGS, monkeypatch))
     without = plain(await wired(SETTINGS.model_copy(update={"log_batches": "off"}), monkeypatch))
-    lanes = whole["runtime"]["Runtime"]["settling"]["Settling"]["performer"]["Performer"]["archive"]["LogArchive"]
-    assert lanes["lanes"]["LogLanes"].pop("small") == IN_FULL["small logs"]
-    changed = without["runtime"]["Runtime"]["settling"]["Settling"]["performer"]["Performer"]["archive"]["LogArchive"]
-    assert changed["lanes"]["LogLanes"].pop("small") is None
-    assert changed["memory"] != lanes["memory"], "it was met first in the lane of small logs"
-    del changed["memory"], lanes["memory"]
+    assert _lanes_of(whole).pop("small") == IN_FULL["small logs"]
+    assert _lanes_of(without).pop("small") is None
+    for drawn in (whole, without):
+        del _archive_of(drawn)["memory"]  # Met first in the lane of small logs, or here.
     assert without == whole
 
 
-async def test_what_people_ask_is_wired_like_this() -> None:
-    """Readers and senders, each by a client of its own service."""
+def asked_of() -> Any:
+    """What readers and senders are made of, drawn."""
 
     async def client(service: str) -> Client:
         return Client(service)
 
     asked: Callable[[str], Awaitable[Any]] = client
     known: dict[str, object] = {"client": client, "now": now, "prices": PLACE.prices}
-    assert plain(Portrait(known).of(wire_tracking(PLACE, asked, "credentials", now), "tracking")) == IN_FULL["tracking"]
+    return plain(Portrait(known).of(wire_tracking(PLACE, asked, "credentials", now), "tracking"))
+
+
+async def test_what_people_ask_is_wired_like_this() -> None:
+    """Readers and senders, each by a client of its own service."""
+    assert asked_of() == IN_FULL["tracking"]
 
 
 @pytest.mark.parametrize(("event_slots", "connections"), [(5, 50), (50, 50), (51, 51), (201, 201)])
@@ -192,3 +210,15 @@ def test_how_a_readers_clients_call() -> None:
         "read_timeout": 15,
         "max_pool_connections": 50,
     }
+
+
+async def _written_anew() -> str:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        worker = plain(await wired(SETTINGS, monkeypatch))
+    dumper = type("Plain", (yaml.SafeDumper,), {"ignore_aliases": lambda *_: True})
+    drawn = {"a worker": worker, "small logs": _lanes_of(worker)["small"], "tracking": asked_of()}
+    return _HEAD + yaml.dump(drawn, Dumper=dumper, sort_keys=False, allow_unicode=True, width=118)
+
+
+if __name__ == "__main__":
+    FILE.write_text(asyncio.run(_written_anew()), encoding="utf-8")

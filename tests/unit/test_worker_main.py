@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import io
 import json
 import logging
@@ -96,3 +98,34 @@ def test_a_worker_that_was_told_to_stop_ends_well(monkeypatch: pytest.MonkeyPatc
     assert ran == ["the settings"]
     assert structlog.get_logger().bind().is_enabled_for(logging.INFO)
     assert not structlog.get_logger().bind().is_enabled_for(logging.DEBUG)
+
+
+def test_a_package_is_done_without_unless_it_is_there_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It passes for missing; who has imported it keeps it."""
+    monkeypatch.setitem(sys.modules, "nowhere_to_be_found", None)
+    del sys.modules["nowhere_to_be_found"]
+    program._do_without("nowhere_to_be_found")
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("nowhere_to_be_found")
+    program._do_without("json")
+    assert sys.modules["json"] is json
+
+
+def test_a_worker_starts_without_rich_and_without_looking_for_rubbish(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is loaded by then stays, and is looked through no more; from then on rubbish is taken away as ever."""
+    begun: list[object] = []
+
+    async def run(_settings: object) -> None:
+        begun.append((gc.isenabled(), gc.get_freeze_count() > 0))
+
+    def read() -> str:
+        return "the settings"
+
+    monkeypatch.setattr(program, "_do_without", begun.append)
+    monkeypatch.setattr(gc, "disable", lambda: begun.append("no rubbish"))
+    monkeypatch.setattr("service.settings.read_settings", read)
+    monkeypatch.setattr("workers.worker.run_worker", run)
+    gc.unfreeze()
+    assert program.main() == 0
+    gc.unfreeze()
+    assert begun == ["rich", "no rubbish", (True, True)]
