@@ -45,6 +45,7 @@ def _made() -> tuple[asyncio.Runner, ASGIApp]:
         tracking.cases,
         on_loopback=False,
         stream_seconds=_STREAM_SECONDS,
+        all_tenants=False,
     )
     return asyncio.Runner(), build_app(serving)
 

@@ -16,7 +16,7 @@ from schemas.job import JobRequest
 from service.api.cases import cases
 from service.api.doorkeeper import Doorkeeper
 from service.api.problems import answer_with_problems
-from service.api.reading import reading, reading_many
+from service.api.reading import reading, reading_all, reading_many
 from service.api.steering import steering, steering_many
 from service.api.submitting import submitting
 from service.tracking.case import CaseFiles
@@ -27,7 +27,8 @@ from service.tracking.tracker import Tracker
 CONTRACT_VERSION = "1"
 _DESCRIPTION = """\
 What happens to a job, while it happens and afterwards. Every path begins with the tenant whose jobs they are; of other
-tenants' jobs nothing can be learned, not even that they exist. Errors are RFC 9457 problems.
+tenants' jobs nothing can be learned, not even that they exist. `GET /jobs` alone lists every tenant's, and is only
+there where whoever asks may see them all: not behind API Gateway. Errors are RFC 9457 problems.
 """
 
 
@@ -37,7 +38,8 @@ class Serving:
 
     `on_loopback`: refuse what a page of another site makes a browser ask. `gate`: what lets people in instead, where
     the app is shared. `stream_seconds`: how long a stream may last, where the answer is only handed on at its end, or
-    where who listens is to be verified anew. `reruns`: whether new jobs may be made of others here.
+    where who listens is to be verified anew. `reruns`: whether new jobs may be made of others here. `all_tenants`:
+    whether there is one list of every tenant's jobs, which a policy on a tenant's path would not keep from anybody.
     """
 
     tracker: Tracker
@@ -48,6 +50,7 @@ class Serving:
     stream_seconds: float | None = None
     gate: Middleware | None = None
     reruns: bool = True
+    all_tenants: bool = True
 
     @property
     def steers(self) -> Steering:
@@ -77,6 +80,8 @@ def build_app(serving: Serving) -> FastAPI:
     )
     answer_with_problems(app)
     app.include_router(reading(serving.tracker, serving.stream_seconds))
+    if serving.all_tenants:
+        app.include_router(reading_all(serving.tracker))
     app.include_router(submitting(serving.submission))
     app.include_router(steering(serving.steers))
     app.include_router(reading_many(serving.tracker))

@@ -102,6 +102,18 @@ def reading(tracker: Tracker, stream_seconds: float | None) -> APIRouter:
     return routes
 
 
+def reading_all(tracker: Tracker) -> APIRouter:
+    """The route that reads every tenant's jobs: for those alone who may see them all."""
+    routes = APIRouter(prefix="/jobs")
+
+    @routes.get("", responses=refusals(400))
+    async def list_all_jobs(query: ListQueryParameters) -> JobPage:
+        """The jobs and rejected requests of all tenants, the youngest first, each with its tenant."""
+        return await tracker.jobs(None, query.as_filter(), query.limit, query.cursor)
+
+    return routes
+
+
 def reading_many(tracker: Tracker) -> APIRouter:
     """The routes that read how far bulks have come."""
     routes = APIRouter(prefix="/tenants/{tenant}/bulk")

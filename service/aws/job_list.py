@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.tracking import JobPage, ListedJob
 from service.aws.errors import aws_errors
+from service.aws.record_items import HEAD
 from service.core.record.facts import Announced, ExecutionChanged, Fact, Rejected, Requested, StageSpent
 from service.core.record.keys import RecordKey
 from service.core.telling.moments import iso
@@ -37,6 +38,7 @@ _BETWEEN = "#"  # Stands in no moment.
 # So many summaries are looked at for one page: what is rare costs a bounded time, and the cursor goes on from there.
 _LOOKED_AT, _LOOKS = 1000, 4
 _FIRST, _LAST = "0", "9"  # Before and after every moment.
+_BEHIND = "~"  # And after every key.
 
 
 def listing_changes(
@@ -112,8 +114,8 @@ class JobList:
         found: list[ListedJob] = []
         for _ in range(_LOOKS):
             left = limit - len(found)
-            items, place_reached = await self._look(tenant, wanted, place, _LOOKED_AT if wanted.is_narrow else left)
-            found.extend(_listed(tenant, item) for item in items[:left])
+            items, place_reached = await self.look(tenant, wanted, place, _LOOKED_AT if wanted.is_narrow else left)
+            found.extend(listed_job(tenant, item) for item in items[:left])
             if len(items) > left:
                 place = items[left - 1]["list_at"]["S"]
                 break
@@ -123,14 +125,40 @@ class JobList:
         return JobPage(
             jobs=tuple(found),
             cursor=wanted.cursor(tenant, place) if place else None,
-            searched_back_to=place.partition(_BETWEEN)[0] if place else None,
+            searched_back_to=moment_in(place) if place else None,
         )
 
     async def lately(self, tenant: str, wanted: JobFilter, limit: int) -> tuple[tuple[StageSpent, ...], ...]:
         """How long the stages of the youngest jobs took that match; of one look only, since it is for a comparison."""
-        items, _ = await self._look(tenant, wanted, None, _LOOKED_AT)
+        items, _ = await self.look(tenant, wanted, None, _LOOKED_AT)
         spent = (spent_from(item.get("list_spent", {}).get("S")) for item in items)
         return tuple(stages for stages in spent if stages)[:limit]
+
+    async def tenants(self) -> tuple[str, ...]:
+        """Whoever has jobs or rejected requests, in order. Nobody keeps a list of them, but each has a partition.
+
+        The scan skips: it reads one summary, and begins anew behind the last place that the tenant of that one could
+        have [AWS Database Blog, Generate a distinct set of partition keys for an Amazon DynamoDB table efficiently]. So
+        it costs a read a tenant, one after the other, however many jobs each has.
+        """
+        found: list[str] = []
+        begin: dict[str, Any] = {}
+        while True:
+            with aws_errors():
+                answer = await self.client.scan(
+                    TableName=self.table,
+                    IndexName=JOB_LIST_INDEX,
+                    ProjectionExpression="list_tenant",
+                    Limit=1,
+                    **begin,
+                )
+                items, last = answer["Items"], answer.get("LastEvaluatedKey")
+            if items:
+                found.append(items[0]["list_tenant"]["S"])
+                last = _behind(found[-1])
+            if not last:
+                return tuple(sorted(found))
+            begin = {"ExclusiveStartKey": last}
 
     async def rejected_as(self, tenant: str, job_id: str) -> RecordKey | None:
         """The last request of a tenant that claimed this job id and was rejected."""
@@ -146,7 +174,7 @@ class JobList:
             found = [item["list_at"]["S"].partition(_BETWEEN)[2] for item in answer["Items"]]
         return RecordKey.read(found[0]) if found else None
 
-    async def _look(
+    async def look(
         self, tenant: str, wanted: JobFilter, place: str | None, at_most: int
     ) -> tuple[list[Mapping[str, Any]], str | None]:
         """The items that match among the next so many, and where to go on; None at the end."""
@@ -197,7 +225,18 @@ def _conditions(wanted: JobFilter, names: dict[str, str], values: dict[str, Any]
             yield "#labels.#label = :label"
 
 
-def _listed(tenant: str, item: Mapping[str, Any]) -> ListedJob:
+def _behind(tenant: str) -> dict[str, Any]:
+    """A place in the index behind all of a tenant's."""
+    return _texts(list_tenant=tenant, list_at=_BEHIND, record_key=_BEHIND, part=HEAD)
+
+
+def moment_in(place: str) -> str:
+    """The moment that a place in a list begins with."""
+    return place.partition(_BETWEEN)[0]
+
+
+def listed_job(tenant: str, item: Mapping[str, Any]) -> ListedJob:
+    """A summary as a list shows it."""
     at, _, key = item["list_at"]["S"].partition(_BETWEEN)
     record_key = RecordKey.read(key)
     ended = float(item["list_ended_at"]["N"]) if "list_ended_at" in item else None

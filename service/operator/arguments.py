@@ -165,7 +165,9 @@ def _add_tracking_verbs(commands: argparse._SubParsersAction[argparse.ArgumentPa
     submit.add_argument("--follow", action="store_true", help="until it is over, and print what happens and its logs")
     submit.add_argument("--timeout", type=seconds, help="wait for no longer, such as 90s or 2h; then the status is 4")
     jobs = _add_verb(commands, "jobs", "list jobs and rejected requests, the youngest first")
-    jobs.add_argument("--tenant", default="default", help="whose (default: %(default)s)")
+    whose = jobs.add_mutually_exclusive_group()
+    whose.add_argument("--tenant", help="whose (default: default)")
+    whose.add_argument("--all-tenants", action="store_true", help="every tenant's, with a column that says whose")
     jobs.add_argument("--status", type=str.upper, choices=LISTED, help="OPEN until the outcome was told")
     for name, what in (("type", "job type"), ("user", "user"), ("failure-class", "class of failure")):
         jobs.add_argument(f"--{name}", help=f"of this {what}")

@@ -96,6 +96,7 @@ HANDBOOK: Mapping[str, Entry] = {
         (
             "jobferry jobs",
             "jobferry jobs --tenant web --status failed --since 2h",
+            "jobferry jobs --all-tenants --status open",
             "jobferry jobs --type thumbnails --label album=summer --limit 200 --json",
         ),
     ),

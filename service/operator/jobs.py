@@ -1,10 +1,11 @@
-"""`jobferry jobs`: the jobs and rejected requests of a tenant, the youngest first."""
+"""`jobferry jobs`: the jobs and rejected requests of a tenant, or of all, the youngest first."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
+from schemas.base import DEFAULT_TENANT
 from schemas.tracking import ListedJob
 from service.core.tracking.listing import CursorError, JobFilter
 from service.operator.printing import USAGE, as_json, harmless, table
@@ -36,14 +37,26 @@ async def _list(options: argparse.Namespace) -> int:
         text=options.id,
     )
     tracker = Reach(options.stack).tracking().tracker
-    page = await tracker.jobs(options.tenant, wanted, options.limit, options.cursor)
+    tenant = None if options.all_tenants else options.tenant or DEFAULT_TENANT
+    page = await tracker.jobs(tenant, wanted, options.limit, options.cursor)
     if options.json:
         as_json(page)
         return 0
-    table(_COLUMNS, map(_row, page.jobs))
+    if tenant is None:
+        table(("tenant", *_COLUMNS), ((job.tenant, *_row(job)) for job in page.jobs))
+    else:
+        table(_COLUMNS, map(_row, page.jobs))
+    if not page.jobs and not page.cursor:
+        print(harmless(_none(tenant)), file=sys.stderr)
     if page.cursor:
         print(harmless(f"There is more: --cursor {page.cursor}"), file=sys.stderr)
     return 0
+
+
+def _none(tenant: str | None) -> str:
+    if tenant is None:
+        return "No tenant has a job that matches."
+    return f"The tenant {tenant} has no job that matches; --all-tenants looks at every tenant's."
 
 
 def _row(job: ListedJob) -> tuple[str, ...]:

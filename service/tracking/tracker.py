@@ -10,6 +10,7 @@ from schemas.bulk import BulkFilter, TrackedBulk
 from schemas.control import Verb
 from schemas.price import Price
 from schemas.tracking import EventsSeen, JobPage, ListedJob, LogLines, StepsPage, StepView, TrackedJob, Why
+from service.aws.all_tenants import EVERYBODY, AllTenants
 from service.aws.job_list import JobList
 from service.aws.objects import SignedLink
 from service.clock import Clock
@@ -36,6 +37,7 @@ _LATELY_SECONDS = 60.0
 _CALM_SECONDS, _CALM_HISTORY_SECONDS = 2.5, 5.0
 _COUNTED_AT_ONCE = 1000
 _COUNT_SECONDS = 30.0
+_TENANTS_SECONDS = 60.0
 _HELD_RECORDS = 200  # Of up to 400 KB each.
 
 
@@ -65,11 +67,13 @@ class Tracker:
     _finder: Finder = field(init=False)
     _lately: Shared[tuple[str, str | None], Lately] = field(init=False)
     _counts: Shared[tuple[str, Verb, BulkFilter], int] = field(init=False)
+    _tenants: Shared[str, tuple[str, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
         shared = Shared(self.records.read_whole, self.record_seconds, most=_HELD_RECORDS)
         object.__setattr__(self, "_finder", Finder(shared.get, self.job_list.rejected_as))
         object.__setattr__(self, "_lately", Shared(self._read_lately, _LATELY_SECONDS, most=_HELD_RECORDS))
+        object.__setattr__(self, "_tenants", Shared(self._read_tenants, _TENANTS_SECONDS))
         object.__setattr__(self, "_counts", Shared(self._count, _COUNT_SECONDS, most=_HELD_RECORDS))
 
     def unhurried(self) -> Tracker:
@@ -95,8 +99,11 @@ class Tracker:
         """How it is now."""
         return self._view(await self.find(tenant, job_id))
 
-    async def jobs(self, tenant: str, wanted: JobFilter, limit: int, cursor: str | None = None) -> JobPage:
-        """Those that match, the youngest first."""
+    async def jobs(self, tenant: str | None, wanted: JobFilter, limit: int, cursor: str | None = None) -> JobPage:
+        """Those that match, the youngest first; without a tenant, those of all that had any a minute ago."""
+        if tenant is None:
+            names = await self._tenants.get(EVERYBODY)
+            return await AllTenants(self.job_list).page(names, wanted, limit, cursor)
         return await self.job_list.page(tenant, wanted, limit, cursor)
 
     async def steps(self, tenant: str | None, job_id: str, after: int = 0, limit: int = 100) -> StepsPage:
@@ -172,6 +179,9 @@ class Tracker:
             if (cursor := page.cursor) is None:
                 break
         return found
+
+    async def _read_tenants(self, _everybody: str) -> tuple[str, ...]:
+        return await self.job_list.tenants()
 
     async def _read_lately(self, which: tuple[str, str | None]) -> Lately:
         tenant, job_type = which

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from schemas.bulk import TrackedBulk
+from service.core.tracking.listing import JobFilter
 from service.tracking.errors import UnknownBulkError
 from tests.support.job_requests import SLEEP_SECONDS, shell
 from tests.support.readers import tracking_as
@@ -36,6 +37,8 @@ def test_a_job_that_failed_is_made_again_with_another_command(system: System) ->
     reader = tracking_as(system, system.outputs["JobReaderRoleArn"]).tracker
     first, second = (asyncio.run(reader.job("default", name)) for name in ("first-try", "second-try"))
     assert (first.status, first.rerun_as, second.retry_of) == ("FAILED", "second-try", "first-try")
+    everybody = asyncio.run(reader.jobs(None, JobFilter(text="second-try"), 1))
+    assert [(job.id, job.tenant) for job in everybody.jobs] == [("second-try", "default")]
 
 
 def test_a_rejected_request_is_made_again_when_it_is_mended(system: System) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.notification import Problem
+from service.aws.all_tenants import AllTenants
 from service.aws.job_list import JobList
 from service.aws.jobs_table import JobsTable
 from service.core.record.facts import Rejected, Requested, StageSpent
@@ -202,3 +203,63 @@ async def test_a_page_without_filters_looks_at_what_it_shows(listed: JobList) ->
     with answering(listed.client, "Query", {"Items": []}) as asked:
         await listed.page("web", JobFilter(since=1.0), 50)
     assert [call["Limit"] for call in asked] == [50]
+
+
+async def all_ids(listed: JobList, limit: int, **wanted: Any) -> list[str]:
+    """What of all tenants matches, by as many pages as it takes."""
+    everybody, which, cursor = AllTenants(listed), JobFilter(**wanted), None
+    names = await listed.tenants()
+    found: list[str] = []
+    while True:
+        page = await everybody.page(names, which, limit, cursor)
+        assert len(page.jobs) <= limit
+        found.extend(job.id for job in page.jobs)
+        if (cursor := page.cursor) is None:
+            return found
+
+
+@pytest.mark.parametrize("limit", [1, 3, 50])
+async def test_all_tenants_are_one_list(table: JobsTable, listed: JobList, limit: int) -> None:
+    """Each job once, the youngest first, with its tenant, however unevenly they come; rejected requests too."""
+    for number in range(40):
+        tenant = "busy" if number % 8 else ("calm", "late")[number // 8 % 2]
+        await table.merge(requested(number, tenant=tenant))
+    assert await listed.tenants() == ("busy", "calm", "late")
+    assert await all_ids(listed, limit) == [f"job-{number:03}" for number in reversed(range(40))]
+    assert await all_ids(listed, limit, text="job-01") == [f"job-{number:03}" for number in reversed(range(10, 20))]
+
+
+async def test_a_list_of_all_tenants_stays_where_it_is(table: JobsTable, listed: JobList) -> None:
+    """Whatever comes in meanwhile; and its cursor is none of one tenant's list, nor that of another filter."""
+    for number in range(6):
+        await table.merge(requested(number, tenant=f"t{number % 2}"))
+    everybody, names = AllTenants(listed), await listed.tenants()
+    first = await everybody.page(names, JobFilter(), 2)
+    await table.merge(requested(9, tenant="t0"))
+    second = await everybody.page(names, JobFilter(), 2, first.cursor)
+    assert [(job.id, job.tenant) for job in second.jobs] == [("job-003", "t1"), ("job-002", "t0")]
+    for page in (listed.page("t0", JobFilter(), 2, first.cursor), everybody.page(names, JobFilter(user="x"), 2, "e30")):
+        with pytest.raises(CursorError):
+            await page
+
+
+async def test_who_has_no_tenant_has_no_job(table: JobsTable, listed: JobList) -> None:
+    """An empty table is an empty list."""
+    assert await all_ids(listed, 5) == []
+
+
+async def test_a_page_of_all_tenants_reads_little_of_each(table: JobsTable, listed: JobList) -> None:
+    """One call a tenant, each for its share: what 100,000 jobs would cost, a page of them does not."""
+    for number in range(60):
+        await table.merge(requested(number, tenant=f"t{number % 3}"))
+    asked: list[dict[str, Any]] = []
+
+    class Counting:
+        async def query(self, **query: Any) -> Any:
+            asked.append(query)
+            return await table.client.query(**query)
+
+    counting = JobList(Counting(), table.name)  # type: ignore[arg-type]  # the one call that is made
+    page = await AllTenants(counting).page(("t0", "t1", "t2"), JobFilter(), 30)
+    assert len(page.jobs) == 30 and len(asked) == 3
+    assert sum(query["Limit"] for query in asked) <= 60

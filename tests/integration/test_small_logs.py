@@ -15,6 +15,7 @@ from service.core.log_lanes import LogEvent, StoppedLog, is_checked
 from service.logs.lanes import LogLanes
 from service.memory import Memory, Share
 from service.metrics import LOGS_BATCHED, LOGS_DIFFERENT, Metrics
+from service.small_logs import SmallLogs
 from tests.bench import small_logs
 from tests.support.aws.errors import refusal
 from tests.support.aws.quotas import Quota
@@ -271,6 +272,29 @@ def test_who_goes_leaves_the_others_alone(place: Place) -> None:
 
     place.run(story)
     assert place.aws.calls == {"FilterLogEvents": 1}
+
+
+def test_who_comes_at_the_very_end_of_the_service_is_served(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever served those before has nobody left, and has ended; what it leaves behind is not who came since."""
+    wanted = {stream: place.write(stream, "line") for stream in ("first", "second")}
+    ends = asyncio.Event()
+    call = SmallLogs._call
+
+    def last_call(reader: SmallLogs, room: Share) -> None:
+        call(reader, room)
+        ends.set()
+
+    monkeypatch.setattr(SmallLogs, "_call", last_call)
+
+    async def comes_then() -> str:
+        await ends.wait()
+        return await place.text("second")
+
+    async def story() -> None:
+        both = await asyncio.gather(place.text("first"), comes_then())
+        assert both == list(wanted.values())
+
+    place.run(story)
 
 
 def test_what_never_ran_is_not_asked_for_with_others(place: Place) -> None:

@@ -20,7 +20,7 @@ from deploy.local.ecs.containers import Reaper
 from deploy.local.ecs.docker import Docker
 from deploy.local.ecs.images import ImagesOfJobs
 from deploy.local.ecs.tasks import LocalTasks
-from deploy.local.fills import filtered_logs, functions, role_credentials, templates, throttled_logs
+from deploy.local.fills import filtered_logs, functions, index_scans, role_credentials, templates, throttled_logs
 from deploy.local.fills.call_log import CallLog, nobody
 from deploy.local.fills.pinned import replace, require_pin
 from deploy.local.fills.quotas import NO_QUOTAS, Quotas
@@ -68,6 +68,7 @@ def install(
     functions.install()
     templates.install()
     filtered_logs.install()
+    index_scans.install()
     throttled_logs.install(quotas)
     role_credentials.install()
     run_task.install(tasks, tell)
