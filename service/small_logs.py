@@ -127,6 +127,8 @@ class SmallLogs:
                 self._waiting.remove(waiting)
 
     def _served(self, serving: asyncio.Task[None]) -> None:
+        if serving is not self._serving:
+            return  # Who came after its end, and before this, has begun another, which serves all who wait.
         for waiting in self._waiting:
             waiting.fail(serving)
 
