@@ -12,7 +12,7 @@ from service.aws.errors import AwsError
 from service.clock import Clock, new_work
 from service.core.policy.actions import NEEDS_THE_WHOLE, UNCLAIMED, WISHED, Action, ArchiveLog
 from service.core.policy.log_work import LogWork, can_wait, work_of
-from service.core.policy.owed import Moment, Patience, carried_by, must_be_whole, owed, settled_by
+from service.core.policy.owed import Moment, Patience, carried_by, must_be_whole, owed_in_turn, settled_by
 from service.core.record.facts import Claimed, Fact, LogArchived, TaskChanged, task_spoken_of
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
@@ -174,7 +174,7 @@ class Settling:
 
     def _next(self, job: Record, me: str, done: Container[Action]) -> Action | None:
         """The first thing that is owed by the record as it is now; it may have changed since the last was done."""
-        actions = owed(job, Moment(self.now(), me, self.patience))
+        actions = owed_in_turn(job, Moment(self.now(), me, self.patience))
         return next((action for action in actions if action not in done), None)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from service.core.record.facts import FACT, Fact
@@ -76,11 +76,10 @@ def record_of(key: RecordKey, *items: Item) -> Record:
             if name.startswith(_REGISTER) and _knows_no_less(value["M"], kept.get(name)):
                 kept[name] = value["M"]
     texts = {name.removeprefix(_REGISTER): register["fact"]["S"] for name, register in kept.items()}
-    whose = json.dumps({"job_id": key.id, "record_key": {"kind": key.kind, "id": key.id}})
     parts = (item.get("part", {}).get("S", HEAD) for item in items)
     return Record(
         key,
-        Registers(texts, partial(_fact, whose)),
+        Registers(texts, partial(_fact, key)),
         settled=_markers(items),
         kept_beside=frozenset(part.removeprefix(_TASK) for part in parts if part.startswith(_TASK)),
     )
@@ -95,6 +94,12 @@ def _markers(items: Iterable[Item]) -> dict[str, float]:
     return {name.removeprefix(_MARKER): float(value["N"]) for name, value in named}
 
 
-def _fact(whose: str, name: str, text: str) -> Fact:
+def _fact(key: RecordKey, name: str, text: str) -> Fact:
     what = f'"what":"{name.removeprefix(_CLAIM)}",' if name.startswith(_CLAIM) else ""
-    return FACT.validate_json(f"{whose[:-1]},{what}{text[1:]}")
+    return FACT.validate_json(f"{_whose(key)},{what}{text[1:]}")
+
+
+@lru_cache(maxsize=1000)
+def _whose(key: RecordKey) -> str:
+    """How the JSON of a fact of this record begins."""
+    return json.dumps({"job_id": key.id, "record_key": {"kind": key.kind, "id": key.id}})[:-1]

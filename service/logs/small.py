@@ -127,10 +127,10 @@ class SmallLogs:
                 self._waiting.remove(waiting)
 
     def _served(self, serving: asyncio.Task[None]) -> None:
-        """Who waits now may have come after its end, and is served by the next."""
-        if serving is self._serving:
-            for waiting in self._waiting:
-                waiting.fail(serving)
+        if serving is not self._serving:
+            return  # Who came after its end, and before this, has begun another, which serves all who wait.
+        for waiting in self._waiting:
+            waiting.fail(serving)
 
     async def _serve(self) -> None:
         while self._waiting:

@@ -9,13 +9,14 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from service.small_logs import SmallLogs
 from structlog.testing import capture_logs
 
+from service.aws.log_batches import LogBatches
 from service.core.log_lanes import LogEvent, StoppedLog, is_checked
 from service.logs.lanes import LogLanes
 from service.memory import Memory, Share
 from service.metrics import LOGS_BATCHED, LOGS_DIFFERENT, Metrics
-from service.small_logs import SmallLogs
 from tests.bench import small_logs
 from tests.support.aws.errors import refusal
 from tests.support.aws.quotas import Quota
@@ -255,6 +256,29 @@ def test_a_bug_reaches_who_waits(place: Place) -> None:
             await place.text("s")
 
     place.run(story)
+
+
+def test_who_comes_while_the_last_server_ends_is_served(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by the simulator: its log was cancelled, and nobody archived it before its claim had expired."""
+    place.write("first", "one")
+    place.write("second", "two")
+    taken = asyncio.Event()
+    turn_in_truth = LogBatches.turn
+
+    async def turn(batches: LogBatches) -> None:
+        await turn_in_truth(batches)
+        taken.set()
+
+    async def second() -> str:
+        await taken.wait()
+        return await place.text("second")
+
+    async def story() -> None:
+        assert await asyncio.gather(place.text("first"), second()) == ["one\n", "two\n"]
+
+    monkeypatch.setattr(LogBatches, "turn", turn)
+    place.run(story)
+    assert place.aws.calls == {"FilterLogEvents": 2}
 
 
 def test_who_goes_leaves_the_others_alone(place: Place) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from tests.sim.judge import Violation
-from tests.sim.simulation import Result, simulate
+from tests.sim.simulation import Result, simulate_all
 
 _SEEDS_A_BATCH = 20
 
@@ -84,8 +84,3 @@ def _batches(seeds: Iterable[int]) -> Iterator[list[int]]:
     left = iter(seeds)
     while batch := list(islice(left, _SEEDS_A_BATCH)):
         yield batch
-
-
-def simulate_all(seeds: Iterable[int], jobs: int) -> list[Result]:
-    """One seed after the other, in this process."""
-    return [simulate(seed, jobs) for seed in seeds]

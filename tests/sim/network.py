@@ -40,12 +40,12 @@ class Network:
     async def call(self, operation: str, effect: Effect, about: object = "") -> Any:
         """One call of the SDK: an attempt, and further ones where the last one failed in a way that may pass."""
         self.calls += 1
-        process = PROCESS.get()
-        begun_at = self._loop.time()
+        process, loop = PROCESS.get(), self._loop
+        begun_at = loop.time()
         attempt = 1
         while True:
-            await self._loop.pause(self._latency())
-            fault = self._faults.draw(operation, self._loop.time(), of_a_worker=process is not None, about=about)
+            await loop.pause(self._latency())
+            fault = self._faults.draw(operation, loop.time(), of_a_worker=process is not None, about=about)
             try:
                 if fault is None:
                     answer = await self._effect(operation, effect, process, about, begun_at)

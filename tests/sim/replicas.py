@@ -141,6 +141,7 @@ class Replica:
         if self._blackout.ends > self._blackout.begins and not self._ended.done():
             self._faults.note("worker gone for hours")
             self._loop.kill(self._process)
+            self._clients.sqs.disturbed(self._process)
             self._ended.set_result(None)
 
     def killed(self, process: Process) -> None:
@@ -189,6 +190,7 @@ class Replica:
         self.sigterms += 1
         self._trace.say(self._process.name, "SIGTERM")
         self._process.told_to_stop_at = self._loop.time()
+        self._clients.sqs.disturbed(self._process)
         self._stopping.set()
         await self._wait(self._settings.stop_timeout_seconds)
         if not self._ended.done():

@@ -9,7 +9,7 @@ import sys
 import warnings
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +21,7 @@ import structlog
 
 from service.aws import job_list, jobs_table, record_items
 from service.core.record.facts import FACT, Fact
+from service.core.redaction import Redaction
 from tests.sim.again import Again
 from tests.sim.circumstances import Circumstances
 from tests.sim.dead_letters import DeadLetters
@@ -46,7 +47,7 @@ from tests.support.faults import Faults
 from tests.support.loop import PROCESS, Process, StuckError, VirtualLoop, world_call_at
 from tests.support.names import CONTROL_URL, EVENTS_URL, REQUESTS_URL
 from tests.support.trace import Trace
-from workers import sweeper, worker
+from workers import log_checks, sweeper, worker
 
 # The template's MaxReceives.
 MAX_RECEIVES = 50
@@ -57,6 +58,8 @@ _SHARDS = 2
 # A bulk goes through a handful of jobs in pages of one to so many, so that it has several.
 _MOST_PAGE_JOBS = 3
 _LOOK_SECONDS = 10.0
+# Few logs are looked at again, and each worker asks every ten seconds whether it is time for one.
+_CHECK_SECONDS = 60.0
 # The grace time, and what is under way by then: the event of the task that takes over is heard within seconds.
 _OUTLIVED_SECONDS = 30 + 15
 # Nothing may happen any more for this long, once all is said and done.
@@ -112,6 +115,7 @@ class World:
             manners=self.faults,
             doubled=rates.message_doubled,
             delete_forgotten=rates.delete_forgotten,
+            polls_go_on=True,
         )
         self.requests, self.events, self.control = queue(REQUESTS_URL), queue(EVENTS_URL), queue(CONTROL_URL)
         self.bridge = SimEventBridge(loop, self._chance("bridge"), self.faults, rates, self.events)
@@ -165,6 +169,7 @@ class World:
         self.network.denied = self.judge.steering.denied = given.people.denied
         self.kills = 0
         self._last_end = 0.0
+        self._sqs = clients.sqs
         self._wire(clients, settings.drain_seconds)
 
     def _chance(self, name: str) -> Random:
@@ -225,6 +230,7 @@ class World:
         self.on_redrive(execution)
 
     def _on_fault(self, process: Process, operation: str) -> None:
+        self._sqs.disturbed(process)
         process.sqs_faults += operation.startswith("sqs.")
         # A worker that stood still was out of time for what it was telling, as if the topic had not answered.
         self.judge.topic_failed |= operation.startswith("sns.") or process.stalled_until > 0
@@ -232,6 +238,7 @@ class World:
 
     def _on_kill(self, process: Process) -> None:
         self.kills += 1
+        self._sqs.disturbed(process)
         self.judge.on_kill(process)
         for replica in self.replicas:
             replica.killed(process)
@@ -294,8 +301,21 @@ class World:
 
 def simulate(seed: int, jobs: int = 4, *, trace: bool = False) -> Result:
     """Run one seed to its end, or to its first violation."""
-    with undisturbed(page_jobs=1 + seed % _MOST_PAGE_JOBS):
-        return history(World(seed, jobs, trace=trace))
+    [result] = simulate_all([seed], jobs, trace=trace)
+    return result
+
+
+def simulate_all(seeds: Iterable[int], jobs: int = 4, *, trace: bool = False) -> list[Result]:
+    """One seed after the other, in this process."""
+    results = []
+    with undisturbed():
+        for seed in seeds:
+            with _pages_of(1 + seed % _MOST_PAGE_JOBS):
+                results.append(history(World(seed, jobs, trace=trace)))
+            # What is left of it is collected at once, and what stays is not looked at again.
+            gc.collect()
+            gc.freeze()
+    return results
 
 
 @contextmanager
@@ -307,12 +327,20 @@ def undisturbed(shards: int = _SHARDS, page_jobs: int = _MOST_PAGE_JOBS) -> Iter
         patch.object(record_items, "FACT", _Remembered()),
         patch.object(jobs_table, "SHARDS", shards),
         patch.object(sweeper, "SHARDS", shards),
-        patch.object(worker, "PAGE_JOBS", page_jobs),
-        patch.object(job_list, "_LOOKED_AT", page_jobs + 1),
+        patch.object(log_checks, "_LOOK_SECONDS", _CHECK_SECONDS),
+        patch.object(Redaction, "text", _each_text_once(Redaction.text)),
+        _pages_of(page_jobs),
     ):
         yield
         while gc.collect():  # Coroutines that are collected leave others behind.
             pass
+
+
+@contextmanager
+def _pages_of(jobs: int) -> Iterator[None]:
+    """Bulks go through so many jobs at a time."""
+    with patch.object(worker, "PAGE_JOBS", jobs), patch.object(job_list, "_LOOKED_AT", jobs + 1):
+        yield
 
 
 def history(world: World) -> Result:
@@ -321,6 +349,19 @@ def history(world: World) -> Result:
         _run(world)
     world.loop.bury()
     return world.result()
+
+
+def _each_text_once(text_of: Callable[[Redaction, str], str]) -> Callable[[Redaction, str], str]:
+    """Redaction of what was redacted before: it is what the same images say, again and again."""
+    known: dict[str, str] = {}
+
+    def text(redaction: Redaction, told: str) -> str:
+        hidden = known.get(told)
+        if hidden is None:
+            hidden = known[told] = text_of(redaction, told)
+        return hidden
+
+    return text
 
 
 class _Remembered:

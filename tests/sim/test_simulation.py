@@ -10,10 +10,10 @@ from itertools import count
 
 import pytest
 
-from tests.sim.campaign import Summary, run_seeds, simulate_all
+from tests.sim.campaign import Summary, run_seeds
 from tests.sim.cli import replay
 from tests.sim.mutants.promises import MUTANTS
-from tests.sim.simulation import simulate
+from tests.sim.simulation import simulate, simulate_all
 
 # The rarest of the known mistakes breaks one history in two hundred (test_mutants.py); of so many that are not known
 # and break one in five hundred, 95 % are seen here, and the others by `make simulate`.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import heapq
 from collections import deque
 from collections.abc import Callable, Coroutine
+from heapq import heappop, heappush
 from itertools import count
 from random import Random
 from typing import Any, TypeVar
@@ -97,7 +97,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self, when: float, callback: Any, *args: Any, context: contextvars.Context | None = None
     ) -> Step:
         step = Step(callback, args, context)
-        heapq.heappush(self._later, (when, next(self._numbers), step))
+        heappush(self._later, (when, next(self._numbers), step))
         return step
 
     def call_later(  # type: ignore[override]  # the stubs' variadic generics say no more here than Any
@@ -122,7 +122,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def pause(self, seconds: float) -> asyncio.Future[None]:
         """To be awaited: virtual time passes. Needs no step of its own, since the clock itself wakes who waits."""
         waiter: asyncio.Future[None] = asyncio.Future(loop=self)
-        heapq.heappush(self._later, (self._moment + seconds, next(self._numbers), waiter))
+        heappush(self._later, (self._moment + seconds, next(self._numbers), waiter))
         return waiter
 
     def kill(self, process: Process) -> None:
@@ -145,35 +145,37 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self._advance()
         soon, chance = self._soon, self._chance
         while soon and not self._stopping:  # type: ignore[attr-defined]  # BaseEventLoop's own flag
-            if chance is not None and len(soon) > 1:
-                soon.rotate(-int(chance.random() * len(soon)))
+            if chance is not None and (ready := len(soon)) > 1:
+                soon.rotate(-int(chance.random() * ready))
             step = soon.popleft()
-            if step.callback is None:
+            callback, context = step.callback, step.context
+            if callback is None:
                 continue
-            process = step.context.get(PROCESS)
-            if process is None or self._may_run(step, process):
+            process = context.get(PROCESS)
+            if process is None or (process.alive and not process.stalled_until) or self._may_run(step, process):
                 self.steps += 1
-                step.context.run(step.callback, *step.args)
+                context.run(callback, *step.args)
                 if self.steps > self._most_steps:
                     raise StuckError(f"time stands still at {self._moment:.3f} s")
 
     def _advance(self) -> None:
-        if not self._later:
+        later, soon = self._later, self._soon
+        if not later:
             raise StuckError("nothing is left to wait for")
         # Some time passes always: a clock that stands still traps those who wait for a fraction of its resolution.
-        self._moment = moment = max(self._moment + _RESOLUTION_SECONDS, self._later[0][0])
+        moment, at_least = later[0][0], self._moment + _RESOLUTION_SECONDS
+        self._moment = moment = at_least if moment < at_least else moment
         self._most_steps = self.steps + _MOST_STEPS_AT_ONE_MOMENT
-        later, soon = self._later, self._soon
         while later and later[0][0] <= moment:
-            due = heapq.heappop(later)[2]
-            if isinstance(due, Step):
+            due = heappop(later)[2]
+            if type(due) is Step:
                 soon.append(due)
-            elif not due.done():
-                due.set_result(None)
+            elif not due.done():  # type: ignore[union-attr]  # a future
+                due.set_result(None)  # type: ignore[union-attr]  # as above
 
     def _may_run(self, step: Step, process: Process) -> bool:
         if process.stalled_until > self._moment and process.alive:
-            heapq.heappush(self._later, (process.stalled_until, next(self._numbers), step))
+            heappush(self._later, (process.stalled_until, next(self._numbers), step))
             return False
         return process.alive
 

@@ -102,21 +102,23 @@ class Moment:
 
 def owed(job: Record, at: Moment) -> tuple[Action, ...]:
     """Everything that is owed to the job now."""
+    return tuple(owed_in_turn(job, at))
+
+
+def owed_in_turn(job: Record, at: Moment) -> Iterator[Action]:
+    """The same, one after the other: whoever does the first need not know of the last."""
     if job.rejection is not None:
-        return tuple(_announcement(job, at))
-    if bulk_asked(job) is not None:
-        return tuple(_bulk(job, at))
-    if job.request is None:
-        return ()
-    return (
-        *_start(job),
-        *steering(job, may_start=_may_start_yet(job, at)),
-        *_questions(job, at),
-        *_progress(job, at),
-        *_logs(job, at),
-        *_open_tasks(job, at),
-        *_announcement(job, at),
-    )
+        yield from _announcement(job, at)
+    elif bulk_asked(job) is not None:
+        yield from _bulk(job, at)
+    elif job.request is not None:
+        yield from _start(job)
+        yield from steering(job, may_start=_may_start_yet(job, at))
+        yield from _questions(job, at)
+        yield from _progress(job, at)
+        yield from _logs(job, at)
+        yield from _open_tasks(job, at)
+        yield from _announcement(job, at)
 
 
 def must_be_whole(job: Record) -> bool:

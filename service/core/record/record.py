@@ -60,7 +60,7 @@ class Record:
         assert self.key.kind == "job", f"{self.key} is the record of no job"
         return self.key.id
 
-    @property
+    @cached_property
     def request(self) -> Requested | None:
         return cast("Requested | None", self.registers.get("request"))
 
@@ -155,7 +155,8 @@ class Record:
         """This record with a fact in the place of what its register held."""
         news = {fact.register_name: fact}
         held = self.registers
-        return replace(self, registers=held | news if isinstance(held, Registers) else {**held, **news})
+        told = held | news if isinstance(held, Registers) else {**held, **news}
+        return Record(self.key, told, self.settled, self.kept_beside)
 
     def beside(self, known: Record) -> Record:
         """This head, together with what is known of what is kept beside it: that is written once."""

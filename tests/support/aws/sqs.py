@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -14,6 +15,8 @@ from tests.support.names import EPOCH
 
 # [botocore, ReceiveMessage]
 _MOST_MESSAGES = 10
+# How many of the polls that found nothing are left to go on as if they had been made again; see SimQueue.
+_GOES_ON = 0.9
 
 
 class Calls(Protocol):
@@ -61,10 +64,18 @@ class _Poll:
     visibility: float
     answer: asyncio.Future[list[dict[str, Any]]]
     holder: Process | None
+    wait: float
+    ends_at: float
+    goes_on: bool = False
 
 
 class SimQueue:
-    """One queue with its dead letters."""
+    """One queue with its dead letters.
+
+    An empty poll changes nothing, and an idle worker makes one after the other. So where `polls_go_on`, most polls that
+    found nothing end when a message comes, or when something happens to who made them: then they end as the last of
+    that row would have ended. One in ten comes back empty after its wait.
+    """
 
     def __init__(
         self,
@@ -76,6 +87,7 @@ class SimQueue:
         manners: Manners | None = None,
         doubled: float = 0.0,
         delete_forgotten: float = 0.0,
+        polls_go_on: bool = False,
     ) -> None:
         self.url = url
         self.messages: dict[str, Held] = {}
@@ -89,6 +101,7 @@ class SimQueue:
         self._manners = manners
         self._doubled = doubled
         self._delete_forgotten = delete_forgotten
+        self._goes_on = _GOES_ON if polls_go_on else 0.0
         self._visible: list[Held] = []
         self._polls: list[_Poll] = []
         self._sent = 0
@@ -116,12 +129,22 @@ class SimQueue:
     def poll(self, at_most: int, wait: float, visibility: float) -> asyncio.Future[list[dict[str, Any]]]:
         """Take up to ten messages, waiting for the first. The wait is the service's own: it outlives the caller."""
         answer: asyncio.Future[list[dict[str, Any]]] = self._loop.create_future()
-        poll = _Poll(min(at_most, _MOST_MESSAGES), visibility, answer, PROCESS.get())
+        ends_at = self._loop.time() + wait
+        poll = _Poll(min(at_most, _MOST_MESSAGES), visibility, answer, PROCESS.get(), wait, ends_at)
         self._polls.append(poll)
         self._serve()
         if poll in self._polls:
-            world_call_at(self._loop, self._loop.time() + wait, self._end_poll, poll)
+            world_call_at(self._loop, ends_at, self._end_poll, poll)
         return answer
+
+    def disturbed(self, holder: Process) -> None:
+        """Something happens to who polls: what has gone on for it ends when the last of its polls would have."""
+        now = self._loop.time()
+        for poll in self._polls:
+            if poll.goes_on and poll.holder is holder:
+                poll.goes_on = False
+                poll.ends_at += math.ceil((now - poll.ends_at) / poll.wait) * poll.wait
+                world_call_at(self._loop, poll.ends_at, self._end_poll, poll)
 
     def set_visibility(self, message_id: str, lease: int, seconds: float) -> str | None:
         """Let a lease end so much later; answers with an error code where there is no such lease."""
@@ -212,10 +235,14 @@ class SimQueue:
         self._serve()
 
     def _end_poll(self, poll: _Poll) -> None:
-        if poll in self._polls:
-            self._polls.remove(poll)
-            if not poll.answer.done():
-                poll.answer.set_result([])
+        if poll not in self._polls:
+            return
+        if self._goes_on and _is_undisturbed(poll.holder, self._loop.time()) and self._chance.random() < self._goes_on:
+            poll.goes_on = True
+            return
+        self._polls.remove(poll)
+        if not poll.answer.done():
+            poll.answer.set_result([])
 
     def _happens(self, what: str, rate: float) -> bool:
         return self._manners is not None and self._manners.happens(what, rate, self._loop.time())
@@ -228,6 +255,11 @@ class SqsClient:
         self.on_cancelled_poll: Callable[[], None] = lambda: None
         self._calls = calls
         self._queues = {queue.url: queue for queue in queues}
+
+    def disturbed(self, holder: Process) -> None:
+        """Something happens to who polls these queues."""
+        for queue in self._queues.values():
+            queue.disturbed(holder)
 
     async def send_message(self, *, QueueUrl: str, MessageBody: str, MessageAttributes: Any = None) -> Any:
         queue = self._queues[QueueUrl]
@@ -273,6 +305,10 @@ class SqsClient:
 
         about = " ".join(entry["ReceiptHandle"] for entry in Entries)
         return await self._calls.call("sqs.DeleteMessageBatch", effect, about=about)
+
+
+def _is_undisturbed(holder: Process | None, now: float) -> bool:
+    return holder is not None and holder.alive and holder.told_to_stop_at is None and holder.stalled_until <= now
 
 
 def _as_received(held: Held) -> dict[str, Any]:
