@@ -59,7 +59,7 @@ class Record:
         assert self.key.kind == "job", f"{self.key} is the record of no job"
         return self.key.id
 
-    @property
+    @cached_property
     def request(self) -> Requested | None:
         return cast("Requested | None", self.registers.get("request"))
 
@@ -75,7 +75,7 @@ class Record:
             return False
         return not self.settled or self.settled.keys() <= {marker_of(task_id) for task_id in self.kept_beside}
 
-    @property
+    @cached_property
     def rejection(self) -> Rejected | None:
         return cast("Rejected | None", self.registers.get("rejection"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from service.core.record.facts import Fact
 
@@ -49,6 +50,10 @@ class Registers(Mapping[str, Fact]):
         if isinstance(held, str):
             held = self._held[name] = self._read(name, held)
         return held
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Most of what is asked for is not there, and Mapping's own would raise and catch an error each time."""
+        return self[name] if name in self._held else default
 
     def __contains__(self, name: object) -> bool:
         return name in self._held
