@@ -1,22 +1,26 @@
 """The calls that a worker makes all day, without what makes them dear: a shorter way through aiobotocore.
 
 Most of a call's CPU goes into what is the same for each call of an operation: where it goes, its headers, the key that
-signs it, the shape of its answer. Here botocore says these once, and only the body and its signature are made anew.
-Whatever is no plain success goes back to botocore: it parses refusals, raises its exceptions, and decides what is tried
-again and when; connections and credentials are its own throughout. That takes methods of it that are not public: the
-versions of both libraries are pinned, and tests/integration/test_quick_calls.py holds the two ways to the same
-requests, answers and failures. JOBFERRY_TRANSPORT=botocore does without all this.
+signs it, the shape of its answer. Here botocore says these once, only the body and its signature are made anew, and the
+request goes as bytes over the connections of the client (connections.py). Whatever is no plain success goes back to
+botocore: it parses refusals, raises its exceptions, and decides what is tried again and when; credentials are its own
+throughout. That takes methods of it that are not public: the versions of both libraries are pinned, and
+tests/integration/test_quick_calls.py holds the two ways to the same requests, answers and failures.
+JOBFERRY_TRANSPORT=botocore does without all this.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from inspect import isawaitable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from zlib import crc32
 
+from aiobotocore.awsrequest import AioAWSResponse
 from aiobotocore.endpoint import AioEndpoint
 from botocore.auth import _host_from_url  # type: ignore[attr-defined]
 from botocore.compat import get_current_datetime
@@ -25,6 +29,7 @@ from botocore.handlers import add_retry_headers
 from botocore.utils import parse_timestamp
 from botocore.validate import validate_parameters
 
+from service.aws.connections import Answer, Connections, lead_to
 from service.aws.signing import Signer
 
 # The operations, and which members of their answers are times; all others are as JSON has them. No parameter and no
@@ -38,15 +43,25 @@ _TIMES: Mapping[str, tuple[str, ...]] = {
     "PutItem": (),
     "GetItem": (),
     "Query": (),
+    "FilterLogEvents": (),
+    "GetLogEvents": (),
 }
+# Requests that are forms, and whose answers are XML, which botocore reads.
+_FORMS = frozenset({"Publish"})
+_PROTOCOLS = ("json", "query")
 _SIGNATURE = "v4"
 
 
 def quick(client: Any) -> Any:
-    """The client with the shorter way for such operations as it has; as it is where it speaks or signs otherwise."""
-    speaks_json = client.meta.service_model.resolved_protocol == "json"
-    is_at_the_root = not urlsplit(client.meta.endpoint_url).path.strip("/")
-    if speaks_json and is_at_the_root and client.meta.config.signature_version == _SIGNATURE:
+    """The client with the shorter way for such operations as it has; as it is where anything is otherwise.
+
+    It may speak or sign in another way, or ask through a proxy.
+    """
+    url = client.meta.endpoint_url
+    speaks_it = client.meta.service_model.resolved_protocol in _PROTOCOLS
+    is_at_the_root = not urlsplit(url).path.strip("/")
+    signs_likewise = client.meta.config.signature_version == _SIGNATURE
+    if speaks_it and is_at_the_root and signs_likewise and lead_to(url, client._endpoint.http_session):
         return _QuickClient(client)
     return client
 
@@ -58,7 +73,7 @@ class _QuickClient:
         self._client = client
         endpoint = _Endpoint.of(client)
         for method, operation in client.meta.method_to_api_mapping.items():
-            if operation in _TIMES:
+            if operation in _TIMES or operation in _FORMS:
                 setattr(self, method, _Operation(client, endpoint, operation))
 
     def __getattr__(self, name: str) -> Any:
@@ -66,13 +81,33 @@ class _QuickClient:
 
 
 @dataclass(frozen=True)
+class _Listeners:
+    """Who listens to an event of a client by its first call, botocore's own and ours, in their order."""
+
+    event: str
+    handlers: tuple[Callable[..., Any], ...]
+
+    async def __call__(self, **what: Any) -> None:
+        """Tell them, as botocore's emitter does, at a third of its price."""
+        for handler in self.handlers:
+            answer = handler(event_name=self.event, **what)
+            if answer is not None and isawaitable(answer):
+                await answer
+
+
+@dataclass(frozen=True)
 class _Template:
     """What the requests of an operation to one endpoint have in common."""
 
     url: str
-    host: str
     headers: Mapping[str, str]
     signer: Signer
+    before: _Listeners
+    after: _Listeners
+
+    def signer_of(self, headers: Mapping[str, str]) -> Signer:
+        """Signs these, which may have been added to."""
+        return self.signer if headers == self.headers else replace(self.signer, headers=headers)
 
 
 class _Operation:
@@ -81,6 +116,7 @@ class _Operation:
     def __init__(self, client: Any, endpoint: _Endpoint, name: str) -> None:
         self._client, self._endpoint, self._name = client, endpoint, name
         self._model = client.meta.service_model.operation_model(name)
+        self._is_json = client.meta.service_model.resolved_protocol == "json"
         self._places = [parameter.member_name for parameter in self._model.context_parameters]
         service = client.meta.service_model.service_id.hyphenize()
         self._before, self._after = f"before-call.{service}.{name}", f"after-call.{service}.{name}"
@@ -88,25 +124,34 @@ class _Operation:
         self._access_key: str | None = None
 
     async def __call__(self, **parameters: Any) -> Any:
-        client, template = self._client, await self._template(parameters)
+        client, signer = self._client, self._client._request_signer
         context: dict[str, Any] = {"client_region": client.meta.region_name, "client_config": client.meta.config}
+        if not self._is_json:
+            parameters = await client._emit_api_params(parameters, self._model, context)
+        template = await self._template(parameters)
         request = {
             "url": template.url,
             "headers": dict(template.headers),
-            "body": json.dumps(parameters).encode(),
+            "body": self._written(parameters),
             "context": context,
             "template": template,
         }
-        tell, signer = client.meta.events.emit, client._request_signer
-        await tell(self._before, model=self._model, params=request, request_signer=signer, context=context)
+        await template.before(model=self._model, params=request, request_signer=signer, context=context)
         http, parsed = await self._endpoint.make_request(self._model, request)
-        await tell(self._after, http_response=http, parsed=parsed, model=self._model, context=context)
+        await template.after(http_response=http, parsed=parsed, model=self._model, context=context)
         if http.status_code < 300:
             return parsed
         # What botocore would not have sent, AWS refuses; to look at it each time would cost more than all the rest.
         validate_parameters(parameters, self._model.input_shape)
         code = context.get("error_code_override") or parsed.get("Error", {}).get("Code")
         raise client.exceptions.from_code(code)(parsed, self._name)
+
+    def _written(self, parameters: Mapping[str, Any]) -> bytes:
+        """Of a form botocore knows the names of the fields."""
+        if self._is_json:
+            return json.dumps(parameters).encode()
+        form = self._client._serializer.serialize_to_request(parameters, self._model)["body"]
+        return urlencode(list(form.items())).encode()
 
     async def _template(self, parameters: Mapping[str, Any]) -> _Template:
         """As botocore says it, once for each set of credentials: DynamoDB's endpoint may bear the account's id."""
@@ -124,18 +169,23 @@ class _Operation:
         said = await self._client._convert_to_request_dict(parameters, self._model, url, context, headers)
         signing = context.get("signing", {})
         region, service = self._client.meta.region_name, self._client._request_signer._signing_name
-        signer = Signer(signing.get("region") or region, signing.get("signing_name") or service)
-        return _Template(said["url"], _host_from_url(said["url"]), dict(said["headers"]), signer)
+        region, service = signing.get("region") or region, signing.get("signing_name") or service
+        headers = dict(said["headers"])
+        signer = Signer(region, service, _host_from_url(said["url"]), headers)
+        return _Template(said["url"], headers, signer, self._told(self._before), self._told(self._after))
+
+    def _told(self, event: str) -> _Listeners:
+        return _Listeners(event, tuple(self._client.meta.events._emitter._handlers.prefix_search(event)))
 
 
 @dataclass
 class _Request:
-    """What botocore's HTTP session sends."""
+    """What is sent, as bytes; and what botocore asks of a request where it judges the answer."""
 
     url: str
-    headers: dict[str, str]
+    written: bytes
     body: bytes
-    context: dict[str, Any]
+    headers: Mapping[str, str]
     answer: Any = None
     method: str = "POST"
     stream_output: bool = False
@@ -155,7 +205,7 @@ class _Endpoint(_ItsEndpoint):  # type: ignore[misc]
         """One that shares the connections of a client's."""
         own = client._endpoint
         made = cls(own.host, own._endpoint_prefix, own._event_emitter, own._response_parser_factory, own.http_session)
-        made._signer = client._request_signer
+        made._signer, made._connections = client._request_signer, Connections(own.http_session)
         return made
 
     async def credentials(self) -> Any:
@@ -167,24 +217,22 @@ class _Endpoint(_ItsEndpoint):  # type: ignore[misc]
 
     async def create_request(self, params: Any, operation_model: Any = None) -> _Request:
         """Signed with the credentials of this moment, for a try may come long after the one before."""
-        template, moment = params["template"], get_current_datetime().strftime("%Y%m%dT%H%M%SZ")
-        credentials = await self.credentials()
-        headers = template.signer.signed(params["headers"], template.host, params["body"], credentials, moment)
-        request = _Request(template.url, headers, params["body"], params["context"])
-        add_retry_headers(request)  # type: ignore[arg-type]  # It wants headers and a context.
-        headers["Content-Length"] = str(len(request.body))
-        return request
+        template, headers, body = params["template"], params["headers"], params["body"]
+        signer, moment = template.signer_of(headers), get_current_datetime().strftime("%Y%m%dT%H%M%SZ")
+        lines = signer.lines(body, await self.credentials(), moment)
+        return _Request(template.url, _written(signer.host, lines, body, params["context"]), body, headers)
 
     async def _get_response(self, request: _Request, operation_model: Any, context: Any) -> Any:
         """A plain success, read; what botocore makes of anything else."""
         try:
-            request.answer = await super()._send(request)
+            answer = await self._connections.exchange(request.url, request.written)
         except BotoCoreError as error:
             return None, error
-        body = await request.answer.content
-        parsed = _read(request.answer, body, _TIMES[operation_model.name])
-        if parsed is not None:
-            return (request.answer, parsed), None
+        times = _TIMES.get(operation_model.name)
+        if times is not None and (parsed := _read(answer, times)) is not None:
+            return (answer, parsed), None
+        request.answer = AioAWSResponse(request.url, answer.status_code, answer.headers, None)
+        request.answer._content = answer.body
         return await super()._get_response(request, operation_model, context)
 
     async def _send(self, request: _Request) -> Any:
@@ -204,22 +252,43 @@ class _Answer(dict[str, Any]):
     """The members of a plain success."""
 
 
-def _read(http: Any, body: bytes, times: tuple[str, ...]) -> _Answer | None:
+def _written(host: str, lines: str, body: bytes, context: Any) -> bytes:
+    """As aiohttp writes it, with what botocore tells of its tries."""
+    tries = _Tries(context)
+    add_retry_headers(tries)  # type: ignore[arg-type]  # It wants headers and a context.
+    told = "".join([f"{name}: {value}\r\n" for name, value in tries.headers.items()])
+    sized = f"Content-Length: {len(body)}\r\nAccept-Encoding: identity\r\nAccept: */*\r\n\r\n"
+    return f"POST / HTTP/1.1\r\nHost: {host}\r\n{lines}{told}{sized}".encode() + body
+
+
+@dataclass(slots=True)
+class _Tries:
+    context: Mapping[str, Any]
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def _read(http: Answer, times: tuple[str, ...]) -> _Answer | None:
     """A JSON object, whole, of a success; None for anything else, of which botocore must judge."""
+    body = http.body
     if http.status_code != 200 or not body:
         return None
     checksum = http.headers.get("x-amz-crc32")
     if checksum and checksum != str(crc32(body)):
         return None
     try:
-        told = json.loads(body)
+        told = json.loads(body.decode())
         if not isinstance(told, dict) or "__type" in told:
             return None
         answer = _Answer({name: value for name, value in told.items() if value is not None})
-        answer.update({name: parse_timestamp(answer[name]) for name in times if name in answer})
-    except ValueError:
+        answer.update({name: _time_of(answer[name]) for name in times if name in answer})
+    except (ValueError, OverflowError, OSError):
         return None
     answer["ResponseMetadata"] = {"HTTPStatusCode": http.status_code, "HTTPHeaders": http.headers}
     if request_id := http.headers.get("x-amzn-requestid"):
         answer["ResponseMetadata"]["RequestId"] = request_id
     return answer
+
+
+def _time_of(value: Any) -> datetime:
+    """A moment in epoch seconds, as JSON services tell it; botocore reads whatever else it may be."""
+    return datetime.fromtimestamp(value, UTC) if isinstance(value, float | int) else parse_timestamp(value)
