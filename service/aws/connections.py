@@ -79,13 +79,15 @@ class _Way:
             connection = await self.pool.connect(self.where, [], self.timeout)
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError from error
+        answer = None
         try:
             answer = await self._exchanged(connection, request)
-        except BaseException:  # Cancelled, too: the answer is still to come.
-            connection.close()
-            raise
-        connection.release()
-        return answer
+            return answer
+        finally:
+            if answer is None:
+                connection.close()  # Cancelled, too: the answer is still to come.
+            else:
+                connection.release()
 
     async def _exchanged(self, connection: Any, request: bytes) -> Answer:
         protocol = connection.protocol
