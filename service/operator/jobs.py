@@ -12,6 +12,7 @@ from service.operator.printing import USAGE, as_json, harmless, table
 from service.operator.reach import Reach, asked
 
 _COLUMNS = ("id", "status", "type", "user", "submitted", "seconds", "failure")
+_WHOLE = ("tenant", "id", "status")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -43,9 +44,9 @@ async def _list(options: argparse.Namespace) -> int:
         as_json(page)
         return 0
     if tenant is None:
-        table(("tenant", *_COLUMNS), ((job.tenant, *_row(job)) for job in page.jobs))
+        table(("tenant", *_COLUMNS), ((job.tenant, *_row(job)) for job in page.jobs), whole=_WHOLE)
     else:
-        table(_COLUMNS, map(_row, page.jobs))
+        table(_COLUMNS, map(_row, page.jobs), whole=_WHOLE)
     if not page.jobs and not page.cursor:
         print(harmless(_none(tenant)), file=sys.stderr)
     if page.cursor:

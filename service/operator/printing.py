@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -45,8 +45,11 @@ def line(text: str = "") -> None:
     print(harmless(text), flush=True)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Rows, aligned on a terminal; piped, a line of fields with tabs between them, without a head."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], whole: Collection[str] = ()) -> None:
+    """Rows, aligned on a terminal; piped, a line of fields with tabs between them, without a head.
+
+    On a narrow terminal the columns that are to stay `whole` are cut last: an id is there to be copied.
+    """
     # The worker's image has no rich.
     if not sys.stdout.isatty() or find_spec("rich") is None:
         for row in rows:
@@ -56,7 +59,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    drawn = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        drawn.add_column(column, no_wrap=column in whole)
     for row in rows:
         drawn.add_row(*(Text(harmless(cell), style=_STYLES.get(cell, "")) for cell in row))
     Console(highlight=False).print(drawn)

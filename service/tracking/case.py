@@ -42,6 +42,8 @@ TAIL_LINES = 100
 _LARGEST_LOG_BYTES = 32 * 1024 * 1024
 _LARGEST_LOGS_BYTES = 2 * _LARGEST_LOG_BYTES
 _MOST_LOGS = 200
+# A line of a few bytes takes sixty of memory: without this, a log of 32 MiB could take a gigabyte.
+_MOST_LINES_OF_A_LOG = 500_000
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -185,31 +187,33 @@ class CaseFile:
             except (AwsError, UnknownLogError) as error:
                 lost.append(NotKnown(what=name, why=_why(error)))
                 continue
-            if lines is None:
-                lost.append(NotKnown(what=name, why=_too_large(most)))
+            if isinstance(lines, str):
+                lost.append(NotKnown(what=name, why=lines))
             elif lines:
                 room -= sum(map(len, lines))
                 yield Member(name, await self._aside(shown_log, lines, self.gathered.redaction))
 
     async def _lines(
         self, stage: int, attempt: AttemptOutcome, container: ContainerState, most: int
-    ) -> list[str] | None:
-        """The lines that are wanted; None of a log that is larger than so many bytes."""
+    ) -> list[str] | str:
+        """The lines that are wanted; or why not, of a log that is larger than so many bytes, or has too many lines."""
         record, whole = self.gathered.record, self.gathered.wanted.logs == "whole"
         receipt = record.receipt(attempt.task, container) if attempt.task else None
         if receipt is not None and receipt.bytes > (most if whole else _LARGEST_LOG_BYTES):
-            return None
+            return _too_large(most)
         place = LogPlace(stage, attempt.number, container.name, attempt.redrive)
         first = 1 if whole or receipt is None else max(1, receipt.lines - TAIL_LINES + 1)
         lines: list[str] = []
         size, more = 0, True
-        while more and size <= most:
+        while more and size <= most and len(lines) <= _MOST_LINES_OF_A_LOG:
             found = await self.tracker.logs.lines(record, place, first, MOST_LINES)
             lines.extend(found.lines)
             size += sum(map(len, found.lines))
             first, more = found.first_line + len(found.lines), found.more and bool(found.lines)
         if size > most:
-            return None
+            return _too_large(most)
+        if len(lines) > _MOST_LINES_OF_A_LOG:
+            return f"it has more than {_MOST_LINES_OF_A_LOG:,} lines"
         return lines if whole else lines[-TAIL_LINES:]
 
 

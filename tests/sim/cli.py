@@ -6,11 +6,12 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from statistics import median
 
 from tests.sim.campaign import Summary, run_seeds
+from tests.sim.many_scenes import MANY_SCENES, MANY_STORIES, play_many
 from tests.sim.redrives import SCENES, Scene, play
 from tests.sim.simulation import QUIESCENCE_SECONDS, Result, simulate
 from tests.sim.wish_scenes import WISH_SCENES, WISH_STORIES, play_wish
@@ -63,10 +64,10 @@ def _one(seed: int, jobs: int, *, trace: bool) -> int:
 
 
 def _redrives(words: str, *, trace: bool) -> int:
-    scenes = [scene for scene in (*SCENES, *WISH_SCENES) if words in str(scene)]
+    scenes = [scene for scene in (*SCENES, *WISH_SCENES, *MANY_SCENES) if words in str(scene)]
     broken = 0
     for scene in scenes:
-        result = play_wish(scene, trace=trace) if scene.story in WISH_STORIES else play(scene, trace=trace)
+        result = _player_of(scene)(scene, trace=trace)
         broken += bool(result.violations)
         for line in (*result.lines, *result.violations):
             print(line)
@@ -74,6 +75,12 @@ def _redrives(words: str, *, trace: bool) -> int:
             print(f"  in the scene: {scene}\n  replay: {replay_scene(scene)}")
     print(f"{len(scenes)} scripted scenes, a promise broken in {broken}.")
     return 1 if broken or not scenes else 0
+
+
+def _player_of(scene: Scene) -> Callable[..., Result]:
+    if scene.story in MANY_STORIES:
+        return play_many
+    return play_wish if scene.story in WISH_STORIES else play
 
 
 def replay_scene(scene: Scene) -> str:

@@ -55,22 +55,28 @@ class Many:
             verb = self._chance.choice(_VERBS)
             self.to_send = 1
             at = self._loop.time() + self._chance.random() * _WITHIN_SECONDS[verb]
-            world_call_at(self._loop, at, self._ask, verb)
+            world_call_at(self._loop, at, self._ask_by_chance, verb)
 
-    def _ask(self, verb: str) -> None:
+    def _ask_by_chance(self, verb: str) -> None:
+        """Once or twice, and stop it in some histories."""
         self.to_send = 0
-        wish = {"verb": verb, "jobs": _FILTERS.get(verb, _EVERY_JOB), "bulk_id": BULK_ID, "requested_by": BY}
-        changes = {"changes": {"user": TOKEN, "progress": None}} if verb == "rerun" else {}
-        self._judge.asked(verb)
-        for _ in range(self._chance.choice((1, 1, 2))):
-            self._trace.say("person", "asks for many", self._control.next_id(), verb)
-            self._letters.send(json.dumps({**wish, **changes, "reason": REASON}), 0.0, self._ledger.bulks.add)
+        self.ask(verb, times=self._chance.choice((1, 1, 2)))
         if self._chance.random() < 0.25:
             self.to_send = 1
             soon = self._chance.random() * self._chance.choice(_STOPPED_WITHIN_SECONDS)
-            world_call_at(self._loop, self._loop.time() + soon, self._stop)
+            world_call_at(self._loop, self._loop.time() + soon, self.stop)
 
-    def _stop(self) -> None:
+    def ask(self, verb: str, times: int) -> None:
+        """Ask for it now."""
+        wish = {"verb": verb, "jobs": _FILTERS.get(verb, _EVERY_JOB), "bulk_id": BULK_ID, "requested_by": BY}
+        changes = {"changes": {"user": TOKEN, "progress": None}} if verb == "rerun" else {}
+        self._judge.asked(verb)
+        for _ in range(times):
+            self._trace.say("person", "asks for many", self._control.next_id(), verb)
+            self._letters.send(json.dumps({**wish, **changes, "reason": REASON}), 0.0, self._ledger.bulks.add)
+
+    def stop(self) -> None:
+        """Let it touch no more jobs."""
         self.to_send = 0
         message_id = self._control.next_id()
         self._ledger.stops.add(message_id)

@@ -32,6 +32,7 @@ class Network:
         self.calls = 0
         # What the workers' role may not do, for good.
         self.denied: frozenset[str] = frozenset()
+        self.failing: frozenset[str] = frozenset()
         self._loop = loop
         self._chance = chance
         self._faults = faults
@@ -78,6 +79,8 @@ class Network:
         try:
             if process is not None and operation in self.denied:
                 raise refusal("AccessDeniedException", f"not authorized to perform {operation}")
+            if process is not None and operation in self.failing:
+                raise refusal("InternalServerError", status=500)
             answer = effect()
         except ClientError as error:
             self._say(process, operation, about, f"-> {error.response['Error']['Code']}")

@@ -7,16 +7,17 @@ from collections import Counter
 import pytest
 
 from tests.sim.catching import look_into, must_be_seen
+from tests.sim.cli import replay_scene
 from tests.sim.many_judge import BULK_KEY
-from tests.sim.mutants.many import BULK_MUTANTS, LATE_MUTANTS
+from tests.sim.many_scenes import MANY_SCENES, OTHERS, ManyStage, play_many
+from tests.sim.mutants.many import BULK_MUTANTS, REPLAY_MUTANTS, SCENE_MUTANTS
 from tests.sim.mutants.mutant import Mutant
-from tests.sim.simulation import World
+from tests.sim.redrives import JOB, Scene
+from tests.sim.simulation import World, history, undisturbed
 from tests.sim.truth import fact_in
 
 _MOST_SEEDS = 1000
 _SEEDS = 60
-# Where to begin to look for what is rarely seen: it was seen there. Histories that change make it take longer, no more.
-_SEEN_AT: dict[str, int] = {}
 
 
 def test_bulks_of_each_kind_come_to_their_end() -> None:
@@ -37,7 +38,52 @@ def test_bulks_of_each_kind_come_to_their_end() -> None:
     assert not [name for name in (*named, "stopped", "replayed") if not seen[name]], dict(seen)
 
 
-@pytest.mark.parametrize("mutant", (*BULK_MUTANTS, *LATE_MUTANTS), ids=lambda mutant: mutant.name.replace(" ", "-"))
+@pytest.mark.parametrize("mutant", (*BULK_MUTANTS, *REPLAY_MUTANTS), ids=lambda mutant: mutant.name.replace(" ", "-"))
 def test_a_mistake_with_a_bulk_is_seen(mutant: Mutant) -> None:
     """The violation names the promise that it breaks."""
-    must_be_seen(mutant, _SEEN_AT.get(mutant.name, 0), _MOST_SEEDS)
+    must_be_seen(mutant, 0, _MOST_SEEDS)
+
+
+@pytest.mark.parametrize("scene", MANY_SCENES, ids=lambda scene: scene.story.replace(" ", "-"))
+def test_no_bulk_by_script_breaks_a_promise(scene: Scene) -> None:
+    """Its worker dies, stands still, is told to stop, or AWS fails, in the middle of it."""
+    found = play_many(scene).violations
+    assert not found, f"{found[0]}\n  replay: {replay_scene(scene)}"
+
+
+ENDS = {
+    "all cancelled": ["ABORTED"],
+    "all cancelled, and who does it stands still": ["ABORTED"],
+    "all redriven": ["FAILED", "SUCCEEDED"],
+    "all redriven, and who does it stands still": ["FAILED", "SUCCEEDED"],
+    "all redriven, while Step Functions fails": ["FAILED", "SUCCEEDED"],
+}
+
+
+@pytest.mark.parametrize(("story", "statuses"), ENDS.items())
+def test_a_bulk_by_script_is_what_its_name_says(story: str, statuses: list[str]) -> None:
+    """Each job ends so, and is told of so."""
+    ends = _ends_of(next(scene for scene in MANY_SCENES if scene.story == story))
+    assert ends == dict.fromkeys((JOB, *OTHERS), statuses)
+
+
+def _ends_of(scene: Scene) -> dict[str, list[str]]:
+    with undisturbed(page_jobs=1):
+        stage = ManyStage.of(scene)
+        history(stage)
+        told = {job_id: [name.rpartition(":")[2] for _, name in sorted(ids.items())] for job_id, ids in _told_in(stage)}
+        del stage  # It is to be collected while nobody is disturbed.
+    return told
+
+
+def _told_in(stage: ManyStage) -> list[tuple[str, dict[int, str]]]:
+    return [(job_id, dict(ids)) for job_id, ids in stage.judge.announced.items()]
+
+
+@pytest.mark.parametrize("mutant", SCENE_MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))
+def test_a_mistake_in_a_scene_is_seen(mutant: Mutant) -> None:
+    """Some scene shows each of them."""
+    with mutant.at_work():
+        found = next((result for result in map(play_many, MANY_SCENES) if result.violations), None)
+    assert found is not None, "nobody noticed in any scene"
+    assert found.violations[0].promise in mutant.promises, str(found.violations[0])

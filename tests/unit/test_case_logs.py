@@ -141,3 +141,12 @@ def test_what_is_not_too_long_stays_whole() -> None:
     """To its last character."""
     assert shortened("x" * LONGEST_TEXT) == "x" * LONGEST_TEXT
     assert CaseHiding().value("- " * (LONGEST_TEXT // 2)) == "- " * (LONGEST_TEXT // 2)
+
+
+async def test_a_log_of_very_many_lines_is_left_out_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However short they are, and empty ones too: each takes its place in memory."""
+    monkeypatch.setattr(case_files, "_MOST_LINES_OF_A_LOG", 6_000)
+    logs = {"many": [""] * 7_000, "few": ["x"] * 6_000}
+    shown, lost = await made(case_of(logs, Redaction.of()))
+    assert set(shown) == {"few"}
+    assert [why for what, why in lost.items() if "/many-" in what] == ["it has more than 6,000 lines"]

@@ -99,16 +99,20 @@ BULK_MUTANTS = (
     mutant("skips a page", (10,), (JobList, "page", _skips_a_page)),
     mutant("goes through the first page twice", (10,), (JobList, "page", _begins_again)),
     mutant("means what comes later", (2, 10), (bulks, "meant_by", _means_what_comes_later)),
-    mutant("hears no stop", (10,), (bulks, "bulk_stop", lambda record: None)),
-    mutant("goes back behind another", (10,), (BulkProgressed, "beats_below", property(lambda fact: 2**62))),
     mutant("makes a job of each pass over a page", (2, 10), (bulks, "asked_as", _names_it_anew)),
     mutant("counts a job twice", (10,), (bulks, "_counted", _counts_twice)),
     mutant("does not say why not", (10,), (bulks, "_counted", _says_no_reason)),
-    mutant("leaves a redrive that AWS failed to make", (4, 10), (sweeper, "_is_to_go_on", lambda job: False)),
 )
 
-# Mistakes with what comes late: a copy from a dead-letter queue, or a worker that stood still.
-LATE_MUTANTS = (
-    mutant("takes what is sent again for new", (1, 2, 10), (requests.Requests, "as_first_sent", _takes_it_for_new)),
+# Mistakes that chance seldom shows.
+SCENE_MUTANTS = (
+    mutant("hears no stop", (10,), (bulks, "bulk_stop", lambda record: None)),
+    mutant("goes back behind another", (10,), (BulkProgressed, "beats_below", property(lambda fact: 2**62))),
+    mutant("leaves a redrive that AWS failed to make", (4, 10), (sweeper, "_is_to_go_on", lambda job: False)),
     mutant("starts by what it read before it stood still", (10,), (Settling, "_is_long_ago", _does_not_look_again)),
+)
+
+# Mistakes with copies from a dead-letter queue.
+REPLAY_MUTANTS = (
+    mutant("takes what is sent again for new", (1, 2, 10), (requests.Requests, "as_first_sent", _takes_it_for_new)),
 )
