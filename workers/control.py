@@ -27,8 +27,9 @@ from workers.reruns import Reruns, Wanted
 
 log = structlog.stdlib.get_logger()
 
-# SQS keeps no order: a stop that overtakes its bulk waits for it, so many times for so long.
-_WAITS_FOR_ITS_BULK, _WAITS_SECONDS = 5, 5
+# SQS keeps no order: a stop that overtakes its bulk waits for it, so many times, longer each time, a quarter of an hour in
+# all: its bulk may have been held up by an AWS that fails.
+_WAITS_FOR_ITS_BULK, _WAITS_SECONDS, _LONGEST_WAIT_SECONDS = 20, 5, 60
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class Controls:
         stop = BulkStopAsked(record_key=key, asked_at=asked_at, asked_by=asked.requested_by, reason=asked.reason)
         known = bulk_asked(await self.jobs.merge(stop)) is not None
         if not known and message.receive_count <= _WAITS_FOR_ITS_BULK:
-            return HeldBack(_WAITS_SECONDS)
+            return HeldBack(min(_WAITS_SECONDS * message.receive_count, _LONGEST_WAIT_SECONDS))
         self.metrics.count(CONTROL_HEARD if known else CONTROL_IGNORED)
         log.info("bulk_stop_heard" if known else "control_ignored", **key.log_fields, asked_by=asked.requested_by)
         if known:

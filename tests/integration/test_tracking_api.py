@@ -379,6 +379,18 @@ async def test_a_stream_ends_by_itself_where_it_must(tracking: Tracking, table: 
     assert answer.status == 200 and "event: job" in answer.text and "event: settled" not in answer.text
 
 
+async def test_all_tenants_jobs_are_listed_only_where_everybody_may_see_them(
+    app: Any, table: JobsTable, tracking: Tracking
+) -> None:
+    """Each with its tenant; behind API Gateway, where a policy is about one tenant's path, there is no such route."""
+    await merged(table, *ENDED, rejected(claimed_tenant="other"))
+    everybody = JobPage.model_validate_json((await ask(app, "GET", "/jobs?limit=5")).body)
+    assert {(job.tenant, job.status) for job in everybody.jobs} == {("web", "SUCCEEDED"), ("other", "REJECTED")}
+    assert (await ask(app, "GET", "/jobs?cursor=e30")).status == 400
+    behind = Serving(tracking.tracker, tracking.submission, tracking.steering, tracking.cases, all_tenants=False)
+    assert (await ask(build_app(behind), "GET", "/jobs")).status == 404
+
+
 async def test_a_request_is_sent_as_its_tenants(app: Any, connect: Connect, place: Place) -> None:
     """202, and where to ask for the job; without an id the message's is the job's."""
     named = await ask(app, "POST", "/tenants/web/jobs", json.dumps({"job_id": "j-1", **ECHO}))
