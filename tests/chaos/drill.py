@@ -32,6 +32,8 @@ _SETTLED_SECONDS = 1.5
 _ROUND_SECONDS = 0.05
 
 Progress = Callable[[str], None]
+Enough = Callable[[Sequence[Told]], bool]
+"""Whether what was told so far is all that a drill was to show."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class _Drill:
     subscriber: Subscriber
     operator: Operator
     requests: deque[tuple[float, Errand]]
+    enough: Enough
     started: float = field(default_factory=time.monotonic)
     sent: list[Sent] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
@@ -80,7 +83,7 @@ class _Drill:
 
     @property
     def is_over(self) -> bool:
-        return self.settled or self.seconds > self.plan.seconds
+        return self.settled or self.seconds > self.plan.seconds or self.enough(self.told)
 
     def round(self) -> None:
         """Do all that is due by now."""
@@ -165,10 +168,10 @@ class _Drill:
         return not messages and not self.asking.running()
 
 
-def drill(plan: Plan, progress: Progress = lambda _: None) -> Report:
-    """Run one drill."""
+def drill(plan: Plan, progress: Progress = lambda _: None, enough: Enough = lambda _: False) -> Report:
+    """Run one drill, until nothing more can come, or until that is enough which came."""
     logs = Path(tempfile.mkdtemp(prefix="jobferry-chaos-"))
-    with local_run() as run, _opened(plan, run, logs) as going:
+    with local_run() as run, _opened(plan, run, logs, enough) as going:
         while not going.is_over:
             going.round()
             progress(_progress(going))
@@ -192,7 +195,7 @@ def drill(plan: Plan, progress: Progress = lambda _: None) -> Report:
 
 
 @contextmanager
-def _opened(plan: Plan, run: LocalRun, logs: Path) -> Iterator[_Drill]:
+def _opened(plan: Plan, run: LocalRun, logs: Path, enough: Enough) -> Iterator[_Drill]:
     """Everything that a drill needs, in the order in which it depends on each other."""
     subscriber = Subscriber.to(run.session, run.stack.outputs["TopicArn"], name="chaos-subscriber")
     witness = Witness(CLAIM_SECONDS)
@@ -222,7 +225,7 @@ def _opened(plan: Plan, run: LocalRun, logs: Path) -> Iterator[_Drill]:
     operator = Operator(asking)
     with proxy, Bus(run, plan.bus, plan.seed, _hearing(planned, operator)) as bus:
         fleet.start()
-        yield _Drill(plan, asking, proxy, bus, fleet, subscriber, operator, deque(requests))
+        yield _Drill(plan, asking, proxy, bus, fleet, subscriber, operator, deque(requests), enough)
 
 
 def _hearing(planned: Sequence[Errand], operator: Operator) -> Callable[[str, str], Hearing]:

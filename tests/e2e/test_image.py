@@ -10,16 +10,15 @@ import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator
-from importlib.metadata import Distribution, EntryPoint, PathDistribution, distribution
+from importlib.metadata import EntryPoint, PathDistribution
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.support.dockerfile import ROOT, Stage, admitted_files, stages
+from tests.support.locked import link, locked, wanted
 
 BUILD, RUN = stages(ROOT / "deploy" / "Dockerfile")
 LOCK = ROOT / "requirements" / "worker.txt"
@@ -34,8 +33,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _copy(BUILD, context)
     venv.create(environment, symlinks=True)
     [packages] = environment.glob("lib/python3.*/site-packages")
-    for package in locked():
-        _link(package, packages)
+    for package in locked(LOCK):
+        link(package, packages)
     # As pip calls it, where it builds without isolation.
     built = [sys.executable, "-c", _BUILD_WHEEL, str(wheels)]
     subprocess.run(built, cwd=context, check=True, capture_output=True)
@@ -46,20 +45,6 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
         program.write_text(f"#!{environment / 'bin' / 'python'}\n" + _program(command))
         program.chmod(0o755)
     return environment
-
-
-def locked() -> Iterator[Distribution]:
-    """The packages that the image's lock brings on this Python, as they are installed here."""
-    lines = [line.removesuffix("\\").strip() for line in LOCK.read_text().splitlines() if "==" in line]
-    for requirement in map(Requirement, lines):
-        if requirement.marker is None or requirement.marker.evaluate():
-            yield distribution(requirement.name)
-
-
-def _link(package: Distribution, packages: Path) -> None:
-    """Its modules and what is known of it; programs are left out."""
-    for name in {file.parts[0] for file in package.files or ()} - {"..", "__pycache__"}:
-        (packages / name).symlink_to(Path(str(package.locate_file(name))))
 
 
 def _copy(stage: Stage, context: Path) -> None:
@@ -88,15 +73,9 @@ def started(image: Path, *arguments: str, folder: Path) -> subprocess.CompletedP
 
 def test_the_lock_names_all_that_its_packages_need() -> None:
     """With `--require-hashes`, pip refuses a package that is needed and is not locked."""
-    packages = list(locked())
+    packages = list(locked(LOCK))
     known = {canonicalize_name(package.metadata["Name"]) for package in packages}
-    wanted = {
-        canonicalize_name(requirement.name)
-        for package in packages
-        for requirement in map(Requirement, package.requires or ())
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-    }
-    assert wanted <= known
+    assert {canonicalize_name(name) for package in packages for name in wanted(package)} <= known
 
 
 def test_the_worker_starts_from_its_lock_alone(image: Path, tmp_path: Path) -> None:

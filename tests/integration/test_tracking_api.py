@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from fastapi import FastAPI
 
 from deploy.local.stack import PROJECT
 from schemas.tracking import JobPage, LogLines, StepsPage, TrackedJob, Validated, Why
@@ -42,6 +43,7 @@ from tests.support.builders import (
     task_arn,
 )
 from tests.support.connecting import CREDENTIALS, REGION, Client, Connect, answering
+from tests.support.lent import Lent
 from workers import track_jobs
 
 OURS, THEIRS = f"/tenants/web/jobs/{JOB}", f"/tenants/other/jobs/{JOB}"
@@ -71,10 +73,21 @@ async def tracking(connect: Connect, place: Place) -> Tracking:
     return wire_tracking(place, connect, None, lambda: NOW + 120)
 
 
+@pytest.fixture(scope="module")
+def shared() -> tuple[FastAPI, dict[str, Lent]]:
+    """An app, and what stands behind its routes."""
+    parts = {name: Lent() for name in ("tracker", "submission", "steering", "cases")}
+    behind: Any = parts
+    return build_app(Serving(**behind)), parts
+
+
 @pytest.fixture
-def app(tracking: Tracking) -> Any:
+def app(shared: tuple[FastAPI, dict[str, Lent]], tracking: Tracking) -> FastAPI:
     """The API over it."""
-    return build_app(Serving(tracking.tracker, tracking.submission, tracking.steering, tracking.cases))
+    app, parts = shared
+    for name, part in parts.items():
+        part.to(getattr(tracking, name))
+    return app
 
 
 async def merged(table: JobsTable, *facts: Fact) -> None:

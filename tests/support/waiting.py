@@ -10,7 +10,7 @@ from typing import TypeVar
 
 # Only what fails waits for so long: a machine that is busy with other things fails no test.
 WITHIN_SECONDS = 300.0
-_LOOK_SECONDS = 0.03
+_LOOK_SECONDS = 0.1
 _LOOK_SECONDS_IN_MEMORY = 0.01
 _LAST_LINES = 20
 _TAIL_BYTES = 16_384

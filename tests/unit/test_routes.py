@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, cast
 from urllib.parse import quote
 
 import pytest
+from fastapi import FastAPI
 
 from schemas.notification import Problem
 from schemas.tracking import (
@@ -51,6 +53,7 @@ from tests.support.builders import (
     requested,
     task,
 )
+from tests.support.lent import Lent
 
 JOBS, ONE = "/tenants/web/jobs", f"/tenants/web/jobs/{JOB}"
 LOG = f"{ONE}/logs/2/3/main"
@@ -116,9 +119,17 @@ async def answered(
 ) -> tuple[Answer, list[tuple[Any, ...]]]:
     """A route's answer, and what it asked for."""
     behind = Behind({**USUAL, **answers})
-    it = cast("Any", behind)
-    app = build_app(Serving(it, it, it, it, stream_seconds=0.0))
+    app, lent = shared_app()
+    lent.to(behind)
     return await ask(app, method, target, body, **(headers or {})), behind.asked
+
+
+@cache
+def shared_app() -> tuple[FastAPI, Lent]:
+    """An app, and what stands behind all of its routes."""
+    lent = Lent()
+    it = cast("Any", lent)
+    return build_app(Serving(it, it, it, it, stream_seconds=0.0)), lent
 
 
 DATES = f"since={quote('2023-11-14T22:13:20+00:00')}&until={quote('2023-11-15T00:13:20+02:00')}"
