@@ -24,8 +24,9 @@ from service.core.log_layout import safe_segment
 from service.core.pace import Bucket
 from service.core.planning.launch import longest_pause_seconds, pause_seconds
 from service.core.planning.waiting import drawn, wait_seconds
-from service.core.policy.actions import AskExecution, AskTask, TellProgress
+from service.core.policy.actions import AskExecution, AskTask, Claim, GiveUpLog, TellProgress
 from service.core.policy.log_work import LogWork, retry_after
+from service.core.policy.owed import Moment, owed
 from service.core.record.hearing import never_started
 from service.core.redaction import Redaction
 from service.core.telling.letter import fingerprint, subject_line
@@ -34,7 +35,7 @@ from service.core.window import Window, hold_seconds
 from service.metrics import Metrics
 from service.operator import cli
 from service.perform import Performer
-from tests.support.builders import JOB, NOW, claim, execution, record, requested, running, task_arn
+from tests.support.builders import JOB, NOW, claim, execution, record, requested, running, task, task_arn
 from tests.support.loop import VirtualLoop
 from workers import protection
 from workers.consumer import Consumer
@@ -364,3 +365,18 @@ def test_progress_is_told_for_ten_seconds_and_no_longer() -> None:
     finally:
         loop.bury()
     assert (ended - began, facts) == (10.0, ())
+
+
+def test_a_log_that_nobody_holds_a_claim_on_is_tried_again_soon() -> None:
+    """As where it was archived by who has none."""
+    assert retry_after(LogWork(record(requested()), "me", "t1", NOW, ()), NOW + 99) == 2
+
+
+@pytest.mark.parametrize(("late", "is_given_up"), [(0, False), (0.5, True)])
+def test_a_log_is_given_up_after_a_try_that_began_later_than_its_deadline(late: float, is_given_up: bool) -> None:
+    """A quarter of an hour after the first; one that began just then is no such try, and the next one is made."""
+    last = claim("archive#t1", "them", NOW + 900 + late).model_copy(update={"since": NOW})
+    job = record(requested(), execution("RUNNING"), task(), last)
+    actions = owed(job, Moment(NOW + 961, "me"))
+    given_up, claimed = GiveUpLog(JOB, "t1", "main"), Claim(job.key, "archive#t1")
+    assert (given_up in actions, claimed in actions) == (is_given_up, not is_given_up)
