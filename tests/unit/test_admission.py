@@ -248,3 +248,27 @@ def test_a_stage_is_frozen_with_all_that_the_catalogue_says_of_its_image() -> No
     expected = {**image, **asked, "on_fargate": False}
     assert {name: frozen[name] for name in expected} == expected
     assert frozen.keys() == expected.keys()
+
+
+def test_a_stage_of_a_job_type_is_what_the_catalogue_says_of_it() -> None:
+    """All of it, with the parameters in their places: name, command, environment and its own timeout."""
+    template = {
+        "image": "echo",
+        "name": "hello",
+        "command": ["echo", "{who}"],
+        "environment": {"MODE": "for {who}"},
+        "timeout_seconds": 77,
+    }
+    known = catalog(job_types={"greet": {"parameters": {"who": {}}, "stages": [template, {"image": "echo"}]}})
+    first, second = admitted(body(job_type="greet", parameters={"who": "ann"}), known).stages
+    assert (first.name, first.command, first.environment) == ("hello", ("echo", "ann"), {"MODE": "for ann"})
+    assert (first.timeout_seconds, second.timeout_seconds, second.name, second.command) == (77, 600, "echo", ())
+
+
+def test_what_is_wrong_with_a_stage_is_told_beside_what_is_wrong_with_the_request() -> None:
+    """Whoever mends one is not refused for the other."""
+    verdict = admit(
+        body(tenant="!", user=5, stages=[{"image": "echo"}, {"image": 5, "colour": "red"}]), MESSAGE, catalog()
+    )
+    assert isinstance(verdict, Refused)
+    assert {problem.field for problem in verdict.problems} >= {"tenant", "user", "stages.1.image", "stages.1.colour"}

@@ -219,3 +219,13 @@ def test_how_an_attempts_own_container_exited(outcome: AttemptOutcome, exit_code
     """As ECS says it; where it does not, as the planner does."""
     assert outcome.exit_code == exit_code
     assert AttemptOutcome(0, 1, "main").reported
+
+
+def test_what_a_head_holds_whole_is_not_taken_from_what_was_read_before() -> None:
+    """The request that DynamoDB answered with is the record's; another of the same job was refused."""
+    mine, other = requested(user="ann"), requested(user="bob")
+    assert mine.rank == other.rank
+    assert record(mine).beside(record(other)).request == mine
+    assert record(mine.in_brief()).beside(record(other)).request == other
+    later = ENDED.model_copy(update={"cause": "as it was read before"})
+    assert record(mine, ENDED).beside(record(mine, later)).execution == ENDED

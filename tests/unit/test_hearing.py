@@ -10,6 +10,7 @@ import pytest
 from schemas.events import ExecutionDetail
 from service.core.diagnosis.diagnosis import diagnose
 from service.core.diagnosis.task_ending import ending_of_task
+from service.core.record import hearing
 from service.core.record.facts import ExecutionChanged, TaskChanged, WaitsForCapacity
 from service.core.record.hearing import Ignored, NotAnEventError, forgotten_task, hear, hear_execution
 from service.core.record.record import Record
@@ -352,3 +353,13 @@ def test_a_cause_that_tells_of_attempts_alone_is_kept_as_it_is() -> None:
     heard = hear(event, MACHINE)
     assert isinstance(heard, ExecutionChanged)
     assert (heard.cause, len(heard.attempts)) == (cause, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("0", 0), ("12", 12), ("999999999", 999_999_999), ("1000000000", None), ("x", None), ("-1", None), ("", None)],
+)
+def test_a_number_that_a_container_was_told_is_read_as_such(text: str, number: int | None) -> None:
+    """Anybody may have started a task with anything in its place."""
+    assert hearing._number(text) == number
+    assert hearing._number(None) is None

@@ -87,3 +87,15 @@ def test_what_cannot_be_read_is_no_index(body: bytes) -> None:
 def test_an_index_lies_beside_its_log() -> None:
     """Under a key of its own for each try to archive it."""
     assert index_key("jobs/a/logs/1-1/main-t.work.log") == "jobs/a/logs/1-1/main-t.work.lines"
+
+
+def test_at_eight_thousand_marks_every_other_goes() -> None:
+    """And from then on they are twice as far apart; the first stays."""
+    marks = Marks(stride=1)
+    for number in range(8191):
+        marks.note(number + 1, number, 0.0)
+    assert (len(marks.lines), marks.stride) == (8191, 1)
+    marks.note(8192, 8191, 0.0)
+    assert (len(marks.lines), marks.stride) == (4096, 2)
+    assert list(marks.lines[:3]) == [1, 3, 5]
+    assert list(marks.offsets[:3]) == [0, 2, 4]

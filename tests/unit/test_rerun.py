@@ -114,3 +114,23 @@ def test_what_stands_in_a_list_is_put_in_its_place(path: str, value: Any, stages
     if "command" in path:
         before["stages"][0]["command"] = ["cat", "b"]  # type: ignore[assignment]
     assert changed(before, {path: value}) == {"stages": stages}
+
+
+def test_what_is_kept_of_a_request_names_no_job_and_nothing_twice() -> None:
+    """What the record holds anyway is left out, and what has its default; put together, it is the request again."""
+    given = {
+        "job_id": "j-1",
+        "tenant": "shop",
+        "user": "ann",
+        "input_file": "in/a",
+        "labels": {"team": "web"},
+        "progress": True,
+        "timeout_seconds": 60,
+        "stages": [{"image": "echo", "command": ["echo", "a"]}],
+    }
+    request = admitted(json.dumps(given)).request
+    rest = json.loads(kept_of(request))
+    assert rest == {"timeout_seconds": 60, "stages": [{"image": "echo", "command": ["echo", "a"]}]}
+    known = {name: given[name] for name in ("tenant", "user", "input_file", "labels", "progress")}
+    kept = requested(**known)
+    assert request_of(kept, kept_of(request)) == {name: value for name, value in given.items() if name != "job_id"}

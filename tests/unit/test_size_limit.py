@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from schemas.notification import JobNotification, Link, LogReceipt, Problem
@@ -182,3 +184,14 @@ def test_of_a_rejection_the_first_reasons_are_kept(monkeypatch: pytest.MonkeyPat
     assert shorter.left_out == ("reasons after the first 10",)
     assert shorter.rejection is not None
     assert [problem.field for problem in shorter.rejection.problems] == [f"f{number}" for number in range(10)]
+
+
+def test_a_message_is_measured_as_it_is_sent() -> None:
+    """JSON within JSON, whose quotes are escaped, in UTF-8, whose letters are not; the text goes beside it."""
+    note = compose(record(requested(user="größe"), execution("ABORTED")), Links({}))
+    inner, text = note.model_dump_json(), note.text
+    sent = json.dumps({"default": inner, "email": text}, ensure_ascii=False).encode()
+    assert message_bytes(note) == len(sent)
+    assert len(sent) == len(inner.encode()) + len(text.encode()) + inner.count('"') + inner.count("\\") + sum(
+        map(text.count, '"\\\n')
+    ) + len('{"default": "", "email": ""}')

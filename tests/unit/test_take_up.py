@@ -18,6 +18,7 @@ from service.core.record.record import Record, merge
 from service.metrics import SWEEP_FAILURES, SWEEP_FOUND, Metrics
 from service.settle import Settling
 from tests.support.builders import JOB, KEY, NOW, announced, claim, record, requested, succeeded
+from tests.support.waiting import eventually
 from workers.liveness import Liveness
 from workers.sweeper import Sweeper
 
@@ -171,3 +172,45 @@ async def test_each_job_is_taken_up_at_our_pace() -> None:
     table, pace = Table({key: record(requested(job_id=key.id)) for key in keys}, keys), Pace()
     assert await replace(sweeper(table, Settled()), pace=cast(Any, pace)).sweep() == 3
     assert pace.entered == 3
+
+
+@dataclass
+class Asked(Table):
+    """Notes how many each shard is asked for."""
+
+    limits: list[int] = field(default_factory=list)
+
+    async def due(self, shard: int, now: float, limit: int) -> dict[RecordKey, float]:
+        self.limits.append(limit)
+        return await super().due(shard, now, limit)
+
+
+@dataclass
+class Waits(Settled):
+    """Settles for as long as it takes."""
+
+    may_end: asyncio.Event = field(default_factory=asyncio.Event)
+    most: int = 0
+    under_way: int = 0
+
+    async def settle(self, job: Record, me: str) -> Record:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        await self.may_end.wait()
+        self.under_way -= 1
+        return await super().settle(job, me)
+
+
+async def test_ten_are_taken_up_at_once_of_a_hundred_that_a_shard_tells() -> None:
+    """One with a large log holds up nine others at the most, and a sweep is no crowd of its own."""
+    keys = tuple(RecordKey.of_job(f"j-{number}") for number in range(25))
+    table = Asked({key: record(requested(job_id=key.id)) for key in keys}, keys)
+    settled = Waits()
+    sweeping = asyncio.create_task(sweeper(table, settled).sweep())
+    await eventually(lambda: settled.under_way == 10)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    settled.may_end.set()
+    assert await sweeping == 25
+    assert settled.most == 10
+    assert table.limits == [100] * 8
