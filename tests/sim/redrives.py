@@ -26,6 +26,7 @@ from tests.support.simulated_images import Script
 JOB = "job"
 _TOKEN = "job-a"
 _LOOK_SECONDS = 1.0
+_LONG_LOOK_SECONDS = 10.0  # For the end, after which nobody does anything.
 # An operator sees that a container runs, and takes so long to cancel it.
 _RUNS_SECONDS = 5.0
 _WITHIN_THE_GRACE_TIME_SECONDS = 4.0
@@ -108,14 +109,14 @@ class Stage(World):
     async def _play(self) -> None:
         for step in self.steps_to_play:
             await step(self)
-        await self._until(lambda: JOB not in self.states.executions or self.execution.ended)
+        await self._until(lambda: JOB not in self.states.executions or self.execution.ended, _LONG_LOOK_SECONDS)
         await self.hears_of_it()
         await self.loop.pause(_AFTER_ALL_SECONDS)
         self.workload.to_send = 0
 
-    async def _until(self, holds: Callable[[], bool]) -> None:
+    async def _until(self, holds: Callable[[], bool], look_seconds: float = _LOOK_SECONDS) -> None:
         while not holds():
-            await self.loop.pause(_LOOK_SECONDS)
+            await self.loop.pause(look_seconds)
 
     # What producers and operators do.
 

@@ -74,13 +74,14 @@ class Clients:
         bucket: SimBucket,
         topic: SimTopic,
         clock: Callable[[], float],
+        is_calm: Callable[[], bool] = lambda: False,
     ) -> None:
         self.sqs = SqsClient(network, *queues)
         self.s3 = S3Client(network, bucket, SimSession(clock))
         self._clients: dict[str, Any] = {
             "sqs": self.sqs,
             "s3": self.s3,
-            "dynamodb": DynamoDbClient(network, table),
+            "dynamodb": DynamoDbClient(network, table, is_calm),
             "stepfunctions": StepFunctionsClient(network, states),
             "ecs": EcsClient(network, ecs),
             "logs": LogsClient(network, logs),

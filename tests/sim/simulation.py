@@ -140,6 +140,7 @@ class World:
             self.bucket,
             self.topic,
             loop.time,
+            lambda: loop.time() >= self.faults.calm_at,
         )
         self.blackout = given.blackout
         self.replicas = [
@@ -299,23 +300,27 @@ class World:
         )
 
 
-def simulate(seed: int, jobs: int = 4, *, trace: bool = False) -> Result:
-    """Run one seed to its end, or to its first violation."""
-    [result] = simulate_all([seed], jobs, trace=trace)
-    return result
+def simulate(seed: int, jobs: int = 4, *, trace: bool = False, circumstances: Circumstances | None = None) -> Result:
+    """Run one seed to its end, or to its first violation; under its own circumstances, or under these."""
+    with undisturbed(page_jobs=_page_jobs(seed)):
+        return history(World(seed, jobs, trace=trace, circumstances=circumstances))
 
 
-def simulate_all(seeds: Iterable[int], jobs: int = 4, *, trace: bool = False) -> list[Result]:
+def simulate_all(seeds: Iterable[int], jobs: int = 4) -> list[Result]:
     """One seed after the other, in this process."""
     results = []
     with undisturbed():
         for seed in seeds:
-            with _pages_of(1 + seed % _MOST_PAGE_JOBS):
-                results.append(history(World(seed, jobs, trace=trace)))
+            with _pages_of(_page_jobs(seed)):
+                results.append(history(World(seed, jobs, trace=False)))
             # What is left of it is collected at once, and what stays is not looked at again.
             gc.collect()
             gc.freeze()
     return results
+
+
+def _page_jobs(seed: int) -> int:
+    return 1 + seed % _MOST_PAGE_JOBS
 
 
 @contextmanager

@@ -140,6 +140,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._later.clear()
         self.close()
 
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Of what a closed loop leaves behind nobody is told: a log line would keep it alive by its traceback."""
+        if not self.is_closed():
+            super().call_exception_handler(context)
+
     def _run_once(self) -> None:
         if not self._soon:
             self._advance()
