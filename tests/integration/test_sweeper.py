@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 import pytest
-from aiolimiter import AsyncLimiter
 
 from schemas.bulk import BulkFilter
 from service.aws.jobs_table import JobsTable
+from service.aws.pace import Pace
 from service.core.policy.owed import SWEEP
 from service.core.record.facts import BulkAsked, Claimed, RedriveAsked, RedriveRefused
 from service.core.record.keys import RecordKey
@@ -53,8 +53,8 @@ class Settled:
 def sweeper(table: JobsTable, time: Time) -> Sweeper:
     """A sweeper without a pace to feel."""
     settling = cast(Settling, Settled(time))
-    pace, liveness = AsyncLimiter(10_000, 1), Liveness(time)
-    return Sweeper(table, settling, pace, 30, 30, asyncio.Event(), liveness, UNMETERED, lambda _: None)
+    pace, liveness = Pace.even(10_000), Liveness(time)
+    return Sweeper(table, settling, pace, 30, 30, asyncio.Event(), liveness, UNMETERED, lambda _: None, lambda: None)
 
 
 def settled(sweeper: Sweeper) -> list[str]:
@@ -193,7 +193,7 @@ async def test_sweeps_that_fail_and_jobs_that_cannot_be_settled_are_counted(swee
     """A sweep that could not look does not know how late it is."""
     metrics = Metrics()
     cast(Settled, sweeper.settling).failing = True
-    counting = replace(sweeper, metrics=metrics, every_seconds=0)
+    counting = replace(sweeper, metrics=metrics, every_seconds=0.01)
     with answering(counting.table.client, "Query", refusal("ThrottlingException")) as asked:
         running = asyncio.create_task(counting.run())
         await eventually(lambda: len(asked) > 1)
@@ -209,7 +209,7 @@ async def test_sweeps_that_fail_and_jobs_that_cannot_be_settled_are_counted(swee
 
 async def test_a_sweep_that_fails_is_tried_again(sweeper: Sweeper) -> None:
     """The jobs are still there; and a stop ends the waiting at once."""
-    quick = replace(sweeper, every_seconds=0.0)
+    quick = replace(sweeper, every_seconds=0.01)
     with answering(
         sweeper.table.client, "Query", refusal("ThrottlingException"), refusal("InternalServerError")
     ) as asked:
