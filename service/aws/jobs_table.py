@@ -328,8 +328,9 @@ class JobsTable:
         return await self._read_together([item_key(key) for key in keys], ConsistentRead=True)
 
     async def _read_together(self, wanted: list[Any], **how: Any) -> Mapping[RecordKey, Record]:
+        asked: Any = {"Keys": wanted, **how}
         with aws_errors():
-            answer = await self.client.batch_get_item(RequestItems={self.name: {"Keys": wanted, **how}})
+            answer = await self.client.batch_get_item(RequestItems={self.name: asked})
             parts: dict[RecordKey, list[Mapping[str, Any]]] = {}
             for item in answer["Responses"].get(self.name, []):
                 parts.setdefault(RecordKey.read(item["record_key"]["S"]), []).append(item)

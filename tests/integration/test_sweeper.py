@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from schemas.bulk import BulkFilter
-from service.aws.jobs_table import JobsTable
+from service.aws.jobs_table import SHARDS, JobsTable
 from service.aws.pace import Pace
 from service.core.policy.owed import SWEEP
 from service.core.record.facts import BulkAsked, Claimed, RedriveAsked, RedriveRefused
@@ -111,6 +111,36 @@ async def test_an_end_that_came_during_a_sweep_is_not_put_off(sweeper: Sweeper, 
     await sweeper.table.merge(execution("FAILED"))
     await sweeper.table.leave_alone(read, swept)
     assert await open_jobs(sweeper.table, time() + GRACE + GRACE / 10 + 1) == {"job"}
+
+
+async def test_a_job_is_put_off_as_it_was_read_or_not_at_all(sweeper: Sweeper, time: Time) -> None:
+    """Without a claim: another may take it up meanwhile, or hear that it has ended."""
+    table = sweeper.table
+    await table.merge(requested())
+    await table.merge(execution("RUNNING"))
+    time.seconds += LONG_SILENCE
+    [(due_at, shard)] = [(at, n) for n in range(SHARDS) for at in (await table.due(n, time(), 9)).values()]
+    [read] = (await table.read_heads([KEY, RecordKey.of_job("nobody")])).values()
+    assert not await table.put_off(read, due_at - 1)
+    await table.merge(execution("FAILED"))
+    assert not await table.put_off(read, due_at)
+    [read] = (await table.read_heads([KEY])).values()
+    assert read.execution is not None and read.execution.ended
+    assert KEY not in await table.due(shard, time(), 9)
+
+
+async def test_a_job_that_nobody_has_touched_is_put_off(sweeper: Sweeper, time: Time) -> None:
+    """For as long as any may be silent."""
+    table = sweeper.table
+    await table.merge(requested())
+    await table.merge(execution("RUNNING"))
+    time.seconds += LONG_SILENCE
+    [due_at] = [at for n in range(SHARDS) for at in (await table.due(n, time(), 9)).values()]
+    [read] = (await table.read_heads([KEY])).values()
+    assert await table.put_off(read, due_at)
+    assert await open_jobs(table, time() + SILENCE) == set()
+    assert await open_jobs(table, time() + LONG_SILENCE) == {"job"}
+    assert not await table.put_off(read, due_at)
 
 
 async def test_a_job_that_cannot_be_settled_does_not_stop_the_sweep(sweeper: Sweeper, time: Time) -> None:
