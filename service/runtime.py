@@ -68,6 +68,8 @@ class Runtime:
     failures: Failures
     starts: Starts
     executions: Executions
+    questions: Pace
+    tasks: Tasks
     turns: Turns
     settling: Settling
     due_logs: DueLogs
@@ -147,8 +149,11 @@ async def wire(
     )
     starts = Starts(Pace.full(settings.start_execution_bucket, settings.start_execution_refill))
     states = await client("stepfunctions")
-    on_throttle(states, starts.pace.throttled, ".sfn.StartExecution")
     executions = Executions(states, settings.state_machine_arn, starts)
+    questions = Pace.even(settings.sweep_per_second)
+    on_throttle(states, starts.pace.throttled, ".sfn.StartExecution")
+    on_throttle(states, questions.throttled, ".sfn.DescribeExecution")
+    on_throttle(states, executions.lists.throttled, ".sfn.ListExecutions")
     topic = Topic(await client("sns"), settings.topic_arn)
     performer = _performer(settings, client, objects, region, executions, topic, now, metrics)
     patience = Patience(
@@ -166,6 +171,8 @@ async def wire(
         failures=Failures(table.client, table.name, now),
         starts=starts,
         executions=executions,
+        questions=questions,
+        tasks=performer.tasks,
         turns=Turns(table.client, table.name, now),
         settling=Settling(table, performer, patience, now, name_work, due_logs),
         due_logs=due_logs,

@@ -111,7 +111,12 @@ class Settings(BaseSettings):
         default=60, gt=0, description="From a worker's death at an archive or announcement until another takes it up."
     )
     sweep_seconds: float = Field(default=30, gt=0, description="Between two looks for silent jobs.")
-    sweep_per_second: float = Field(default=5, gt=0, description="DescribeExecution refills 10-15 a second.")
+    sweep_per_second: float = Field(
+        default=10,
+        gt=0,
+        description="Questions after silent jobs a second at the most, half where few are; fewer after a throttle. "
+        "DescribeExecution refills 10-15 a second.",
+    )
     redrives_seconds: float = Field(
         default=300, gt=0, description="Between two looks for redrives that no event told of: one call for all jobs."
     )

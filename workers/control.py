@@ -27,8 +27,8 @@ from workers.reruns import Reruns, Wanted
 
 log = structlog.stdlib.get_logger()
 
-# SQS keeps no order: a stop that overtakes its bulk waits for it, longer each time, a quarter of an hour in all. Its bulk
-# may have been held up by an AWS that fails.
+# SQS keeps no order: a stop that overtakes its bulk waits for it, longer each time, a quarter of an hour in all. An AWS
+# that fails may have held the bulk up.
 _WAITS_FOR_ITS_BULK, _WAITS_SECONDS, _LONGEST_WAIT_SECONDS = 20, 5, 60
 
 

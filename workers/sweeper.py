@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import structlog
-from aiolimiter import AsyncLimiter
 
 from service.aws.errors import AwsError
 from service.aws.jobs_table import SHARDS, JobsTable
+from service.aws.pace import Pace
 from service.core.policy.owed import SWEEP
 from service.core.policy.steering import steering
 from service.core.record.facts import Claimed
@@ -26,6 +27,8 @@ log = structlog.stdlib.get_logger()
 
 _JOBS_A_LOOK = 100
 _AT_ONCE = 10
+# Of the pace that many are asked after at: few are not worth a hurry, in which others would feel the quota.
+_LEAST_PACE = 0.5
 
 
 @dataclass(frozen=True)
@@ -34,44 +37,68 @@ class Sweeper:
 
     table: JobsTable
     settling: Settling
-    pace: AsyncLimiter
+    pace: Pace
     every_seconds: float
     claim_seconds: float
     stopping: asyncio.Event
     liveness: Liveness
     metrics: Meter
     take_bulk: Callable[[RecordKey], None]
+    call_the_roll: Callable[[], None]
 
     async def run(self) -> None:
         """Sweep at an interval. A sweep that fails is tried again at the next: the jobs are still there."""
+        clock = asyncio.get_running_loop().time
         while not self.stopping.is_set():
+            began_at = clock()
             try:
                 await self.sweep()
             except AwsError as error:
                 self.metrics.count(SWEEP_FAILURES)
                 log.warning("sweep_failed", error=error.code, why=str(error)[:200])
-            await told_to_stop(self.stopping, self.every_seconds)
+            await told_to_stop(self.stopping, began_at + self.every_seconds - clock())
 
     async def sweep(self) -> int:
-        """Take up every job that is due, and answer how many those were."""
+        """Take up what is due, as much of it as our pace allows until the next sweep, and answer how much that was."""
+        due = await self._due()
+        now = self.settling.now()
+        # A bulk is due for as long as it is worked through, or waits for capacity: that is no delay of ours.
+        waiting = {key: due_at for key, due_at in due.items() if key.kind != "bulk"}
+        self.metrics.measure(SWEEP_OVERDUE, now - min(waiting.values(), default=now))
+        bulks = [key for key in due if key.kind == "bulk"]
+        if len(waiting) > self._most_of_a_sweep:
+            self.call_the_roll()
+        paces = Pace.even(max(self.pace.per_second * _LEAST_PACE, len(waiting) / self.every_seconds)), self.pace
         free = asyncio.Semaphore(_AT_ONCE)
+        picked = [*bulks, *self._picked(waiting)]
+        return sum(await asyncio.gather(*(self._in_turn(free, paces, key) for key in picked)))
+
+    async def _due(self) -> dict[RecordKey, float]:
         due: dict[RecordKey, float] = {}
         for shard in range(SHARDS):
             due |= await self.table.due(shard, self.settling.now(), _JOBS_A_LOOK)
-        now = self.settling.now()
-        # A bulk is due for as long as it is worked through, or waits for capacity: that is no delay of ours.
-        waiting = (due_at for key, due_at in due.items() if key.kind != "bulk")
-        self.metrics.measure(SWEEP_OVERDUE, now - min(waiting, default=now))
-        return sum(await asyncio.gather(*(self._in_turn(free, key) for key in due)))
+        return due
 
-    async def _in_turn(self, free: asyncio.Semaphore, key: RecordKey) -> bool:
+    @property
+    def _most_of_a_sweep(self) -> int:
+        """Of more than a look shows, nobody could say that there are more."""
+        return max(1, min(int(self.pace.per_second * self.every_seconds), _JOBS_A_LOOK * SHARDS // 2))
+
+    def _picked(self, due: Iterable[RecordKey]) -> list[RecordKey]:
+        """Those to take up now, in an order of our own: another worker, which sees the same, begins with others."""
+        me = self.settling.new_work()
+        return sorted(due, key=lambda key: blake2b(f"{me}{key}".encode()).digest())[: self._most_of_a_sweep]
+
+    async def _in_turn(self, free: asyncio.Semaphore, paces: Sequence[Pace], key: RecordKey) -> bool:
         """One job, at our pace: one with a large log must not hold up the others, nor one that fails."""
         async with free:
+            for pace in paces:
+                while not self.stopping.is_set() and (seconds := pace.try_to_take()):
+                    await told_to_stop(self.stopping, seconds)
             if self.stopping.is_set():
                 return False
-            async with self.pace:
-                taking_up = asyncio.ensure_future(self._take_up(key))
-                failed = await failure_of(taking_up, "sweep_failed", **key.log_fields)
+            taking_up = asyncio.ensure_future(self._take_up(key))
+            failed = await failure_of(taking_up, "sweep_failed", **key.log_fields)
         if failed is not None:
             self.metrics.count(SWEEP_FAILURES)
         return failed is None and taking_up.result()

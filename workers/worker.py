@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import structlog
-from aiolimiter import AsyncLimiter
 
 from service.aws.errors import AwsError
 from service.aws.job_list import JobList
@@ -36,6 +35,7 @@ from workers.redrives import Redrives
 from workers.reporting import metrics_reported
 from workers.requests import HeldBack, Requests
 from workers.reruns import Reruns
+from workers.roll_call import RollCall
 from workers.single_flight import SingleFlight
 from workers.stopping import told_to_stop
 from workers.sweeper import Sweeper
@@ -155,7 +155,7 @@ class Worker:
         follow = _handle(events.hear, self.single_flight, name_work, self._note)
         job_list = JobList(table.client, table.name)
         reruns = Reruns(Finder(table.read_whole, job_list.rejected_as).find, requests, self.runtime.objects, table)
-        bulks = self._bulks(job_list, reruns)
+        bulks, roll_call = self._bulks(job_list, reruns), self._roll_call()
         controls = Controls(
             objects=self.runtime.objects,
             bucket=settings.log_bucket,
@@ -172,7 +172,8 @@ class Worker:
             self._consumer("requests", self.runtime.requests, admit, settings.request_slots, self._starts_left),
             self._consumer("events", self.runtime.events, follow, settings.event_slots, _always_open),
             self._consumer("control", self.runtime.control, steer, settings.control_slots, _always_open),
-            self._sweeper(bulks).run(),
+            self._sweeper(bulks, roll_call).run(),
+            roll_call.run(),
             bulks.run(),
             self._redrives().run(),
             LogChecks(self.runtime.log_lanes, self.stopping).run(),
@@ -228,18 +229,31 @@ class Worker:
         )
         return Bulks(replace(settling, performer=many), settling.jobs, self.stopping)
 
-    def _sweeper(self, bulks: Bulks) -> Sweeper:
+    def _roll_call(self) -> RollCall:
+        return RollCall(
+            executions=self.runtime.executions,
+            tasks=self.runtime.tasks,
+            table=self.runtime.table,
+            turns=self.runtime.turns,
+            settling=self.runtime.settling,
+            every_seconds=self.runtime.settings.sweep_seconds,
+            stopping=self.stopping,
+            metrics=self.runtime.metrics,
+        )
+
+    def _sweeper(self, bulks: Bulks, roll_call: RollCall) -> Sweeper:
         settings = self.runtime.settings
         return Sweeper(
             table=self.runtime.table,
             settling=self.runtime.settling,
-            pace=AsyncLimiter(settings.sweep_per_second, 1),
+            pace=self.runtime.questions,
             every_seconds=settings.sweep_seconds,
             claim_seconds=settings.sweep_seconds,
             stopping=self.stopping,
             liveness=self.liveness,
             metrics=self.runtime.metrics,
             take_bulk=bulks.take_up,
+            call_the_roll=roll_call.wanted.set,
         )
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from schemas.arn import execution_arn
 from schemas.errors import JobferryError
 from schemas.events import ExecutionDetail
 from service.aws.errors import AwsError, answered, aws_errors
+from service.aws.pace import Pace
 from service.aws.starts import Starts
 from service.core.record.hearing import task_arns_in
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 # hold the redrives of years.
 _A_PAGE = 1000
 _MOST_PAGES = 20
+# "Maximum open executions per account: 1,000,000" [SFN guide 2023, limits-overview], and a page may be short.
+_MOST_PAGES_OF_RUNNING = 2000
+# Half of the quota of most regions, since others read lists too.
+_LISTS_PER_SECOND = 1
 
 
 class TooManyRedrivesError(JobferryError):
@@ -59,6 +64,10 @@ class Started:
     at: float
 
 
+def _pace_of_lists() -> Pace:
+    return Pace.even(_LISTS_PER_SECOND)
+
+
 @dataclass(frozen=True)
 class Executions:
     """The executions of one state machine, whose names are job ids."""
@@ -66,6 +75,7 @@ class Executions:
     client: SFNClient
     state_machine_arn: str
     starts: Starts
+    lists: Pace = field(default_factory=_pace_of_lists)
 
     def arn_of(self, job_id: str) -> str:
         """The ARN that an execution of this name has."""
@@ -141,6 +151,22 @@ class Executions:
                 return
             more = {**more, "nextToken": page["nextToken"]}
         raise TooManyRedrivesError(f"{_MOST_PAGES} pages of {_A_PAGE} were not all")
+
+    async def running(self) -> AsyncIterator[Mapping[str, int]]:
+        """The executions that run, page by page: their redrive counts by their names, the latest first.
+
+        "This operation is eventually consistent. The results are best effort and may not reflect very recent updates
+        and changes." [botocore, ListExecutions] Its quota is 100 calls at once and 2 a second, in some regions 200 and
+        5 [SFN guide 2023, limits-overview]; whoever asks for the next page waits for its turn.
+        """
+        more: Any = {"statusFilter": "RUNNING"}
+        for _ in range(_MOST_PAGES_OF_RUNNING):
+            await self.lists.turn()
+            page = await self._page_of_executions(more)
+            yield {item["name"]: item.get("redriveCount", 0) for item in page["executions"]}
+            if "nextToken" not in page:
+                return
+            more = {**more, "nextToken": page["nextToken"]}
 
     async def _page_of_executions(self, more: Any) -> ListExecutionsOutputTypeDef:
         """One page. A filter that is refused is left out, for this look.

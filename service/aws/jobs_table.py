@@ -321,9 +321,16 @@ class JobsTable:
         A call takes a hundred keys [botocore, BatchGetItem]. Not read consistently, at half the price: it is for people
         who look at a list.
         """
-        wanted = [item_key(key, part) for key in keys for part in (HEAD, REQUEST)]
+        return await self._read_together([item_key(key, part) for key in keys for part in (HEAD, REQUEST)])
+
+    async def read_heads(self, keys: Collection[RecordKey]) -> Mapping[RecordKey, Record]:
+        """The heads of at most a hundred records as they are now, by one call; some may be left out, as above."""
+        return await self._read_together([item_key(key) for key in keys], ConsistentRead=True)
+
+    async def _read_together(self, wanted: list[Any], **how: Any) -> Mapping[RecordKey, Record]:
+        asked: Any = {"Keys": wanted, **how}
         with aws_errors():
-            answer = await self.client.batch_get_item(RequestItems={self.name: {"Keys": wanted}})
+            answer = await self.client.batch_get_item(RequestItems={self.name: asked})
             parts: dict[RecordKey, list[Mapping[str, Any]]] = {}
             for item in answer["Responses"].get(self.name, []):
                 parts.setdefault(RecordKey.read(item["record_key"]["S"]), []).append(item)
@@ -386,9 +393,17 @@ class JobsTable:
 
         Does nothing where there was news meanwhile. If it fails, the job is asked after again when the claim expires.
         """
+        await self.put_off(job, _due(swept.at, swept.seconds))
+
+    async def put_off(self, job: Record, due_at: float) -> bool:
+        """Put a job off for as long as any may be silent, and answer whether it was.
+
+        Nothing happens where it is not due as it was when it was read, or its execution is not as it was. Whoever takes
+        it up or asks for anything meanwhile makes it due later than now: so it is due then, and stays so.
+        """
         values = {
             ":late": {"N": str(self._silent_until())},
-            ":due": {"N": str(_due(swept.at, swept.seconds))},
+            ":due": {"N": str(int(due_at))},
             ":rank": {"N": str(job.execution.rank if job.execution else 0)},
         }
         with answered("ConditionalCheckFailedException"), aws_errors():
@@ -400,6 +415,8 @@ class JobsTable:
                 ExpressionAttributeNames={"#execution": _EXECUTION, "#rank": "rank"},
                 ExpressionAttributeValues=values,
             )
+            return True
+        return False
 
     def _expires_at(self) -> int:
         return int(self.now() + self.retention_days * _DAY_SECONDS)

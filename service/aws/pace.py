@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from service.core.pace import Bucket
 
 _KEPT_OF_AN_EVEN_PACE = 0.85
+_LONGEST_WAIT_SECONDS = 1.0
+_A_MOMENT = 1e-6  # Or a token lacks no more than is lost in adding up.
 
 
 @dataclass
@@ -43,6 +45,23 @@ class Pace:
         """Take a turn that comes in so many seconds."""
         self.bucket, seconds = self.bucket.take(_now())
         return seconds
+
+    @property
+    def per_second(self) -> float:
+        """How many turns a second there are, when nobody throttles."""
+        return self.bucket.configured_rate
+
+    def try_to_take(self) -> float:
+        """Take a turn that comes now, and answer 0; else nothing is taken: in so many seconds it is worth asking again.
+
+        Where many wait, and AWS throttles, turns that are promised may be minutes from now; the pace comes back sooner.
+        """
+        now = _now()
+        if self.bucket.has_token(now):
+            self.take()
+            return 0.0
+        filled = self.bucket.refilled(now)
+        return min(_LONGEST_WAIT_SECONDS, (1 - filled.tokens) / filled.rate + _A_MOMENT)
 
     def throttled(self) -> None:
         """AWS would take no more calls: give way."""

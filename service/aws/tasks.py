@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Collection, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from schemas.arn import cluster_of
@@ -34,6 +35,7 @@ _ADDRESSES = ("splunk-url", "gelf-address", "syslog-address", "fluentd-address")
 _PLACES = ("log_group_name", "delivery_stream", "stream", "bucket", "host")
 # A cluster can be deleted only once no task of it is active [botocore, DeleteCluster].
 _NO_CLUSTER = "ClusterNotFoundException"
+_MOST_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,22 @@ class Tasks:
             answer = await self.client.describe_tasks(cluster=cluster_of(arn), tasks=[arn])
             return next((TaskDetail.model_validate(task) for task in answer["tasks"]), None)
         return None
+
+    async def describe_many(self, arns: Collection[str]) -> list[TaskDetail]:
+        """How these tasks are, by one call for a hundred of a cluster [botocore, DescribeTasks: "up to 100"].
+
+        Those that ECS does not know are left out.
+        """
+        found: list[TaskDetail] = []
+        for cluster, of_cluster in groupby(sorted(arns, key=cluster_of), key=cluster_of):
+            tasks = list(of_cluster)
+            for first in range(0, len(tasks), _MOST_AT_ONCE):
+                with answered(_NO_CLUSTER), aws_errors():
+                    answer = await self.client.describe_tasks(
+                        cluster=cluster, tasks=tasks[first : first + _MOST_AT_ONCE]
+                    )
+                    found.extend(map(TaskDetail.model_validate, answer["tasks"]))
+        return found
 
     async def stop(self, arn: str, reason: str) -> TaskDetail | None:
         """Ask ECS to stop a task. Its containers get SIGTERM, and SIGKILL after their stopTimeout.

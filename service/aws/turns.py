@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from service.aws.errors import answered, aws_errors
@@ -45,6 +45,20 @@ class Turns:
             )
             last = answer.get("Attributes", {}).get("done_at", {}).get("N")
             return Turn(what, now, float(last) if last is not None else None)
+        return None
+
+    async def keep(self, turn: Turn) -> Turn | None:
+        """The same turn, as if it began now, for work that may take longer; None where another has taken it since."""
+        now = self.now()
+        with answered("ConditionalCheckFailedException"), aws_errors():
+            await self.client.update_item(
+                TableName=self.table,
+                Key=item_key(RecordKey.of_turn(turn.what)),
+                UpdateExpression="SET began_at = :now",
+                ConditionExpression="began_at = :began",
+                ExpressionAttributeValues={":now": {"N": f"{now:.3f}"}, ":began": {"N": f"{turn.began_at:.3f}"}},
+            )
+            return replace(turn, began_at=now)
         return None
 
     async def done(self, turn: Turn) -> None:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
-from aiolimiter import AsyncLimiter
 
 from service.aws import executions, jobs_table
 from service.aws.errors import AwsError, aws_errors
 from service.aws.executions import Executions
 from service.aws.jobs_table import JobsTable
+from service.aws.pace import Pace
 from service.core.policy.actions import Action, TellProgress
 from service.core.policy.owed import Patience
 from service.core.record.facts import Claimed, Fact, LogArchived, TaskChanged
@@ -147,10 +147,20 @@ async def test_looking_for_silent_jobs() -> None:
 
     class Now:
         now = staticmethod(lambda: NOW)
+        new_work = staticmethod(lambda: "me")
 
-    pace, liveness = AsyncLimiter(9, 1), Liveness(lambda: NOW)
+    pace, liveness = Pace.even(9), Liveness(lambda: NOW)
     sweeper = Sweeper(
-        cast(Any, Buggy()), cast(Any, Now()), pace, 1, 1, asyncio.Event(), liveness, UNMETERED, lambda _: None
+        cast(Any, Buggy()),
+        cast(Any, Now()),
+        pace,
+        1,
+        1,
+        asyncio.Event(),
+        liveness,
+        UNMETERED,
+        lambda _: None,
+        lambda: None,
     )
     async with asyncio.timeout(10):
         with pytest.raises(KeyError):

@@ -120,6 +120,23 @@ async def test_a_filter_that_is_refused_twice_is_AWS_s_trouble(executions: Execu
         assert len(asked) == len(answers)
 
 
+async def test_what_runs_is_listed_page_by_page(executions: Executions) -> None:
+    """Names with their redrive counts; each page waits for its turn."""
+
+    def page(*items: dict[str, Any], **more: str) -> dict[str, Any]:
+        usual = {"stateMachineArn": executions.state_machine_arn, "status": "RUNNING", "startDate": 5}
+        listed = [{"executionArn": f"arn:{item['name']}", **usual, **item} for item in items]
+        return {"executions": listed, **more}
+
+    answers = (page({"name": "a"}, {"name": "b", "redriveCount": 2}, nextToken="more"), page({"name": "c"}))
+    quick = Executions(executions.client, executions.state_machine_arn, executions.starts, Pace.even(1000))
+    with answering(executions.client, "ListExecutions", *answers) as asked:
+        assert [named async for named in quick.running()] == [{"a": 0, "b": 2}, {"c": 0}]
+    wanted = {"stateMachineArn": executions.state_machine_arn, "maxResults": 1000, "statusFilter": "RUNNING"}
+    assert asked == [wanted, {**wanted, "nextToken": "more"}]
+    assert quick.lists.bucket.tokens < 1
+
+
 async def test_starts_are_paced(executions: Executions) -> None:
     """No more a second than the account's bucket refills."""
     slow = Executions(executions.client, executions.state_machine_arn, Starts(Pace.full(1, 1 / 3600)))

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 import pytest
-from aiolimiter import AsyncLimiter
 
 from schemas.bulk import BulkFilter
-from service.aws.jobs_table import JobsTable
+from service.aws.jobs_table import SHARDS, JobsTable
+from service.aws.pace import Pace
 from service.core.policy.owed import SWEEP
 from service.core.record.facts import BulkAsked, Claimed, RedriveAsked, RedriveRefused
 from service.core.record.keys import RecordKey
@@ -53,8 +53,8 @@ class Settled:
 def sweeper(table: JobsTable, time: Time) -> Sweeper:
     """A sweeper without a pace to feel."""
     settling = cast(Settling, Settled(time))
-    pace, liveness = AsyncLimiter(10_000, 1), Liveness(time)
-    return Sweeper(table, settling, pace, 30, 30, asyncio.Event(), liveness, UNMETERED, lambda _: None)
+    pace, liveness = Pace.even(10_000), Liveness(time)
+    return Sweeper(table, settling, pace, 30, 30, asyncio.Event(), liveness, UNMETERED, lambda _: None, lambda: None)
 
 
 def settled(sweeper: Sweeper) -> list[str]:
@@ -111,6 +111,36 @@ async def test_an_end_that_came_during_a_sweep_is_not_put_off(sweeper: Sweeper, 
     await sweeper.table.merge(execution("FAILED"))
     await sweeper.table.leave_alone(read, swept)
     assert await open_jobs(sweeper.table, time() + GRACE + GRACE / 10 + 1) == {"job"}
+
+
+async def test_a_job_is_put_off_as_it_was_read_or_not_at_all(sweeper: Sweeper, time: Time) -> None:
+    """Without a claim: another may take it up meanwhile, or hear that it has ended."""
+    table = sweeper.table
+    await table.merge(requested())
+    await table.merge(execution("RUNNING"))
+    time.seconds += LONG_SILENCE
+    [(due_at, shard)] = [(at, n) for n in range(SHARDS) for at in (await table.due(n, time(), 9)).values()]
+    [read] = (await table.read_heads([KEY, RecordKey.of_job("nobody")])).values()
+    assert not await table.put_off(read, due_at - 1)
+    await table.merge(execution("FAILED"))
+    assert not await table.put_off(read, due_at)
+    [read] = (await table.read_heads([KEY])).values()
+    assert read.execution is not None and read.execution.ended
+    assert KEY not in await table.due(shard, time(), 9)
+
+
+async def test_a_job_that_nobody_has_touched_is_put_off(sweeper: Sweeper, time: Time) -> None:
+    """For as long as any may be silent."""
+    table = sweeper.table
+    await table.merge(requested())
+    await table.merge(execution("RUNNING"))
+    time.seconds += LONG_SILENCE
+    [due_at] = [at for n in range(SHARDS) for at in (await table.due(n, time(), 9)).values()]
+    [read] = (await table.read_heads([KEY])).values()
+    assert await table.put_off(read, due_at)
+    assert await open_jobs(table, time() + SILENCE) == set()
+    assert await open_jobs(table, time() + LONG_SILENCE) == {"job"}
+    assert not await table.put_off(read, due_at)
 
 
 async def test_a_job_that_cannot_be_settled_does_not_stop_the_sweep(sweeper: Sweeper, time: Time) -> None:
@@ -193,7 +223,7 @@ async def test_sweeps_that_fail_and_jobs_that_cannot_be_settled_are_counted(swee
     """A sweep that could not look does not know how late it is."""
     metrics = Metrics()
     cast(Settled, sweeper.settling).failing = True
-    counting = replace(sweeper, metrics=metrics, every_seconds=0)
+    counting = replace(sweeper, metrics=metrics, every_seconds=0.01)
     with answering(counting.table.client, "Query", refusal("ThrottlingException")) as asked:
         running = asyncio.create_task(counting.run())
         await eventually(lambda: len(asked) > 1)
@@ -209,7 +239,7 @@ async def test_sweeps_that_fail_and_jobs_that_cannot_be_settled_are_counted(swee
 
 async def test_a_sweep_that_fails_is_tried_again(sweeper: Sweeper) -> None:
     """The jobs are still there; and a stop ends the waiting at once."""
-    quick = replace(sweeper, every_seconds=0.0)
+    quick = replace(sweeper, every_seconds=0.01)
     with answering(
         sweeper.table.client, "Query", refusal("ThrottlingException"), refusal("InternalServerError")
     ) as asked:

@@ -74,6 +74,22 @@ async def test_a_forgotten_task_is_none(tasks: Tasks, name: str) -> None:
     assert asked == [{"cluster": name, "tasks": [arn]}]
 
 
+async def test_many_tasks_are_asked_after_together(tasks: Tasks) -> None:
+    """A hundred of a cluster by a call; those that ECS does not know are left out, and so is a cluster that is gone."""
+    arns = [f"{TASK}/a/{number:016}" for number in range(101)]
+    known = {"taskArn": arns[100], "clusterArn": "c", "lastStatus": "RUNNING", "version": 2}
+    gone = refusal("ClusterNotFoundException")
+    answers: tuple[Any, ...] = ({"tasks": []}, {"tasks": [known]}, gone)
+    with answering(tasks.client, "DescribeTasks", *answers) as asked:
+        found = await tasks.describe_many([f"{TASK}/b/0", *arns])
+    assert [detail.taskArn for detail in found] == [arns[100]]
+    assert asked == [
+        {"cluster": "a", "tasks": arns[:100]},
+        {"cluster": "a", "tasks": arns[100:]},
+        {"cluster": "b", "tasks": [f"{TASK}/b/0"]},
+    ]
+
+
 async def test_a_task_is_forgotten_with_its_cluster(tasks: Tasks, name: str) -> None:
     """There is nothing to ask nor to stop in a cluster that was deleted."""
     arn = f"{TASK}/{name}/0123456789abcdef"

@@ -142,9 +142,9 @@ async def test_each_client_is_taught_what_its_service_needs(monkeypatch: pytest.
         await clients(runtime)
         services = ["dynamodb", "ecs", "logs", "s3", "sns", "sqs", "stepfunctions"]
         assert sorted(taught["refuse_garbled"]) == services
-        of_its_own = ["stepfunctions", "logs", "logs"]
+        of_its_own = [*3 * ["stepfunctions"], "logs", "logs"]
         assert sorted(taught["on_throttle"]) == sorted([*services, *of_its_own]), (
-            "starts and two kinds of reads give way"
+            "starts, questions, lists and two kinds of reads give way"
         )
         assert (taught["heed"], taught["let_traces_through"]) == (["dynamodb"], ["sns"])
 
@@ -244,7 +244,7 @@ async def test_the_loops_of_a_worker_are_given_what_the_settings_say(monkeypatch
         parts = [cast(Any, loop).cr_frame.f_locals["self"] for loop in loops]
         for loop in loops:
             loop.close()
-        requests, events, control, sweeper, bulks, redrives, checks, protection = parts
+        requests, events, control, sweeper, roll_call, bulks, redrives, checks, protection = parts
         assert isinstance(bulks, Bulks) and sweeper.take_bulk == bulks.take_up
         assert (bulks.stopping, bulks.jobs, cast(Any, bulks.settling.performer).settling) == (
             worker.stopping,
@@ -263,14 +263,17 @@ async def test_the_loops_of_a_worker_are_given_what_the_settings_say(monkeypatch
         assert isinstance(sweeper, Sweeper) and isinstance(protection, Protection)
         assert (sweeper.table, sweeper.settling) == (runtime.table, runtime.settling)
         assert (sweeper.every_seconds, sweeper.claim_seconds) == (37, 37)
-        assert (sweeper.pace.max_rate, sweeper.pace.time_period) == (6, 1)
+        assert sweeper.pace is runtime.questions and sweeper.pace.per_second == 6
+        assert sweeper.call_the_roll == roll_call.wanted.set
+        assert (roll_call.table, roll_call.turns, roll_call.every_seconds) == (runtime.table, runtime.turns, 37)
+        assert (roll_call.tasks, roll_call.executions) == (runtime.tasks, runtime.executions)
         assert isinstance(redrives, Redrives)
         assert (redrives.table, redrives.turns, redrives.every_seconds) == (runtime.table, runtime.turns, 311)
         assert protection.agent_uri == "http://agent"
         assert checks.lanes is runtime.log_lanes is cast(Performer, runtime.settling.performer).archive.lanes
         assert (worker.archiver.due, worker.archiver.settling) == (runtime.due_logs, runtime.settling)
         assert {id(part.stopping) for part in parts} == {id(worker.stopping)}
-        with_work = [part for part in parts if part not in (redrives, bulks, checks)]
+        with_work = [part for part in parts if part not in (roll_call, redrives, bulks, checks)]
         assert {id(part.liveness) for part in with_work} == {id(worker.liveness)}
         assert {id(part.metrics) for part in (requests, events, control, sweeper, redrives)} == {id(runtime.metrics)}
 

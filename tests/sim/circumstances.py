@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from random import Random
 
 from service.settings import Settings
@@ -12,6 +12,8 @@ from tests.support.faults import Rates, draw_rates
 from tests.support.settings import default_settings
 
 _CALM_WITHIN_SECONDS = (150, 300, 900)
+# At the last, two silent jobs are more than are asked after one by one.
+_SWEEPS_PER_SECOND = (10.0, 10.0, 0.05)
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Circumstances:
     @classmethod
     def draw(cls, plan: Random, people: Random) -> Circumstances:
         """Those of a seed."""
-        return cls(
+        drawn = cls(
             shuffled=plan.random() < 0.5,
             calm_at=plan.random() * plan.choice(_CALM_WITHIN_SECONDS),
             most_kills=int(plan.random() * 12),
@@ -42,6 +44,8 @@ class Circumstances:
             replicas=plan.choice((1, 2, 2, 3)),
             people=Manners.draw(people),
         )
+        pace = {"sweep_per_second": people.choice(_SWEEPS_PER_SECOND)}
+        return replace(drawn, settings=drawn.settings.model_copy(update=pace))
 
     @classmethod
     def calm(cls) -> Circumstances:

@@ -47,7 +47,7 @@ from tests.support.faults import Faults
 from tests.support.loop import PROCESS, Process, StuckError, VirtualLoop, world_call_at
 from tests.support.names import CONTROL_URL, EVENTS_URL, REQUESTS_URL
 from tests.support.trace import Trace
-from workers import log_checks, sweeper, worker
+from workers import log_checks, roll_call, sweeper, worker
 
 # The template's MaxReceives.
 MAX_RECEIVES = 50
@@ -335,6 +335,7 @@ def undisturbed(shards: int = _SHARDS, page_jobs: int = _MOST_PAGE_JOBS) -> Iter
         patch.object(log_checks, "_LOOK_SECONDS", _CHECK_SECONDS),
         patch.object(Redaction, "text", _each_text_once(Redaction.text)),
         _pages_of(page_jobs),
+        patch.object(roll_call, "SHARDS", shards),
     ):
         yield
         while gc.collect():  # Coroutines that are collected leave others behind.

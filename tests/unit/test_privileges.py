@@ -14,8 +14,6 @@ from tests.support.deployment import Json, listed, properties, resolved, resourc
 ADAPTERS = Path(__file__).parents[2] / "service" / "aws"
 # Whoever looks at jobs or sends requests is no worker.
 OF_READERS = {"job_list.py", "log_looks.py", "sender.py"}
-# And nobody but they asks the worker's own adapters for the heads of many jobs at once.
-FOR_READERS = {"dynamodb:BatchGetItem"}
 # Who has a policy on one tenant's path is not asked for the names of all.
 FOR_OPERATORS = {"dynamodb:Scan"}
 PROTECTION = Path(__file__).parents[2] / "workers" / "protection.py"
@@ -44,7 +42,7 @@ def called() -> set[str]:
         call
         for path in ADAPTERS.glob("*.py")
         if path.name not in {*OF_READERS, OF_ANYBODY}
-        for call in calls_of(path.read_text()) - FOR_READERS
+        for call in calls_of(path.read_text()) - FOR_OPERATORS
     }
     by_agent = {OF_THE_AGENT[verb] for verb in re.findall(r"\bsession\.(\w+)\(", PROTECTION.read_text())}
     return {PERMISSIONS.get(call, call) for call in by_adapters} | by_agent

@@ -214,7 +214,7 @@ def test_what_is_left_out_is_this(surroundings: pytest.MonkeyPatch) -> None:
         "silence_seconds": 300.0,
         "claim_seconds": 60.0,
         "sweep_seconds": 30.0,
-        "sweep_per_second": 5.0,
+        "sweep_per_second": 10.0,
         "redrives_seconds": 300.0,
         "link_seconds": 604_800,
         "prices": {},

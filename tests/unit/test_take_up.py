@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from types import TracebackType
 from typing import Any, cast
 
 import pytest
-from aiolimiter import AsyncLimiter
 
+from service.aws.pace import Pace
 from service.core.policy.owed import SWEEP
 from service.core.record.facts import Claimed
 from service.core.record.keys import RecordKey
@@ -18,6 +17,8 @@ from service.core.record.record import Record, merge
 from service.metrics import SWEEP_FAILURES, SWEEP_FOUND, Metrics
 from service.settle import Settling
 from tests.support.builders import JOB, KEY, NOW, announced, claim, record, requested, succeeded
+from tests.support.loop import VirtualLoop
+from tests.support.virtual_worker import on_virtual_time
 from tests.support.waiting import eventually
 from workers.liveness import Liveness
 from workers.sweeper import Sweeper
@@ -68,11 +69,20 @@ class Settled:
 
 def sweeper(table: Table, settled: Settled, metrics: Metrics | None = None) -> Sweeper:
     """A sweeper of this table."""
-    pace = AsyncLimiter(10_000, 1)
+    pace = Pace.even(10_000)
     settling = cast(Settling, settled)
     liveness = Liveness(settled.now)
     return Sweeper(
-        cast(Any, table), settling, pace, 30, 60, asyncio.Event(), liveness, metrics or Metrics(), lambda _: None
+        cast(Any, table),
+        settling,
+        pace,
+        30,
+        60,
+        asyncio.Event(),
+        liveness,
+        metrics or Metrics(),
+        lambda _: None,
+        lambda: None,
     )
 
 
@@ -154,24 +164,72 @@ async def test_a_job_that_is_swept_is_work_in_hand_until_it_is_settled() -> None
 
 
 @dataclass
-class Pace:
-    """Counts who goes at its pace."""
+class Counted(Pace):
+    """Counts who goes at its pace, and when."""
 
-    entered: int = 0
+    at: list[float] = field(default_factory=list)
 
-    async def __aenter__(self) -> None:
-        self.entered += 1
+    def try_to_take(self) -> float:
+        self.at.append(asyncio.get_running_loop().time())
+        return 0.0
 
-    async def __aexit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        pass
+
+def counted(most: float) -> Counted:
+    """Of so many turns a second at the most."""
+    return Counted(Pace.even(most).bucket)
+
+
+def many(number: int) -> Table:
+    """So many jobs that are due."""
+    keys = tuple(RecordKey.of_job(f"job-{number}") for number in range(number))
+    return Table({key: record(requested(job_id=key.id)) for key in keys}, keys)
 
 
 async def test_each_job_is_taken_up_at_our_pace() -> None:
     """A thousand that are due at once must not meet AWS at once."""
-    keys = tuple(RecordKey.of_job(f"job-{number}") for number in range(3))
-    table, pace = Table({key: record(requested(job_id=key.id)) for key in keys}, keys), Pace()
-    assert await replace(sweeper(table, Settled()), pace=cast(Any, pace)).sweep() == 3
-    assert pace.entered == 3
+    pace = counted(10)
+    assert await replace(sweeper(many(3), Settled()), pace=pace).sweep() == 3
+    assert len(pace.at) == 3
+
+
+@pytest.mark.parametrize(
+    ("due", "seconds"), [(1, 0), (61, 60 * 30 / 61), (90, 89 / 3), (120, 119 / 4), (200, 119 * 30 / 200)]
+)
+def test_the_pace_follows_what_is_due(due: int, seconds: float) -> None:
+    """Half of the most where few are due, and more the more are; AWS's throttles say what is too much."""
+    pace = counted(4)
+
+    async def story(loop: VirtualLoop) -> None:
+        await replace(sweeper(many(due), Settled()), pace=pace).sweep()
+
+    on_virtual_time(story)
+    assert pace.at[-1] - pace.at[0] == pytest.approx(seconds, abs=0.1)
+
+
+@pytest.mark.parametrize(("due", "taken_up", "calls"), [(60, 60, 0), (61, 60, 1), (99, 60, 1)])
+def test_more_than_our_pace_allows_until_the_next_sweep_is_left_to_a_list(due: int, taken_up: int, calls: int) -> None:
+    """And to the next sweeps."""
+    called: list[None] = []
+    sweeping = replace(sweeper(many(due), Settled()), pace=counted(2), call_the_roll=lambda: called.append(None))
+
+    async def story(loop: VirtualLoop) -> None:
+        assert await sweeping.sweep() == taken_up
+
+    on_virtual_time(story)
+    assert len(called) == calls
+
+
+def test_workers_begin_with_other_jobs() -> None:
+    """Or each would find most of what it takes up claimed by another; of what is left, each takes its share."""
+    one, other = Settled(me="one"), Settled(me="other")
+
+    async def story(loop: VirtualLoop) -> None:
+        for settled in (one, other):
+            await replace(sweeper(many(99), settled), pace=counted(1)).sweep()
+
+    on_virtual_time(story)
+    assert len(one.jobs) == len(other.jobs) == 30
+    assert 0 < len({job_id for job_id, _ in one.jobs} & {job_id for job_id, _ in other.jobs}) < 20
 
 
 @dataclass

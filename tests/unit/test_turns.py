@@ -10,6 +10,7 @@ import pytest
 from service.aws.record_items import item_key
 from service.aws.turns import Turn, Turns
 from service.core.record.keys import RecordKey
+from tests.support.connecting import refusal
 
 
 @dataclass
@@ -49,3 +50,23 @@ async def test_a_turn_that_came_to_its_end_is_noted_by_when_it_began() -> None:
     await Turns(cast(Any, table), "jobs", lambda: 2000.0).done(Turn("redrives", 1000.25, None))
     [asked] = table.asked
     assert asked["ExpressionAttributeValues"] == {":began": {"N": "1000.250"}}
+
+
+async def test_a_turn_that_is_kept_begins_anew() -> None:
+    """As long as nobody else has taken it: the condition is when it began."""
+    table = Table()
+    kept = await Turns(cast(Any, table), "jobs", lambda: 1030.5).keep(Turn("roll-call-1", 1000.25, 5.0))
+    assert kept == Turn("roll-call-1", 1030.5, 5.0)
+    [asked] = table.asked
+    assert asked["ConditionExpression"] == "began_at = :began"
+    assert asked["ExpressionAttributeValues"] == {":now": {"N": "1030.500"}, ":began": {"N": "1000.250"}}
+
+
+async def test_a_turn_that_another_has_taken_is_lost() -> None:
+    """It goes on with what is ours no more."""
+
+    class Taken:
+        async def update_item(self, **_: Any) -> None:
+            raise refusal("ConditionalCheckFailedException")
+
+    assert await Turns(cast(Any, Taken()), "jobs", lambda: 1030.5).keep(Turn("roll-call-1", 1000.25, None)) is None

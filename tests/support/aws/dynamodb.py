@@ -136,6 +136,14 @@ class DynamoDbClient:
         held = await self._calls.call("dynamodb.GetItem", lambda: self._table.item(key, part), about=key)
         return {"Item": held} if held else {}
 
+    async def batch_get_item(self, *, RequestItems: Any) -> Any:
+        [(name, asked)] = RequestItems.items()
+
+        def effect() -> list[Item]:
+            return [item for key in asked["Keys"] if (item := self._table.item(*_key_of(key)))]
+
+        return {"Responses": {name: await self._calls.call("dynamodb.BatchGetItem", effect)}}
+
     async def query(
         self,
         *,

@@ -69,6 +69,7 @@ class Quotas:
     vcpus: float = 6.0
     start_execution: Quota = field(default_factory=_quota(800, 150))
     describe_execution: Quota = field(default_factory=_quota(250, 10))
+    list_executions: Quota = field(default_factory=_quota(100, 2))
     get_execution_history: Quota = field(default_factory=_quota(400, 20))
     get_log_events: Quota = field(default_factory=_quota(10, 10))
     filter_log_events: Quota = field(default_factory=_quota(5, 5))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.support.aws.errors import refusal
 from tests.support.aws.eventbridge import SimEventBridge
@@ -21,8 +21,10 @@ from tests.support.faults import Faults, Rates
 from tests.support.loop import VirtualLoop
 from tests.support.names import EXECUTION_ARN, STATE_MACHINE_ARN, moment
 
+_T = TypeVar("_T")
 ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 _LONGEST_STALENESS_SECONDS = 5.0
+_OLDEST_LIST_SECONDS = 60.0
 _HISTORY_PAGE = 2
 # "within the last 14 days" [botocore, RedriveExecution].
 _REDRIVABLE_SECONDS = 14 * 86_400.0
@@ -94,11 +96,15 @@ class SimStepFunctions:
         self.on_stop: Callable[[Execution], None] = lambda execution: None
         self.on_redrive: Callable[[Execution], None] = lambda execution: None
         self.redrivable_seconds = _REDRIVABLE_SECONDS
+        self.longest_list = _HISTORY_PAGE
+        # Named by every list of what runs, though they have ended.
+        self.always_listed: set[str] = set()
         self._forgotten: set[str] = set()
         self._loop = loop
         self._chance = chance
         self._faults = faults
         self._rates = rates
+        self._lateness = rates.stale_describe  # Of lists as well.
         self._bridge = bridge
         self._interpreter = Interpreter(loop, chance, integrations)
         self._quotas = quotas
@@ -147,9 +153,32 @@ class SimStepFunctions:
         seen = [(execution, list(self._known(execution))) for execution in self.executions.values()]
         items = [_listed(execution, known) for execution, known in seen if known and known[-1].redrive_count]
         items.sort(key=lambda item: item.get("stopDate") or item["redriveDate"], reverse=True)
+        return self._page_of(items, token)
+
+    def running(self, token: str | None) -> dict[str, Any]:
+        """Those that run, the latest first, as far as a list knows: at times it is a minute old, and not whole.
+
+        Each page is as old as it happens to be.
+        """
+        throttled(self._quotas.list_executions, self._loop.time())
+        seen = [(execution, self._as_listed(execution)) for execution in self.executions.values()]
+        items = [_listed(execution, known) for execution, known in seen if known and known[-1].status == "RUNNING"]
+        return self._page_of(sorted(items, key=lambda item: str(item["redriveDate"]), reverse=True), token)
+
+    def _as_listed(self, execution: Execution) -> list[Status]:
+        now = self._loop.time()
+        if execution.name in self.always_listed:
+            return execution.history[:1]
+        if execution.name in self._forgotten or self._faults.happens("left out of a list", self._lateness, now):
+            return []
+        late = self._faults.happens("stale list", self._lateness, now)
+        seen = now - (self._chance.random() * _OLDEST_LIST_SECONDS if late else 0)
+        return [status for status in execution.history if status.at <= seen]
+
+    def _page_of(self, items: list[dict[str, Any]], token: str | None) -> dict[str, Any]:
         at = int(token or 0)
-        more = {"nextToken": str(at + _HISTORY_PAGE)} if at + _HISTORY_PAGE < len(items) else {}
-        return {"executions": items[at : at + _HISTORY_PAGE], **more}
+        more = {"nextToken": str(at + self.longest_list)} if at + self.longest_list < len(items) else {}
+        return {"executions": items[at : at + self.longest_list], **more}
 
     def cut_off(self, execution: Execution, status: str, error: str | None = None, cause: str | None = None) -> None:
         """End an execution that runs, from outside: ABORTED, or TIMED_OUT as the machine's own timeout does."""
@@ -317,16 +346,12 @@ class StepFunctionsClient:
         self.meta = self._tries.meta
 
     async def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> Any:  # AWS's own name
-        execution = await self._calls.call(
-            "states.StartExecution",
-            lambda: self._tries.of("StartExecution", lambda: self._service.start(name, input)),
-            about=name,
-        )
+        execution = await self._call("StartExecution", lambda: self._service.start(name, input), about=name)
         return {"executionArn": execution.arn, "startDate": moment(execution.started_at)}
 
     async def describe_execution(self, *, executionArn: str) -> Any:
         name = executionArn.rsplit(":", 1)[-1]
-        return await self._calls.call("states.DescribeExecution", lambda: self._service.describe(name), about=name)
+        return await self._call("DescribeExecution", lambda: self._service.describe(name), about=name)
 
     async def get_execution_history(self, *, executionArn: str, nextToken: str | None = None, **_: Any) -> Any:
         name = executionArn.rsplit(":", 1)[-1]
@@ -335,10 +360,21 @@ class StepFunctionsClient:
         )
 
     async def list_executions(
-        self, *, stateMachineArn: str, maxResults: int, redriveFilter: str, nextToken: str | None = None
+        self,
+        *,
+        stateMachineArn: str,
+        maxResults: int,
+        redriveFilter: str | None = None,
+        statusFilter: str | None = None,
+        nextToken: str | None = None,
     ) -> Any:
-        assert redriveFilter == "REDRIVEN", "nobody lists all"
-        return await self._calls.call("states.ListExecutions", lambda: self._service.redriven(nextToken))
+        assert (redriveFilter, statusFilter) in {("REDRIVEN", None), (None, "RUNNING")}, "nobody lists all"
+        listed = self._service.redriven if redriveFilter else self._service.running
+        return await self._call("ListExecutions", lambda: listed(nextToken))
+
+    async def _call(self, operation: str, effect: Callable[[], _T], about: object = "") -> Any:
+        """A call, of which the worker hears each try."""
+        return await self._calls.call(f"states.{operation}", lambda: self._tries.of(operation, effect), about=about)
 
     async def stop_execution(self, *, executionArn: str, error: str, cause: str) -> Any:
         name = executionArn.rsplit(":", 1)[-1]
