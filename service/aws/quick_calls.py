@@ -1,11 +1,12 @@
 """The calls that a worker makes all day, without what makes them dear: a shorter way through aiobotocore.
 
 Most of a call's CPU goes into what is the same for each call of an operation: where it goes, its headers, the key that
-signs it, the shape of its answer. Here botocore says these once, and only the body and its signature are made anew.
-Whatever is no plain success goes back to botocore: it parses refusals, raises its exceptions, and decides what is tried
-again and when; connections and credentials are its own throughout. That takes methods of it that are not public: the
-versions of both libraries are pinned, and tests/integration/test_quick_calls.py holds the two ways to the same
-requests, answers and failures. JOBFERRY_TRANSPORT=botocore does without all this.
+signs it, the shape of its answer. Here botocore says these once, only the body and its signature are made anew, and the
+request goes as bytes over the connections of the client (connections.py). Whatever is no plain success goes back to
+botocore: it parses refusals, raises its exceptions, and decides what is tried again and when; credentials are its own
+throughout. That takes methods of it that are not public: the versions of both libraries are pinned, and
+tests/integration/test_quick_calls.py holds the two ways to the same requests, answers and failures.
+JOBFERRY_TRANSPORT=botocore does without all this.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zlib import crc32
 
+from aiobotocore.awsrequest import AioAWSResponse
 from aiobotocore.endpoint import AioEndpoint
 from botocore.auth import _host_from_url  # type: ignore[attr-defined]
 from botocore.compat import get_current_datetime
@@ -25,6 +27,7 @@ from botocore.handlers import add_retry_headers
 from botocore.utils import parse_timestamp
 from botocore.validate import validate_parameters
 
+from service.aws.connections import Answer, Connections, lead_to
 from service.aws.signing import Signer
 
 # The operations, and which members of their answers are times; all others are as JSON has them. No parameter and no
@@ -43,10 +46,15 @@ _SIGNATURE = "v4"
 
 
 def quick(client: Any) -> Any:
-    """The client with the shorter way for such operations as it has; as it is where it speaks or signs otherwise."""
+    """The client with the shorter way for such operations as it has; as it is where anything is otherwise.
+
+    It may speak or sign in another way, or ask through a proxy.
+    """
+    url = client.meta.endpoint_url
     speaks_json = client.meta.service_model.resolved_protocol == "json"
-    is_at_the_root = not urlsplit(client.meta.endpoint_url).path.strip("/")
-    if speaks_json and is_at_the_root and client.meta.config.signature_version == _SIGNATURE:
+    is_at_the_root = not urlsplit(url).path.strip("/")
+    signs_likewise = client.meta.config.signature_version == _SIGNATURE
+    if speaks_json and is_at_the_root and signs_likewise and lead_to(url, client._endpoint.http_session):
         return _QuickClient(client)
     return client
 
@@ -133,6 +141,7 @@ class _Request:
     """What botocore's HTTP session sends."""
 
     url: str
+    host: str
     headers: dict[str, str]
     body: bytes
     context: dict[str, Any]
@@ -155,7 +164,7 @@ class _Endpoint(_ItsEndpoint):  # type: ignore[misc]
         """One that shares the connections of a client's."""
         own = client._endpoint
         made = cls(own.host, own._endpoint_prefix, own._event_emitter, own._response_parser_factory, own.http_session)
-        made._signer = client._request_signer
+        made._signer, made._connections = client._request_signer, Connections(own.http_session)
         return made
 
     async def credentials(self) -> Any:
@@ -170,7 +179,7 @@ class _Endpoint(_ItsEndpoint):  # type: ignore[misc]
         template, moment = params["template"], get_current_datetime().strftime("%Y%m%dT%H%M%SZ")
         credentials = await self.credentials()
         headers = template.signer.signed(params["headers"], template.host, params["body"], credentials, moment)
-        request = _Request(template.url, headers, params["body"], params["context"])
+        request = _Request(template.url, template.host, headers, params["body"], params["context"])
         add_retry_headers(request)  # type: ignore[arg-type]  # It wants headers and a context.
         headers["Content-Length"] = str(len(request.body))
         return request
@@ -178,13 +187,14 @@ class _Endpoint(_ItsEndpoint):  # type: ignore[misc]
     async def _get_response(self, request: _Request, operation_model: Any, context: Any) -> Any:
         """A plain success, read; what botocore makes of anything else."""
         try:
-            request.answer = await super()._send(request)
+            answer = await self._connections.exchange(request.url, _written(request))
         except BotoCoreError as error:
             return None, error
-        body = await request.answer.content
-        parsed = _read(request.answer, body, _TIMES[operation_model.name])
+        parsed = _read(answer, _TIMES[operation_model.name])
         if parsed is not None:
-            return (request.answer, parsed), None
+            return (answer, parsed), None
+        request.answer = AioAWSResponse(request.url, answer.status_code, answer.headers, None)
+        request.answer._content = answer.body
         return await super()._get_response(request, operation_model, context)
 
     async def _send(self, request: _Request) -> Any:
@@ -204,8 +214,18 @@ class _Answer(dict[str, Any]):
     """The members of a plain success."""
 
 
-def _read(http: Any, body: bytes, times: tuple[str, ...]) -> _Answer | None:
+def _written(request: _Request) -> bytes:
+    """As aiohttp writes it."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in request.headers.items()])
+    return (
+        f"POST / HTTP/1.1\r\nHost: {request.host}\r\n{lines}Accept-Encoding: identity\r\nAccept: */*\r\n\r\n".encode()
+        + request.body
+    )
+
+
+def _read(http: Answer, times: tuple[str, ...]) -> _Answer | None:
     """A JSON object, whole, of a success; None for anything else, of which botocore must judge."""
+    body = http.body
     if http.status_code != 200 or not body:
         return None
     checksum = http.headers.get("x-amz-crc32")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
+import ssl
+import struct
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 from zlib import crc32
 
 import pytest
@@ -23,9 +27,21 @@ from service.aws.common_clock import CommonClock
 from service.aws.quick_calls import quick
 from service.aws.response_check import GarbledAnswerError, refuse_garbled
 from service.aws.throttles import on_throttle
+from tests.bench.certificate import write_certificate
 from tests.support.connecting import CREDENTIALS, REGION
+from tests.support.waiting import eventually
 
 Answer = tuple[int, bytes, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """What comes over the wire, as it is, and how the connection ends then: closed, reset, or not at all."""
+
+    said: bytes
+    ends: Literal["closed", "reset", "open"] = "closed"
+
+
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 WAYS: tuple[Callable[[Any], Any], ...] = (lambda client: client, quick)
 ARN = "arn:aws:states:eu-central-1:1:stateMachine:x"
@@ -46,6 +62,7 @@ CALLS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 GET = ("dynamodb", "get_item", CALLS[4][2])
 START = ("stepfunctions", "start_execution", CALLS[3][2])
 THROTTLE: Answer = (400, b'{"__type": "x#ThrottlingException", "message": "Rate exceeded"}', {})
+KEPT = Bytes(b'HTTP/1.1 200 OK\r\nx-amzn-RequestId: r\r\ncontent-length: 12\r\n\r\n{"Item": {}}', "open")
 DROPPED: Answer = (200, b"", {"content-length": "50"})
 
 
@@ -53,22 +70,35 @@ DROPPED: Answer = (200, b"", {"content-length": "50"})
 class Service:
     """Whatever answers: the given answers in their order, the last of them for ever."""
 
-    answers: list[Answer] = field(default_factory=lambda: [(200, b"{}", {})])
+    answers: list[Answer | Bytes] = field(default_factory=lambda: [(200, b"{}", {})])
     url: str = ""
     requests: list[str] = field(default_factory=list)
+    connections: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One request a connection."""
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        length = re.search(r"(?i)content-length: (\d+)", head)
-        body = await reader.readexactly(int(length[1])) if length else b""
-        self.requests.append(head + body.decode())
-        status, answer, headers = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        lines = {"content-length": str(len(answer)), "connection": "close", **headers}
-        told = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        writer.write(f"HTTP/1.1 {status} OK\r\n{told}\r\n".encode() + answer)
-        await writer.drain()
-        writer.close()
+        """One connection: of plain answers there is one each, whatever the client would have."""
+        self.connections += 1
+        with suppress(asyncio.IncompleteReadError, ConnectionError), closing(writer):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                length = re.search(r"(?i)content-length: (\d+)", head)
+                body = await reader.readexactly(int(length[1])) if length else b""
+                self.requests.append(head + body.decode())
+                answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+                told = answer if isinstance(answer, Bytes) else _whole(*answer)
+                writer.write(told.said)
+                await writer.drain()
+                if told.ends == "reset":
+                    linger = struct.pack("ii", 1, 0)  # Whatever is unsent is thrown away, and RST sent [socket(7)].
+                    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                if told.ends != "open":
+                    return
+
+
+def _whole(status: int, answer: bytes, headers: dict[str, str]) -> Bytes:
+    lines = {"content-length": str(len(answer)), "connection": "close", **headers}
+    told = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return Bytes(f"HTTP/1.1 {status} OK\r\n{told}\r\n".encode() + answer)
 
 
 @asynccontextmanager
@@ -104,11 +134,13 @@ def still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
 
 
-async def outcome(service: Service, session: AioSession, way: Any, call: tuple[str, str, Any], *said: Answer) -> Any:
+async def outcome(
+    service: Service, session: AioSession, way: Any, call: tuple[str, str, Any], *said: Answer | Bytes, **more: Any
+) -> Any:
     """What comes of a call: the answer or the exception, and the requests that were made."""
     service.answers, service.requests = list(said), []
     name, operation, parameters = call
-    async with client_of(service, session, name, way) as client:
+    async with client_of(service, session, name, way, **more) as client:
         try:
             told: Any = await getattr(client, operation)(**parameters)
         except (ClientError, BotoCoreError, ValueError, GarbledAnswerError) as error:
@@ -171,6 +203,108 @@ async def test_answers_tries_and_failures_are_the_same(
     """Whatever comes: a success, nonsense, a refusal, or a connection that drops within the answer."""
     theirs, ours = [await outcome(service, session, way, call, *said) for way in WAYS]
     assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [KEPT, KEPT],
+        [
+            Bytes(
+                b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{"It\r\n8\r\nem": {}}\r\n0\r\n\r\n', "open"
+            )
+        ],
+        [Bytes(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{"It\r\n8\r\nem')],
+        [Bytes(b'HTTP/1.1 200 OK\r\n\r\n{"Item": {}}')],
+        [Bytes(b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\n{}")],
+        [Bytes(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", "open")],
+        [Bytes(b"HTTP/1.1 204 No Content\r\n\r\n", "open")],
+        [Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n{}")],
+        [Bytes(b"SSH-2.0-OpenSSH_9.2\r\n")],
+        [Bytes(b"SSH-2.0-OpenSSH_9.2\r\n"), KEPT],
+        [Bytes(b"HTTP/1.1 200 OK\r\nname without a colon\r\n\r\n")],
+        [Bytes(b"HTTP/1.1 200 OK\r\ncontent-le")],
+        [Bytes(b"")],
+        [Bytes(b""), KEPT],
+        [Bytes(b"", "reset")],
+        [Bytes(b"", "reset"), KEPT],
+        [Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}", "reset")],
+        [Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}", "reset"), KEPT],
+        [Bytes(b"", "open"), KEPT],
+        [Bytes(b"", "open")],
+        [Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}", "open")],
+    ],
+)
+async def test_what_goes_wrong_on_the_way_is_the_same(
+    service: Service, session: AioSession, said: list[Answer | Bytes]
+) -> None:
+    """Whatever comes over the wire, or does not: read, tried again and told of alike."""
+    config = AioConfig(
+        user_agent="jobferry", signature_version="v4", retries={"mode": "standard", "max_attempts": 2}, read_timeout=0.2
+    )
+    theirs, ours = [await outcome(service, session, way, GET, *said, config=config) for way in WAYS]
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_connections_are_kept_and_one_that_was_closed_is_not_used_again(
+    service: Service, session: AioSession, way: Callable[[Any], Any]
+) -> None:
+    """However many calls go over it; and the next one goes over a new one."""
+    service.answers = [KEPT]
+    async with client_of(service, session, "dynamodb", way) as client:
+        for _ in range(3):
+            await client.get_item(**GET[2])
+        assert service.connections == 1
+        service.answers = [Bytes(KEPT.said, "closed"), KEPT]
+        for _ in range(2):
+            assert (await client.get_item(**GET[2]))["Item"] == {}
+        assert service.connections == 2
+
+
+async def test_a_call_that_is_cancelled_leaves_no_answer_to_the_next(service: Service, session: AioSession) -> None:
+    """Its connection goes with it."""
+    service.answers = [Bytes(b"", "open"), KEPT]
+    async with client_of(service, session, "dynamodb", quick) as client:
+        call = asyncio.create_task(client.get_item(**GET[2]))
+        await eventually(lambda: len(service.requests) == 1)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert (await client.get_item(**GET[2]))["Item"] == {}
+    assert service.connections == 2
+
+
+async def test_calls_wait_for_a_connection_where_so_many_are_open(service: Service, session: AioSession) -> None:
+    """As many as the client may have."""
+    service.answers = [KEPT]
+    config = AioConfig(signature_version="v4", max_pool_connections=2)
+    async with client_of(service, session, "dynamodb", quick, config=config) as client:
+        await asyncio.gather(*[client.get_item(**GET[2]) for _ in range(20)])
+    assert len(service.requests) == 20
+    assert service.connections == 2
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_who_answers_must_be_trusted(tmp_path: Path, session: AioSession, trusted: bool) -> None:
+    """By the bundle of certificates that the client is told."""
+    certificate, key = write_certificate(tmp_path)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate, key)
+    service = Service()
+    async with await asyncio.start_server(service.serve, "127.0.0.1", 0, ssl=tls) as server:
+        service.url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        more = {"verify": str(certificate)} if trusted else {}
+        theirs, ours = [await outcome(service, session, way, GET, KEPT, **more) for way in WAYS]
+    assert ours == theirs
+    assert ours[0]["Item"] == {} if trusted else ours[0][0] == "SSLError"
+
+
+async def test_through_a_proxy_botocore_sends(service: Service, session: AioSession) -> None:
+    """It knows how."""
+    proxied = AioConfig(signature_version="v4", proxies={"http": "http://127.0.0.1:1"})
+    async with client_of(service, session, "dynamodb", quick, config=proxied) as client:
+        assert type(client).__name__ == "DynamoDB"
 
 
 @pytest.mark.parametrize("way", WAYS)
