@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 from service.clock import Clock, wall_clock
@@ -50,6 +51,7 @@ def correction(answered_at: float, sent: float, received: float) -> float:
     return min(0.0, answered_at + _RESOLUTION_SECONDS - sent)
 
 
+@lru_cache(maxsize=8)  # There is a new one a second.
 def _time_of(date: str | None) -> float | None:
     try:
         return parsedate_to_datetime(date).timestamp() if date else None

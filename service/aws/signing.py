@@ -1,4 +1,7 @@
-"""Signature Version 4 of a POST to `/`, as botocore makes it, with the key of a day derived once."""
+"""Signature Version 4 of a POST to `/`, as botocore makes it; what a second or a day has in common is made once in it.
+
+Of each request only its body is hashed, and the signature made of that.
+"""
 
 from __future__ import annotations
 
@@ -22,36 +25,64 @@ class Credentials(Protocol):
     token: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What the requests of one second have in common: the beginnings of what is hashed, and of the headers."""
+
+    key: bytes
+    request: str
+    to_sign: str
+    lines: str
+
+
 @dataclass
 class Signer:
-    """Signs for one service in one region."""
+    """Signs requests of which all headers are the same, for one service in one region."""
 
     region: str
     service: str
-    _key_of: tuple[str, str] = ("", "")
+    host: str
+    headers: Mapping[str, str]
+    _common_to: tuple[object, ...] = field(default=(), repr=False)
+    _common: _Common | None = field(default=None, repr=False)
+    _key_of: tuple[str, str] = field(default=("", ""), repr=False)
     _key: bytes = field(default=b"", repr=False)
 
-    def signed(
-        self, headers: Mapping[str, str], host: str, body: bytes, credentials: Credentials, moment: str
-    ) -> dict[str, str]:
-        """The headers with those that sign them; `moment` as in 20260102T030405Z."""
-        signed = {**headers, "X-Amz-Date": moment}
+    def lines(self, body: bytes, credentials: Credentials, moment: str) -> str:
+        """The headers as lines, with those that sign them; `moment` as in 20260102T030405Z.
+
+        Raises ValueError where a header would be more than one line.
+        """
+        common = self._in(moment, credentials)
+        request = f"{common.request}{hashlib.sha256(body).hexdigest()}"
+        to_sign = f"{common.to_sign}{hashlib.sha256(request.encode()).hexdigest()}"
+        return f"{common.lines}{hmac.digest(common.key, to_sign.encode(), 'sha256').hex()}\r\n"
+
+    def _in(self, moment: str, credentials: Credentials) -> _Common:
+        common_to = (moment, credentials.access_key, credentials.secret_key, credentials.token)
+        if self._common is None or self._common_to != common_to:
+            self._common, self._common_to = self._made(moment, credentials), common_to
+        return self._common
+
+    def _made(self, moment: str, credentials: Credentials) -> _Common:
+        sent = {**self.headers, "X-Amz-Date": moment}
         if credentials.token:
-            signed["X-Amz-Security-Token"] = credentials.token
-        named = {name.lower(): " ".join(value.split()) for name, value in signed.items()} | {"host": host}
+            sent["X-Amz-Security-Token"] = credentials.token
+        if any("\n" in value or "\r" in value for value in sent.values()):
+            raise ValueError(f"a header of {self.service} has a line break")
+        named = {name.lower(): " ".join(value.split()) for name, value in sent.items()} | {"host": self.host}
         names = sorted(named.keys() - _UNSIGNED)
-        lines = "".join([f"{name}:{named[name]}\n" for name in names])
-        signed_names = ";".join(names)
-        request = f"POST\n/\n\n{lines}\n{signed_names}\n{hashlib.sha256(body).hexdigest()}"
+        signed_lines, signed_names = "".join(f"{name}:{named[name]}\n" for name in names), ";".join(names)
         date = moment[:8]
         scope = f"{date}/{self.region}/{self.service}/{_END}"
-        to_sign = f"{_ALGORITHM}\n{moment}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
-        signature = hmac.digest(self._key_for(credentials.secret_key, date), to_sign.encode(), "sha256").hex()
-        signed["Authorization"] = (
-            f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, "
-            f"SignedHeaders={signed_names}, Signature={signature}"
+        lines = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
+        credential = f"Credential={credentials.access_key}/{scope}"
+        return _Common(
+            key=self._key_for(credentials.secret_key, date),
+            request=f"POST\n/\n\n{signed_lines}\n{signed_names}\n",
+            to_sign=f"{_ALGORITHM}\n{moment}\n{scope}\n",
+            lines=f"{lines}Authorization: {_ALGORITHM} {credential}, SignedHeaders={signed_names}, Signature=",
         )
-        return signed
 
     def _key_for(self, secret_key: str, date: str) -> bytes:
         if self._key_of != (secret_key, date):

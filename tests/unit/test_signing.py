@@ -15,7 +15,7 @@ from botocore.awsrequest import AWSRequest
 from service.aws.signing import Signer
 
 HOST = "dynamodb.eu-central-1.amazonaws.com"
-NOON = "20260102T120000Z"
+NOON, LATER, TOMORROW = "20260102T120000Z", "20260102T120001Z", "20260103T120000Z"
 JSON = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "DynamoDB_20120810.GetItem"}
 
 
@@ -61,6 +61,23 @@ CALLS: dict[str, Call] = {
 }
 
 
+def by_us(call: Call, service: str = "dynamodb") -> dict[str, str]:
+    """All headers."""
+    return read(signer_of(call, service).lines(call.body, call.credentials, call.moment))
+
+
+def signer_of(call: Call, service: str = "dynamodb") -> Signer:
+    """One that is new."""
+    return Signer("eu-central-1", service, HOST, call.headers)
+
+
+def read(lines: str) -> dict[str, str]:
+    """Headers by their names, whose values are kept to the blank."""
+    *told, end = lines.split("\r\n")
+    assert end == ""
+    return {name: value for name, _, value in (line.partition(": ") for line in told)}
+
+
 def by_botocore(call: Call, service: str) -> dict[str, str]:
     """What botocore adds to the headers."""
     request = AWSRequest("POST", f"https://{HOST}/", dict(call.headers), call.body)
@@ -74,28 +91,34 @@ def by_botocore(call: Call, service: str) -> dict[str, str]:
 @pytest.mark.parametrize("service", ["dynamodb", "sqs"])
 def test_a_call_is_signed_as_botocore_signs_it(call: Call, service: str) -> None:
     """What is not signed is sent all the same."""
-    signed = Signer("eu-central-1", service).signed(call.headers, HOST, call.body, call.credentials, call.moment)
+    signed = by_us(call, service)
     assert {name: signed[name] for name in call.headers} == call.headers
     added = {name: value for name, value in signed.items() if name not in call.headers}
     assert added == by_botocore(call, service)
 
 
-def test_a_key_is_kept_for_its_day_and_its_secret() -> None:
+def test_what_a_second_and_a_day_have_in_common_is_made_once() -> None:
     """One that serves again and again signs each call as a new one would."""
-    signer = Signer("eu-central-1", "dynamodb")
-    for call in (*CALLS.values(), *CALLS.values()):
-        again = signer.signed(call.headers, HOST, call.body, call.credentials, call.moment)
-        new = Signer("eu-central-1", "dynamodb").signed(call.headers, HOST, call.body, call.credentials, call.moment)
-        assert again == new
+    again = signer_of(Call(JSON))
+    turns = [(body, keys, moment) for moment in (NOON, LATER, TOMORROW) for keys in (ANN, BOB) for body in (b"", b"{}")]
+    for body, keys, moment in (*turns, *reversed(turns), *turns[::3]):
+        assert again.lines(body, keys, moment) == signer_of(Call(JSON)).lines(body, keys, moment)
     with patch("service.aws.signing.hmac.digest", wraps=hmac.digest) as digest:
-        another = Signer("eu-central-1", "dynamodb")
-        for _ in range(3):
-            another.signed(JSON, HOST, b"", ANN, "20260102T130000Z")
+        another = signer_of(Call(JSON))
+        for moment in (NOON, NOON, LATER):
+            another.lines(b"", ANN, moment)
     assert digest.call_count == 4 + 3
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\nX-More: 1"])
+def test_a_header_is_one_line(end: str) -> None:
+    """As aiohttp holds it: a token that was read with the end of its line would be sent as another header."""
+    with pytest.raises(ValueError, match="line break"):
+        by_us(Call(JSON, credentials=Keys("ASIA", "secret", f"token{end}")))
 
 
 def test_a_key_is_not_shown() -> None:
     """By whoever prints the signer."""
-    signer = Signer("eu-central-1", "dynamodb")
-    signer.signed(JSON, HOST, b"", ANN, NOON)
-    assert "_key=" not in repr(signer)
+    signer = signer_of(Call(JSON))
+    signer.lines(b"", ANN, NOON)
+    assert "key" not in repr(signer)
