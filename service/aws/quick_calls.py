@@ -14,9 +14,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from inspect import isawaitable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from zlib import crc32
 
 from aiobotocore.awsrequest import AioAWSResponse
@@ -42,7 +43,12 @@ _TIMES: Mapping[str, tuple[str, ...]] = {
     "PutItem": (),
     "GetItem": (),
     "Query": (),
+    "FilterLogEvents": (),
+    "GetLogEvents": (),
 }
+# Requests that are forms, and whose answers are XML, which botocore reads.
+_FORMS = frozenset({"Publish"})
+_PROTOCOLS = ("json", "query")
 _SIGNATURE = "v4"
 
 
@@ -52,10 +58,10 @@ def quick(client: Any) -> Any:
     It may speak or sign in another way, or ask through a proxy.
     """
     url = client.meta.endpoint_url
-    speaks_json = client.meta.service_model.resolved_protocol == "json"
+    speaks_it = client.meta.service_model.resolved_protocol in _PROTOCOLS
     is_at_the_root = not urlsplit(url).path.strip("/")
     signs_likewise = client.meta.config.signature_version == _SIGNATURE
-    if speaks_json and is_at_the_root and signs_likewise and lead_to(url, client._endpoint.http_session):
+    if speaks_it and is_at_the_root and signs_likewise and lead_to(url, client._endpoint.http_session):
         return _QuickClient(client)
     return client
 
@@ -67,7 +73,7 @@ class _QuickClient:
         self._client = client
         endpoint = _Endpoint.of(client)
         for method, operation in client.meta.method_to_api_mapping.items():
-            if operation in _TIMES:
+            if operation in _TIMES or operation in _FORMS:
                 setattr(self, method, _Operation(client, endpoint, operation))
 
     def __getattr__(self, name: str) -> Any:
@@ -110,6 +116,7 @@ class _Operation:
     def __init__(self, client: Any, endpoint: _Endpoint, name: str) -> None:
         self._client, self._endpoint, self._name = client, endpoint, name
         self._model = client.meta.service_model.operation_model(name)
+        self._is_json = client.meta.service_model.resolved_protocol == "json"
         self._places = [parameter.member_name for parameter in self._model.context_parameters]
         service = client.meta.service_model.service_id.hyphenize()
         self._before, self._after = f"before-call.{service}.{name}", f"after-call.{service}.{name}"
@@ -117,16 +124,18 @@ class _Operation:
         self._access_key: str | None = None
 
     async def __call__(self, **parameters: Any) -> Any:
-        client, template = self._client, await self._template(parameters)
+        client, signer = self._client, self._client._request_signer
         context: dict[str, Any] = {"client_region": client.meta.region_name, "client_config": client.meta.config}
+        if not self._is_json:
+            parameters = await client._emit_api_params(parameters, self._model, context)
+        template = await self._template(parameters)
         request = {
             "url": template.url,
             "headers": dict(template.headers),
-            "body": json.dumps(parameters).encode(),
+            "body": self._written(parameters),
             "context": context,
             "template": template,
         }
-        signer = client._request_signer
         await template.before(model=self._model, params=request, request_signer=signer, context=context)
         http, parsed = await self._endpoint.make_request(self._model, request)
         await template.after(http_response=http, parsed=parsed, model=self._model, context=context)
@@ -136,6 +145,13 @@ class _Operation:
         validate_parameters(parameters, self._model.input_shape)
         code = context.get("error_code_override") or parsed.get("Error", {}).get("Code")
         raise client.exceptions.from_code(code)(parsed, self._name)
+
+    def _written(self, parameters: Mapping[str, Any]) -> bytes:
+        """Of a form botocore knows the names of the fields."""
+        if self._is_json:
+            return json.dumps(parameters).encode()
+        form = self._client._serializer.serialize_to_request(parameters, self._model)["body"]
+        return urlencode(list(form.items())).encode()
 
     async def _template(self, parameters: Mapping[str, Any]) -> _Template:
         """As botocore says it, once for each set of credentials: DynamoDB's endpoint may bear the account's id."""
@@ -212,8 +228,8 @@ class _Endpoint(_ItsEndpoint):  # type: ignore[misc]
             answer = await self._connections.exchange(request.url, request.written)
         except BotoCoreError as error:
             return None, error
-        parsed = _read(answer, _TIMES[operation_model.name])
-        if parsed is not None:
+        times = _TIMES.get(operation_model.name)
+        if times is not None and (parsed := _read(answer, times)) is not None:
             return (answer, parsed), None
         request.answer = AioAWSResponse(request.url, answer.status_code, answer.headers, None)
         request.answer._content = answer.body
@@ -264,10 +280,15 @@ def _read(http: Answer, times: tuple[str, ...]) -> _Answer | None:
         if not isinstance(told, dict) or "__type" in told:
             return None
         answer = _Answer({name: value for name, value in told.items() if value is not None})
-        answer.update({name: parse_timestamp(answer[name]) for name in times if name in answer})
-    except ValueError:
+        answer.update({name: _time_of(answer[name]) for name in times if name in answer})
+    except (ValueError, OverflowError, OSError):
         return None
     answer["ResponseMetadata"] = {"HTTPStatusCode": http.status_code, "HTTPHeaders": http.headers}
     if request_id := http.headers.get("x-amzn-requestid"):
         answer["ResponseMetadata"]["RequestId"] = request_id
     return answer
+
+
+def _time_of(value: Any) -> datetime:
+    """A moment in epoch seconds, as JSON services tell it; botocore reads whatever else it may be."""
+    return datetime.fromtimestamp(value, UTC) if isinstance(value, float | int) else parse_timestamp(value)

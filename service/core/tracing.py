@@ -35,6 +35,8 @@ class ReadTrace:
 
 def read_trace(traceparent: str | None, aws_trace_header: str | None) -> ReadTrace:
     """The trace that a message carries. What is no trace is left out, never a reason to refuse the request."""
+    if traceparent is None and aws_trace_header is None:
+        return ReadTrace(None)
     given = {"traceparent": traceparent, "AWSTraceHeader": aws_trace_header}
     read = {"traceparent": _traceparent(traceparent or ""), "AWSTraceHeader": _xray(aws_trace_header or "")}
     kept = Trace(traceparent=read["traceparent"], aws_trace_header=read["AWSTraceHeader"])

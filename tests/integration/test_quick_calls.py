@@ -21,12 +21,14 @@ from aiobotocore.session import AioSession
 from botocore import UNSIGNED
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.parsers import ResponseParserError
 
 from service.aws import quick_calls
 from service.aws.common_clock import CommonClock
 from service.aws.quick_calls import quick
 from service.aws.response_check import GarbledAnswerError, refuse_garbled
 from service.aws.throttles import on_throttle
+from service.aws.topic import let_traces_through
 from tests.bench.certificate import write_certificate
 from tests.support.connecting import CREDENTIALS, REGION
 from tests.support.waiting import eventually
@@ -59,10 +61,38 @@ CALLS: tuple[tuple[str, str, dict[str, Any]], ...] = (
         {"TableName": "jobs", "Key": {"k": {"S": "x"}}, "ExpressionAttributeValues": {":a": {"BOOL": False}}},
     ),
 )
+PUBLISH: tuple[str, str, dict[str, Any]] = (
+    "sns",
+    "publish",
+    {
+        "TopicArn": "arn:aws:sns:eu-central-1:1:t.fifo",
+        "Subject": "a & b = ü",
+        "MessageStructure": "json",
+        "Message": '{"default": "~ *+/\\u2028 größe"}',
+        "MessageAttributes": {"tenant": {"DataType": "String", "StringValue": "a b"}},
+        "MessageGroupId": "g",
+    },
+)
+LOGS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("logs", "filter_log_events", {"logGroupName": "g", "logStreamNames": ["s", "t"], "limit": 10, "startTime": 0}),
+    ("logs", "get_log_events", {"logGroupName": "g", "logStreamName": "s", "startFromHead": True}),
+)
 GET = ("dynamodb", "get_item", CALLS[4][2])
 START = ("stepfunctions", "start_execution", CALLS[3][2])
 THROTTLE: Answer = (400, b'{"__type": "x#ThrottlingException", "message": "Rate exceeded"}', {})
 KEPT = Bytes(b'HTTP/1.1 200 OK\r\nx-amzn-RequestId: r\r\ncontent-length: 12\r\n\r\n{"Item": {}}', "open")
+PUBLISHED: Answer = (
+    200,
+    b"<PublishResponse><PublishResult><MessageId>m</MessageId></PublishResult>"
+    b"<ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></PublishResponse>",
+    {"content-type": "text/xml"},
+)
+REFUSED: Answer = (
+    400,
+    b"<ErrorResponse><Error><Type>Sender</Type><Code>InvalidParameter</Code><Message>no</Message></Error>"
+    b"<RequestId>r</RequestId></ErrorResponse>",
+    {"content-type": "text/xml"},
+)
 DROPPED: Answer = (200, b"", {"content-length": "50"})
 
 
@@ -143,18 +173,19 @@ async def outcome(
     async with client_of(service, session, name, way, **more) as client:
         try:
             told: Any = await getattr(client, operation)(**parameters)
-        except (ClientError, BotoCoreError, ValueError, GarbledAnswerError) as error:
+        except (ClientError, BotoCoreError, ResponseParserError, ValueError, GarbledAnswerError) as error:
             told = (type(error).__name__, str(error), getattr(error, "response", None))
         return told, [re.sub(r"invocation-id: \S+|ttl=\w+", "", request) for request in service.requests]
 
 
-@pytest.mark.parametrize("call", CALLS, ids=lambda call: call[1])
+@pytest.mark.parametrize("call", [*CALLS, *LOGS, PUBLISH], ids=lambda call: call[1])
 @pytest.mark.parametrize("token", [None, "session/token=="])
 async def test_requests_are_the_same_byte_for_byte(
     service: Service, session: AioSession, call: tuple[str, str, Any], token: str | None
 ) -> None:
     """Headers, their order, signature and body; only the name of each call is its own."""
     name, operation, parameters = call
+    service.answers = [PUBLISHED] if call is PUBLISH else [(200, b"{}", {})]
     for way in WAYS:
         async with client_of(service, session, name, way, aws_session_token=token) as client:
             for _ in range(2):
@@ -193,6 +224,13 @@ async def test_requests_are_the_same_byte_for_byte(
                 )
             ],
         ),
+        (LOGS[1], [(200, b'{"events": [{"timestamp": 1, "message": "m"}], "nextForwardToken": "f"}', {})]),
+        (PUBLISH, [PUBLISHED]),
+        (PUBLISH, [(200, b"<PublishResponse><PublishResult>", {})]),
+        (PUBLISH, [(200, b"{}", {})]),
+        (PUBLISH, [(200, b"", {})]),
+        (PUBLISH, [(503, b"<html>", {}), PUBLISHED]),
+        (PUBLISH, [REFUSED]),
         (GET, [DROPPED]),
         (GET, [DROPPED, (200, b'{"Item": {}}', {})]),
     ],
@@ -361,6 +399,22 @@ async def test_what_a_worker_teaches_its_clients_holds_for_quick_calls(service: 
         await client.get_item(**GET[2])
     assert len(throttles) == 1
     assert clock() == MOMENT.timestamp()
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_notification_carries_its_trace(
+    service: Service, session: AioSession, way: Callable[[Any], Any]
+) -> None:
+    """In a header, which is not signed."""
+    async with client_of(service, session, "sns", lambda client: client) as client:
+        let_traces_through(client)
+        service.answers = [PUBLISHED]
+        told = await way(client).publish(**PUBLISH[2], **{"X-Amzn-Trace-Id": "Root=1-a"})
+        assert told["MessageId"] == "m"
+        await way(client).publish(**PUBLISH[2])
+    traced, untraced = service.requests
+    assert "X-Amzn-Trace-Id: Root=1-a\r\n" in traced
+    assert "Trace" not in untraced
 
 
 async def test_other_operations_and_other_signatures_are_left_to_botocore(

@@ -76,7 +76,7 @@ class Record:
             return False
         return not self.settled or self.settled.keys() <= {marker_of(task_id) for task_id in self.kept_beside}
 
-    @property
+    @cached_property
     def rejection(self) -> Rejected | None:
         return cast("Rejected | None", self.registers.get("rejection"))
 
