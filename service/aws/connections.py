@@ -99,7 +99,7 @@ class _Way:
     async def _begun(self, protocol: Any) -> Any:
         try:
             message, content = await protocol.read()
-            while message.code < 200:  # What is said before an answer [RFC 9110, 15.2].
+            while message.code < 200 and message.code != 101:  # What is said before an answer [RFC 9110, 15.2].
                 message, content = await protocol.read()
         except HttpProcessingError as error:
             about, said = self.where.request_info, error.message

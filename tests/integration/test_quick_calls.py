@@ -284,6 +284,15 @@ async def test_what_goes_wrong_on_the_way_is_the_same(
     assert ours == theirs
 
 
+async def test_a_redirect_is_refused_and_not_followed(service: Service, session: AioSession) -> None:
+    """As botocore has it, and aiobotocore has not: no service of AWS's that speaks JSON redirects."""
+    moved = Bytes(b"HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n", "open")
+    told, requests = await outcome(service, session, quick, GET, moved)
+    assert told[0] == "ClientError"
+    assert told[2]["ResponseMetadata"]["HTTPStatusCode"] == 302
+    assert len(requests) == 1
+
+
 @pytest.mark.parametrize("way", WAYS)
 async def test_connections_are_kept_and_one_that_was_closed_is_not_used_again(
     service: Service, session: AioSession, way: Callable[[Any], Any]

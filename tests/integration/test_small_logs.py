@@ -9,12 +9,12 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from service.small_logs import SmallLogs
 from structlog.testing import capture_logs
 
 from service.aws.log_batches import LogBatches
 from service.core.log_lanes import LogEvent, StoppedLog, is_checked
 from service.logs.lanes import LogLanes
+from service.logs.small import SmallLogs
 from service.memory import Memory, Share
 from service.metrics import LOGS_BATCHED, LOGS_DIFFERENT, Metrics
 from tests.bench import small_logs

@@ -365,6 +365,7 @@ def test_a_record_sees_every_register_that_this_version_knows(kind: str) -> None
     )
     assert dict(held) == {fact.register_name: fact}
     assert (len(held), "novelty" in held) == (1, False)
+    assert (held.get(fact.register_name), held.get("novelty"), held.get("novelty", 0)) == (fact, None, 0)
 
 
 @pytest.mark.parametrize("kind", BARE)
