@@ -87,12 +87,15 @@ class _Listeners:
     event: str
     handlers: tuple[Callable[..., Any], ...]
 
-    async def __call__(self, **what: Any) -> None:
-        """Tell them, as botocore's emitter does, at a third of its price."""
+    async def __call__(self, **what: Any) -> Any:
+        """Tell them, as botocore's emitter does, at a third of its price; answers with what the first one answers."""
+        first = None
         for handler in self.handlers:
             answer = handler(event_name=self.event, **what)
-            if answer is not None and isawaitable(answer):
-                await answer
+            if answer is not None:
+                answer = await answer if isawaitable(answer) else answer
+                first = answer if first is None else first
+        return first
 
 
 @dataclass(frozen=True)
@@ -136,8 +139,8 @@ class _Operation:
             "context": context,
             "template": template,
         }
-        await template.before(model=self._model, params=request, request_signer=signer, context=context)
-        http, parsed = await self._endpoint.make_request(self._model, request)
+        given = await template.before(model=self._model, params=request, request_signer=signer, context=context)
+        http, parsed = given or await self._endpoint.make_request(self._model, request)
         await template.after(http_response=http, parsed=parsed, model=self._model, context=context)
         if http.status_code < 300:
             return parsed

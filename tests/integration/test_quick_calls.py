@@ -30,7 +30,7 @@ from service.aws.response_check import GarbledAnswerError, refuse_garbled
 from service.aws.throttles import on_throttle
 from service.aws.topic import let_traces_through
 from tests.bench.certificate import write_certificate
-from tests.support.connecting import CREDENTIALS, REGION
+from tests.support.connecting import CREDENTIALS, REGION, answering
 from tests.support.waiting import eventually
 
 Answer = tuple[int, bytes, dict[str, str]]
@@ -424,6 +424,17 @@ async def test_a_notification_carries_its_trace(
     traced, untraced = service.requests
     assert "X-Amzn-Trace-Id: Root=1-a\r\n" in traced
     assert "Trace" not in untraced
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_who_listens_to_a_call_may_answer_it(
+    service: Service, session: AioSession, way: Callable[[Any], Any]
+) -> None:
+    """As botocore has it: nothing is sent then."""
+    async with client_of(service, session, "dynamodb", way) as client:
+        with answering(client, "GetItem", {"Item": {}}):
+            assert await client.get_item(**GET[2]) == {"Item": {}}
+    assert service.requests == []
 
 
 async def test_other_operations_and_other_signatures_are_left_to_botocore(
