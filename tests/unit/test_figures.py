@@ -243,7 +243,8 @@ async def test_redrives_are_listed_from_ten_minutes_before_the_last_look_on(last
 
         async def redriven(self, since: float) -> Any:
             asked.append(since)
-            for detail in ():
+            nothing: tuple[Any, ...] = ()
+            for detail in nothing:
                 yield detail
 
     aws = cast(Any, Aws())

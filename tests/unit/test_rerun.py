@@ -131,6 +131,6 @@ def test_what_is_kept_of_a_request_names_no_job_and_nothing_twice() -> None:
     request = admitted(json.dumps(given)).request
     rest = json.loads(kept_of(request))
     assert rest == {"timeout_seconds": 60, "stages": [{"image": "echo", "command": ["echo", "a"]}]}
-    known = {name: given[name] for name in ("tenant", "user", "input_file", "labels", "progress")}
+    known: dict[str, Any] = {name: given[name] for name in ("tenant", "user", "input_file", "labels", "progress")}
     kept = requested(**known)
     assert request_of(kept, kept_of(request)) == {name: value for name, value in given.items() if name != "job_id"}
