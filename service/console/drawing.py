@@ -129,6 +129,8 @@ def _node(place: Node, attempt: TrackedAttempt) -> Node:
 
 
 def _line(start: tuple[int, int], end: tuple[int, int]) -> str:
+    if start[1] == end[1]:
+        return f"M{start[0]} {start[1]}H{end[0]}"
     half = (start[0] + end[0]) // 2
     return f"M{start[0]} {start[1]}H{half}V{end[1]}H{end[0]}"
 

@@ -73,8 +73,8 @@ def test_a_drawing_in_full() -> None:
         "Stage 3 stage-3 (echo): not run",
     ]
     assert graph.end == "RUNNING"
-    assert graph.taken == "M22 41H28V41H34M48 56V66"
-    assert graph.to_come == "M166 81H184V41H202M334 41H352V41H370M502 41H510V41H518"
+    assert graph.taken == "M22 41H34M48 56V66"
+    assert graph.to_come == "M166 81H184V41H202M334 41H370M502 41H518"
     assert graph.dots == {"FAILED": "M48 41h0", "NOT_RUN": "M384 41h0", "RUNNING": "M48 81h0M216 41h0"}
 
 
