@@ -28,7 +28,7 @@ from service.core.record.facts import (
     RedriveRefused,
 )
 from service.core.record.hearing import left_unstarted
-from service.core.record.record import Record
+from service.core.record.record import Record, merge
 from service.core.redaction import Redaction
 from service.core.telling.steered import steered
 from service.metrics import UNMETERED
@@ -206,3 +206,9 @@ async def test_who_stood_still_for_long_looks_again_before_it_starts(stood_still
     await jobs.all_of(CANCEL)
     await Settling(jobs, aws, Patience(), lambda: NOW + stood_still).settle(read, "me")
     assert aws.done[0] == done
+
+
+def test_what_a_record_is_told_makes_it_no_younger() -> None:
+    """When it was read stays known, through whatever is merged into it or put beside it."""
+    read = replace(record(ASKED, execution("RUNNING")), known_at=NOW)
+    assert merge(read, CANCEL).known_at == read.beside(record(ASKED, task())).known_at == NOW

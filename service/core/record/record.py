@@ -156,7 +156,7 @@ class Record:
         news = {fact.register_name: fact}
         held = self.registers
         told = held | news if isinstance(held, Registers) else {**held, **news}
-        return Record(self.key, told, self.settled, self.kept_beside)
+        return Record(self.key, told, self.settled, self.kept_beside, self.known_at)
 
     def beside(self, known: Record) -> Record:
         """This head, together with what is known of what is kept beside it: that is written once."""
