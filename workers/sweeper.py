@@ -10,7 +10,8 @@ import structlog
 from aiolimiter import AsyncLimiter
 
 from service.aws.errors import AwsError
-from service.aws.jobs_table import SHARDS, JobsTable
+from service.aws.jobs_table import JobsTable
+from service.aws.open_jobs import SHARDS
 from service.core.policy.owed import SWEEP
 from service.core.policy.steering import steering
 from service.core.record.facts import Claimed
