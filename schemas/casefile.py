@@ -81,7 +81,9 @@ class CaseRecord(_Kept):
     kind: Literal["job", "rejected"]
     id: str
     registers: dict[str, dict[str, Any]]
-    settled: dict[str, float] = Field(default_factory=dict, description="Tasks that were put away, and when.")
+    settled: dict[str, float] = Field(
+        default_factory=dict, description="In older cases: tasks that were put away, and when."
+    )
     kept_beside: tuple[str, ...] = ()
 
 

@@ -12,8 +12,17 @@ from service.aws.errors import AwsError
 from service.clock import Clock, new_work
 from service.core.policy.actions import NEEDS_THE_WHOLE, UNCLAIMED, WISHED, Action, ArchiveLog
 from service.core.policy.log_work import LogWork, can_wait, work_of
-from service.core.policy.owed import Moment, Patience, carried_by, must_be_whole, owed_in_turn, settled_by
-from service.core.record.facts import Claimed, Fact, LogArchived, TaskChanged, task_spoken_of
+from service.core.policy.owed import (
+    Moment,
+    Patience,
+    carried_by,
+    claimed_with,
+    is_last_receipt,
+    may_be_the_last,
+    must_be_whole,
+    owed_in_turn,
+)
+from service.core.record.facts import Claimed, Fact, task_spoken_of
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.logs.due import DueLogs
@@ -27,11 +36,14 @@ class NotWholeError(JobferryError):
 class Jobs(Protocol):
     """Where records are kept."""
 
-    async def merge(self, fact: Fact, carrying: Claimed | None = None) -> Record:
-        """Hear a fact, which may carry a claim; answer with the head of the record, which decisions are made on."""
+    async def merge(
+        self, fact: Fact, carrying: Claimed | None = None, *, is_last: bool = False, known: Record | None = None
+    ) -> Record:
+        """Hear a fact, which may carry a claim; answer with the head of the record, which decisions are made on.
 
-    async def put_away(self, job: Record, task: TaskChanged, last: LogArchived) -> Record | None:
-        """Move a task of which this receipt is the last fact out of the head; None where there is other news of it."""
+        `is_last` is a receipt with which those of its task are complete. It carries a claim where the job is still as
+        it is `known`.
+        """
 
     async def read(self, key: RecordKey) -> Record:
         """The head of the record as it is now; empty where there is none."""
@@ -64,7 +76,7 @@ class Settling:
 
     async def hear(self, fact: Fact, me: str) -> Record:
         """Hear a fact under the name of the piece of work that will settle its job."""
-        return await self.jobs.merge(fact, carried_by(fact, Moment(self.now(), me, self.patience)))
+        return await self.jobs.merge(fact, carried_by(fact, self._moment(me)))
 
     async def settle(self, job: Record, me: str | None = None) -> Record:
         """Do all that is owed to a job now, under one name for this piece of work.
@@ -77,7 +89,7 @@ class Settling:
         failed: AwsError | None = None
         put_off: set[str] = set()
         while True:
-            if must_be_whole(job):
+            if must_be_whole(job, self._moment(me)):
                 job = await self._whole(job)
             action = self._next(job, me, done)
             if action is None and failed is not None:
@@ -107,14 +119,17 @@ class Settling:
             for fact in learnt:
                 job = await self._learn(fact, job, me)
 
-    async def archive(self, work: LogWork) -> Record:
-        """Archive logs that are due; answers with the head as it is when the last of their receipts is in it."""
+    async def archive(self, work: LogWork, heir: str) -> Record:
+        """Archive logs that are due; answers with the head as it is when the last of their receipts is counted.
+
+        If nothing more is owed by that, the announcement is claimed for the piece of work that comes next.
+        """
         job = work.job
         try:
             async with self._kept(work.claims):
                 for action in work.actions:
                     for fact in await self.performer.perform(action, job, work.me):
-                        job = await self._learn(fact, job, work.me)
+                        job = await self._learn(fact, job, heir)
         except AwsError:
             await self._let_go(job.key, work.me, lambda task_id: task_id == work.task_id)
             raise
@@ -128,12 +143,17 @@ class Settling:
         return work.actions
 
     async def _learn(self, fact: Fact, job: Record, me: str) -> Record:
-        """Hear a fact; the last one of a task that stopped takes the task out of the head, in the same write."""
-        if (task := settled_by(fact, job)) is not None and isinstance(fact, LogArchived):
-            put_away = await self.jobs.put_away(job, task, fact)
-            if put_away is not None:
-                return put_away
-        return (await self.hear(fact, me)).beside(job)
+        """Hear a fact of a job; answers with its head, and all that is known of what is beside that."""
+        if may_be_the_last(fact, job):
+            # An announcement needs it anyway, and by the whole the receipt can carry the claim.
+            job = job if job.is_whole else await self._whole(job)
+            carrying = claimed_with(fact, job, self._moment(me))
+            return (await self.jobs.merge(fact, carrying, is_last=True, known=job)).beside(job)
+        carrying, is_last = carried_by(fact, self._moment(me)), is_last_receipt(fact, job)
+        return (await self.jobs.merge(fact, carrying, is_last=is_last)).beside(job)
+
+    def _moment(self, me: str) -> Moment:
+        return Moment(self.now(), me, self.patience)
 
     async def _whole(self, job: Record) -> Record:
         whole = await self.jobs.read_whole(job.key)
@@ -147,7 +167,7 @@ class Settling:
         An announcement stays mine: who fails to hear whether it was made would make a copy all the sooner.
         """
         with suppress(AwsError):
-            for claim in (await self.jobs.read(key)).claims_of(me):
+            for claim in (await self.jobs.read_whole(key)).claims_of(me):
                 task_id = task_spoken_of(claim)
                 if task_id is not None and is_given_up(task_id):
                     await self.jobs.merge(claim.released(self.now()))
@@ -174,7 +194,7 @@ class Settling:
 
     def _next(self, job: Record, me: str, done: Container[Action]) -> Action | None:
         """The first thing that is owed by the record as it is now; it may have changed since the last was done."""
-        actions = owed_in_turn(job, Moment(self.now(), me, self.patience))
+        actions = owed_in_turn(job, self._moment(me))
         return next((action for action in actions if action not in done), None)
 
 

@@ -52,14 +52,15 @@ class Archiver:
                 await failure_of(self._settle_anew(work.job.key), "settle_failed", **work.job.key.log_fields)
 
     async def _settle_anew(self, key: RecordKey) -> None:
-        await self.single_flight.settle(await self.settling.jobs.read(key), self.new_work())
+        await self.single_flight.settle(await self.settling.jobs.read_whole(key), self.new_work())
 
     async def _finish(self, work: LogWork) -> None:
         """Outside the job's pass, so that nothing else of the job waits for its log. What is owed then has a new name:
         the old one may hold a claim of the sweeper's, and would ask all of its questions again.
         """
+        heir = self.new_work()
         try:
-            job = await self.settling.archive(work)
+            job = await self.settling.archive(work, heir)
         finally:
             self.due.done()
-        await self.single_flight.settle(job, self.new_work())
+        await self.single_flight.settle(job, heir)

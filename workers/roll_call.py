@@ -18,12 +18,13 @@ import structlog
 
 from service.aws.errors import AwsError
 from service.aws.executions import Executions
-from service.aws.jobs_table import SHARDS, JobsTable
+from service.aws.jobs_table import JobsTable
+from service.aws.open_jobs import SHARDS
 from service.aws.pace import Pace
 from service.aws.tasks import Tasks
 from service.aws.turns import Turn, Turns
 from service.core.policy.listed import news_of, tasks_to_ask_after
-from service.core.policy.owed import Moment, must_be_whole
+from service.core.policy.owed import Moment
 from service.core.record.facts import TaskChanged
 from service.core.record.hearing import hear_task
 from service.core.record.keys import RecordKey
@@ -170,7 +171,7 @@ class RollCall:
         return found
 
     async def _questions_of(self, head: Record, redrive_count: int) -> tuple[Record, tuple[str, ...]] | None:
-        job = await self.table.read_whole(head.key) if must_be_whole(head) else head
+        job = head if head.has_every_task else await self.table.read_whole(head.key)
         if job.redrive_count != redrive_count:
             return None
         arns = tasks_to_ask_after(job, self._moment())

@@ -82,7 +82,7 @@ class SingleFlight:
             for turn in turns:
                 await turn.kept.aclose()  # A pass keeps what is its own.
                 try:
-                    settled = await self.settle_record(settled, turn.me)
+                    settled = await self.settle_record(settled.joined(turn.job), turn.me)
                 except AwsError as error:
                     failed = failed or error
             others = flight.take_all()

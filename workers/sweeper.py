@@ -10,7 +10,8 @@ from hashlib import blake2b
 import structlog
 
 from service.aws.errors import AwsError
-from service.aws.jobs_table import SHARDS, JobsTable
+from service.aws.jobs_table import JobsTable
+from service.aws.open_jobs import SHARDS
 from service.aws.pace import Pace
 from service.core.policy.owed import SWEEP
 from service.core.policy.steering import steering

@@ -6,7 +6,6 @@ some need is kept beside it: the request with its execution input.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,18 +13,24 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.errors import SettingsError
 from service.aws.errors import AwsError, answered, aws_errors
-from service.aws.job_list import listing_changes
+from service.aws.open_jobs import OPEN_JOBS_INDEX, STEPS_OF_SILENCE, IndexChange, due_after
 from service.aws.record_items import (
     HEAD,
     REQUEST,
-    attribute_of,
     item_key,
-    marker_attribute,
     outcome_part,
+    part_of,
     record_of,
-    register_of,
     registers_of,
-    task_part,
+)
+from service.aws.record_writes import (
+    EXECUTION,
+    OPENING,
+    beside_write,
+    head_write,
+    last_receipt_counted,
+    receipt_counted,
+    stop_counted,
 )
 from service.clock import Clock
 from service.core.policy.owed import SWEEP
@@ -48,9 +53,6 @@ from service.core.record.facts import (
     Requested,
     Rerun,
     TaskChanged,
-    archiving,
-    claim_register,
-    marker_of,
     task_spoken_of,
 )
 from service.core.record.keys import RecordKey
@@ -59,8 +61,6 @@ from service.core.record.record import Record, merge
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
-OPEN_JOBS_INDEX = "open_jobs"
-SHARDS = 8
 _NO_JOB = "no-job"
 _AS_THE_TEMPLATE = "as deploy/template.yaml makes it"
 _WRONG_TABLE = {
@@ -76,20 +76,9 @@ _WRONG_INDEX = {
     "ResourceNotFoundException": _NEEDS_INDEX,
 }
 _DAY_SECONDS = 86_400
-_EXECUTION = attribute_of("execution")
 # What is kept beside a head is not written again when its job ends. An execution may be open for a year, and redriven
 # for 14 days [Step Functions quotas]: then it has ended, and the retention begins.
 _LONGEST_JOB_DAYS = 366 + 14
-# When a job is due is a key of the index, and one that moves costs two writes: it moves in steps of such a part of the
-# time that it is put off for, and a job is due by so much later at most.
-_STEPS_OF_A_WAIT = 10
-# News of a job that runs comes with every task of it: what puts a job off for long moves in larger steps.
-_STEPS_OF_SILENCE = 2
-# These need no record before them; all others are about one that there is.
-_OPENING = (Requested, Rejected, BulkAsked)
-# A head keeps the markers of so many tasks that were put away: what is told late is told of one of the last ones. Of an
-# older one its work would be done again, and told once.
-_MARKERS = 8
 
 
 @dataclass(frozen=True)
@@ -124,10 +113,14 @@ class JobsTable:
                 why = reasons[error.code]
                 raise SettingsError(f"JOBFERRY_JOBS_TABLE ({self.name}) cannot be used: {why}.") from None
 
-    async def merge(self, fact: Fact, carrying: Claimed | None = None) -> Record:
-        """Hear a fact and answer with the head of the record, also where it knew better; a request's with all of it.
+    async def merge(
+        self, fact: Fact, carrying: Claimed | None = None, *, is_last: bool = False, known: Record | None = None
+    ) -> Record:
+        """Hear a fact and answer with the head of the record, also where it knew better; a request's with all of it,
+        and one of a task that stopped with what lies there. A claim that it carries is made where the fact is news.
 
-        A claim that it carries is made where the fact is news.
+        `is_last` is a receipt with which those of its task are complete. It carries a claim where the job is still as
+        it is `known`.
 
         A fact about a job that nobody requested leaves nothing behind: its record is empty.
         """
@@ -140,43 +133,81 @@ class JobsTable:
                 return await self._hear_long(fact)
             case Announced():
                 return await self._note_announced(fact)
-        return await self._merge(fact, self._index(fact), carrying=carrying)
+            case TaskChanged(stopped=True):
+                return await self._hear_stop(fact, carrying)
+            case LogArchived():
+                return await self._hear_receipt(fact, carrying, known, is_last=is_last)
+            case Claimed() if task_spoken_of(fact) is not None:
+                return await self._claim_logs(fact)
+        return await self._merge(fact, self._index(fact))
 
-    async def put_away(self, job: Record, task: TaskChanged, last: LogArchived) -> Record | None:
-        """Move a task of which all is known with this receipt out of the head, and answer with the head.
+    async def _hear_stop(self, fact: TaskChanged, carrying: Claimed | None) -> Record:
+        """What stopped lies beside the head, which counts it by the write that answers with all others have counted."""
+        asked_at, told = self.now(), await self._write_beside(fact, carrying)
+        # Also where it is no news: whoever told it before may have died between the two writes.
+        head = await self._count(fact, stop_counted(fact, is_first=not told.before))
+        return _counting(fact, head, told, asked_at)
 
-        None where the head knows other things of it by now: then nothing has changed, and the receipt is to be merged.
+    async def _hear_receipt(
+        self, fact: LogArchived, carrying: Claimed | None, known: Record | None, *, is_last: bool
+    ) -> Record:
+        asked_at, told, head = self.now(), await self._write_beside(fact), None
+        if carrying is not None and known is not None:
+            head = await self._counted(fact, last_receipt_counted(fact, carrying, known))
+        if head is None:
+            head = await self._count(fact, receipt_counted(fact, is_last=is_last))
+        return _counting(fact, head, told, asked_at)
+
+    async def _claim_logs(self, fact: Claimed) -> Record:
+        """Nothing is decided by a claim that is kept or let go of: that is answered without the head."""
+        asked_at, told = self.now(), await self._write_beside(fact)
+        head = await self._head(fact.record_key) if fact.renews is None else {}
+        return replace(record_of(fact.record_key, head, told.after), known_at=asked_at)
+
+    async def _write_beside(self, fact: Fact, carrying: Claimed | None = None) -> _Beside:
+        """Hear a fact of a task that stopped in its place beside the head."""
+        key = item_key(fact.record_key, part_of(fact))
+        try:
+            with aws_errors():
+                answer = await self.client.update_item(
+                    TableName=self.name,
+                    Key=key,
+                    **beside_write(fact, self._kept_until(), carrying),
+                    ReturnValues="ALL_OLD",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+        except AwsError as error:
+            if error.code != "ConditionalCheckFailedException":
+                raise
+            held: Mapping[str, Any] = error.answer.get("Item", {})
+            return _Beside(held, held)
+        before: Mapping[str, Any] = answer.get("Attributes", {})
+        claimed = registers_of(carrying) if carrying is not None else {}
+        return _Beside(before, {**key, **claimed, **before, **registers_of(fact)})
+
+    async def _count(self, fact: TaskChanged | LogArchived, counting: Any) -> Mapping[str, Any]:
+        """The head after it counted a change beside it. Where there is none, nobody asked for the job: what was written
+        beside it is to leave.
         """
-        receipts = [job.receipt(task, container) for container in task.containers]
-        facts: tuple[Fact, ...] = (
-            task,
-            *(item for item in receipts if item and item.register_name != last.register_name),
-            last,
-        )
-        await self._keep_task(task, facts)
-        asked_at = self.now()
+        head = await self._counted(fact, counting)
+        if head is not None:
+            return head
+        with aws_errors():
+            await self.client.update_item(
+                TableName=self.name,
+                Key=item_key(fact.record_key, part_of(fact)),
+                UpdateExpression="SET expires_at = :now",
+                ExpressionAttributeValues={":now": {"N": str(int(self.now()))}},
+            )
+        return {}
+
+    async def _counted(self, fact: TaskChanged | LogArchived, counting: Any) -> Mapping[str, Any] | None:
         with answered("ConditionalCheckFailedException"), aws_errors():
             answer = await self.client.update_item(
-                TableName=self.name,
-                Key=item_key(job.key),
-                **_removal(job, task, facts),
-                ReturnValues="ALL_NEW",
+                TableName=self.name, Key=item_key(fact.record_key), **counting, ReturnValues="ALL_NEW"
             )
-            head = record_of(job.key, answer["Attributes"])
-            kept = replace(merge(job, last), kept_beside=job.kept_beside | {task.task_id})
-            return replace(head.beside(kept), known_at=asked_at)
+            return answer["Attributes"]
         return None
-
-    async def _keep_task(self, task: TaskChanged, facts: tuple[Fact, ...]) -> None:
-        """Put a settled task where it is kept. Of two that do so, the one that knows more wins, whoever is later."""
-        knows = f"{task.rank}.{sum(fact.rank for fact in facts[1:]):03}"
-        item = {
-            **item_key(task.record_key, task_part(task.task_id)),
-            **registers_of(*facts),
-            "knows": {"N": knows},
-            "expires_at": {"N": str(self._kept_until())},
-        }
-        await self._keep(item, "attribute_not_exists(record_key) OR knows < :knows", {":knows": {"N": knows}})
 
     async def _keep(self, item: Any, condition: str, values: Any) -> None:
         """Put an item beside a head, unless what is there knows as much."""
@@ -202,7 +233,7 @@ class JobsTable:
         job = await self._merge(fact, self._index(fact))
         if fact.register_name not in job.registers:
             # The job was redriven while the outcome before that was announced, so it stays open.
-            return await self._merge(fact, _IndexChange())
+            return await self._merge(fact, IndexChange())
         return job
 
     async def _admit(self, fact: Requested) -> Record:
@@ -269,14 +300,12 @@ class JobsTable:
                 raise
             return held
 
-    async def _merge(
-        self, fact: Fact, index: _IndexChange, listed: Fact | None = None, carrying: Claimed | None = None
-    ) -> Record:
+    async def _merge(self, fact: Fact, index: IndexChange, listed: Fact | None = None) -> Record:
         """The head after a fact was heard: as it is now, or as it was where it knew better.
 
         `listed` is what the lists are told of, where that is more than the head holds.
         """
-        write, asked_at = _write(fact, index, listed or fact, carrying), self.now()
+        write, asked_at = head_write(fact, index, listed or fact), self.now()
         try:
             with aws_errors():
                 answer = await self.client.update_item(
@@ -291,7 +320,7 @@ class JobsTable:
         except AwsError as error:
             held: Mapping[str, Any] = error.answer.get("Item", {})
             # Only what is there already can stand in the way of what needs no record before it.
-            if error.code != "ConditionalCheckFailedException" or (not held and isinstance(fact, _OPENING)):
+            if error.code != "ConditionalCheckFailedException" or (not held and isinstance(fact, OPENING)):
                 raise
             head = record_of(fact.record_key, held)
         return replace(head, known_at=asked_at)
@@ -299,9 +328,12 @@ class JobsTable:
     async def read(self, key: RecordKey) -> Record:
         """The head of a record as it is now; empty where there is none."""
         asked_at = self.now()
+        return replace(record_of(key, await self._head(key)), known_at=asked_at)
+
+    async def _head(self, key: RecordKey) -> Mapping[str, Any]:
         with aws_errors():
             answer = await self.client.get_item(TableName=self.name, Key=item_key(key), ConsistentRead=True)
-        return replace(record_of(key, answer.get("Item", {})), known_at=asked_at)
+            return answer.get("Item", {})
 
     async def read_whole(self, key: RecordKey) -> Record:
         """A record as it is now, with all that is kept beside its head.
@@ -313,7 +345,7 @@ class JobsTable:
         born = next((int(item["expires_at"]["N"]) for item in items if item["part"]["S"] == REQUEST), 0)
         # Parts of an earlier job of this id, whose head has left before them, expire before this one's request.
         whole = record_of(key, *[item for item in items if item["part"]["S"] == HEAD or _is_of(item, born)])
-        return replace(whole, known_at=asked_at)
+        return replace(whole, seen=whole.tally.changes, known_at=asked_at)
 
     async def read_many(self, keys: Collection[RecordKey]) -> Mapping[RecordKey, Record]:
         """The heads and requests of at most fifty records by one call; what DynamoDB had no time for is left out.
@@ -384,7 +416,7 @@ class JobsTable:
                 Key=item_key(job.key),
                 UpdateExpression="SET expires_at = :expires REMOVE open_shard, due_at",
                 ConditionExpression="#execution.#rank = :rank",
-                ExpressionAttributeNames={"#execution": _EXECUTION, "#rank": "rank"},
+                ExpressionAttributeNames={"#execution": EXECUTION, "#rank": "rank"},
                 ExpressionAttributeValues=values,
             )
 
@@ -393,7 +425,7 @@ class JobsTable:
 
         Does nothing where there was news meanwhile. If it fails, the job is asked after again when the claim expires.
         """
-        await self.put_off(job, _due(swept.at, swept.seconds))
+        await self.put_off(job, due_after(swept.at, swept.seconds))
 
     async def put_off(self, job: Record, due_at: float) -> bool:
         """Put a job off for as long as any may be silent, and answer whether it was.
@@ -412,7 +444,7 @@ class JobsTable:
                 Key=item_key(job.key),
                 UpdateExpression="SET due_at = :late",
                 ConditionExpression="due_at = :due AND #execution.#rank = :rank",
-                ExpressionAttributeNames={"#execution": _EXECUTION, "#rank": "rank"},
+                ExpressionAttributeNames={"#execution": EXECUTION, "#rank": "rank"},
                 ExpressionAttributeValues=values,
             )
             return True
@@ -422,134 +454,64 @@ class JobsTable:
         return int(self.now() + self.retention_days * _DAY_SECONDS)
 
     def _silent_until(self) -> int:
-        return _due(self.now(), self.silence_seconds, _STEPS_OF_SILENCE)
+        return due_after(self.now(), self.silence_seconds, STEPS_OF_SILENCE)
 
     def _kept_until(self) -> int:
         return self._expires_at() + _LONGEST_JOB_DAYS * _DAY_SECONDS
 
-    def _index(self, fact: Fact) -> _IndexChange:
+    def _index(self, fact: Fact) -> IndexChange:
         """How a fact moves its job in the sweeper's index."""
-        soon, late = _due(self.now(), self.grace_seconds), self._silent_until()
+        soon, late = due_after(self.now(), self.grace_seconds), self._silent_until()
         match fact:
             case Announced():
-                return _IndexChange(closes=True, redriven_rank=fact.redriven_rank, expires_at=self._expires_at())
+                return IndexChange(closes=True, redriven_rank=fact.redriven_rank, expires_at=self._expires_at())
             case Requested():
                 # If we die before it is started, its message comes again.
-                return _IndexChange(due_at=late, opens=True)
+                return IndexChange(due_at=late, opens=True)
             case Rejected() | BulkAsked():
-                return _IndexChange(due_at=soon, opens=True)
+                return IndexChange(due_at=soon, opens=True)
             case BulkProgressed(finished_at=float()):
-                return _IndexChange(closes=True, expires_at=self._expires_at())
+                return IndexChange(closes=True, expires_at=self._expires_at())
             case BulkProgressed() | BulkStopAsked():
-                return _IndexChange(due_at=soon)
+                return IndexChange(due_at=soon)
             case Claimed(what=what) if what == SWEEP:
                 # Whoever made it may die, and what the claim keeps from others is owed again when it expires.
-                return _IndexChange(due_at=_due(fact.at, fact.seconds))
+                return IndexChange(due_at=due_after(fact.at, fact.seconds))
             case Claimed() | TaskChanged():
                 # The end makes the job due soon, and what its announcement waits for is looked at then. News of a task
                 # puts nothing off: the look that is due soon after a redrive finds the tasks of before that run on.
-                return _IndexChange()
+                return IndexChange()
             case ExecutionChanged(redrive_count=count) if count:
                 # The announcement of what was redriven closed it, and the event of the redrive itself may be lost.
                 # Soon, since no task of before may outlive the redrive for long.
-                return _IndexChange(due_at=soon, opens=True)
+                return IndexChange(due_at=soon, opens=True)
             case CancelAsked():
-                return _IndexChange(due_at=soon)
+                return IndexChange(due_at=soon)
             case RedriveAsked():
                 # The announcement closed it, and what the redrive comes to is to be known.
-                return _IndexChange(due_at=soon, opens=True)
+                return IndexChange(due_at=soon, opens=True)
             case LogArchived() | ProgressTold() | EndedBefore() | Cancelled() | RedriveRefused() | Rerun():
                 # It is no news of the job: the sweeper comes when it was to come, for an archived log by its claim.
-                return _IndexChange()
+                return IndexChange()
             case ExecutionChanged(ended=True):
-                return _IndexChange(due_at=soon)
+                return IndexChange(due_at=soon)
             case _:
-                return _IndexChange(due_at=late)
+                return IndexChange(due_at=late)
 
 
 @dataclass(frozen=True)
-class _IndexChange:
-    due_at: int | None = None
-    opens: bool = False
-    closes: bool = False
-    redriven_rank: int = 0
-    expires_at: int | None = None
+class _Beside:
+    """A part beside the head, before and after a fact of it was heard."""
+
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
 
 
-def _due(since: float, seconds: float, steps: int = _STEPS_OF_A_WAIT) -> int:
-    """The first step after so many seconds have passed: facts that come close together do not move it."""
-    step = max(1, int(seconds / steps))
-    return (int(since + seconds) // step + 1) * step
-
-
-def _write(fact: Fact, index: _IndexChange, listed: Fact, carrying: Claimed | None = None) -> Any:
-    """The update and its condition: the register is free, or holds a rank that this fact beats.
-
-    What closes a job must not find it redriven.
-    """
-    conditions = ["(attribute_not_exists(#register) OR #register.#rank < :below)"]
-    names = {"#register": attribute_of(fact.register_name), "#rank": "rank"}
-    if not isinstance(fact, _OPENING):
-        conditions.append("attribute_exists(record_key)")
-    if (task_id := task_spoken_of(fact)) is not None:
-        # It was put away: all is known of it, and what comes now comes late.
-        conditions.append("attribute_not_exists(#settled)")
-        names["#settled"] = marker_attribute(marker_of(task_id))
-    values: dict[str, Any] = {
-        ":fact": register_of(fact),
-        ":below": {"N": str(fact.beats_below)},
-    }
-    set_, remove = ["#register = :fact"], []
-    if index.due_at is not None:
-        set_.append("due_at = :due")
-        values[":due"] = {"N": str(index.due_at)}
-    if index.opens:
-        set_.append("open_shard = :shard")
-        remove.append("expires_at")
-        values[":shard"] = {"S": str(shard_of(fact.record_key))}
-    if index.closes:
-        conditions.append("(attribute_not_exists(#execution) OR #execution.#rank < :redriven)")
-        names["#execution"] = _EXECUTION
-        values[":redriven"] = {"N": str(index.redriven_rank)}
-        remove.extend(("open_shard", "due_at"))
-        set_.append("expires_at = :expires")
-        values[":expires"] = {"N": str(index.expires_at)}
-    if carrying is not None:
-        # News of a task that another one archives already: that claim stays.
-        set_.append("#claim = if_not_exists(#claim, :claim)")
-        names["#claim"], values[":claim"] = attribute_of(carrying.register_name), register_of(carrying)
-    set_.extend(listing_changes(listed, names, values, closes=index.closes))
-    return {
-        "UpdateExpression": f"SET {', '.join(set_)}" + (f" REMOVE {', '.join(remove)}" if remove else ""),
-        "ConditionExpression": " AND ".join(conditions),
-        "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": values,
-    }
-
-
-def _removal(job: Record, task: TaskChanged, facts: tuple[Fact, ...]) -> Any:
-    """The update that takes a task out of a head that knows no more of it than this, and leaves a marker."""
-    names = {"#marker": marker_attribute(marker_of(task.task_id)), "#rank": "rank"}
-    values: dict[str, Any] = {":made": {"N": f"{task.created_at or 0:.3f}"}}
-    conditions = ["attribute_exists(#r0)"]
-    for number, fact in enumerate(facts):
-        names[f"#r{number}"], values[f":r{number}"] = attribute_of(fact.register_name), {"N": str(fact.rank)}
-        conditions.append(f"(attribute_not_exists(#r{number}) OR #r{number}.#rank <= :r{number})")
-    names["#claim"] = attribute_of(claim_register(archiving(task.task_id)))
-    oldest = sorted(job.settled, key=lambda marker: job.settled[marker])[: max(0, len(job.settled) + 1 - _MARKERS)]
-    names |= {f"#old{number}": marker_attribute(marker) for number, marker in enumerate(oldest)}
-    removed = [name for name in names if name.startswith(("#r", "#claim", "#old")) and name != "#rank"]
-    return {
-        "UpdateExpression": f"SET #marker = :made REMOVE {', '.join(removed)}",
-        "ConditionExpression": " AND ".join(conditions),
-        "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": values,
-    }
-
-
-def shard_of(key: RecordKey) -> int:
-    """The index shard of a record: open ones are spread, so that no partition of the index is hot."""
-    return zlib.crc32(str(key).encode()) % SHARDS
+def _counting(fact: Fact, head: Mapping[str, Any], told: _Beside, asked_at: float) -> Record:
+    """The record of a head that has just counted a change, together with that."""
+    if not head:
+        return Record(fact.record_key)
+    return replace(record_of(fact.record_key, head, told.after), seen=1, known_at=asked_at)
 
 
 def _is_of(part: Mapping[str, Any], born: int) -> bool:

@@ -12,6 +12,7 @@ JOBFERRY_TRANSPORT=botocore does without all this.
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -32,8 +33,8 @@ from botocore.validate import validate_parameters
 from service.aws.connections import Answer, Connections, lead_to
 from service.aws.signing import Signer
 
-# The operations, and which members of their answers are times; all others are as JSON has them. No parameter and no
-# answer holds bytes where Jobferry calls these.
+# The operations, and which members of their answers are times; all others are as JSON has them, but for bytes, which
+# only attributes of DynamoDB's hold where Jobferry calls these.
 _TIMES: Mapping[str, tuple[str, ...]] = {
     "ReceiveMessage": (),
     "DeleteMessageBatch": (),
@@ -49,6 +50,7 @@ _TIMES: Mapping[str, tuple[str, ...]] = {
 # Requests that are forms, and whose answers are XML, which botocore reads.
 _FORMS = frozenset({"Publish"})
 _PROTOCOLS = ("json", "query")
+_OF_BYTES = b'"B":'
 _SIGNATURE = "v4"
 
 
@@ -152,7 +154,7 @@ class _Operation:
     def _written(self, parameters: Mapping[str, Any]) -> bytes:
         """Of a form botocore knows the names of the fields."""
         if self._is_json:
-            return json.dumps(parameters).encode()
+            return json.dumps(parameters, default=_base64).encode()
         form = self._client._serializer.serialize_to_request(parameters, self._model)["body"]
         return urlencode(list(form.items())).encode()
 
@@ -251,6 +253,16 @@ class _Endpoint(_ItsEndpoint):  # type: ignore[misc]
         return bool(await super()._needs_retry(attempts, operation_model, request_dict, response, caught_exception))
 
 
+def _base64(value: bytes) -> str:
+    """As JSON has bytes [botocore, JSONSerializer]."""
+    return b64encode(value).decode()
+
+
+def _with_bytes(value: dict[str, Any]) -> dict[str, Any]:
+    """An attribute of DynamoDB's with its bytes as bytes."""
+    return {"B": b64decode(value["B"])} if isinstance(value.get("B"), str) and len(value) == 1 else value
+
+
 class _Answer(dict[str, Any]):
     """The members of a plain success."""
 
@@ -279,7 +291,7 @@ def _read(http: Answer, times: tuple[str, ...]) -> _Answer | None:
     if checksum and checksum != str(crc32(body)):
         return None
     try:
-        told = json.loads(body.decode())
+        told = json.loads(body.decode(), object_hook=_with_bytes if _OF_BYTES in body else None)
         if not isinstance(told, dict) or "__type" in told:
             return None
         answer = _Answer({name: value for name, value in told.items() if value is not None})

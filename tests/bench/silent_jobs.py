@@ -20,7 +20,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from schemas.arn import execution_name
-from service.aws.jobs_table import shard_of
+from service.aws.open_jobs import shard_of
 from service.aws.record_items import item_key, registers_of
 from service.core.record.facts import ExecutionChanged, Requested, TaskChanged
 from service.core.record.keys import RecordKey

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local.local_run import local_run
 from deploy.local.subscriber import Subscriber
-from service.aws.jobs_table import shard_of
+from service.aws.open_jobs import shard_of
 from service.aws.record_items import item_key
 from service.core.record.keys import RecordKey
 from tests.support.job_requests import shell

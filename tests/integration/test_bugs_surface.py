@@ -15,7 +15,7 @@ from service.aws.jobs_table import JobsTable
 from service.aws.pace import Pace
 from service.core.policy.actions import Action, TellProgress
 from service.core.policy.owed import Patience
-from service.core.record.facts import Claimed, Fact, LogArchived, TaskChanged
+from service.core.record.facts import Claimed, Fact
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.core.redaction import Redaction
@@ -72,7 +72,9 @@ class RenewalFails:
     job: Record
     renewed: bool = False
 
-    async def merge(self, fact: Fact, carrying: Claimed | None = None) -> Record:
+    async def merge(
+        self, fact: Fact, carrying: Claimed | None = None, *, is_last: bool = False, known: Record | None = None
+    ) -> Record:
         self.renewed = isinstance(fact, Claimed) and fact.renews is not None
         return buggy() if self.renewed else self.job
 
@@ -81,9 +83,6 @@ class RenewalFails:
 
     async def read_whole(self, key: RecordKey) -> Record:
         return self.job
-
-    async def put_away(self, job: Record, task: TaskChanged, last: LogArchived) -> Record | None:
-        return None
 
 
 async def test_renewing_a_claim(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,13 +14,13 @@ from schemas.notification import Problem
 from schemas.plan import Attempt
 from service.aws import record_items
 from service.aws.errors import AwsError
-from service.aws.jobs_table import JobsTable, shard_of
+from service.aws.jobs_table import JobsTable
+from service.aws.open_jobs import shard_of
 from service.aws.record_items import item_key, record_of
 from service.core.policy.owed import SWEEP
-from service.core.record import record as pure
-from service.core.record.facts import FACT, Claimed, Fact, LogArchived, Rejected, TaskChanged, archiving
+from service.core.record.facts import FACT, Claimed, Fact, LogArchived, Rejected, TaskChanged, archiving, marker_of
 from service.core.record.keys import RecordKey
-from service.core.record.record import Record
+from service.core.record.record import Record, Tally
 from service.settings import SettingsError
 from tests.support.job_facts import (
     GRACE,
@@ -32,6 +32,7 @@ from tests.support.job_facts import (
     announced,
     claimed,
     execution,
+    heard,
     item,
     open_jobs,
     progress_told,
@@ -150,10 +151,10 @@ async def test_a_wrong_table_is_refused_in_a_sentence(table: JobsTable, shape: A
 async def test_of_two_facts_the_higher_rank_wins_and_both_writers_see_it(table: JobsTable) -> None:
     """Also the writer whose fact knew less is answered with the whole record."""
     await table.merge(requested())
-    newer = await table.merge(task(5, "STOPPED"))
+    newer = await table.merge(task(5))
     older = await table.merge(task(3))
     assert newer == older == await table.read(KEY)
-    assert [(each.version, each.last_status) for each in older.tasks] == [(5, "STOPPED")]
+    assert [each.version for each in older.tasks] == [5]
     assert older.request == requested().in_brief()
 
 
@@ -262,7 +263,7 @@ async def test_the_table_merges_as_the_pure_core_does(table: JobsTable, seed: in
     told = [requested(), *chance.choices(facts, k=25), requested(digest="d2")]
     expected = known = Record.of_job("job")
     for fact in told:
-        expected = pure.merge(expected, fact)
+        expected = heard(expected, fact)
         known = (await table.merge(fact)).beside(known)
         assert known == expected
     assert await table.read_whole(KEY) == expected
@@ -430,78 +431,155 @@ def archived(of: TaskChanged, status: str = "complete") -> LogArchived:
     return LogArchived.model_validate(told)
 
 
-async def put_away(table: JobsTable, of: TaskChanged, carrying: Claimed | None = None) -> Record:
-    """The head after a task left it."""
-    job = await table.merge(of, carrying)
-    head = await table.put_away(job, of, archived(of))
-    assert head is not None
-    return head
-
-
-def mine(of: TaskChanged) -> Claimed:
+def mine(of: TaskChanged, owner: str = "me") -> Claimed:
     """A claim on a task's logs."""
-    return claimed("me", 10.0).model_copy(update={"what": archiving(of.task_id)})
+    return claimed(owner, 10.0).model_copy(update={"what": archiving(of.task_id)})
 
 
-async def test_what_is_settled_leaves_the_head(table: JobsTable) -> None:
-    """The task, its receipt and the claim go, a marker stays, and the whole record has it all."""
+async def settle(table: JobsTable, of: TaskChanged) -> Record:
+    """A task stops, and its log is archived: the answer to the last write."""
+    await table.merge(of, mine(of))
+    return await table.merge(archived(of), is_last=True)
+
+
+async def item_of(table: JobsTable, part: str = "head") -> Any:
+    """A part as it lies there."""
+    return (await table.client.get_item(TableName=table.name, Key=item_key(KEY, part), ConsistentRead=True))["Item"]
+
+
+async def test_what_stopped_lies_beside_the_head(table: JobsTable) -> None:
+    """The task that ran leaves it; the head counts it, and owes its log, and who wrote it knows all of it."""
     await table.merge(requested())
-    head = await put_away(table, stopped(), mine(stopped()))
-    assert (head.tasks, head.has_every_task) == ((stopped(),), True)
-    read = await table.read(KEY)
-    assert (set(read.registers), list(read.settled.values())) == ({"request"}, [100.0])
-    assert not read.has_every_task
+    ran = stopped().model_copy(update={"version": 3, "last_status": "RUNNING"})
+    assert (await table.merge(ran)).tasks == (ran,)
+    told = await table.merge(stopped(), mine(stopped()))
+    assert (told.tasks, told.claims_of("me"), told.has_every_task) == ((stopped(),), (mine(stopped()),), True)
+    head = await table.read(KEY)
+    assert set(head.registers) == {"request"}
+    assert head.tally == Tally(1, 1, 100.0, frozenset({marker_of(stopped().task_id)}))
+    assert not head.has_every_task
     whole = await table.read_whole(KEY)
-    assert whole.registers.keys() == {"request", stopped().register_name, archived(stopped()).register_name}
+    assert whole.registers.keys() == {"request", stopped().register_name, mine(stopped()).register_name}
     assert whole.is_whole
 
 
-@pytest.mark.parametrize(
-    "late",
-    [stopped(), stopped(version=9), task(3), archived(stopped(), "absent"), mine(stopped())],
-    ids=["its end again", "more of its end", "that it runs", "a receipt", "a claim"],
-)
-async def test_what_comes_late_of_a_settled_task_changes_nothing(table: JobsTable, late: Fact) -> None:
-    """It would be archived once more, or be waited for."""
+async def test_the_last_receipt_says_that_nothing_is_owed(table: JobsTable) -> None:
+    """It lies beside the head, which counts it; an earlier one of the same task changes nothing of what is owed."""
     await table.merge(requested())
-    await put_away(table, stopped())
-    before = await item_of(table)
-    assert (await table.merge(late)).tasks == ()
-    assert await item_of(table) == before
-
-
-async def item_of(table: JobsTable) -> Any:
-    """The head as it lies there."""
-    return (await table.client.get_item(TableName=table.name, Key=item_key(KEY), ConsistentRead=True))["Item"]
-
-
-@pytest.mark.parametrize("news", [stopped(version=9), archived(stopped())], ids=["of the task", "of its log"])
-async def test_a_task_of_which_there_is_news_stays(table: JobsTable, news: Fact) -> None:
-    """Else what another heard meanwhile were lost with the register."""
-    await table.merge(requested())
-    job = await table.merge(stopped())
-    await table.merge(news)
-    assert await table.put_away(job, stopped(), archived(stopped(), "absent")) is None
-    assert (await table.read(KEY)).registers[news.register_name] == news
-
-
-async def test_of_two_that_put_a_task_away_the_one_that_knows_more_wins(table: JobsTable) -> None:
-    """Also where the other one's write comes late."""
-    await table.merge(requested())
-    job = await table.merge(stopped())
-    await table.put_away(job, stopped(), archived(stopped()))
-    assert await table.put_away(job, stopped(), archived(stopped(), "absent")) is None
+    await table.merge(stopped())
+    assert (await table.merge(archived(stopped()))).tally.logs_owed == {marker_of(stopped().task_id)}
+    told = await table.merge(archived(stopped()), is_last=True)
+    assert (told.tally.logs_owed, told.tally.changes) == (frozenset(), 3)
     [container] = stopped().containers
     assert (await table.read_whole(KEY)).receipt(stopped(), container) == archived(stopped())
 
 
-async def test_a_head_keeps_the_markers_of_the_last_tasks_only(table: JobsTable) -> None:
-    """So that it stays small however many there are; of an older one the work would be done again, and told once."""
+@pytest.mark.parametrize(
+    "late",
+    [stopped(), stopped(version=9), archived(stopped(), "absent"), mine(stopped(), "another")],
+    ids=["its end again", "more of its end", "a receipt", "a claim"],
+)
+async def test_what_comes_late_of_a_settled_task_owes_nothing(table: JobsTable, late: Fact) -> None:
+    """It would be archived once more, or be waited for; what it knows more is kept."""
+    await table.merge(requested())
+    await settle(table, stopped())
+    told = await table.merge(late)
+    whole = await table.read_whole(KEY)
+    assert (told.tally.logs_owed, whole.tally.stops) == (frozenset(), 1)
+    [held] = whole.tasks
+    assert held.version == (9 if isinstance(late, TaskChanged) and late.version == 9 else 4)
+    [container] = held.containers
+    assert whole.receipt(held, container) == archived(stopped())
+
+
+async def test_that_a_task_runs_is_old_news_once_it_has_stopped(table: JobsTable) -> None:
+    """While its log is owed, and afterwards, for as long as no other has stopped."""
+    await table.merge(requested())
+    ran = stopped().model_copy(update={"version": 3, "last_status": "RUNNING"})
+    await table.merge(stopped())
+    before = await item_of(table)
+    assert (await table.merge(ran)).tasks == ()
+    assert await item_of(table) == before
+    await table.merge(archived(stopped()), is_last=True)
+    assert (await table.merge(ran)).tasks == ()
+
+
+async def test_of_a_stop_the_one_that_knows_more_stays(table: JobsTable) -> None:
+    """In whatever order they come; each is counted, and its log owed once."""
+    await table.merge(requested())
+    await table.merge(stopped(version=9))
+    told = await table.merge(stopped())
+    assert [task.version for task in told.tasks] == [9]
+    assert (told.tally.stops, told.tally.changes, len(told.tally.logs_owed)) == (1, 2, 1)
+
+
+async def test_who_wrote_and_did_not_count_is_counted_by_the_next(table: JobsTable) -> None:
+    """The worker died between the two: its message comes again, and from then on everybody looks at the whole."""
+    await table.merge(requested())
+    counting = patch.object(JobsTable, "_count", side_effect=AwsError("died"))
+    with counting, pytest.raises(AwsError):
+        await table.merge(stopped(), mine(stopped()))
+    assert (await table.read(KEY)).tally == Tally()
+    told = await table.merge(stopped(), mine(stopped(), "another"))
+    assert (told.tally.changes, told.claims_of("me")) == (1, (mine(stopped()),))
+    assert not (await table.merge(execution("FAILED"))).has_every_task
+
+
+async def test_a_stop_of_no_job_is_to_leave(table: JobsTable, time: Time) -> None:
+    """Another's task may be of a group like ours."""
+    assert await table.merge(stopped()) == Record.of_job("job")
+    assert int((await item_of(table, f"task#{stopped().task_id}"))["expires_at"]["N"]) == int(time())
+
+
+async def test_a_head_stays_small_however_many_have_stopped(table: JobsTable) -> None:
+    """Also where the logs of all are owed: an update is billed by the whole head."""
     await table.merge(requested())
     for number in range(20):
-        await put_away(table, stopped(f"{number:016x}", made=float(number)))
-    assert sorted((await table.read(KEY)).settled.values()) == [float(number) for number in range(12, 20)]
+        await table.merge(stopped(f"{number:016x}", made=float(number)))
+    owing = await item_of(table)
+    assert len(owing["logs_owed"]["SS"]) == 20
+    assert all(len(marker) == 4 for marker in owing["logs_owed"]["SS"])
+    for number in range(20):
+        await table.merge(archived(stopped(f"{number:016x}")), is_last=True)
+    assert "logs_owed" not in await item_of(table)
     assert len((await table.read_whole(KEY)).tasks) == 20
+
+
+NEWS = {
+    "none": (None, "me"),
+    "a redrive": (execution("RUNNING", redrive=1), None),
+    "that another task stopped": (stopped("fedcba9876543210"), None),
+    "that another announces it": (claimed("another", 10.0), "another"),
+}
+
+
+@pytest.mark.parametrize(("news", "owner"), NEWS.values(), ids=NEWS)
+async def test_the_last_receipt_carries_a_claim_if_the_job_is_as_it_was(
+    table: JobsTable, news: Fact | None, owner: str | None
+) -> None:
+    """Else more may be owed, and who has the claim would keep others from announcing; it is counted all the same."""
+    await table.merge(requested())
+    await table.merge(execution("FAILED"))
+    await table.merge(stopped())
+    known = await table.read_whole(KEY)
+    if news is not None:
+        await table.merge(news)
+    told = await table.merge(archived(stopped()), claimed("me", 20.0), is_last=True, known=known)
+    held = told.claim("announce#0")
+    assert (held.owner if held else None) == owner
+    assert marker_of(stopped().task_id) not in told.tally.logs_owed
+
+
+async def test_logs_are_claimed_of_a_task_that_is_there(table: JobsTable) -> None:
+    """And the claim is renewed, and let go of, beside the head."""
+    await table.merge(requested())
+    assert (await table.merge(mine(stopped()))).claims_of("me") == ()
+    await table.merge(stopped())
+    first = await table.merge(mine(stopped()))
+    assert (first.claims_of("me"), first.request) == ((mine(stopped()),), requested().in_brief())
+    kept = mine(stopped()).renewed(40.0)
+    assert (await table.merge(kept)).claim(kept.what) == kept
+    assert (await table.merge(mine(stopped(), "another"))).claim(kept.what) == kept
 
 
 async def test_a_claim_is_carried_by_news_only(table: JobsTable) -> None:

@@ -54,6 +54,7 @@ CALLS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("stepfunctions", "start_execution", {"stateMachineArn": ARN, "name": "j", "input": '{"grüße": "\\u2028"}'}),
     ("dynamodb", "get_item", {"TableName": "jobs", "Key": {"k": {"S": "x"}}, "ConsistentRead": True}),
     ("dynamodb", "put_item", {"TableName": "jobs", "Item": {"k": {"M": {"a": {"L": [{"NULL": True}, {"N": "1"}]}}}}}),
+    ("dynamodb", "put_item", {"TableName": "jobs", "Item": {"k": {"M": {"a": {"B": b"\x00\xff"}}}}}),
     ("dynamodb", "query", {"TableName": "jobs", "KeyConditionExpression": "k = :k", "Limit": 1}),
     (
         "dynamodb",
@@ -200,6 +201,9 @@ async def test_requests_are_the_same_byte_for_byte(
     [
         (START, [(200, b'{"executionArn": "arn:x", "startDate": 1700000000.25}', {"x-amzn-RequestId": "r"})]),
         (GET, [(200, b'{"Item": {"k": {"S": "x"}}}', {"x-amz-crc32": str(crc32(b'{"Item": {"k": {"S": "x"}}}'))})]),
+        (GET, [(200, b'{"Item": {"k": {"M": {"B": {"B": "AP8="}, "a": {"S": "x"}}}, "B": {"S": "AP8="}}}', {})]),
+        (GET, [(200, b'{"Item":{"k":{"B":"AP8="}}}', {})]),
+        (GET, [(400, b'{"__type": "x#ConditionalCheckFailedException", "Item": {"k": {"B": "AP8="}}}', {})]),
         (GET, [(200, b"{}", {"x-amz-crc32": "1"}), (200, b'{"Item": {}}', {})]),
         (START, [(200, b'{"executionArn": "arn:x", "startDate": "soon"}', {})]),
         (GET, [(200, b"", {})]),

@@ -9,7 +9,8 @@ from typing import cast
 import pytest
 
 from schemas.bulk import BulkFilter
-from service.aws.jobs_table import SHARDS, JobsTable
+from service.aws.jobs_table import JobsTable
+from service.aws.open_jobs import SHARDS
 from service.aws.pace import Pace
 from service.core.policy.owed import SWEEP
 from service.core.record.facts import BulkAsked, Claimed, RedriveAsked, RedriveRefused

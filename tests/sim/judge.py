@@ -13,11 +13,11 @@ from itertools import groupby
 from typing import Any
 
 from schemas.base import DEFAULT_TENANT
-from service.core.record.facts import marker_of
+from service.aws.record_items import CHANGES
 from tests.sim.ledger import Ledger
 from tests.sim.many_judge import BULK_KEY, ManyJudge
 from tests.sim.steering import SteeringJudge
-from tests.sim.truth import Truth, ended_by_itself, fact_in, is_looked_after, place_of
+from tests.sim.truth import Truth, dict_of, ended_by_itself, fact_in, is_looked_after, place_of
 from tests.support.aws.dynamodb import HEAD, Item
 from tests.support.aws.ecs import Container
 from tests.support.aws.sns import Notice
@@ -168,11 +168,11 @@ class Judge:
         )
 
     def _knows_task(self, name: str, detail: dict[str, Any]) -> bool:
-        """In the head, or put away beside it; without its marker in the head, nobody would find it there."""
-        task_id = detail["taskArn"].rsplit("/", 1)[-1]
+        """In the head, or beside it where it has stopped; unless the head counts what is there, nobody would look."""
+        task = f"task#{detail['taskArn'].rsplit('/', 1)[-1]}"
         head = self._truth.record(name)
-        put_away = f"s#{marker_of(task_id)}" in head
-        held = fact_in(self._truth.record(name, f"task#{task_id}") if put_away else head, f"task#{task_id}")
+        beside = self._truth.record(name, task) if CHANGES in head else {}
+        held = fact_in(beside, task) or fact_in(head, task)
         return held is not None and held["version"] >= detail["version"]
 
     def on_heard(self, held: Held) -> None:
@@ -405,15 +405,18 @@ class Judge:
 
     def _nobody_knows(self, execution: Execution, notice: Notice) -> bool:
         """Whether a task that reported success is forgotten, and how it ended was not seen: that is no success."""
-        record = self._truth.record(execution.name)
         unseen = [
             task
             for task in self._truth.tasks_of(execution)
             if task.reported == "success"
             and self._truth.ecs.find(task.task_id) is None
-            and (fact_in(record, f"task#{task.task_id}") or {}).get("version") != task.version
+            and self._known_of(execution.name, task.task_id).get("version") != task.version
         ]
         return notice.body["status"] == "FAILED" and bool(unseen)
+
+    def _known_of(self, name: str, task_id: str) -> dict[str, Any]:
+        """How a task stopped, as far as that is on record."""
+        return fact_in(self._truth.record(name, f"task#{task_id}"), f"task#{task_id}") or {}
 
     def _check_completeness(self, notice: Notice, execution: Execution) -> None:
         told = {
@@ -506,9 +509,9 @@ class Judge:
         if name.startswith("r#claim#announce#"):
             self._announcing[key.removeprefix("rejected:"), int(name.rpartition("#")[2])] = PROCESS.get()
         if name.startswith("r#announced#"):
-            self._note(json.loads(after["M"]["fact"]["S"])["notification_id"])
+            self._note(dict_of(after)["notification_id"])
         if name in _OF_WISHES:
-            self.many.on_wish(key, _OF_WISHES[name], json.loads(after["M"]["fact"]["S"]))
+            self.many.on_wish(key, _OF_WISHES[name], dict_of(after))
         self.steering.check_register(key, name, after)
 
     def _note(self, notification_id: str) -> None:

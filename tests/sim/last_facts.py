@@ -1,13 +1,18 @@
 """The last facts of a job come at once, to two workers that know nothing of each other, and nobody sweeps.
 
-Whoever writes last is answered with all that was written: so somebody finds that the outcome is owed. Two that read
-before they write could each miss what the other one writes, and nobody would announce.
+Whoever counts last in the head is told that nothing is owed any more, and what it then reads was written before: so
+somebody finds that the outcome is owed. Two that read before they write could each miss what the other one writes, and
+nobody would announce.
+
+In every second history workers die between any two calls. Their messages come again, and a sweep comes when their
+claims are over.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -15,9 +20,10 @@ from typing import Any
 from schemas.plan import Attempt
 from service.aws.jobs_table import JobsTable
 from service.core.policy.actions import Action, Announce, ArchiveLog, Claim
-from service.core.policy.owed import Patience
+from service.core.policy.owed import SWEEP, Patience
 from service.core.record.facts import (
     Announced,
+    Claimed,
     ContainerState,
     ExecutionChanged,
     Fact,
@@ -25,7 +31,6 @@ from service.core.record.facts import (
     Requested,
     StageBrief,
     TaskChanged,
-    marker_of,
 )
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
@@ -37,6 +42,12 @@ JOB = "job"
 _USUAL_VERSION = 6
 _KEY = RecordKey.of_job(JOB)
 _TASK = "arn:aws:ecs:us-east-1:123456789012:task/jobs/t"
+_PATIENCE = Patience()
+_DIES, _DEATHS, _SWEEPS = 0.05, 2, 4
+
+
+class DiedError(Exception):
+    """Nothing of a piece of work goes on."""
 
 
 @dataclass
@@ -45,16 +56,30 @@ class Last:
 
     loop: VirtualLoop
     chance: Random
+    deaths_left: int
+    deaths: int = 0
     archives: int = 0
     announcements: int = 0
     known: dict[str, int] = field(default_factory=dict)
 
     async def call(self, operation: str, effect: Callable[[], Any], about: object = "") -> Any:
-        """A call: its effect comes some time after it, and its answer some time after that."""
-        await self.loop.pause(self.chance.random() * 0.1)
+        """A call: its effect comes some time after it, and its answer after that, unless who called is dead."""
+        await self._be_on_the_way()
+        self._die()
         answer = effect()
-        await self.loop.pause(self.chance.random() * 0.1)
+        self._die()
+        await self._be_on_the_way()
         return answer
+
+    async def _be_on_the_way(self) -> None:
+        await self.loop.pause(self.chance.random() * self.chance.choice((0.02, 0.1, 0.5)))
+
+    def _die(self) -> None:
+        """Who has announced lives until that is noted: a second copy is another promise's."""
+        if self.deaths_left and not self.announcements and self.chance.random() < _DIES:
+            self.deaths_left -= 1
+            self.deaths += 1
+            raise DiedError
 
     async def perform(self, action: Action, job: Record, me: str) -> tuple[Fact, ...]:
         """What is owed, done in some time."""
@@ -75,24 +100,42 @@ class Last:
         """What is wrong in the end."""
         table = JobsTable(DynamoDbClient(self, SimTable(self.loop.time)), "jobs", 300, 30, 90, self.loop.time)  # type: ignore[arg-type]  # as far as it is used
         briefs = tuple(StageBrief(name=name, image="echo", container="main") for name in ("one", "two"))
+        deaths, self.deaths_left = self.deaths_left, 0
         await table.merge(Requested(job_id=JOB, tenant="web", digest="d", execution_input="{}", stages=briefs))
         await table.merge(_execution("RUNNING"))
-        workers = [Settling(table, self, Patience(), self.loop.time) for _ in range(2)]
+        self.deaths_left = deaths
+        workers = [Settling(table, self, _PATIENCE, self.loop.time) for _ in range(2)]
         await asyncio.gather(
             *(self._come(self.chance.choice(workers), number, fact) for number, fact in enumerate(self._facts()))
         )
+        self.deaths_left = 0
+        for _ in range(_SWEEPS if self.deaths else 0):
+            await self._sweep(workers[0])
         return await self._complaints(table)
 
+    async def _sweep(self, worker: Settling) -> None:
+        """When the claims of the dead are over."""
+        await self.loop.pause(_PATIENCE.claim + 1)
+        me = worker.new_work()
+        claim = Claimed(record_key=_KEY, what=SWEEP, owner=me, at=self.loop.time(), seconds=_PATIENCE.claim)
+        await worker.settle(await worker.jobs.merge(claim), me)
+
     def _facts(self) -> list[Fact]:
-        """Each at least once, and some late or twice."""
+        """Each at least once, and some late or twice. Of a third task the outcome says nothing."""
         first, second = _task(1), _task(2)
-        last: list[Fact] = [first, second, _execution("SUCCEEDED")]
+        last: list[Fact] = [first, second, _execution("SUCCEEDED"), *([_task(3)] if self.chance.random() < 0.5 else [])]
         late: list[Fact] = [_task(1, "RUNNING", 2), _task(2, "RUNNING", 2), _task(1, version=9), first, second]
         return last + self.chance.sample(late, self.chance.randrange(len(late) + 1))
 
     async def _come(self, worker: Settling, number: int, fact: Fact) -> None:
-        await self.loop.pause(self.chance.random() * self.chance.choice((0.2, 2.0)))
-        me = f"work-{number}"
+        """A message comes, and again where who took it died."""
+        for turn in range(_DEATHS + 1):
+            await self.loop.pause(self.chance.random() * self.chance.choice((0.2, 2.0)))
+            with suppress(DiedError):
+                await self._take(worker, f"work-{number}-{turn}", fact)
+                return
+
+    async def _take(self, worker: Settling, me: str, fact: Fact) -> None:
         by_the_way = isinstance(fact, TaskChanged) and fact.version > _USUAL_VERSION
         job = await (worker.jobs.merge(fact) if by_the_way else worker.hear(fact, me))
         for task in job.tasks:
@@ -105,15 +148,15 @@ class Last:
             return
 
     async def _complaints(self, table: JobsTable) -> list[str]:
-        whole, head = await table.read_whole(_KEY), await table.read(_KEY)
+        whole = await table.read_whole(_KEY)
         held = {task.task_id: task.version for task in whole.tasks if task.stopped}
         receipts = all(whole.receipt(task, container) for task in whole.tasks for container in task.containers)
         found = {
             f"announced {self.announcements} times": self.announcements != 1,
-            f"archived {self.archives} times": self.archives > 2 + (self.known.get("t1", 0) > 6),
+            f"archived {self.archives} times": self.archives > len(self.known) + self.deaths,
             f"known were {self.known}, held are {held}": any(held.get(name, 0) < at for name, at in self.known.items()),
             "a receipt is lost": not receipts,
-            "a settled task is in the head": any(marker_of(task.task_id) in head.settled for task in head.tasks),
+            "a log is owed for ever": bool(whole.tally.logs_owed) and not self.deaths,
         }
         return [complaint for complaint, holds in found.items() if holds]
 
@@ -133,9 +176,9 @@ def _task(number: int, status: str = "STOPPED", version: int = _USUAL_VERSION) -
         version=version,
         last_status=status,
         redrive=0,
-        stage=number,
-        attempt=1,
-        created_at=0.5,
+        stage=min(number, 2),
+        attempt=max(number - 1, 1),
+        created_at=0.5 * number,
         containers=(ContainerState(name="main", exit_code=code),),
     )
 
@@ -145,7 +188,7 @@ def last_facts(seed: int) -> list[str]:
     loop = VirtualLoop()
     asyncio.set_event_loop(loop)
     try:
-        return loop.run_until_complete(Last(loop, Random(seed)).live())
+        return loop.run_until_complete(Last(loop, Random(seed), deaths_left=_DEATHS * (seed % 2)).live())
     finally:
         asyncio.set_event_loop(None)
         loop.bury()

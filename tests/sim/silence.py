@@ -17,8 +17,8 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
-from service.aws.jobs_table import SHARDS
 from service.aws.objects import Objects
+from service.aws.open_jobs import SHARDS
 from service.metrics import UNMETERED
 from service.runtime import wire
 from tests.sim.network import Effect, Network

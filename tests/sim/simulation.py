@@ -19,7 +19,7 @@ from unittest.mock import patch
 
 import structlog
 
-from service.aws import job_list, jobs_table, record_items
+from service.aws import job_list, open_jobs, record_items
 from service.core.record.facts import FACT, Fact
 from service.core.redaction import Redaction
 from tests.sim.again import Again
@@ -330,7 +330,7 @@ def undisturbed(shards: int = _SHARDS, page_jobs: int = _MOST_PAGE_JOBS) -> Iter
         _nothing_collected(),
         _logs_into(None),
         patch.object(record_items, "FACT", _Remembered()),
-        patch.object(jobs_table, "SHARDS", shards),
+        patch.object(open_jobs, "SHARDS", shards),
         patch.object(sweeper, "SHARDS", shards),
         patch.object(log_checks, "_LOOK_SECONDS", _CHECK_SECONDS),
         patch.object(Redaction, "text", _each_text_once(Redaction.text)),

@@ -10,7 +10,6 @@ from service.aws.errors import AwsError
 from service.aws.failures import Failures
 from service.aws.jobs_table import JobsTable
 from service.aws.queue import Message, Queue
-from service.core.record import record as pure
 from service.core.record.facts import Fact, LogArchived
 from service.core.record.record import Record
 from tests.support.job_facts import (
@@ -21,6 +20,7 @@ from tests.support.job_facts import (
     announced,
     claimed,
     execution,
+    heard,
     item,
     open_jobs,
     requested,
@@ -46,7 +46,7 @@ async def test_facts_merge_as_the_pure_core_merges_them(table: JobsTable, seed: 
     ]
     expected = known = Record.of_job("job")
     for fact in (requested(), *chance.choices(facts, k=25), requested(digest="d2")):
-        expected = pure.merge(expected, fact)
+        expected = heard(expected, fact)
         known = (await table.merge(fact)).beside(known)
         assert known == expected
     assert (await table.read(KEY)).beside(known) == expected

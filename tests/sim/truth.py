@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from service.aws.record_items import text_in
 from tests.sim.ledger import Ledger
 from tests.support.aws.dynamodb import HEAD, Item, SimTable
 from tests.support.aws.ecs import SimEcs, Task
@@ -109,7 +110,13 @@ def ended_by_itself(task: Task) -> bool:
 def fact_in(item: Item, register: str) -> dict[str, Any] | None:
     """A register of an item."""
     held = item.get(f"r#{register}")
-    return _read(held["M"]["fact"]["S"]) if held else None
+    return dict_of(held) if held else None
+
+
+def dict_of(register: Item) -> dict[str, Any]:
+    """The fact in a register."""
+    said = register["M"]["fact"]
+    return _read(said["S"]) if "S" in said else _read(text_in(register))
 
 
 @lru_cache(maxsize=1000)

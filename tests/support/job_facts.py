@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from service.aws.jobs_table import JobsTable, shard_of
+from service.aws.jobs_table import JobsTable
+from service.aws.open_jobs import shard_of
 from service.aws.record_items import item_key
 from service.core.record.facts import (
     Announced,
     Claimed,
     ContainerState,
     ExecutionChanged,
+    Fact,
     ProgressTold,
     Requested,
     TaskChanged,
+    announcing,
+    claim_register,
 )
 from service.core.record.keys import RecordKey
+from service.core.record.record import Record, merge
 from tests.support.connecting import Client
 from tests.support.template import properties
 
@@ -97,3 +102,12 @@ async def open_jobs(table: JobsTable, at: float) -> set[str]:
     """All that the sweeper would find."""
     shards = {shard_of(RecordKey.of_job(job_id)) for job_id in ("job", "other")}
     return {str(key) for shard in shards for key in await table.due(shard, at, 100)}
+
+
+def heard(job: Record, fact: Fact) -> Record:
+    """A record after a fact, as a table keeps it: with an announcement its claim has done its work."""
+    after = merge(job, fact)
+    if after is job or not isinstance(fact, Announced):
+        return after
+    done = claim_register(announcing(fact.redrive_count))
+    return replace(after, registers={name: held for name, held in after.registers.items() if name != done})

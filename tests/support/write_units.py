@@ -80,6 +80,10 @@ def _value_bytes(value: dict[str, Any]) -> int:
             return len(content.encode())
         case "N":
             return math.ceil(len(str(content).replace(".", "").strip("-0")) / 2) + 1
+        case "B":
+            return len(content)
+        case "SS":
+            return sum(len(member.encode()) for member in content)
         case "M":
             return 3 + sum(len(name.encode()) + _value_bytes(held) + 1 for name, held in content.items())
     raise ValueError(f"a value of the type {kind} is not counted yet")

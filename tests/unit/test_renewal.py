@@ -11,7 +11,7 @@ import pytest
 from service.aws.errors import AwsError
 from service.core.policy.actions import Action, Announce, ArchiveLog, Claim
 from service.core.policy.owed import Patience
-from service.core.record.facts import Claimed, Fact, LogArchived, TaskChanged
+from service.core.record.facts import Claimed, Fact
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record, merge
 from service.settle import Settling
@@ -42,7 +42,9 @@ class Work:
     def now(self) -> float:
         return NOW + 100 + self.loop.time()
 
-    async def merge(self, fact: Fact, carrying: Claimed | None = None) -> Record:
+    async def merge(
+        self, fact: Fact, carrying: Claimed | None = None, *, is_last: bool = False, known: Record | None = None
+    ) -> Record:
         if isinstance(fact, Claimed) and fact.renews is not None:
             self.renewals.append(round(self.loop.time(), 3))
             if self.renewals[-1] in self.refuses_at:
@@ -55,9 +57,6 @@ class Work:
 
     async def read_whole(self, key: RecordKey) -> Record:
         return self.job
-
-    async def put_away(self, job: Record, task: TaskChanged, last: LogArchived) -> Record | None:
-        return None
 
     async def perform(self, action: Action, job: Record, me: str) -> tuple[Fact, ...]:
         match action:

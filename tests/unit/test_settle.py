@@ -21,8 +21,9 @@ from service.core.policy.actions import (
     StartExecution,
     StopTask,
 )
+from service.core.policy.log_work import work_of
 from service.core.policy.owed import SWEEP, Patience
-from service.core.record.facts import Claimed, Fact, LogArchived, TaskChanged
+from service.core.record.facts import Claimed, Fact
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record, merge
 from service.settle import NotWholeError, Settling
@@ -50,7 +51,9 @@ class InMemory:
 
     records: dict[RecordKey, Record] = field(default_factory=dict)
 
-    async def merge(self, fact: Fact, carrying: Claimed | None = None) -> Record:
+    async def merge(
+        self, fact: Fact, carrying: Claimed | None = None, *, is_last: bool = False, known: Record | None = None
+    ) -> Record:
         held = await self.read(fact.record_key)
         job = merge(held, fact)
         if carrying is not None and job is not held:
@@ -63,9 +66,6 @@ class InMemory:
 
     async def read_whole(self, key: RecordKey) -> Record:
         return await self.read(key)
-
-    async def put_away(self, job: Record, task: TaskChanged, last: LogArchived) -> Record | None:
-        return None
 
     async def all_of(self, *facts: Fact) -> Record:
         """The record after these facts."""
@@ -81,7 +81,9 @@ class InParts(InMemory):
     reads: int = 0
     is_gone: bool = False
 
-    async def merge(self, fact: Fact, carrying: Claimed | None = None) -> Record:
+    async def merge(
+        self, fact: Fact, carrying: Claimed | None = None, *, is_last: bool = False, known: Record | None = None
+    ) -> Record:
         return _head(await super().merge(fact, carrying))
 
     async def read_whole(self, key: RecordKey) -> Record:
@@ -131,9 +133,11 @@ def settling(jobs: InMemory, performer: Scripted) -> Settling:
 
 
 async def test_what_a_head_leaves_out_is_read_once_and_only_by_who_needs_it() -> None:
-    """A log is archived without it, an announcement is not, and whoever has it reads no more."""
+    """A log of a stage that is not the last is archived without it, an announcement is not made, and whoever has it
+    reads no more.
+    """
     jobs, performer = InParts(), Scripted(USUAL)
-    job = await jobs.all_of(requested(), execution("RUNNING"), task())
+    job = await jobs.all_of(requested(stages=2), execution("RUNNING"), task())
     job = await settling(jobs, performer).settle(job)
     assert (performer.done[-1], jobs.reads) == (ARCHIVE, 0)
     await settling(jobs, performer).settle(await jobs.merge(OUTCOME))
@@ -172,10 +176,26 @@ async def test_an_end_is_archived_claimed_and_announced_in_one_go() -> None:
     jobs, performer = InMemory(), Scripted(USUAL)
     job = await jobs.all_of(requested(), OUTCOME, task())
     job = await settling(jobs, performer).settle(job)
-    assert performer.done == [Claim(KEY, "archive#t1"), ARCHIVE, Claim(KEY, "announce#0"), ANNOUNCE]
+    assert performer.done == [Claim(KEY, "archive#t1"), ARCHIVE, ANNOUNCE]
     assert job.announced is not None
     assert await settling(jobs, performer).settle(job) is job
-    assert performer.done[4:] == []
+    assert performer.done[3:] == []
+
+
+async def test_the_last_receipt_claims_the_announcement_for_whoever_comes_next() -> None:
+    """By the write that counts it; until the job has ended there is nothing to announce."""
+    for ended in (False, True):
+        jobs, performer = InParts(), Scripted(USUAL)
+        mine = claim("archive#t1", "me", performer.now)
+        job = await jobs.all_of(requested(), execution("RUNNING"), task(), mine)
+        work = work_of(job, "t1", "me", 10, performer.now)
+        if ended:
+            await jobs.merge(OUTCOME)
+        job = await settling(jobs, performer).archive(work, "heir")
+        held = job.claim("announce#0")
+        assert (held.owner if held else None) == ("heir" if ended else None)
+        await settling(jobs, performer).settle(job, "heir")
+        assert performer.done == [ARCHIVE, ANNOUNCE][: 1 + ended]
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -304,7 +324,9 @@ class Flaky(InMemory):
 
     renewals: int = 0
 
-    async def merge(self, fact: Fact, carrying: Claimed | None = None) -> Record:
+    async def merge(
+        self, fact: Fact, carrying: Claimed | None = None, *, is_last: bool = False, known: Record | None = None
+    ) -> Record:
         if isinstance(fact, Claimed) and fact.renews is not None:
             self.renewals += 1
             if self.renewals % 2:
@@ -431,26 +453,24 @@ async def test_an_announcement_without_an_answer_stays_claimed() -> None:
 
 
 @dataclass
-class PutsAway(InMemory):
-    """Takes a task out of the head with the last of its receipts, unless there is other news of it."""
+class Noting(InMemory):
+    """Notes which receipts are said to be the last of their tasks."""
 
-    has_news: bool = False
-    put: list[tuple[str, LogArchived]] = field(default_factory=list)
+    last: list[bool] = field(default_factory=list)
 
-    async def put_away(self, job: Record, task: TaskChanged, last: LogArchived) -> Record | None:
-        self.put.append((task.task_id, last))
-        if self.has_news:
-            return None
-        without = {name: fact for name, fact in job.registers.items() if name != task.register_name}
-        self.records[job.key] = Record(job.key, without)
-        return self.records[job.key]
+    async def merge(
+        self, fact: Fact, carrying: Claimed | None = None, *, is_last: bool = False, known: Record | None = None
+    ) -> Record:
+        if fact.register_name.startswith("receipt#"):
+            self.last.append(is_last)
+        return await super().merge(fact, carrying)
 
 
-@pytest.mark.parametrize("has_news", [False, True])
-async def test_a_task_of_which_all_is_known_is_put_away_in_one_write(has_news: bool) -> None:
-    """The receipt is not told beside that; where there is other news of the task, it is, and the task stays."""
-    jobs, performer = PutsAway(has_news=has_news), Scripted(USUAL)
-    job = await jobs.all_of(requested(), execution("RUNNING"), task())
-    settled = await settling(jobs, performer).settle(job, "me")
-    assert jobs.put == [("t1", receipt())]
-    assert (settled.tasks != (), receipt().register_name in settled.registers) == (has_news, has_news)
+@pytest.mark.parametrize("stages", [1, 2])
+async def test_the_last_receipt_of_a_task_is_said_to_be_that(stages: int) -> None:
+    """Of the last stage and of another; what came of the other containers is known by then."""
+    pair = task(containers=(container(), container("proxy")))
+    jobs = Noting()
+    performer = Scripted(USUAL | {ArchiveLog(JOB, "t1", "proxy"): (receipt(name="proxy"),)})
+    await settling(jobs, performer).settle(await jobs.all_of(requested(stages=stages), execution("RUNNING"), pair))
+    assert jobs.last == [False, True]

@@ -21,7 +21,7 @@ from schemas.trace import Trace
 from service.aws.errors import AwsError
 from service.aws.job_list import JobList
 from service.aws.jobs_table import JobsTable
-from service.aws.record_items import item_key, record_of, registers_of
+from service.aws.record_items import item_key, record_of, registers_of, text_in
 from service.core.policy.owed import SWEEP
 from service.core.record.facts import (
     CancelAsked,
@@ -36,6 +36,7 @@ from service.core.record.facts import (
     WaitsForCapacity,
 )
 from service.core.record.keys import RecordKey
+from service.core.record.record import Record, Tally
 from service.core.tracking.listing import JobFilter
 from tests.support.builders import (
     JOB,
@@ -46,7 +47,6 @@ from tests.support.builders import (
     announced,
     attempt,
     claim,
-    container,
     ended_before,
     execution,
     receipt,
@@ -84,12 +84,14 @@ def told(operation: str, call: dict[str, Any]) -> dict[str, Any]:
 def brief(value: Any) -> Any:
     """A value without DynamoDB's types; of a register its rank and the kind of its fact, which are read elsewhere."""
     match value:
-        case {"M": {"rank": {"N": rank}, "fact": {"S": fact}}}:
-            return f"<{json.loads(fact)['kind']} {rank}>"
+        case {"M": {"rank": {"N": rank}, "fact": _}}:
+            return f"<{json.loads(text_in(value))['kind']} {rank}>"
         case {"S": str(text)}:
             return json.dumps(text, ensure_ascii=False)
         case {"N": str(text)}:
             return text
+        case {"SS": list(members)}:
+            return f"{{{', '.join(members)}}}"
         case {"M": dict(map_)}:
             return str({name: brief(item) for name, item in map_.items()})
         case dict():
@@ -187,9 +189,7 @@ def refusal(**item: Any) -> ClientError:
 
 
 OLD = WHOLE_REQUEST.model_copy(update={"submitted_at": NOW - 90 * 86_400 - 1})
-MANY_SETTLED = {f"marker-{number}": float(number) for number in range(9)}
-PAIR = task(containers=(container(), container("proxy")))
-HELD = record(requested(), execution("RUNNING"), PAIR, receipt())
+KNOWN = replace(record(requested(), execution()), tally=Tally(changes=3, stops=2))
 TASK_ITEM = {"record_key": {"S": JOB}, "part": {"S": "head"}, "expires_at": {"N": "1"}}
 
 
@@ -215,13 +215,27 @@ QUESTIONS: dict[str, Asked] = {
     "a cancel that the request overtook": Asked(lambda it: it.merge(FACTS["a cancel"]), (REFUSED, REFUSED, WRITTEN)),
     "a task's end that carries a claim": Asked(lambda it: it.merge(task(), CLAIM), (WRITTEN,)),
     "an outcome that was redriven meanwhile": Asked(lambda it: it.merge(announced()), (REFUSED, WRITTEN)),
-    "a task that is put away": Asked(
-        lambda it: it.put_away(replace(HELD, settled=MANY_SETTLED), PAIR, receipt(name="proxy", status="absent")),
-        ({}, WRITTEN),
+    "a task's end without containers, made nobody knows when": Asked(
+        lambda it: it.merge(task(created_at=None, containers=())), (WRITTEN,)
     ),
-    "the first task that is put away, made nobody knows when": Asked(
-        lambda it: it.put_away(record(requested()), task(created_at=None), receipt()), ({}, WRITTEN)
+    "more of a task's end": Asked(
+        lambda it: it.merge(task(version=9)),
+        ({"Attributes": {**item_key(KEY, "task#t1"), **registers_of(task())}}, WRITTEN),
     ),
+    "a task's end once more": Asked(
+        lambda it: it.merge(task()), (refusal(**item_key(KEY, "task#t1"), **registers_of(task())), WRITTEN)
+    ),
+    "a task's end that nobody asked for": Asked(lambda it: it.merge(task()), ({}, REFUSED, {})),
+    "the last receipt of a task": Asked(lambda it: it.merge(receipt(), is_last=True), ({}, WRITTEN)),
+    "a job's last receipt, which carries a claim": Asked(
+        lambda it: it.merge(receipt(), claim("announce#0", "me", NOW, 60), is_last=True, known=KNOWN), ({}, WRITTEN)
+    ),
+    "the same, and there was news of the job": Asked(
+        lambda it: it.merge(receipt(), claim("announce#0", "me", NOW, 60), is_last=True, known=Record(KEY)),
+        ({}, REFUSED, WRITTEN),
+    ),
+    "a renewal of a claim on a log": Asked(lambda it: it.merge(CLAIM.renewed(NOW + 20)), ({},)),
+    "that a task runs, made nobody knows when": Asked(lambda it: it.merge(running(created_at=None)), (WRITTEN,)),
     "a head": Asked(lambda it: it.read(KEY), ({},)),
     "a whole record of two pages": Asked(
         lambda it: it.read_whole(KEY), ({"Items": [TASK_ITEM], "LastEvaluatedKey": {"part": "x"}}, {"Items": []})
@@ -327,6 +341,8 @@ NO_ANSWERS: dict[str, tuple[Fact, list[Any]]] = {
     "a rejection that is refused and nothing shown": (rejected(), [refusal()]),
     "news that is throttled": (execution(), [wrong("ThrottlingException")]),
     "news of a wrong form": (execution(), [wrong("ValidationException")]),
+    "a task's end that is throttled": (task(), [wrong("ThrottlingException")]),
+    "a task's end that is throttled when it is counted": (task(), [{}, wrong("ThrottlingException")]),
 }
 
 
@@ -352,8 +368,22 @@ TEXTS: dict[str, tuple[Fact, str]] = {
 def test_how_a_fact_lies_in_its_attribute(fact: Fact, text: str) -> None:
     """And it is read again as it was."""
     [(attribute, value)] = registers_of(fact).items()
-    assert (attribute, value["M"]["fact"]["S"]) == (f"r#{fact.register_name}", text)
+    assert (attribute, text_in(value)) == (f"r#{fact.register_name}", text)
     assert record_of(fact.record_key, {attribute: value}).registers[fact.register_name] == fact
+
+
+def test_what_lists_hold_is_not_in_the_fact() -> None:
+    """How long stages took: it is written beside its register by the same update."""
+    [value] = registers_of(announced().model_copy(update={"spent": (SPENT,)})).values()
+    assert text_in(value) == text_in(registers_of(announced())["r#announced#0"])
+
+
+@pytest.mark.parametrize(("fact", "form"), [(requested().in_brief(), "S"), (CLAIM, "S"), (execution(), "B")])
+def test_what_is_long_is_packed(fact: Fact, form: str) -> None:
+    """An item is billed by the KB; what is short stays to be read by people."""
+    [(attribute, value)] = registers_of(fact).items()
+    assert list(value["M"]["fact"]) == [form]
+    assert record_of(KEY, {attribute: value}).registers[fact.register_name] == fact
 
 
 DAY = 86_400

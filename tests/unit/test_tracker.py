@@ -18,9 +18,9 @@ from schemas.tracking import JobPage, ListedJob
 from service.aws.errors import AwsError
 from service.aws.objects import ObjectTooLargeError, SignedLink
 from service.core.log_layout import history_key
-from service.core.record.facts import Fact, StageSpent, marker_of
+from service.core.record.facts import Fact, StageSpent
 from service.core.record.keys import RecordKey
-from service.core.record.record import Record
+from service.core.record.record import Record, Tally
 from service.core.redaction import Redaction
 from service.core.telling.moments import iso
 from service.core.tracking.bulk import MOST_COUNTED, counted
@@ -229,8 +229,8 @@ async def test_listed_jobs_are_glanced_at_by_one_read() -> None:
 
 
 def test_a_glance_is_a_line() -> None:
-    """An attempt is a task, also one that was put away; why it waits is told of what is open."""
-    job = replace(record(*RUNS, task("t2")), settled={marker_of("t2"): 1.0, marker_of("t3"): 2.0})
+    """An attempt is a task, also one that stopped and lies beside the head; why it waits is told of what is open."""
+    job = replace(record(*RUNS), tally=Tally(changes=5, stops=2, last_made_at=2.0))
     [reason, *_] = why(job, NOW + 100, (), SECRET).text
     assert glance_at(job, NOW + 100, SECRET) == Glance("RUNNING", attempts=3, stages=1, why=reason)
     assert glance_at(record(*OVER), NOW + 100, SECRET) == Glance("SUCCEEDED", attempts=1, stages=1, why=None)

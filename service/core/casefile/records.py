@@ -22,7 +22,6 @@ def case_record(record: Record) -> CaseRecord:
         kind=record.key.kind,
         id=record.key.id,
         registers={name: cast("dict[str, Any]", FACT.dump_python(fact, mode="json")) for name, fact in _facts(record)},
-        settled=dict(record.settled),
         kept_beside=tuple(sorted(record.kept_beside)),
     )
 
@@ -42,7 +41,7 @@ def record_of(case: CaseRecord) -> tuple[Record, tuple[str, ...]]:
         else:
             registers[fact.register_name] = fact
     key = RecordKey(cast("RecordKind", case.kind), case.id)
-    return Record(key, registers, settled=case.settled, kept_beside=frozenset(case.kept_beside)), tuple(unknown)
+    return Record(key, registers, kept_beside=frozenset(case.kept_beside)), tuple(unknown)
 
 
 def _fact(name: str, told: dict[str, Any]) -> Fact | None:

@@ -32,6 +32,8 @@ What people ask for of a job is owed to it too, and stands in steering.py.
 
 A log that is owed is not due before its quiet time is over; until then it waits as log_work.py says.
 
+The write of the last receipt carries the claim on the announcement where that is all that is left.
+
 What another holds a claim on is not owed by us. They renew it for as long as they work; if they die, it expires and the
 sweeper finds the work owed again.
 Progress is not claimed: a claim costs a write, and one whose holder died would hide the step until the outcome. Copies
@@ -72,9 +74,11 @@ from service.core.record.facts import (
     LogArchived,
     TaskChanged,
     archiving,
+    marker_of,
+    task_spoken_of,
 )
 from service.core.record.facts import announcing as announcing_of
-from service.core.record.record import Record
+from service.core.record.record import Record, merge
 
 SWEEP, BULK = "sweep", "bulk"
 _FROM_OUTSIDE = frozenset({"ABORTED", "TIMED_OUT"})
@@ -121,12 +125,20 @@ def owed_in_turn(job: Record, at: Moment) -> Iterator[Action]:
         yield from _announcement(job, at)
 
 
-def must_be_whole(job: Record) -> bool:
-    """Whether decisions on a job need more than the head of its record: its end, and a redrive, ask for every task."""
+def must_be_whole(job: Record, at: Moment) -> bool:
+    """Whether decisions on a job need more than the head of its record.
+
+    Its progress, its end, a redrive and a sweep ask for every task. Of a job that has just ended, not before all logs
+    are archived of which the head knows: whoever archives the last one looks.
+    """
     if job.request is not None and job.request.progress:
         return not job.is_whole
     execution = job.execution
-    return execution is not None and (execution.ended or execution.redrive_count > 0) and not job.has_every_task
+    if execution is None or job.has_every_task:
+        return False
+    if execution.redrive_count > 0 or _holds(job, at, SWEEP):
+        return True
+    return execution.ended and (not job.tally.logs_owed or _ended_for(job, at.patience.task_grace, at))
 
 
 def carried_by(fact: Fact, at: Moment) -> Claimed | None:
@@ -140,15 +152,36 @@ def carried_by(fact: Fact, at: Moment) -> Claimed | None:
     return Claimed(record_key=fact.record_key, what=what, owner=at.me, at=at.now, seconds=at.patience.claim)
 
 
-def settled_by(fact: Fact, job: Record) -> TaskChanged | None:
-    """The task of which all is known with this fact: it stopped, and this is the last of its receipts."""
-    if not isinstance(fact, LogArchived) or fact.task_id in job.kept_beside:
+def claimed_with(fact: Fact, job: Record, at: Moment) -> Claimed | None:
+    """The claim on the announcement that the write of a task's last receipt carries: by that nothing more is owed.
+
+    That is known of a whole record only, and holds as long as nothing else was counted since it was read.
+    """
+    what = announcing(job)
+    if not job.is_whole or Claim(job.key, what) not in _announcement(merge(job, fact), at):
         return None
+    return job.new_claim(what, at.me, at.now, at.patience.claim)
+
+
+def may_be_the_last(fact: Fact, job: Record) -> bool:
+    """Whether a receipt may be a job's last: as far as is known no other log is owed, and no stage comes after it."""
+    if not is_last_receipt(fact, job) or job.request is None:
+        return False
+    [task] = (item for item in job.tasks if item.task_id == task_spoken_of(fact))
+    if job.tally.logs_owed - {marker_of(task.task_id)}:
+        return False
+    stages = job.request.stage_count or len(job.request.stages)
+    return task.stage == stages or (job.execution is not None and job.execution.ended)
+
+
+def is_last_receipt(fact: Fact, job: Record) -> bool:
+    """Whether a fact is the receipt with which those of a task that stopped are complete."""
+    if not isinstance(fact, LogArchived):
+        return False
     task = next((item for item in job.tasks if item.task_id == fact.task_id and item.stopped), None)
-    if task is None or not task.containers:
-        return None
-    others = [container for container in task.containers if container.name != fact.container]
-    return task if all(job.receipt(task, container) for container in others) else None
+    if task is None:
+        return False
+    return all(container.name == fact.container for container in without_receipt(job, task))
 
 
 def _start(job: Record) -> Iterator[Action]:
@@ -341,7 +374,7 @@ def is_settled(job: Record) -> bool:
     """Whether all that a notification tells of is known: the execution's end, every task's, and every log's."""
     if job.execution is None or not job.execution.ended or not job.execution.detailed:
         return False
-    if job.open_task_arns():
+    if not job.has_every_task or job.open_task_arns():
         return False
     return all(job.receipt(task, container) for task in job.tasks for container in task.containers)
 

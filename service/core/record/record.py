@@ -23,29 +23,44 @@ from service.core.record.facts import (
     announced_register,
     claim_register,
     ended_before_register,
-    marker_of,
     progress_register,
     receipt_register,
+    task_of_register,
 )
 from service.core.record.keys import RecordKey
 from service.core.record.registers import Registers
 
 _TASKS = "task#"
 _CLAIMS = "claim#"
-_OF_TASKS = (_TASKS, "receipt#")
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a head says of the tasks beside it: of how many was heard that they stopped, and when the last was made.
+
+    `changes` counts whatever was written of them. `logs_owed` are the markers of those whose logs are not all archived:
+    while there are any, it is too soon to look whether the job may be announced.
+    """
+
+    changes: int = 0
+    stops: int = 0
+    last_made_at: float = 0
+    logs_owed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Record:
     """A job, or a request that was rejected, as far as it is known: of each register the fact that knows most.
 
-    `settled` are the markers of tasks that were put away, each with when it was made; those that are held here all the
-    same are `kept_beside`. `known_at`, where it is said, is the moment before it was read, by this process's own clock.
+    A task that stopped lies beside the head, with its receipts and who archives its logs. Those that are held here all
+    the same are `kept_beside`, and `seen` are as many of the changes that the head counts as are known here.
+    `known_at`, where it is said, is the moment before it was read, by this process's own clock.
     """
 
     key: RecordKey
     registers: Mapping[str, Fact] = field(default_factory=dict)
-    settled: Mapping[str, float] = field(default_factory=dict, compare=False)
+    tally: Tally = field(default=Tally(), compare=False)
+    seen: int = field(default=0, compare=False)
     kept_beside: frozenset[str] = field(default=frozenset(), compare=False)
     known_at: float | None = field(default=None, compare=False)
 
@@ -71,10 +86,14 @@ class Record:
 
     @property
     def has_every_task(self) -> bool:
-        """Whether it has the tasks that were put away, and every attempt of the outcome."""
+        """Whether it has all that is known of every task that stopped, and every attempt of the outcome.
+
+        Others may write of a task at any moment, and then count it in the head: so whoever has seen all that the head
+        counts has missed nothing of which the writer does not yet have to look at the whole.
+        """
         if self.execution is not None and self.execution.is_brief:
             return False
-        return not self.settled or self.settled.keys() <= {marker_of(task_id) for task_id in self.kept_beside}
+        return self.seen == self.tally.changes
 
     @cached_property
     def rejection(self) -> Rejected | None:
@@ -100,7 +119,7 @@ class Record:
         held = self.last_wait
         if held is None or held.redrive < self.redrive_count or (self.execution and self.execution.ended):
             return None
-        made = (*(task.created_at or 0 for task in self.tasks), *self.settled.values())
+        made = (*(task.created_at or 0 for task in self.tasks), self.tally.last_made_at)
         return None if any(at > held.at for at in made) else held
 
     @property
@@ -151,21 +170,27 @@ class Record:
         since = held.began_at if held else at
         return Claimed(record_key=self.key, what=what, owner=owner, at=at, seconds=seconds, since=since)
 
-    def holding(self, fact: Fact) -> Record:
-        """This record with a fact in the place of what its register held."""
-        news = {fact.register_name: fact}
+    def holding(self, *facts: Fact) -> Record:
+        """This record with these facts in the places of what their registers held."""
+        news = {fact.register_name: fact for fact in facts}
         held = self.registers
         told = held | news if isinstance(held, Registers) else {**held, **news}
-        return Record(self.key, told, self.settled, self.kept_beside, self.known_at)
+        return Record(self.key, told, self.tally, self.seen, self.kept_beside, self.known_at)
+
+    def having_seen(self, changes: int) -> Record:
+        """The same, of whoever has seen so many of the changes that the head counts."""
+        return replace(self, seen=changes)
 
     def beside(self, known: Record) -> Record:
-        """This head, together with what is known of what is kept beside it: that is written once."""
+        """This head, which a write was answered with, together with what was known of what is beside it before."""
+        return replace(self.joined(known), seen=self.seen + known.seen) if self.request else self
+
+    def joined(self, other: Record) -> Record:
+        """The same, with what another pass knew of what is beside the head."""
         if self.request is None:
             return self
-        record = replace(self, kept_beside=known.kept_beside)
-        for fact in known._kept_beside():
-            record = record.holding(fact) if record._lacks(fact) else record
-        return record
+        record = replace(self, kept_beside=self.kept_beside | other.kept_beside)
+        return record.holding(*(fact for fact in other._kept_beside() if self._lacks(fact)))
 
     def _lacks(self, fact: Fact) -> bool:
         held = self.registers.get(fact.register_name)
@@ -180,7 +205,7 @@ class Record:
         if self.execution is not None and self.execution.is_long:
             yield self.execution
         for name in self.registers:
-            if name.startswith(_OF_TASKS) and name.split("#")[1] in self.kept_beside:
+            if task_of_register(name) in self.kept_beside:
                 yield self.registers[name]
 
     def _named(self, prefix: str) -> list[Fact]:

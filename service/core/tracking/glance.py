@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schemas.tracking import JobStatus
-from service.core.record.facts import marker_of
 from service.core.record.record import Record
 from service.core.redaction import Redaction
 from service.core.tracking.job import tracked_status
@@ -28,8 +27,8 @@ def glance_at(record: Record, now: float, redaction: Redaction) -> Glance:
     reasons = why(record, now, (), redaction).text if is_open else ()
     return Glance(
         status=tracked_status(record),
-        # A task an attempt; of one that was put away the head has a marker.
-        attempts=len({marker_of(task.task_id) for task in record.tasks} | record.settled.keys()),
+        # A task an attempt; those that stopped lie beside the head, which counts them.
+        attempts=len(record.tasks) + record.tally.stops,
         stages=len(record.request.stages) if record.request else 0,
         why=reasons[0] if reasons else None,
     )

@@ -49,7 +49,7 @@ def tracked_status(record: Record) -> JobStatus:
         return status_of(record) if record.announced else "SETTLING"
     if record.waiting is not None:
         return "WAITING"
-    return "RUNNING" if record.tasks else "QUEUED"
+    return "RUNNING" if record.tasks or record.tally.stops else "QUEUED"
 
 
 def _rejected(record: Record, rejection: Rejected, redaction: Redaction) -> TrackedJob:

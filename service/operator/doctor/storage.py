@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from service.aws.jobs_table import OPEN_JOBS_INDEX
+from service.aws.open_jobs import OPEN_JOBS_INDEX
 from service.operator.doctor.deployment import Deployment
 from service.operator.doctor.findings import Problem
 

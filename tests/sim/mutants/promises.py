@@ -12,10 +12,11 @@ from typing import Any
 from schemas.notification import EarlierOutcome, JobNotification
 from schemas.plan import STAGE_FAILED, LambdaResult
 from service import perform, settle
-from service.aws import executions, jobs_table, objects, queue
+from service.aws import executions, jobs_table, objects, queue, record_writes
 from service.aws.log_batches import BatchPage, LogBatches
+from service.aws.open_jobs import IndexChange
 from service.aws.queue import Message
-from service.aws.record_items import REQUEST, item_key, registers_of
+from service.aws.record_items import REQUEST, item_key, part_of, record_of, registers_of
 from service.aws.starts import Starts
 from service.core import log_layout
 from service.core.admission.admission import Admitted
@@ -33,6 +34,7 @@ from service.core.record.facts import (
     Claimed,
     ExecutionChanged,
     Fact,
+    LogArchived,
     Requested,
     RerunOf,
     TaskChanged,
@@ -173,7 +175,7 @@ def _asks_after_no_silent_job(job: Record, at: owed.Moment) -> Iterator[Action]:
 _asked_in_truth = owed._questions
 
 
-def _opens_nothing(self: jobs_table.JobsTable, fact: Fact) -> jobs_table._IndexChange:
+def _opens_nothing(self: jobs_table.JobsTable, fact: Fact) -> IndexChange:
     return replace(_indexed_in_truth(self, fact), opens=False)
 
 
@@ -181,9 +183,9 @@ _indexed_in_truth = jobs_table.JobsTable._index
 
 
 async def _closes_whatever_is_heard_of(
-    self: jobs_table.JobsTable, fact: Fact, carrying: Claimed | None = None
+    self: jobs_table.JobsTable, fact: Fact, carrying: Claimed | None = None, **more: Any
 ) -> Record:
-    job = await _merged_in_truth(self, fact, carrying)
+    job = await _merged_in_truth(self, fact, carrying, **more)
     if isinstance(fact, ExecutionChanged) and fact.ended:
         await self.close(job)
     return job
@@ -383,20 +385,40 @@ _TAKES_STOPPED_FOR_FINISHED = property(lambda attempt: attempt.task is not None 
 _WINS_ALWAYS = property(lambda fact: 2**62)
 
 
-async def _puts_nothing_away(self: jobs_table.JobsTable, item: Any, condition: str, values: Any) -> None:
-    return None
+async def _writes_nothing_beside(self: jobs_table.JobsTable, fact: Fact, carrying: Claimed | None = None) -> Any:
+    return jobs_table._Beside({}, {**item_key(fact.record_key, part_of(fact)), **registers_of(fact)})
 
 
-def _moves_what_has_moved_on(job: Record, task: TaskChanged, facts: tuple[Fact, ...]) -> Any:
-    change = _removed_in_truth(job, task, facts)
-    return {**change, "ConditionExpression": "attribute_exists(record_key)"}
+def _takes_all_news_for_the_first(task: TaskChanged, *, is_first: bool) -> Any:
+    return _stop_counted_in_truth(task, is_first=True)
 
 
-_removed_in_truth = jobs_table._removal
+_stop_counted_in_truth = record_writes.stop_counted
 
 
-def _reopens_what_is_settled(fact: Fact) -> None:
-    return None
+def _owes_a_log_for_ever(receipt: LogArchived, *, is_last: bool) -> Any:
+    return _receipt_counted_in_truth(receipt, is_last=False)
+
+
+_receipt_counted_in_truth = record_writes.receipt_counted
+
+
+def _claims_whatever_was_counted_since(receipt: LogArchived, claim: Claimed, known: Record) -> Any:
+    change = record_writes.last_receipt_counted(receipt, claim, known)
+    return {
+        **change,
+        "ConditionExpression": change["ConditionExpression"].replace("changes = :known", "changes >= :known"),
+    }
+
+
+async def _counts_before_it_is_written(self: jobs_table.JobsTable, fact: LogArchived, *_: Any, is_last: bool) -> Record:
+    head = await self._count(fact, record_writes.receipt_counted(fact, is_last=is_last))
+    told = await self._write_beside(fact)
+    return record_of(fact.record_key, head, told.after).having_seen(1)
+
+
+def _sees_all_at_once(self: Record, known: Record) -> Record:
+    return replace(self.joined(known), seen=self.tally.changes)
 
 
 async def _decides_on_what_it_read(self: Settling, fact: Fact, me: str) -> Record:
@@ -499,7 +521,19 @@ REDRIVE_MUTANTS = (
 # Mistakes at the moment when two workers hear the last two facts of a job.
 LAST_FACT_MUTANTS = (
     mutant("decides on what was read before the write", (3, 4), (Settling, "hear", _decides_on_what_it_read)),
-    mutant("puts a settled task nowhere", (1,), (jobs_table.JobsTable, "_keep", _puts_nothing_away)),
-    mutant("takes out what has moved on", (1,), (jobs_table, "_removal", _moves_what_has_moved_on)),
-    mutant("reopens what is settled", (3,), (jobs_table, "task_spoken_of", _reopens_what_is_settled)),
+    mutant("writes nothing beside a head", (1,), (jobs_table.JobsTable, "_write_beside", _writes_nothing_beside)),
+    mutant("lets old news of a stop win", (1,), (TaskChanged, "beats_below", _WINS_ALWAYS)),
+    mutant(
+        "counts a receipt before it is written",
+        (4,),
+        (jobs_table.JobsTable, "_hear_receipt", _counts_before_it_is_written),
+    ),
+    mutant("takes all news of a stop for the first", (4,), (jobs_table, "stop_counted", _takes_all_news_for_the_first)),
+    mutant("owes an archived log for ever", (4,), (jobs_table, "receipt_counted", _owes_a_log_for_ever)),
+    mutant(
+        "claims an announcement whatever was counted since",
+        (4,),
+        (jobs_table, "last_receipt_counted", _claims_whatever_was_counted_since),
+    ),
+    mutant("takes what it saw before for all there is", (3, 4), (Record, "beside", _sees_all_at_once)),
 )

@@ -98,6 +98,7 @@ class DynamoDbClient:
         ConditionExpression: str | None = None,
         ExpressionAttributeNames: Any = None,
         ExpressionAttributeValues: Any = None,
+        ReturnValues: str = "NONE",
         **_: Any,
     ) -> Any:
         key, part = _key_of(Key)
@@ -108,7 +109,8 @@ class DynamoDbClient:
             _check(ConditionExpression, Given(held, names, values))
             item = updated(UpdateExpression, Given(held, names, values)) | Key
             self._table.write(item)
-            return {"Attributes": item}
+            answered = {"ALL_NEW": item, "ALL_OLD": held}.get(ReturnValues)
+            return {"Attributes": answered} if answered else {}
 
         return await self._calls.call("dynamodb.UpdateItem", effect, about=f"{key} {next(iter(names.values()), '')}")
 

@@ -1,4 +1,5 @@
-"""DynamoDB's expressions, as far as they are used: conditions with AND, OR and comparisons; SET and REMOVE.
+"""DynamoDB's expressions, as far as they are used: conditions with AND, OR, NOT, comparisons and contains; SET, REMOVE,
+ADD and DELETE.
 
 Compiled once each: the same few texts come again and again. An expression that is not understood is an error here,
 so that the fake never agrees to what it did not read.
@@ -53,27 +54,44 @@ def updated(expression: str, given: Given) -> dict[str, Any]:
     item = dict(given.item)
     for verb, path, value in _assignments(expression):
         name = given.names.get(path, path)
-        if verb == "SET" and value.startswith(":"):
-            item[name] = given.values[value]
-        elif verb == "SET":
-            item.setdefault(name, given.values[_IF_NOT_EXISTS.fullmatch(value)[1]])  # type: ignore[index]
-        else:
-            item.pop(name, None)
+        match verb:
+            case "SET" if value.startswith(":"):
+                item[name] = given.values[value]
+            case "SET":
+                item.setdefault(name, given.values[_IF_NOT_EXISTS.fullmatch(value)[1]])  # type: ignore[index]
+            case "ADD":
+                item[name] = _added(item.get(name), given.values[value])
+            case "DELETE" if name in item:
+                left = [member for member in item[name]["SS"] if member not in given.values[value]["SS"]]
+                item |= {name: {"SS": left}}
+            case "REMOVE":
+                item.pop(name, None)
+        if item.get(name) == {"SS": []}:  # There is no empty set.
+            del item[name]
     return item
+
+
+def _added(held: Any, more: Any) -> Any:
+    """A number and another, or a set and another [DynamoDB guide, update expressions]."""
+    if held is None:
+        return more
+    if "N" in more:
+        return {"N": str(int(held["N"]) + int(more["N"]))}
+    return {"SS": [*held["SS"], *(member for member in more["SS"] if member not in held["SS"])]}
 
 
 @cache
 def _assignments(expression: str) -> tuple[tuple[str, str, str], ...]:
     found = []
-    for clause in re.split(r"\s+(?=REMOVE\b)|(?<=REMOVE)\s+(?=SET\b)", expression):
+    for clause in re.split(r"\s+(?=(?:SET|REMOVE|ADD|DELETE)\b)", expression):
         verb, _, rest = clause.strip().partition(" ")
-        if verb not in {"SET", "REMOVE"}:
+        if verb not in {"SET", "REMOVE", "ADD", "DELETE"}:
             raise NotUnderstoodError(expression)
         for part in re.split(r",(?![^(]*\))", rest):
-            path, _, value = (side.strip() for side in part.partition("="))
+            path, _, value = (side.strip() for side in part.strip().partition("=" if verb == "SET" else " "))
             default = _IF_NOT_EXISTS.fullmatch(value)
             known = default is not None and value.startswith(f"if_not_exists({path},")
-            if (verb == "SET") != (value.startswith(":") or known):
+            if (verb != "REMOVE") != (value.startswith(":") or known):
                 raise NotUnderstoodError(expression)
             found.append((verb, path, value))
     return tuple(found)
@@ -124,6 +142,8 @@ class _Parser:
         word = self._next()
         if word in {"attribute_exists", "attribute_not_exists"}:
             return self._existence(wanted=word == "attribute_exists")
+        if word == "contains":
+            return self._containment()
         return self._comparison(word)
 
     def _existence(self, *, wanted: bool) -> Condition:
@@ -131,6 +151,15 @@ class _Parser:
         find = _finder(self._next())
         self._expect(")")
         return lambda given: (find(given) is not None) == wanted
+
+    def _containment(self) -> Condition:
+        """Whether a set has a member; one that is not there has none."""
+        self._expect("(")
+        find_set = _finder(self._next())
+        self._expect(",")
+        find = _finder(self._next())
+        self._expect(")")
+        return lambda given: find(given)["S"] in (find_set(given) or {"SS": []})["SS"]
 
     def _comparison(self, left: str) -> Condition:
         operator, right = self._next(), self._next()
