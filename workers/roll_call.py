@@ -36,8 +36,9 @@ from workers.stopping import told_to_stop
 
 log = structlog.stdlib.get_logger()
 
-# The page of an index holds 1 MB [DynamoDB guide, Query]: some more keys than this.
-_MOST_OF_A_SHARD = 12_500
+# The most overdue: what was put off comes again, and not before what was not. A page of the index, 1 MB of keys, holds
+# more [DynamoDB guide, Query].
+_MOST_OF_A_SHARD = 6_250
 # In one look: enough for its list to be worth the calls, and not all, so that other workers find shards to take.
 _ENOUGH = 25_000
 # BatchGetItem takes a hundred keys, DescribeTasks a hundred tasks [botocore].

@@ -50,7 +50,7 @@ def called() -> set[str]:
 
 def calls_of(source: str) -> set[str]:
     """The calls of one adapter, as IAM names actions; the type of its client says which service it speaks to."""
-    names = re.findall(r"\bclient\.([a-z_]+)\(", source)
+    names = re.findall(r"\bclient\.([a-z][a-z_]*)\(", source)
     services = set(re.findall(r"\btypes_aiobotocore_(\w+)\b", source))
     assert len(services) == bool(names), "an adapter speaks to one service"
     return {
