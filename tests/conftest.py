@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from tests.support import side_by_side
@@ -56,6 +57,9 @@ if sys.version_info < (3, 12):
 def pytest_configure() -> None:
     """No client is to trust anybody: none calls AWS, and each would read all the world's authorities as it opens."""
     os.environ["AWS_CA_BUNDLE"] = str(Path(__file__).parent / "support" / "no_authority.pem")
+    # Where rich is installed, structlog draws each traceback with frames and colours, which takes longer than the test.
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
 
 
 def pytest_sessionstart() -> None:

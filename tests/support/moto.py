@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from aiobotocore.session import AioSession, get_session
+from moto import backends
 from moto.server import ThreadedMotoServer
 
 from service.aws.jobs_table import JobsTable
@@ -26,11 +29,15 @@ def endpoint() -> Iterator[str]:
     if running := os.environ.get(RUNNING):
         yield running
         return
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with pytest.MonkeyPatch.context() as patched:
+        # moto lists its own folder for each request, and werkzeug logs it.
+        patched.setattr(backends, "list_of_moto_modules", partial(tuple, [*backends.list_of_moto_modules()]))
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+        server.stop()
 
 
 @pytest.fixture(scope="session")
