@@ -59,7 +59,10 @@ class Connections:
             raise _as_botocore_has_it(error, url) from error
 
     async def _way(self, url: str) -> _Way:
-        http = await self.session._get_session(None)
+        try:
+            http = await self.session._get_session(None)
+        except OSError as error:  # Its bundle of certificates cannot be read.
+            raise HTTPClientError(error=error) from error
         # It is never sent: the pool wants to be told by one where a connection leads.
         where = aiohttp.ClientRequest("POST", URL(url, encoded=True), session=http, loop=asyncio.get_running_loop())
         return self._ways.setdefault(url, _Way(http.connector, where, http.timeout))

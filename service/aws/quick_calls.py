@@ -137,7 +137,7 @@ class _Operation:
         request = {
             "url": template.url,
             "headers": dict(template.headers),
-            "body": self._written(parameters),
+            "body": self._body(parameters),
             "context": context,
             "template": template,
         }
@@ -151,7 +151,7 @@ class _Operation:
         code = context.get("error_code_override") or parsed.get("Error", {}).get("Code")
         raise client.exceptions.from_code(code)(parsed, self._name)
 
-    def _written(self, parameters: Mapping[str, Any]) -> bytes:
+    def _body(self, parameters: Mapping[str, Any]) -> bytes:
         """Of a form botocore knows the names of the fields."""
         if self._is_json:
             return json.dumps(parameters, default=_base64).encode()

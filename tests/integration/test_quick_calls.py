@@ -351,6 +351,17 @@ async def test_who_answers_must_be_trusted(tmp_path: Path, session: AioSession, 
     assert ours[0]["Item"] == {} if trusted else ours[0][0] == "SSLError"
 
 
+async def test_a_bundle_of_certificates_that_is_not_there_is_told_alike(
+    service: Service, session: AioSession, tmp_path: Path
+) -> None:
+    """By the first call."""
+    bundle = str(tmp_path / "none.pem")
+    service.url = service.url.replace("http:", "https:")
+    theirs, ours = [await outcome(service, session, way, GET, KEPT, verify=bundle) for way in WAYS]
+    assert ours == theirs
+    assert ours[0][0] == "HTTPClientError"
+
+
 async def test_through_a_proxy_botocore_sends(service: Service, session: AioSession) -> None:
     """It knows how."""
     proxied = AioConfig(signature_version="v4", proxies={"http": "http://127.0.0.1:1"})
