@@ -272,3 +272,12 @@ def test_what_is_wrong_with_a_stage_is_told_beside_what_is_wrong_with_the_reques
     )
     assert isinstance(verdict, Refused)
     assert {problem.field for problem in verdict.problems} >= {"tenant", "user", "stages.1.image", "stages.1.colour"}
+
+
+def test_a_job_may_wait_for_capacity_as_long_as_its_images_may() -> None:
+    """To the second: four hours, unless the catalogue says otherwise."""
+    [stage] = admitted(body(capacity_wait_seconds=14_400)).stages
+    assert stage.capacity_wait_seconds == 14_400
+    assert [problem.field for problem in refused(body(capacity_wait_seconds=14_401)).problems] == [
+        "capacity_wait_seconds"
+    ]

@@ -152,3 +152,47 @@ def test_two_tenants_have_bulks_of_the_same_id() -> None:
     assert ours != theirs and RecordKey.read(str(ours)) == ours
     assert ours.log_fields == {"bulk": "web:b"}
     assert tracked_bulk(record(requested())) is None
+
+
+def test_a_bulk_is_tracked_with_all_that_is_known_of_it() -> None:
+    """Who asked, who sent it, who stopped it; the most frequent reason first."""
+    asked = ASKED.model_copy(update={"asked_by": "ann", "sent_by": "AIDA1", "reason": "all wrong"})
+    stop = BulkStopAsked(record_key=KEY, asked_at=NOW + 7, asked_by="bob")
+    over = progressed(
+        4,
+        matched=9,
+        done=3,
+        refused=6,
+        refusals={"seldom": 1, "often": 5},
+        searched_back_to="2023-11-01T00:00:00.000Z",
+        finished_at=NOW + 8,
+        stopped=True,
+    )
+    found = Record(KEY)
+    for fact in (asked, stop, over):
+        found = merge(found, fact)
+    tracked = tracked_bulk(found)
+    assert tracked is not None
+    assert tracked.model_dump(exclude={"jobs", "schema_version"}) == {
+        "bulk_id": "b",
+        "tenant": "web",
+        "verb": "cancel",
+        "status": "STOPPED",
+        "requested_by": "ann",
+        "sent_by": "AIDA1",
+        "reason": "all wrong",
+        "asked_at": "2023-11-14T22:13:20.000Z",
+        "matched": 9,
+        "done": 3,
+        "refused": 6,
+        "refusals": ({"why": "often", "jobs": 5}, {"why": "seldom", "jobs": 1}),
+        "searched_back_to": "2023-11-01T00:00:00.000Z",
+        "progressed_at": "2023-11-14T22:13:24.000Z",
+        "finished_at": "2023-11-14T22:13:28.000Z",
+        "stopped_by": "bob",
+    }
+    assert tracked.jobs == ASKED.jobs
+    running = tracked_bulk(bulk(progressed(finished_at=None)))
+    assert running is not None and (running.status, running.finished_at, running.stopped_by) == ("RUNNING", None, None)
+    done = tracked_bulk(bulk(progressed(finished_at=NOW + 9)))
+    assert done is not None and done.status == "FINISHED"

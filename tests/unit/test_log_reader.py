@@ -383,3 +383,26 @@ async def test_a_search_ends_after_so_many_bytes(monkeypatch: pytest.MonkeyPatch
     )
     assert await searched(b"fine fine fine\n", b"error\n") == logs.LogFound((), 2, complete=True)
     assert await searched(b"fine fine fin\n", b"error\n") == logs.LogFound(((2, "error"),), 3, complete=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "block", "may_be"),
+    [
+        ("Error", b"an eRROR\n", True),
+        ("Error", b"fine\n", False),
+        ("Error", b"er\x1b[31mror\n", True),
+        ("Error", b"fi\x1b[0mne\n", False),
+        ("Error", b"fine\x1b", True),
+        ("grösse", "GRÖSSE\n".encode(), True),
+        ("grösse", "feine Blöcke\n".encode(), False),
+        ("grösse", b"fine\n", False),
+        ("Straße", b"STRASSE\n", True),
+        ("STRASSE", "straße\n".encode(), True),
+        ("strasse", "strauß\n".encode(), False),
+        ("error", b"\xff error", True),
+        ("error", b"\xff fine", False),
+    ],
+)
+def test_a_block_is_looked_at_where_it_may_hold_the_text(text: str, block: bytes, may_be: bool) -> None:
+    """However it is written, and whatever colours stand in its midst; where a colour is cut, one looks."""
+    assert logs.Wanted(text, str).may_be_in(block) is may_be

@@ -52,3 +52,11 @@ def test_in_the_midst_of_a_job_its_attempts_travel_on() -> None:
     assert (second.decision, second.outcome, second.processed_stages_count) == ("run", None, 1)
     assert [(item.stage, item.passed) for item in second.attempts] == [(1, True)]
     assert second.next_stage is not None and second.next_stage.stage == 2
+
+
+def test_an_attempt_has_two_seconds_at_the_least() -> None:
+    """A heartbeat must be smaller than the timeout, and both are whole seconds."""
+    machine = Machine([stage(timeout_seconds=2, heartbeat_seconds=60)])
+    machine.run(ok())
+    [launched] = machine.ran
+    assert (launched.timeout_seconds, launched.heartbeat_seconds) == (2, 1)

@@ -59,6 +59,8 @@ BODIES: dict[str, Any] = {
     "a stage longer than its image": {"stages": [{**HELLO, "timeout_seconds": 601}]},
     "a stage with an odd name": {"stages": [{**HELLO, "name": "a b"}]},
     "an unknown job type": {"job_type": "greeet"},
+    "an unknown job type of an odd tenant": {"job_type": "greeet", "tenant": "!"},
+    "more patience than the image has": {"stages": [HELLO], "capacity_wait_seconds": 14_401},
     "a job type without its parameter": {"job_type": "greet"},
     "a parameter that is none": {"job_type": "greet", "parameters": {"who": "ann", "whom": "bob"}},
     "a parameter that is no choice": {

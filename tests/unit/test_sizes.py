@@ -115,3 +115,9 @@ def test_a_request_without_sizes_is_the_request_that_it_was() -> None:
 def test_what_fargate_has_is_said_whole(cpu: int, said: str) -> None:
     """The numbers of CPU units where there is none of that; else the memories that go with it."""
     assert _fargate_has(cpu) == said
+
+
+def test_more_memory_on_a_machine_of_ones_own_is_no_more_processor() -> None:
+    """Only Fargate sells the one with the other."""
+    [stage] = admitted(body(stages=[{"image": "on-ec2"}], sizes={"1": {"memory": 300}}), KNOWN).stages
+    assert (stage.memory, stage.cpu) == (300, KNOWN.images["on-ec2"].cpu)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.notification import Problem
-from service.core.record.facts import Fact, WaitsForCapacity
+from service.core.record.facts import Fact, Redriven, WaitsForCapacity
 from service.core.record.record import Record
 from service.core.tracking.job import track, tracked_status
 from tests.support.builders import (
@@ -112,3 +112,13 @@ def test_nothing_is_shown_where_nobody_asked() -> None:
     """A record of a task alone is of no job yet."""
     assert track(record(task())) is None
     assert track(Record(KEY)) is None
+
+
+def test_who_steered_a_job_is_shown_with_it() -> None:
+    """As the notification tells it."""
+    redriven = Redriven.model_validate(
+        {"job_id": JOB, "tenant": "web", "asked_at": NOW + 70, "asked_by": "ann", "reason": "again", "redrive_count": 1}
+    )
+    job = track(record(requested(), execution("RUNNING", redrive_count=1, redriven_at=NOW + 71), redriven))
+    assert job is not None
+    assert [(item.verb, item.by, item.reason) for item in job.steered] == [("redrive", "ann", "again")]

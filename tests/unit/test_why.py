@@ -163,3 +163,14 @@ def test_it_names_the_logs_that_are_missing() -> None:
     pair = task(containers=(container(), container("proxy")))
     answer = asked(requested(), execution(attempts=(attempt(),)), pair, receipt())
     assert answer.text[0].startswith("It ended, and its logs are archived: of proxy, for 40.0 s now")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"last_status": "PENDING"}, {"pull_started_at": NOW + 2}, {"pull_started_at": NOW + 2, "started_at": NOW + 3}],
+)
+def test_it_says_of_which_attempt_of_which_stage_it_is(fields: dict[str, Any]) -> None:
+    """Whatever it waits for."""
+    usual = {"created_at": NOW + 1, "pull_started_at": None, "started_at": None, "stage": 2, "attempt": 3, "redrive": 1}
+    answer = asked(requested(stages=2), execution("RUNNING", redrive_count=1), running(**{**usual, **fields}))
+    assert (answer.stage, answer.attempt, answer.redrive) == (2, 3, 1)

@@ -65,19 +65,19 @@ def _after(job: Admitted, before: LambdaResult, running: NextStage) -> tuple[Lam
 
 def _failures(stage: Stage) -> Iterator[_Failure]:
     """One for each budget of retries."""
-    killed = [{"Name": stage.container, "ExitCode": 137, "Reason": "OutOfMemoryError: Container killed"}]
-    yield _Failure("bigger", _task(StopCode="EssentialContainerExited", Containers=killed))
+    killed = [{"Name": stage.container, "Reason": "OutOfMemoryError: Container killed"}]
+    yield _Failure("bigger", _task(Containers=killed))
     yield _Failure("again_on_demand", _task(StopCode="SpotInterruption", Containers=[{"Name": stage.container}]))
     yield _Failure("application", ErrorResult(Error="States.Timeout"))
 
 
 def _task(**members: Any) -> ErrorResult:
-    return ErrorResult(Error="States.TaskFailed", Cause=json.dumps({"LastStatus": "STOPPED", **members}))
+    return ErrorResult(Error="States.TaskFailed", Cause=json.dumps(members))
 
 
 def _passed(stage: Stage) -> dict[str, Any]:
     containers = [{"Name": stage.container, "ExitCode": 0}]
-    return {"LastStatus": "STOPPED", "StopCode": "EssentialContainerExited", "Containers": containers}
+    return {"Containers": containers}
 
 
 def _tried(running: NextStage, pause: int) -> Tried:
