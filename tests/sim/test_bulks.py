@@ -17,7 +17,7 @@ from tests.sim.simulation import World, history, undisturbed
 from tests.sim.truth import fact_in
 
 _MOST_SEEDS = 1000
-_SEEDS = 60
+_SEEDS = 70
 
 
 def test_bulks_of_each_kind_come_to_their_end() -> None:
