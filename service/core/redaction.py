@@ -44,8 +44,8 @@ _BY_SHAPE = "|".join(
     )
 )
 
-# Every repeat is bounded, or runs over characters that what follows it cannot be: none can take long. What is hidden is
-# the group `secret`, or where there is none all that matched.
+# Every repeat is bounded, or runs over characters that what follows it cannot be: none can take long. A secret is hidden to
+# its end, however long it is. What is hidden is the group `secret`, or where there is none all that matched.
 _ALWAYS: tuple[str, ...] = (
     # A query string is dropped whole: which of its fields are secret differs by who signed it; ECS quotes signed URLs
     # of layers [amazon-ecs-agent PR #4545]. The named fields catch what is left of a URL that was cut, and headers.
@@ -56,24 +56,24 @@ _ALWAYS: tuple[str, ...] = (
     # The task's token stands in its overrides, which causes quote.
     r"(?i)TASK_?TOKEN\\*[\"']?\s*(?:[=:]|,\s*\\*[\"']?Value\\*[\"']?\s*:)\s*\\*[\"']?(?P<secret>[^\s\"'\\&,}]+)",
     r"(?i)\b(?:Bearer|Basic|AWS4-HMAC-SHA256)\s+(?P<secret>[^\s\"',]{20,})",
-    r"(?i)\bauthorization\\*[\"']?\s{0,3}[:=]\s{0,3}\\*[\"']?(?:basic|bearer|token|apikey)\s{1,3}(?P<secret>[^\s\"',;]{6,4096})",
-    r"(?i)\b(?:set-)?cookie\\*[\"']?\s{0,3}[:=]\s{0,3}\\*[\"']?(?P<secret>[\w.-]{1,256}=[^\r\n\"']{1,4096})",
+    r"(?i)\bauthorization\\*[\"']?\s{0,3}[:=]\s{0,3}\\*[\"']?(?:basic|bearer|token|apikey)\s{1,3}(?P<secret>[^\s\"',;]{6,})",
+    r"(?i)\b(?:set-)?cookie\\*[\"']?\s{0,3}[:=]\s{0,3}\\*[\"']?(?P<secret>[\w.-]{1,256}=[^\r\n\"']+)",
     r"\bhooks\.slack\.com/(?P<secret>[\w/-]{10,256})|\bapi/webhooks/(?P<secret2>\d{5,30}/[\w-]{20,128})",
     r"\beyJ[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{8,8192}(?:\.[A-Za-z0-9_-]{0,4096})?",
     rf"(?<![A-Za-z0-9])(?:{_BY_SHAPE})",
     # `secret:` with a colon before it is a part of an ARN, which a person needs.
-    rf"(?i)(?<![:/])(?:{_NAMED})s?\\*[\"']?\s{{0,3}}(?:=>?|:|%3D)\s{{0,3}}\\*(?:\"(?P<secret>[^\"\\]{{1,1024}})"
-    rf"|'(?P<secret2>[^'\\]{{1,1024}})|{_NO_SECRET}(?P<secret3>[^\s\"',;&)}}]{{1,1024}}))",
+    rf"(?i)(?<![:/])(?:{_NAMED})s?\\*[\"']?\s{{0,3}}(?:=>?|:|%3D)\s{{0,3}}\\*(?:\"(?P<secret>[^\"\\]+)"
+    rf"|'(?P<secret2>[^'\\]+)|{_NO_SECRET}(?P<secret3>[^\s\"',;&)}}]+))",
     # A variable of ECS's environment, as a text that a cause or an input quotes: its name, then its value.
-    rf"(?i)(?:{_NAMED})[\w.-]{{0,64}}\\*[\"']\s{{0,3}},\s{{0,3}}\\*[\"']value\\*[\"']\s{{0,3}}:\s{{0,3}}\\*\"(?P<secret>[^\"\\]{{1,1024}})",
-    rf"(?i)<(?:{_NAMED})>(?P<secret>[^<]{{1,1024}})<",
+    rf"(?i)(?:{_NAMED})[\w.-]{{0,64}}\\*[\"']\s{{0,3}},\s{{0,3}}\\*[\"']value\\*[\"']\s{{0,3}}:\s{{0,3}}\\*\"(?P<secret>[^\"\\]+)",
+    rf"(?i)<(?:{_NAMED})>(?P<secret>[^<]+)<",
     # Any other token, where what it is looks like one: `unexpected token: foo` and `next token = 3` stay.
     r"(?i)(?<![A-Za-z0-9])token\\*[\"']?\s{0,3}(?:=>?|:|%3D)\s{0,3}\\*[\"']?(?=[A-Za-z_.~+/=-]{0,63}[0-9])(?!arn:)"
-    r"(?P<secret>[\w.~+/=-]{16,1024})",
-    r"[?&]sig=(?P<secret>[^\s&\"'<>]{8,1024})",
+    r"(?P<secret>[\w.~+/=-]{16,})",
+    r"[?&]sig=(?P<secret>[^\s&\"'<>]{8,})",
     # curl -u user:password; numbers are a user's and a group's.
-    r"(?<!\S)(?:-u|--user)[ =](?!\d)[^\s:]{1,256}:(?P<secret>\S{1,1024})",
-    rf"(?i)--(?:{_NAMED}|token)[= ](?P<secret>[^\s\"']{{1,1024}})",
+    r"(?<!\S)(?:-u|--user)[ =](?!\d)[^\s:]{1,256}:(?P<secret>\S+)",
+    rf"(?i)--(?:{_NAMED}|token)[= ](?P<secret>[^\s\"']+)",
     # A private key runs over lines, of which an excerpt may have only the last.
     r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?P<secret>(?s:.{1,32768}?))(?=-----END|\Z)",
     r"\A(?P<secret>(?:(?!-----BEGIN)(?s:.)){1,32768}?)-----END [A-Z ]{0,40}PRIVATE KEY",

@@ -172,7 +172,8 @@ def test_a_list_is_lines_of_fields_and_says_how_to_go_on(shell: Shell) -> None:
         f"{JOB}\tOPEN\t\t\t{AT}\t\t\n{JOB}\tFAILED\tt\tu\t{AT}\t62.5\tlost\n",
         "There is more: --cursor c1\n",
     )
-    assert shell.type("jobs", jobs=page()) == Said(0, "", "")
+    none = "The tenant default has no job that matches; --all-tenants looks at every tenant's.\n"
+    assert shell.type("jobs", jobs=page()) == Said(0, "", none)
     told = shell.type("jobs", "--json", jobs=both)
     assert (JobPage.model_validate_json(told.out), told.err) == (both, "")
 
