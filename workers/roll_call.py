@@ -51,7 +51,7 @@ _T = TypeVar("_T")
 
 
 def _pace() -> Pace:
-    return Pace.even(_JOBS_PER_SECOND)
+    return Pace.full(_JOBS_PER_SECOND / 2, _JOBS_PER_SECOND)  # What is not looked at while others are put off.
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,8 @@ class RollCall:
                 turns = await self._kept(turns)
                 if not turns:
                     break
-                put_off += await self._put_off(keys, named, due)
+                if keys:
+                    put_off += await self._put_off(keys, named, due)
             log.info("roll_called", due=len(due), put_off=put_off)
         return put_off
 
@@ -117,7 +118,7 @@ class RollCall:
         for shard in sorted(range(SHARDS), key=lambda shard: blake2b(f"{me}{shard}".encode()).digest()):
             if len(due) >= _ENOUGH:
                 break
-            turn = await self.turns.take(f"roll-call-{shard}", 2 * self.every_seconds)
+            turn = await self.turns.take(f"roll-call-{shard}", self.every_seconds)
             if turn is not None:
                 turns.append(turn)
                 due |= await self.table.due(shard, self.settling.now(), _MOST_OF_A_SHARD)
@@ -126,17 +127,17 @@ class RollCall:
     async def _named(
         self, due: Mapping[RecordKey, float]
     ) -> AsyncIterator[tuple[Mapping[str, int], Sequence[RecordKey]]]:
-        """What is due of each page of the list, so many at a time as may be asked about together."""
+        """What is due of each page of the list, so many at a time as may be asked about together; at times nothing."""
         async for named in self.executions.running():
             keys = [key for key in map(RecordKey.of_job, named) if key in due]
-            for first in range(0, len(keys), _TOGETHER):
+            for first in range(0, max(1, len(keys)), _TOGETHER):
                 yield named, keys[first : first + _TOGETHER]
 
     async def _kept(self, turns: list[Turn]) -> list[Turn]:
         """The turns, made anew before they are over; none where another has one of them by now."""
         kept: list[Turn] = []
         for turn in turns:
-            is_fresh = self.settling.now() < turn.began_at + self.every_seconds
+            is_fresh = self.settling.now() < turn.began_at + self.every_seconds / 3
             still = turn if is_fresh else await self.turns.keep(turn)
             if still is None:
                 return []

@@ -11,6 +11,7 @@ import pytest
 
 from schemas.events import TaskDetail
 from service.aws.errors import AwsError
+from service.aws.jobs_table import SHARDS
 from service.aws.pace import Pace
 from service.aws.turns import Turn
 from service.core.policy.owed import Patience
@@ -42,6 +43,7 @@ class Aws:
     pages: tuple[Mapping[str, int], ...]
     free: bool = True
     kept: bool = True
+    keeps: int = 0
     trouble: AwsError | None = None
     put: list[tuple[str, float]] = field(default_factory=list)
     asked_after: list[Collection[str]] = field(default_factory=list)
@@ -50,6 +52,7 @@ class Aws:
         return Turn(what, NOW - 40, None) if self.free else None
 
     async def keep(self, turn: Turn) -> Turn | None:
+        self.keeps += 1
         return turn if self.kept else None
 
     async def due(self, shard: int, at: float, limit: int) -> dict[RecordKey, float]:
@@ -136,6 +139,13 @@ async def test_shards_that_are_anothers_are_left_alone(free: bool, kept: bool) -
     aws = Aws({"a": silent("a")}, ({"a": 0},), free=free, kept=kept)
     assert await roll_call(aws).look() == 0
     assert aws.put == []
+
+
+async def test_turns_are_kept_while_the_list_names_nothing_that_is_due() -> None:
+    """The most silent jobs are at its end, and it may be long."""
+    aws = Aws({"a": silent("a")}, ({"young": 0}, {"other": 0}, {"a": 0}))
+    assert await roll_call(aws).look() == 1
+    assert aws.keeps == 3 * SHARDS
 
 
 async def test_it_looks_when_it_is_wanted_and_a_failure_is_counted() -> None:
