@@ -24,7 +24,7 @@ from service.aws.pace import Pace
 from service.aws.tasks import Tasks
 from service.aws.turns import Turn, Turns
 from service.core.policy.listed import news_of, tasks_to_ask_after
-from service.core.policy.owed import Moment
+from service.core.policy.owed import Moment, must_be_whole
 from service.core.record.facts import TaskChanged
 from service.core.record.hearing import hear_task
 from service.core.record.keys import RecordKey
@@ -173,7 +173,8 @@ class RollCall:
         return found
 
     async def _questions_of(self, head: Record, redrive_count: int) -> tuple[Record, tuple[str, ...]] | None:
-        job = head if head.has_every_task else await self.table.read_whole(head.key)
+        is_enough = head.has_every_task and not must_be_whole(head, self._moment())
+        job = head if is_enough else await self.table.read_whole(head.key)
         if job.redrive_count != redrive_count:
             return None
         arns = tasks_to_ask_after(job, self._moment())

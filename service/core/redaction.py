@@ -44,8 +44,8 @@ _BY_SHAPE = "|".join(
     )
 )
 
-# Every repeat is bounded, or runs over characters that what follows it cannot be: none can take long. A secret is hidden to
-# its end, however long it is. What is hidden is the group `secret`, or where there is none all that matched.
+# Every repeat is bounded, or runs over characters that what follows it cannot be: none can take long. A secret is
+# hidden to its end, however long it is. What is hidden is the group `secret`, or where there is none all that matched.
 _ALWAYS: tuple[str, ...] = (
     # A query string is dropped whole: which of its fields are secret differs by who signed it; ECS quotes signed URLs
     # of layers [amazon-ecs-agent PR #4545]. The named fields catch what is left of a URL that was cut, and headers.

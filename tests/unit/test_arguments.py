@@ -34,7 +34,8 @@ A_REQUEST = {
 A_LIST = {
     "stack": None,
     "json": False,
-    "tenant": "default",
+    "tenant": None,
+    "all_tenants": False,
     "status": None,
     "type": None,
     "user": None,

@@ -55,6 +55,14 @@ def test_no_signature_and_no_token_is_shown(text: str, secret: str, before: str,
     assert secret not in redact(f"{before}{text.format(secret)} {after}")
 
 
+@pytest.mark.parametrize("length", [1024, 1100, 5000])
+@pytest.mark.parametrize("text", ["password={} end", "secret='{}' end", "--api-key {} end", "cookie: session={}"])
+def test_a_long_secret_is_hidden_to_its_end(text: str, length: int) -> None:
+    """The end of one is a secret too."""
+    hidden = redact(text.format("1" * length))
+    assert "1" not in hidden and hidden.endswith(text.partition("{}")[2])
+
+
 def test_a_task_token_without_its_name_is_known_by_its_shape() -> None:
     """Step Functions' tokens are long base64 that begin with AAAA."""
     token = "AAAAKgAAAAIAAAAAAAAAAf" + "q1W2/e3R4+t5" * 30 + "=="

@@ -11,7 +11,7 @@ import pytest
 
 from schemas.events import TaskDetail
 from service.aws.errors import AwsError
-from service.aws.jobs_table import SHARDS
+from service.aws.open_jobs import SHARDS
 from service.aws.pace import Pace
 from service.aws.turns import Turn
 from service.core.policy.owed import Patience
