@@ -41,20 +41,8 @@ from service.core.policy.actions import (
 from service.core.policy.owed import announcing
 from service.core.policy.steps import Step, untold
 from service.core.record.asked import cancel_asked, redrive_asked
-from service.core.record.facts import (
-    Announced,
-    CancelAsked,
-    Cancelled,
-    ExecutionChanged,
-    Fact,
-    LogArchived,
-    ObservedVia,
-    ProgressTold,
-    RedriveAsked,
-    Redriven,
-    RedriveRefused,
-    TaskChanged,
-)
+from service.core.record.fact import ObservedVia
+from service.core.record.facts import Announced, ExecutionChanged, Fact, LogArchived, ProgressTold, TaskChanged
 from service.core.record.hearing import (
     Ignored,
     forgotten_task,
@@ -67,6 +55,7 @@ from service.core.record.hearing import (
     task_arns_in,
 )
 from service.core.record.record import Record
+from service.core.record.wishes import CancelAsked, Cancelled, RedriveAsked, Redriven, RedriveRefused
 from service.core.redaction import Redaction
 from service.core.telling.compose import Links, compose, iso, linked_objects
 from service.core.telling.letter import fingerprint, subject

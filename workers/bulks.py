@@ -28,18 +28,12 @@ from service.core.policy.actions import Action, Claim, SteerPage
 from service.core.policy.steering import Unheard, hear_control, why_not
 from service.core.record.asked import redrive_asked, redrive_refused
 from service.core.record.bulk import bulk_asked, bulk_progress, bulk_stop
-from service.core.record.facts import (
-    REDRIVE_REGISTER,
-    BulkAsked,
-    BulkProgressed,
-    CancelAsked,
-    Fact,
-    RedriveAsked,
-    Redriven,
-    cancel_register,
-)
+from service.core.record.bulk_facts import BulkAsked, BulkProgressed
+from service.core.record.facts import Fact
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
+from service.core.record.register_names import REDRIVE_REGISTER, cancel_register
+from service.core.record.wishes import CancelAsked, RedriveAsked, Redriven
 from service.core.tracking.bulk import SUITS, asked_as, meant_by
 from service.settle import Jobs, Settling
 from workers.guard import failure_of

@@ -17,7 +17,8 @@ from service.core.admission.control_message import read_control
 from service.core.log_layout import rejected_key, s3_uri
 from service.core.policy.steering import Unheard, hear_control
 from service.core.record.bulk import bulk_asked
-from service.core.record.facts import BulkAsked, BulkStopAsked, Rejected
+from service.core.record.bulk_facts import BulkAsked, BulkStopAsked
+from service.core.record.facts import Rejected
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
 from service.metrics import CONTROL_HEARD, CONTROL_IGNORED, CONTROL_REJECTED, Meter

@@ -22,10 +22,11 @@ from service.core.admission.claim_check import Pointer, problem_with, read_point
 from service.core.admission.request_body import MAX_BODY_BYTES
 from service.core.log_layout import rejected_key, request_key, s3_uri, stages_key
 from service.core.planning.waiting import drawn
-from service.core.record.facts import Rejected, Requested, RerunOf, StageBrief
+from service.core.record.facts import Rejected, Requested, StageBrief
 from service.core.record.kept import kept_of
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
+from service.core.record.wishes import RerunOf
 from service.core.tracing import read_trace
 from service.core.window import hold_seconds
 from service.metrics import REQUESTS_ADMITTED, REQUESTS_HELD_BACK, REQUESTS_REJECTED, TRACES_DROPPED, Meter

@@ -17,10 +17,11 @@ from service.core.admission.admission import Admitted, Refused, admit
 from service.core.admission.request_body import MAX_BODY_BYTES, BodyRefusedError, canonical, read_object
 from service.core.admission.rerun import CannotChangeError, changed, new_id
 from service.core.log_layout import split_s3_uri
-from service.core.record.facts import Rejected, Requested, Rerun, RerunOf
+from service.core.record.facts import Rejected, Requested
 from service.core.record.kept import request_of
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
+from service.core.record.wishes import Rerun, RerunOf
 from service.settle import Jobs
 from service.tracking.errors import UnknownJobError
 from workers.requests import HeldBack, Requests

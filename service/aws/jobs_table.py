@@ -34,29 +34,23 @@ from service.aws.record_writes import (
 )
 from service.clock import Clock
 from service.core.policy.owed import SWEEP
+from service.core.record.bulk_facts import BulkAsked, BulkProgressed, BulkStopAsked
 from service.core.record.facts import (
     Announced,
-    BulkAsked,
-    BulkProgressed,
-    BulkStopAsked,
-    CancelAsked,
-    Cancelled,
     Claimed,
     EndedBefore,
     ExecutionChanged,
     Fact,
     LogArchived,
     ProgressTold,
-    RedriveAsked,
-    RedriveRefused,
     Rejected,
     Requested,
-    Rerun,
     TaskChanged,
     task_spoken_of,
 )
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record, merge
+from service.core.record.wishes import CancelAsked, Cancelled, RedriveAsked, RedriveRefused, Rerun
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient

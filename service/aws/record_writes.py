@@ -8,20 +8,10 @@ from typing import Any
 from service.aws.job_list import listing_changes
 from service.aws.open_jobs import IndexChange, shard_of
 from service.aws.record_items import CHANGES, LAST_MADE_AT, LOGS_OWED, STOPS, attribute_of, register_of
-from service.core.record.facts import (
-    Announced,
-    BulkAsked,
-    Claimed,
-    Fact,
-    LogArchived,
-    Rejected,
-    Requested,
-    TaskChanged,
-    announcing,
-    claim_register,
-    marker_of,
-)
+from service.core.record.bulk_facts import BulkAsked
+from service.core.record.facts import Announced, Claimed, Fact, LogArchived, Rejected, Requested, TaskChanged
 from service.core.record.record import Record
+from service.core.record.register_names import announcing, claim_register, marker_of
 
 EXECUTION = attribute_of("execution")
 # These need no record before them; all others are about one that there is.

@@ -14,8 +14,10 @@ import pytest
 from deploy.local.stack import PROJECT
 from schemas.bulk import BulkFilter
 from service.console.streams import LOOK_SECONDS
-from service.core.record.facts import BulkAsked, BulkProgressed, CancelAsked, Fact
+from service.core.record.bulk_facts import BulkAsked, BulkProgressed
+from service.core.record.facts import Fact
 from service.core.record.keys import RecordKey
+from service.core.record.wishes import CancelAsked
 from tests.bench.page import history, large_log, made, of_many_stages, with_a_large_log
 from tests.support.browsing import chromium, faults, go, hide, later, needs_axe, needs_browser, opened, prefixed, ready
 from tests.support.builders import (

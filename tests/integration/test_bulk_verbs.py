@@ -10,7 +10,7 @@ import pytest
 from schemas.bulk import BulkMessage, BulkSent, TrackedBulk
 from schemas.operator import NothingMatches
 from service.aws.jobs_table import JobsTable
-from service.core.record.facts import BulkAsked, BulkProgressed
+from service.core.record.bulk_facts import BulkAsked, BulkProgressed
 from service.core.record.keys import RecordKey
 from service.operator import many
 from tests.support.asking import ask

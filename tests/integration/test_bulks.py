@@ -20,10 +20,12 @@ from service.aws.replays import FirstSent, Replays, replay_item
 from service.core.policy.actions import Action, LeaveUnstarted, RedriveExecution, StartExecution, StopExecution
 from service.core.policy.owed import Patience
 from service.core.record.asked import cancel_asked
-from service.core.record.facts import BulkProgressed, CancelAsked, ExecutionChanged, Fact, Redriven, RedriveRefused
+from service.core.record.bulk_facts import BulkProgressed
+from service.core.record.facts import ExecutionChanged, Fact
 from service.core.record.hearing import left_unstarted
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
+from service.core.record.wishes import CancelAsked, Redriven, RedriveRefused
 from service.core.tracking.bulk import tracked_bulk
 from service.metrics import UNMETERED
 from service.settle import Settling

@@ -10,8 +10,8 @@ import pytest
 from service.aws.jobs_table import JobsTable
 from service.aws.queue import Message
 from service.core.record.asked import cancel_asked, redrive_asked
-from service.core.record.facts import CancelAsked, RedriveAsked
 from service.core.record.record import Record
+from service.core.record.wishes import CancelAsked, RedriveAsked
 from service.metrics import CONTROL_HEARD, CONTROL_IGNORED, CONTROL_REJECTED, Metrics
 from service.tracking import steering
 from service.tracking.errors import NotNowError

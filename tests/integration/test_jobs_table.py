@@ -18,9 +18,10 @@ from service.aws.jobs_table import JobsTable
 from service.aws.open_jobs import shard_of
 from service.aws.record_items import item_key, record_of
 from service.core.policy.owed import SWEEP
-from service.core.record.facts import FACT, Claimed, Fact, LogArchived, Rejected, TaskChanged, archiving, marker_of
+from service.core.record.facts import FACT, Claimed, Fact, LogArchived, Rejected, TaskChanged
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record, Tally
+from service.core.record.register_names import archiving, marker_of
 from service.settings import SettingsError
 from tests.support.job_facts import (
     GRACE,

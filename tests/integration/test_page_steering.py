@@ -11,7 +11,7 @@ import pytest
 from service.api.app import Serving
 from service.aws.jobs_table import JobsTable
 from service.console.app import build_console
-from service.core.record.facts import RedriveAsked, RedriveRefused
+from service.core.record.wishes import RedriveAsked, RedriveRefused
 from service.tracking.wiring import Place, Tracking, wire_tracking
 from tests.integration.test_control import asked_for
 from tests.integration.test_page import merged

@@ -13,9 +13,11 @@ from service.aws.jobs_table import JobsTable
 from service.aws.open_jobs import SHARDS
 from service.aws.pace import Pace
 from service.core.policy.owed import SWEEP
-from service.core.record.facts import BulkAsked, Claimed, RedriveAsked, RedriveRefused
+from service.core.record.bulk_facts import BulkAsked
+from service.core.record.facts import Claimed
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
+from service.core.record.wishes import RedriveAsked, RedriveRefused
 from service.metrics import SWEEP_FAILURES, SWEEP_FOUND, SWEEP_OVERDUE, UNMETERED, Metrics
 from service.settle import Settling
 from tests.support.connecting import answering, refusal

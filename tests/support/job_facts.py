@@ -16,11 +16,10 @@ from service.core.record.facts import (
     ProgressTold,
     Requested,
     TaskChanged,
-    announcing,
-    claim_register,
 )
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record, merge
+from service.core.record.register_names import announcing, claim_register
 from tests.support.connecting import Client
 from tests.support.template import properties
 

@@ -12,8 +12,9 @@ from structlog.testing import capture_logs
 from service.aws.errors import AwsError
 from service.core.policy.actions import Action, Announce, ArchiveLog
 from service.core.policy.owed import Patience
-from service.core.record.facts import Fact, archiving
+from service.core.record.facts import Fact
 from service.core.record.record import Record
+from service.core.record.register_names import archiving
 from service.logs.due import DueLogs
 from service.metrics import SETTLE_FAILURES, Metrics
 from service.settle import Settling

@@ -11,7 +11,8 @@ from schemas.bulk import BulkFilter
 from schemas.control import Verb
 from service.core.policy.actions import Action, Claim, SteerPage
 from service.core.policy.owed import BULK, Moment, owed
-from service.core.record.facts import BulkAsked, BulkProgressed, BulkStopAsked, Claimed, Fact
+from service.core.record.bulk_facts import BulkAsked, BulkProgressed, BulkStopAsked
+from service.core.record.facts import Claimed, Fact
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record, merge
 from service.core.tracking.bulk import meant_by, tracked_bulk

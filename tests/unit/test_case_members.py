@@ -14,7 +14,8 @@ from service.core.casefile import files
 from service.core.casefile.collecting import Gathered, Wanted, closing, described, manifest_of, members_of, not_known
 from service.core.casefile.files import CaseWriter, read_case
 from service.core.casefile.replay import replay
-from service.core.record.facts import CancelAsked, Fact
+from service.core.record.facts import Fact
+from service.core.record.wishes import CancelAsked
 from service.core.redaction import Redaction
 from service.core.telling.compose import Links, compose
 from service.core.telling.letter import fingerprint

@@ -10,8 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from service.aws.queue import Message
-from service.core.record.facts import CancelAsked, Fact, RedriveAsked, Rejected
+from service.core.record.facts import Fact, Rejected
 from service.core.record.record import Record
+from service.core.record.wishes import CancelAsked, RedriveAsked
 from service.metrics import Metrics
 from tests.support.builders import JOB, KEY, NOW, execution, requested
 from tests.support.sent_once import no_reruns

@@ -11,38 +11,28 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.bulk import BulkFilter
+from service.core.record.bulk_facts import BulkAsked, BulkProgressed, BulkStopAsked
 from service.core.record.facts import (
     FACT,
     Announced,
-    BulkAsked,
-    BulkProgressed,
-    BulkStopAsked,
-    CancelAsked,
-    Cancelled,
     Claimed,
     EndedBefore,
     ExecutionChanged,
     Fact,
     LogArchived,
     ProgressTold,
-    RedriveAsked,
-    Redriven,
-    RedriveRefused,
     Rejected,
     Requested,
-    Rerun,
-    RerunOf,
     StageBrief,
     StageSpent,
     TaskChanged,
     WaitsForCapacity,
-    announcing,
-    archiving,
-    marker_of,
     task_spoken_of,
 )
 from service.core.record.keys import RecordKey
+from service.core.record.register_names import announcing, archiving, marker_of
 from service.core.record.registers import Registers
+from service.core.record.wishes import CancelAsked, Cancelled, RedriveAsked, Redriven, RedriveRefused, Rerun, RerunOf
 from tests.support.builders import JOB, KEY, MESSAGE, NOW, attempt, claim, execution, receipt, requested, task, task_arn
 
 NOTHING = None

@@ -19,17 +19,10 @@ from service.core.policy.owed import (
     may_be_the_last,
     must_be_whole,
 )
-from service.core.record.facts import (
-    Claimed,
-    ExecutionChanged,
-    Fact,
-    TaskChanged,
-    archiving,
-    marker_of,
-    task_of_register,
-)
+from service.core.record.facts import Claimed, ExecutionChanged, Fact, TaskChanged
 from service.core.record.hearing import forgotten_task, left_unstarted, named_task, never_started
 from service.core.record.record import Record, Tally
+from service.core.record.register_names import archiving, marker_of, task_of_register
 from tests.support.builders import (
     JOB,
     KEY,

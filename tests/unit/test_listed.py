@@ -6,7 +6,8 @@ import pytest
 
 from service.core.policy.listed import news_of, tasks_to_ask_after
 from service.core.policy.owed import Moment
-from service.core.record.facts import CancelAsked, Fact
+from service.core.record.facts import Fact
+from service.core.record.wishes import CancelAsked
 from tests.support.builders import JOB, NOW, execution, record, requested, task, task_arn
 
 AT = Moment(NOW, "me")

@@ -12,7 +12,8 @@ import pytest
 from aiolimiter import AsyncLimiter
 
 from service.aws.queue import Message
-from service.core.record.facts import BulkAsked, Fact
+from service.core.record.bulk_facts import BulkAsked
+from service.core.record.facts import Fact
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record, merge
 from service.metrics import Metrics

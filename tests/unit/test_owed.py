@@ -26,7 +26,8 @@ from service.core.policy.actions import (
     TellProgress,
 )
 from service.core.policy.owed import SWEEP, Moment, Patience, is_settled, owed
-from service.core.record.facts import BulkAsked, BulkProgressed, Fact, ProgressTold, WaitsForCapacity
+from service.core.record.bulk_facts import BulkAsked, BulkProgressed
+from service.core.record.facts import Fact, ProgressTold, WaitsForCapacity
 from service.core.record.hearing import forgotten_task
 from service.core.record.keys import RecordKey
 from tests.support.builders import (

@@ -30,18 +30,9 @@ from service.core.policy.actions import (
     SteerPage,
     StopExecution,
 )
-from service.core.record.facts import (
-    CancelAsked,
-    Cancelled,
-    Claimed,
-    ExecutionChanged,
-    Fact,
-    LogArchived,
-    RedriveAsked,
-    Redriven,
-    RedriveRefused,
-)
+from service.core.record.facts import Claimed, ExecutionChanged, Fact, LogArchived
 from service.core.record.keys import RecordKey
+from service.core.record.wishes import CancelAsked, Cancelled, RedriveAsked, Redriven, RedriveRefused
 from service.core.redaction import Redaction
 from service.metrics import Metrics
 from service.perform import LogNotArchivedError, NotABulksError, Performer

@@ -15,9 +15,10 @@ from schemas.notification import Problem
 from schemas.trace import Trace
 from schemas.tracking import Asked, RerunWish, StagePlan, Submitted, Validated
 from service.aws.sender import Sender
-from service.core.record.facts import Fact, RedriveRefused
+from service.core.record.facts import Fact
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record
+from service.core.record.wishes import RedriveRefused
 from service.tracking.errors import (
     CatalogUnknownError,
     NotNowError,

@@ -12,16 +12,9 @@ from schemas.control import ControlMessage
 from service.core.policy.actions import LeaveUnstarted, RedriveExecution, StartExecution, StopExecution
 from service.core.policy.owed import Moment, owed
 from service.core.policy.steering import Unheard, hear_control
-from service.core.record.facts import (
-    CancelAsked,
-    Cancelled,
-    ExecutionChanged,
-    Fact,
-    RedriveAsked,
-    Redriven,
-    RedriveRefused,
-)
+from service.core.record.facts import ExecutionChanged, Fact
 from service.core.record.hearing import left_unstarted
+from service.core.record.wishes import CancelAsked, Cancelled, RedriveAsked, Redriven, RedriveRefused
 from service.core.telling.steered import unfulfilled
 from tests.support.builders import JOB, KEY, NOW, execution, merge_all, record, requested
 

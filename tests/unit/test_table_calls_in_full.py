@@ -23,20 +23,10 @@ from service.aws.job_list import JobList
 from service.aws.jobs_table import JobsTable
 from service.aws.record_items import item_key, record_of, registers_of, text_in
 from service.core.policy.owed import SWEEP
-from service.core.record.facts import (
-    CancelAsked,
-    Cancelled,
-    Fact,
-    ProgressTold,
-    RedriveAsked,
-    Redriven,
-    RedriveRefused,
-    Rerun,
-    StageSpent,
-    WaitsForCapacity,
-)
+from service.core.record.facts import Fact, ProgressTold, StageSpent, WaitsForCapacity
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record, Tally
+from service.core.record.wishes import CancelAsked, Cancelled, RedriveAsked, Redriven, RedriveRefused, Rerun
 from service.core.tracking.listing import JobFilter
 from tests.support.builders import (
     JOB,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from schemas.notification import Problem
-from service.core.record.facts import Fact, Redriven, WaitsForCapacity
+from service.core.record.facts import Fact, WaitsForCapacity
 from service.core.record.record import Record
+from service.core.record.wishes import Redriven
 from service.core.tracking.job import track, tracked_status
 from tests.support.builders import (
     JOB,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from service.core.record.facts import CancelAsked, Fact, RedriveAsked, Redriven, Rerun, RerunOf
+from service.core.record.facts import Fact
 from service.core.record.record import Record
+from service.core.record.wishes import CancelAsked, RedriveAsked, Redriven, Rerun, RerunOf
 from service.core.telling.compose import Links, compose
 from service.core.tracking.events import events_of
 from service.core.tracking.job import track

@@ -18,17 +18,10 @@ from service.core.policy.actions import (
     StopExecution,
 )
 from service.core.policy.owed import Patience
-from service.core.record.facts import (
-    CancelAsked,
-    Cancelled,
-    ExecutionChanged,
-    Fact,
-    LogArchived,
-    RedriveAsked,
-    RedriveRefused,
-)
+from service.core.record.facts import ExecutionChanged, Fact, LogArchived
 from service.core.record.hearing import left_unstarted
 from service.core.record.record import Record, merge
+from service.core.record.wishes import CancelAsked, Cancelled, RedriveAsked, RedriveRefused
 from service.core.redaction import Redaction
 from service.core.telling.steered import steered
 from service.metrics import UNMETERED

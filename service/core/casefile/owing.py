@@ -24,15 +24,15 @@ from service.core.policy.actions import (
     StartExecution,
 )
 from service.core.policy.owed import Moment, Patience, owed
-from service.core.record.facts import (
-    LogArchived,
+from service.core.record.facts import LogArchived
+from service.core.record.record import Record
+from service.core.record.register_names import (
     announced_register,
     announcing,
     archiving,
     claim_register,
     receipt_register,
 )
-from service.core.record.record import Record
 
 _QUESTIONS = (AskExecution, AskTask, AskHistory, AskEarlierEnds)
 _ME = "replay"

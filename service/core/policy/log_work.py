@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from service.core.policy.actions import ArchiveLog
-from service.core.record.facts import Claimed, ContainerState, TaskChanged, archiving
+from service.core.record.facts import Claimed, ContainerState, TaskChanged
 from service.core.record.record import Record
+from service.core.record.register_names import archiving
 
 _SHORTEST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 2.0, 300.0
 

@@ -73,12 +73,11 @@ from service.core.record.facts import (
     Fact,
     LogArchived,
     TaskChanged,
-    archiving,
-    marker_of,
     task_spoken_of,
 )
-from service.core.record.facts import announcing as announcing_of
 from service.core.record.record import Record, merge
+from service.core.record.register_names import announcing as announcing_of
+from service.core.record.register_names import archiving, marker_of
 
 SWEEP, BULK = "sweep", "bulk"
 _FROM_OUTSIDE = frozenset({"ABORTED", "TIMED_OUT"})

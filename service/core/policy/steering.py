@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from schemas.control import ControlMessage, Verb
 from service.core.policy.actions import LeaveUnstarted, RedriveExecution, StopExecution
 from service.core.record.asked import cancel_asked, redrive_asked, redrive_refused
-from service.core.record.facts import CancelAsked, RedriveAsked
 from service.core.record.record import Record
+from service.core.record.wishes import CancelAsked, RedriveAsked
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from schemas.progress import ProgressStatus
 from service.core.policy.outcome import AttemptOutcome, StageOutcome, stages_of
-from service.core.record.facts import ENDED, announced_register
+from service.core.record.facts import ENDED
 from service.core.record.record import Record
+from service.core.record.register_names import announced_register
 
 _HAS_STARTED = ENDED | {"STARTED", "RUNNING"}
 

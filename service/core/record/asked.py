@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from typing import cast
 
-from service.core.record.facts import (
+from service.core.record.facts import Announced
+from service.core.record.record import Record
+from service.core.record.register_names import (
     REDRIVE_REGISTER,
-    Announced,
-    CancelAsked,
-    Cancelled,
-    RedriveAsked,
-    Redriven,
-    RedriveRefused,
     announced_register,
     cancel_register,
     cancelled_register,
     redrive_refused_register,
     redriven_register,
 )
-from service.core.record.record import Record
+from service.core.record.wishes import CancelAsked, Cancelled, RedriveAsked, Redriven, RedriveRefused
 
 # Step Functions says when a run ended, SQS when it was asked to go on: two clocks, and a person who saw the end.
 CLOCKS_DIFFER_SECONDS = 5.0

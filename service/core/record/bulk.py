@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
-from service.core.record.facts import (
-    BULK_PROGRESS_REGISTER,
-    BULK_REGISTER,
-    BULK_STOP_REGISTER,
-    BulkAsked,
-    BulkProgressed,
-    BulkStopAsked,
-)
+from service.core.record.bulk_facts import BulkAsked, BulkProgressed, BulkStopAsked
 from service.core.record.record import Record
+from service.core.record.register_names import BULK_PROGRESS_REGISTER, BULK_REGISTER, BULK_STOP_REGISTER
 
 
 def bulk_asked(record: Record) -> BulkAsked | None:

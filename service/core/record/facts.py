@@ -7,23 +7,27 @@ and then how far the status has come.
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
-from hashlib import blake2b
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from schemas.arn import task_id_of
-from schemas.bulk import BulkFilter
-from schemas.control import Verb
 from schemas.notification import Problem
 from schemas.plan import Attempt
 from schemas.trace import Trace
+from service.core.record.bulk_facts import BulkAsked, BulkProgressed, BulkStopAsked
+from service.core.record.fact import BaseFact, JobFact, ObservedVia, Place
 from service.core.record.keys import RecordKey
-
-ObservedVia = Literal["event", "sweep", "request"]
-Place = tuple[int, int | None, int]
-"""Which attempt something is: redrive, stage, attempt. A redrive repeats the last two."""
+from service.core.record.register_names import (
+    ARCHIVING,
+    announced_register,
+    claim_register,
+    ended_before_register,
+    progress_register,
+    receipt_register,
+    task_register,
+)
+from service.core.record.wishes import CancelAsked, Cancelled, RedriveAsked, Redriven, RedriveRefused, Rerun, RerunOf
 
 ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 # PENDING_REDRIVE and statuses that AWS may add are taken as running: asked about later, never announced.
@@ -32,46 +36,10 @@ _UNKNOWN_STATUS_RANK = 2
 _RANKS_A_REDRIVE = 100
 # Outcomes of more attempts than this lie beside the head, which is written again after the end.
 _ATTEMPTS_IN_A_HEAD = 3
-REDRIVE_REGISTER, RERUN_REGISTER = "redrive", "rerun"
-BULK_REGISTER, BULK_PROGRESS_REGISTER, BULK_STOP_REGISTER = "bulk", "bulk_progress", "bulk_stop"
 # Of a job that was not to be started: whatever an execution says of itself knows more.
 _NEVER_TO_BE_RANK = -1
 # Of a task that ECS has forgotten: higher than any version that it counted.
 FORGOTTEN_VERSION = 2**31
-_ARCHIVING = "archive#"
-_OF_TASKS = frozenset({"task", "receipt", "archive"})
-
-
-class _Fact(BaseModel):
-    """One thing that we were told. Its `record_key` says whose record it belongs to."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    @property
-    def register_name(self) -> str:
-        """Which register of the record this fact speaks about."""
-        raise NotImplementedError
-
-    @property
-    def rank(self) -> int:
-        """How much this fact knows about its register."""
-        return 0
-
-    @property
-    def beats_below(self) -> int:
-        """The fact wins over a held one of a rank less than this."""
-        return self.rank
-
-
-class _JobFact(_Fact):
-    """One thing that we were told about one job."""
-
-    job_id: str
-
-    @property
-    def record_key(self) -> RecordKey:
-        """The job's."""
-        return RecordKey.of_job(self.job_id)
 
 
 class StageBrief(BaseModel):
@@ -87,19 +55,7 @@ class StageBrief(BaseModel):
     heartbeat_seconds: int | None = None
 
 
-class RerunOf(BaseModel):
-    """Of which job a job was made again, and who wanted that."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    job_id: str = Field(description="Of a request that was rejected, what it was asked for by.")
-    asked_at: float
-    asked_by: str | None = None
-    sent_by: str | None = None
-    reason: str | None = None
-
-
-class Requested(_JobFact):
+class Requested(JobFact):
     """A producer asked for this job, and it was admitted. The first request with an id is the job."""
 
     kind: Literal["requested"] = "requested"
@@ -147,7 +103,7 @@ class Requested(_JobFact):
         )
 
 
-class Rejected(_Fact):
+class Rejected(BaseFact):
     """A request was not admitted. It has a record of its own, so a job of the same id is not touched."""
 
     kind: Literal["rejected"] = "rejected"
@@ -175,7 +131,7 @@ class Rejected(_Fact):
         return "rejection"
 
 
-class ExecutionChanged(_JobFact):
+class ExecutionChanged(JobFact):
     """Step Functions said how an execution is: in an event, in an answer to us, or when we asked."""
 
     kind: Literal["execution"] = "execution"
@@ -236,7 +192,7 @@ class ContainerState(BaseModel):
     runtime_id: str | None = None
 
 
-class TaskChanged(_JobFact):
+class TaskChanged(JobFact):
     """ECS said how a task is: in an event, or when we asked."""
 
     kind: Literal["task"] = "task"
@@ -294,7 +250,7 @@ class TaskChanged(_JobFact):
         return container.exit_code is None and self.started_at is None
 
 
-class LogArchived(_JobFact):
+class LogArchived(JobFact):
     """What became of a container's log."""
 
     kind: Literal["log"] = "log"
@@ -326,7 +282,7 @@ class LogArchived(_JobFact):
         return self._RANK[self.status]
 
 
-class Claimed(_Fact):
+class Claimed(BaseFact):
     """Someone is doing a thing that should not be done twice at once; `seconds` after `at` anyone may.
 
     While the work goes on the claim is renewed. This register is a lock rather than knowledge: the one kind of fact
@@ -397,7 +353,7 @@ class StageSpent(BaseModel):
     memory: int | None = None
 
 
-class Announced(_Fact):
+class Announced(BaseFact):
     """Subscribers were told how the job ended, for this redrive count, or that a request was rejected."""
 
     kind: Literal["announced"] = "announced"
@@ -421,7 +377,7 @@ class Announced(_Fact):
         return (self.redrive_count + 1) * _RANKS_A_REDRIVE
 
 
-class WaitsForCapacity(_JobFact):
+class WaitsForCapacity(JobFact):
     """An execution waits until AWS takes a task of it on: throttles, a quota that is used up, no Spot or hosts."""
 
     kind: Literal["waiting"] = "waiting"
@@ -446,7 +402,7 @@ class WaitsForCapacity(_JobFact):
         return int(self.at * 1000)
 
 
-class EndedBefore(_JobFact):
+class EndedBefore(JobFact):
     """How an execution had ended before it was redriven, of which nobody was told: then the next outcome tells it."""
 
     kind: Literal["ended_before"] = "ended_before"
@@ -460,7 +416,7 @@ class EndedBefore(_JobFact):
         return ended_before_register(self.redrive_count)
 
 
-class ProgressTold(_JobFact):
+class ProgressTold(JobFact):
     """Subscribers were told of one step of a job that asked for it."""
 
     kind: Literal["progress"] = "progress"
@@ -470,172 +426,6 @@ class ProgressTold(_JobFact):
     @property
     def register_name(self) -> str:
         return progress_register(self.step)
-
-
-class _Asked(_JobFact):
-    """Somebody asked for something at a moment, which says what it is about: the run that went on then.
-
-    So a message may come twice, late, or out of order, and means the same. What was asked for last is held.
-    """
-
-    tenant: str
-    asked_at: float
-    asked_by: str | None = Field(default=None, description="As the message says, or whoever sent it.")
-    sent_by: str | None = Field(default=None, description="As SQS knows the sender of the message.")
-    reason: str | None = None
-
-    @property
-    def rank(self) -> int:
-        return int(self.asked_at * 1000)
-
-
-class CancelAsked(_Asked):
-    """Somebody wants the job ended, or never begun. It may come before the job, and is heard in its tenant's name."""
-
-    kind: Literal["cancel"] = "cancel"
-    came_first: bool = Field(
-        default=False, description="Whether it was on record before the request was, so that nobody starts the job."
-    )
-
-    @property
-    def register_name(self) -> str:
-        return cancel_register(self.tenant)
-
-
-class RedriveAsked(_Asked):
-    """Somebody wants the job to go on from the state in which it failed."""
-
-    kind: Literal["redrive"] = "redrive"
-
-    @property
-    def register_name(self) -> str:
-        return REDRIVE_REGISTER
-
-
-class Redriven(_Asked):
-    """The job was redriven because somebody asked for it: whose wish a run is."""
-
-    kind: Literal["redriven"] = "redriven"
-    redrive_count: int
-
-    @property
-    def register_name(self) -> str:
-        return redriven_register(self.redrive_count)
-
-
-class Cancelled(_Asked):
-    """The run was ended because somebody asked for it: whose wish its end is. A later cancel comes to nothing."""
-
-    kind: Literal["cancelled"] = "cancelled"
-    redrive_count: int
-
-    @property
-    def register_name(self) -> str:
-        return cancelled_register(self.redrive_count)
-
-
-class Rerun(_Fact):
-    """A new job was made of the request of this one, or of one that was rejected. The last one is held."""
-
-    kind: Literal["rerun"] = "rerun"
-    record_key: RecordKey
-    new_job_id: str
-    asked_at: float
-    asked_by: str | None = None
-    sent_by: str | None = None
-    reason: str | None = None
-
-    @property
-    def register_name(self) -> str:
-        return RERUN_REGISTER
-
-    @property
-    def rank(self) -> int:
-        return int(self.asked_at * 1000)
-
-
-class BulkAsked(_Fact):
-    """Somebody wants something done with all jobs of a tenant that match a filter."""
-
-    kind: Literal["bulk"] = "bulk"
-    record_key: RecordKey
-    bulk_id: str
-    tenant: str
-    verb: Verb
-    jobs: BulkFilter
-    changes: dict[str, JsonValue] = Field(default_factory=dict)
-    asked_at: float
-    asked_by: str | None = None
-    sent_by: str | None = None
-    reason: str | None = None
-
-    @property
-    def register_name(self) -> str:
-        return BULK_REGISTER
-
-
-_MOST_PASSES = 1_000_000
-
-
-class BulkProgressed(_Fact):
-    """How far a bulk has come: the jobs of a page are named before they are touched, so that each is counted once."""
-
-    kind: Literal["bulk_progress"] = "bulk_progress"
-    record_key: RecordKey
-    page: int
-    passes: int = Field(default=0, description="How often the page was gone through, and some of it left for later.")
-    at: float
-    in_hand: tuple[str, ...] = Field(default=(), description="The jobs of the page that are yet to be done.")
-    failed: dict[str, int] = Field(default_factory=dict, description="How often AWS failed with jobs in hand.")
-    cursor: str | None = Field(default=None, description="The list goes on here; None at its end.")
-    searched_back_to: str | None = None
-    matched: int = 0
-    done: int = 0
-    refused: int = 0
-    refusals: dict[str, int] = Field(default_factory=dict)
-    finished_at: float | None = None
-    stopped: bool = False
-
-    @property
-    def register_name(self) -> str:
-        return BULK_PROGRESS_REGISTER
-
-    @property
-    def rank(self) -> int:
-        return self.page * _MOST_PASSES + min(self.passes, _MOST_PASSES - 1)
-
-
-class BulkStopAsked(_Fact):
-    """Somebody wants a bulk to touch no more jobs."""
-
-    kind: Literal["bulk_stop"] = "bulk_stop"
-    record_key: RecordKey
-    asked_at: float
-    asked_by: str | None = None
-    reason: str | None = None
-
-    @property
-    def register_name(self) -> str:
-        return BULK_STOP_REGISTER
-
-
-class RedriveRefused(_JobFact):
-    """Step Functions will not redrive this outcome; `for_good`, or it does not let us, and may let us one day."""
-
-    kind: Literal["redrive_refused"] = "redrive_refused"
-    redrive_count: int
-    at: float
-    why: str
-    for_good: bool = True
-
-    @property
-    def register_name(self) -> str:
-        return redrive_refused_register(self.redrive_count)
-
-    @property
-    def rank(self) -> int:
-        """The answer to a later wish."""
-        return int(self.at * 1000)
 
 
 Fact = (
@@ -663,86 +453,11 @@ Fact = (
 FACT: TypeAdapter[Fact] = TypeAdapter(Annotated[Fact, Field(discriminator="kind")])
 
 
-def claim_register(what: str) -> str:
-    """The register that holds who is at work on a thing, or was last."""
-    return f"claim#{what}"
-
-
-def announcing(redrive_count: int) -> str:
-    """What is claimed by whoever tells of an outcome."""
-    return f"announce#{redrive_count}"
-
-
-def archiving(task_id: str) -> str:
-    """What is claimed by whoever archives a task's logs."""
-    return f"{_ARCHIVING}{task_id}"
-
-
-def task_register(task_id: str) -> str:
-    """The register that holds how a task is."""
-    return f"task#{task_id}"
-
-
 def task_spoken_of(fact: Fact) -> str | None:
     """The id of the task that a fact speaks of: how it is, what became of a log of its, or who archives those."""
     match fact:
         case TaskChanged() | LogArchived():
             return fact.task_id
-        case Claimed(what=what) if what.startswith(_ARCHIVING):
-            return what.removeprefix(_ARCHIVING)
+        case Claimed(what=what) if what.startswith(ARCHIVING):
+            return what.removeprefix(ARCHIVING)
     return None
-
-
-def task_of_register(name: str) -> str | None:
-    """The id of the task that a register is of; None where it is of something else."""
-    kind, _, rest = name.removeprefix("claim#").partition("#")
-    return rest.partition("#")[0] if kind in _OF_TASKS else None
-
-
-def marker_of(task_id: str) -> str:
-    """A short name of a task, by which a head owes its logs.
-
-    Of a hundred tasks in one job two have the same once in three thousand jobs: then nothing seems to be owed when the
-    first of them is settled, and others look at the whole sooner than they need.
-    """
-    return urlsafe_b64encode(blake2b(task_id.encode(), digest_size=3).digest()).decode()
-
-
-def receipt_register(task_id: str, container: str) -> str:
-    """The register that holds what became of one container's log."""
-    return f"receipt#{task_id}#{container}"
-
-
-def announced_register(redrive_count: int) -> str:
-    """The register that holds that one outcome was announced."""
-    return f"announced#{redrive_count}"
-
-
-def ended_before_register(redrive_count: int) -> str:
-    """The register that holds how the job had ended before it was redriven."""
-    return f"ended_before#{redrive_count}"
-
-
-def progress_register(step: str) -> str:
-    """The register that holds that one step was told of."""
-    return f"progress#{step}"
-
-
-def cancel_register(tenant: str) -> str:
-    """The register that holds what a tenant asked for: before there is a job, nobody knows whose it will be."""
-    return f"cancel#{tenant}"
-
-
-def cancelled_register(redrive_count: int) -> str:
-    """The register that holds who wanted the end of a run that was ended."""
-    return f"cancelled#{redrive_count}"
-
-
-def redriven_register(redrive_count: int) -> str:
-    """The register that holds who wanted a redrive that was made."""
-    return f"redriven#{redrive_count}"
-
-
-def redrive_refused_register(redrive_count: int) -> str:
-    """The register that holds why an outcome cannot be redriven."""
-    return f"redrive_refused#{redrive_count}"

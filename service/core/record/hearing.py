@@ -24,12 +24,12 @@ from schemas.events import (
 )
 from schemas.plan import CANCELLED, JOB_TIMED_OUT, STAGE_FAILED, START_REFUSED, PlannerReport, job_of_group
 from service.core.overrides import REDRIVE_VARIABLE
+from service.core.record.fact import ObservedVia
 from service.core.record.facts import (
     FORGOTTEN_VERSION,
     ContainerState,
     EndedBefore,
     ExecutionChanged,
-    ObservedVia,
     TaskChanged,
     WaitsForCapacity,
 )

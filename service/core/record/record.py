@@ -20,6 +20,9 @@ from service.core.record.facts import (
     Requested,
     TaskChanged,
     WaitsForCapacity,
+)
+from service.core.record.keys import RecordKey
+from service.core.record.register_names import (
     announced_register,
     claim_register,
     ended_before_register,
@@ -27,7 +30,6 @@ from service.core.record.facts import (
     receipt_register,
     task_of_register,
 )
-from service.core.record.keys import RecordKey
 from service.core.record.registers import Registers
 
 _TASKS = "task#"

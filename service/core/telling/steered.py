@@ -14,8 +14,8 @@ from service.core.record.asked import (
     redrive_refused,
     redrive_wanted,
 )
-from service.core.record.facts import CancelAsked, Cancelled, RedriveAsked, Redriven, Rerun, RerunOf
 from service.core.record.record import Record
+from service.core.record.wishes import CancelAsked, Cancelled, RedriveAsked, Redriven, Rerun, RerunOf
 from service.core.telling.moments import iso
 
 _NOBODY = "somebody"

@@ -8,7 +8,7 @@ from schemas.bulk import BulkFilter, BulkRefusal, TrackedBulk
 from schemas.control import Verb
 from schemas.tracking import ListedStatus
 from service.core.record.bulk import bulk_asked, bulk_progress, bulk_stop
-from service.core.record.facts import BulkAsked, BulkProgressed
+from service.core.record.bulk_facts import BulkAsked, BulkProgressed
 from service.core.record.record import Record
 from service.core.telling.moments import iso
 from service.core.tracking.listing import JobFilter

@@ -7,16 +7,9 @@ from typing import cast
 
 from schemas.control import Verb
 from schemas.notification import SteeredBy
-from service.core.record.facts import (
-    REDRIVE_REGISTER,
-    RERUN_REGISTER,
-    CancelAsked,
-    RedriveAsked,
-    Redriven,
-    Rerun,
-    cancel_register,
-)
 from service.core.record.record import Record
+from service.core.record.register_names import REDRIVE_REGISTER, RERUN_REGISTER, cancel_register
+from service.core.record.wishes import CancelAsked, RedriveAsked, Redriven, Rerun
 from service.core.redaction import Redaction
 from service.core.telling.steered import steered_by
 

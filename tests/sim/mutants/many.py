@@ -12,7 +12,7 @@ from schemas.control import Verb
 from schemas.tracking import JobPage, ListedJob
 from service.aws.job_list import JobList
 from service.aws.queue import Message
-from service.core.record.facts import BulkAsked, BulkProgressed
+from service.core.record.bulk_facts import BulkAsked, BulkProgressed
 from service.core.record.keys import RecordKey
 from service.core.tracking.bulk import meant_by
 from service.core.tracking.listing import JobFilter

@@ -29,17 +29,9 @@ from service.core.policy.actions import Action, Announce, AskExecution
 from service.core.policy.log_work import LogWork, work_of
 from service.core.policy.outcome import AttemptOutcome
 from service.core.record import hearing
-from service.core.record.facts import (
-    Announced,
-    Claimed,
-    ExecutionChanged,
-    Fact,
-    LogArchived,
-    Requested,
-    RerunOf,
-    TaskChanged,
-)
+from service.core.record.facts import Announced, Claimed, ExecutionChanged, Fact, LogArchived, Requested, TaskChanged
 from service.core.record.record import Record, merge
+from service.core.record.wishes import RerunOf
 from service.core.telling import compose as announce
 from service.core.window import Window
 from service.logs import archive, paged

@@ -10,12 +10,10 @@ from schemas.notification import SteeredBy
 from service import perform
 from service.aws.queue import Message
 from service.core.policy import owed, steering
-from service.core.record.facts import (
-    REDRIVE_REGISTER,
-    Fact,
-    RerunOf,
-)
+from service.core.record.facts import Fact
 from service.core.record.record import Record
+from service.core.record.register_names import REDRIVE_REGISTER
+from service.core.record.wishes import RerunOf
 from service.core.telling import compose as announce
 from service.perform import Performer
 from tests.sim.mutants.mutant import mutant
