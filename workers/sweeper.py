@@ -72,7 +72,9 @@ class Sweeper:
         paces = Pace.even(max(self.pace.per_second * _LEAST_PACE, len(waiting) / self.every_seconds)), self.pace
         free = asyncio.Semaphore(_AT_ONCE)
         picked = [*bulks, *self._picked(waiting)]
-        return sum(await asyncio.gather(*(self._in_turn(free, paces, key) for key in picked)))
+        # Where AWS throttles, what was not reached by then is still due, and the next sweep sees what is due besides.
+        over_at = asyncio.get_running_loop().time() + self.every_seconds
+        return sum(await asyncio.gather(*(self._in_turn(free, paces, key, over_at) for key in picked)))
 
     async def _due(self) -> dict[RecordKey, float]:
         due: dict[RecordKey, float] = {}
@@ -90,13 +92,14 @@ class Sweeper:
         me = self.settling.new_work()
         return sorted(due, key=lambda key: blake2b(f"{me}{key}".encode()).digest())[: self._most_of_a_sweep]
 
-    async def _in_turn(self, free: asyncio.Semaphore, paces: Sequence[Pace], key: RecordKey) -> bool:
+    async def _in_turn(self, free: asyncio.Semaphore, paces: Sequence[Pace], key: RecordKey, over_at: float) -> bool:
         """One job, at our pace: one with a large log must not hold up the others, nor one that fails."""
+        clock = asyncio.get_running_loop().time
         async with free:
             for pace in paces:
-                while not self.stopping.is_set() and (seconds := pace.try_to_take()):
+                while not self.stopping.is_set() and clock() < over_at and (seconds := pace.try_to_take()):
                     await told_to_stop(self.stopping, seconds)
-            if self.stopping.is_set():
+            if self.stopping.is_set() or clock() >= over_at:
                 return False
             taking_up = asyncio.ensure_future(self._take_up(key))
             failed = await failure_of(taking_up, "sweep_failed", **key.log_fields)

@@ -33,12 +33,13 @@ class CommonClock:
         client.meta.events.register("after-call", self._note_answer)
 
     def _note_sent(self, context: dict[str, Any], **_: object) -> None:
-        context[_SENT] = self()
+        context[_SENT] = self.local()
 
     def _note_answer(self, http_response: Any, context: dict[str, Any], **_: object) -> None:
         answered_at = _time_of(getattr(http_response, "headers", {}).get("date"))
         if answered_at is not None and _SENT in context:
-            self.ahead += correction(answered_at, context[_SENT], self())
+            # What is under way was sent by a clock that another answer may have put right since.
+            self.ahead += correction(answered_at, context[_SENT] + self.ahead, self())
 
 
 def correction(answered_at: float, sent: float, received: float) -> float:

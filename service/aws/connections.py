@@ -98,8 +98,11 @@ class _Way:
         connection.transport.write(request)
         protocol.start_timeout()
         message, content = await self._begun(protocol)
-        headers = {name.decode().lower(): value.decode() for name, value in message.raw_headers}
-        return Answer(message.code, headers, await content.read())
+        headers = {_text(name).lower(): _text(value) for name, value in message.raw_headers}
+        if content.is_eof():
+            return Answer(message.code, headers, await content.read())
+        async with asyncio.timeout(self.timeout.sock_read):  # A chunk that cannot be read never ends [aiohttp 3.14].
+            return Answer(message.code, headers, await content.read())
 
     async def _begun(self, protocol: Any) -> Any:
         try:
@@ -110,6 +113,10 @@ class _Way:
             about, said = self.where.request_info, error.message
             raise aiohttp.ClientResponseError(about, (), status=error.code, message=said) from error
         return message, content
+
+
+def _text(header: bytes) -> str:
+    return header.decode(errors="surrogateescape")  # As aiohttp reads them.
 
 
 def _as_botocore_has_it(error: Exception, url: str) -> BotoCoreError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from service.core.pace import Bucket
 
@@ -17,6 +17,7 @@ class Pace:
     """Whose turn it is to call, first come, first served; slower after a throttle. In the time of the event loop."""
 
     bucket: Bucket
+    _queue: asyncio.Lock = field(default_factory=asyncio.Lock, init=False, repr=False, compare=False)
 
     @classmethod
     def full(cls, at_once: float, per_second: float) -> Pace:
@@ -36,10 +37,10 @@ class Pace:
         return self.bucket.has_token(_now())
 
     async def turn(self) -> None:
-        """Wait for a turn."""
-        seconds = self.take()
-        if seconds:
-            await asyncio.sleep(seconds)
+        """Wait for a turn. What was throttled is looked at again and again, for the pace comes back meanwhile."""
+        async with self._queue:
+            while seconds := self.try_to_take():  # noqa: ASYNC110  # nobody says when a token is there
+                await asyncio.sleep(seconds)
 
     def take(self) -> float:
         """Take a turn that comes in so many seconds."""

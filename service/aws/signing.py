@@ -43,10 +43,10 @@ class Signer:
     service: str
     host: str
     headers: Mapping[str, str]
-    _common_to: tuple[object, ...] = field(default=(), repr=False)
-    _common: _Common | None = field(default=None, repr=False)
-    _key_of: tuple[str, str] = field(default=("", ""), repr=False)
-    _key: bytes = field(default=b"", repr=False)
+    _common_to: tuple[object, ...] = field(default=(), init=False, repr=False)
+    _common: _Common | None = field(default=None, init=False, repr=False)
+    _key_of: tuple[str, str] = field(default=("", ""), init=False, repr=False)
+    _key: bytes = field(default=b"", init=False, repr=False)
 
     def lines(self, body: bytes, credentials: Credentials, moment: str) -> str:
         """The headers as lines, with those that sign them; `moment` as in 20260102T030405Z.

@@ -97,7 +97,8 @@ class Bus:
         if hearing is Hearing.LOST or self._happens(rates.lose_tasks if source == "aws.ecs" else rates.lose_executions):
             self.met[LOST] += 1
             return
-        seconds = _LATE_SECONDS if hearing is Hearing.LATE else 0.0
+        is_late = hearing is Hearing.LATE or (source != "aws.ecs" and self._happens(rates.late_executions))
+        seconds = _LATE_SECONDS if is_late else 0.0
         self._hold(body, seconds)
         if self._happens(rates.duplicate):
             self.met[DUPLICATED] += 1

@@ -18,7 +18,7 @@ from tests.support.builders import NOW, announced, execution, requested
 from tests.support.connecting import Connect
 
 from .test_job_verbs import Typed, typed  # noqa: F401  # a fixture
-from .test_tracking_api import app, merged, place, tracking  # noqa: F401  # fixtures
+from .test_tracking_api import app, merged, place, shared, tracking  # noqa: F401  # fixtures
 
 JSON = {"content_type": "application/json"}
 ROUTE = "/tenants/web/bulk"

@@ -204,10 +204,10 @@ async def test_a_death_in_the_middle_doubles_and_loses_nothing(
     await place.hear(verb="cancel", jobs={"status": "OPEN"})
     merge = JobsTable.merge
 
-    async def dies(table: JobsTable, fact: Fact, carrying: Any = None) -> Record:
+    async def dies(table: JobsTable, fact: Fact, *more: Any, **known: Any) -> Record:
         if isinstance(fact, BulkProgressed) and fact.page == dies_at:
             raise RuntimeError("killed")
-        return await merge(table, fact, carrying)
+        return await merge(table, fact, *more, **known)
 
     with monkeypatch.context() as patched:
         patched.setattr(JobsTable, "merge", dies)
@@ -313,10 +313,10 @@ async def test_many_are_made_again_and_none_twice(place: Place, monkeypatch: pyt
     await place.hear(verb="rerun", jobs={"status": "FAILED"}, changes={"user": "eve"}, reason="again")
     merge = JobsTable.merge
 
-    async def dies(table: JobsTable, fact: Fact, carrying: Any = None) -> Record:
+    async def dies(table: JobsTable, fact: Fact, *more: Any, **known: Any) -> Record:
         if isinstance(fact, BulkProgressed) and fact.page == 2:
             raise RuntimeError("killed")
-        return await merge(table, fact, carrying)
+        return await merge(table, fact, *more, **known)
 
     with monkeypatch.context() as patched:
         patched.setattr(JobsTable, "merge", dies)
@@ -373,10 +373,10 @@ async def test_what_a_dead_worker_made_is_counted_where_there_is_no_room(
     await place.hear(verb="rerun", jobs={"status": "FAILED"})
     merge = JobsTable.merge
 
-    async def dies(table: JobsTable, fact: Fact, carrying: Any = None) -> Record:
+    async def dies(table: JobsTable, fact: Fact, *more: Any, **known: Any) -> Record:
         if isinstance(fact, BulkProgressed) and fact.done:
             raise RuntimeError("killed")
-        return await merge(table, fact, carrying)
+        return await merge(table, fact, *more, **known)
 
     with monkeypatch.context() as patched:
         patched.setattr(JobsTable, "merge", dies)
@@ -408,10 +408,10 @@ async def test_what_aws_fails_with_is_tried_again(place: Place, monkeypatch: pyt
     await place.hear(verb="cancel", jobs={"status": "OPEN"})
     merge = JobsTable.merge
 
-    async def fails(table: JobsTable, fact: Fact, carrying: Any = None) -> Record:
+    async def fails(table: JobsTable, fact: Fact, *more: Any, **known: Any) -> Record:
         if isinstance(fact, CancelAsked) and fact.job_id == "job-1":
             raise AwsError("Rate exceeded", "ThrottlingException")
-        return await merge(table, fact, carrying)
+        return await merge(table, fact, *more, **known)
 
     with monkeypatch.context() as patched:
         patched.setattr(JobsTable, "merge", fails)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time as machine
+from email.utils import formatdate
 from types import SimpleNamespace
 
 import pytest
@@ -38,6 +39,18 @@ async def test_one_answer_puts_a_clock_right(connect: Connect, off: float) -> No
     for _ in range(3):
         await client.list_tables()
         assert abs(clock() - machine.time()) < 5
+
+
+def test_answers_of_one_moment_put_a_clock_right_once() -> None:
+    """Each call was sent by the clock as it was wrong: what one answer mends is no error of the others."""
+    clock = CommonClock(lambda: 1100.0)
+    calls: list[dict[str, float]] = [{} for _ in range(8)]
+    for call in calls:
+        clock._note_sent(context=call)
+    answer = SimpleNamespace(headers={"date": formatdate(1000, usegmt=True)})
+    for call in calls:
+        clock._note_answer(http_response=answer, context=call)
+        assert clock() == 1001.0
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Mon, 99 Foo 2026 25:61:61 GMT"])

@@ -21,7 +21,7 @@ from tests.support.connecting import Connect
 from tests.support.sent_once import no_reruns
 from workers.control import Controls
 
-from .test_tracking_api import app, merged, place, tracking  # noqa: F401  # fixtures
+from .test_tracking_api import app, merged, place, shared, tracking  # noqa: F401  # fixtures
 
 JSON = {"content_type": "application/json"}
 COUNTED = (CONTROL_HEARD, CONTROL_IGNORED, CONTROL_REJECTED)

@@ -442,6 +442,21 @@ async def test_a_notification_carries_its_trace(
 
 
 @pytest.mark.parametrize("way", WAYS)
+async def test_one_notification_after_another_has_its_own_trace(
+    service: Service, session: AioSession, way: Callable[[Any], Any]
+) -> None:
+    """What a second's requests have in common is no header that only some of them have."""
+    async with client_of(service, session, "sns", lambda client: client) as client:
+        let_traces_through(client)
+        topic = way(client)
+        service.answers = [PUBLISHED]
+        for trace in ({}, {"X-Amzn-Trace-Id": "Root=1-a"}, {}, {"X-Amzn-Trace-Id": "Root=1-b"}):
+            await topic.publish(**PUBLISH[2], **trace)
+    traces = [re.findall(r"X-Amzn-Trace-Id: (\S+)", request) for request in service.requests]
+    assert traces == [[], ["Root=1-a"], [], ["Root=1-b"]]
+
+
+@pytest.mark.parametrize("way", WAYS)
 async def test_who_listens_to_a_call_may_answer_it(
     service: Service, session: AioSession, way: Callable[[Any], Any]
 ) -> None:

@@ -16,7 +16,7 @@ from tests.support.builders import JOB, announced, attempt, execution, rejected,
 from tests.support.connecting import Connect
 
 from .test_job_verbs import Typed, typed  # noqa: F401  # a fixture
-from .test_tracking_api import app, merged, place, tracking  # noqa: F401  # fixtures
+from .test_tracking_api import app, merged, place, shared, tracking  # noqa: F401  # fixtures
 
 STAGES = [{"image": "image_1", "command": ["echo", "hello"]}]
 JSON = {"content_type": "application/json"}

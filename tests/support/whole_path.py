@@ -27,6 +27,7 @@ from tests.support.builders import catalog
 from tests.support.machine import environment_of
 from tests.support.names import BUCKET, EPOCH, EXECUTION_ARN, REGION, TASK_ARN, moment
 from tests.support.virtual_worker import SETTINGS
+from tests.support.write_units import item_bytes
 from workers.requests import Requests
 
 # [botocore, SendMessage]: what a message may hold; SNS hands its own on to SQS.
@@ -180,7 +181,7 @@ class Path:
     def _check_items(self) -> None:
         for key, item in [(key, item) for key, parts in self.table.items.items() for item in parts.values()]:
             assert 0 < len(key.encode()) <= 2048
-            assert len(json.dumps(item, ensure_ascii=False).encode()) < _ITEM_BYTES
+            assert item_bytes(item) < _ITEM_BYTES
 
     def _check_publication(self) -> str:
         [told] = self.calls.published

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.aws.pace import Pace
 from service.core.pace import LEAST_SHARE, ONE_CUT_SECONDS, RECOVERY_SECONDS, Bucket
+from tests.support.loop import VirtualLoop
+from tests.support.virtual_worker import on_virtual_time
 
 RATE = 128.0
 
@@ -135,3 +140,24 @@ def test_what_came_in_is_the_mean_of_the_rates() -> None:
     bucket = Bucket(capacity=1e9, configured_rate=RATE, tokens=5, rate=RATE / 2, at=10).refilled(160)
     assert RECOVERY_SECONDS == 300
     assert (bucket.tokens, bucket.rate, bucket.at) == (5 + 150 * RATE * 3 / 4, RATE, 160)
+
+
+def test_who_waited_while_aws_throttled_is_served_when_it_takes_calls_again() -> None:
+    """At the pace that comes back, and not at that of the moment in which they came."""
+    served: list[float] = []
+
+    async def story(loop: VirtualLoop) -> None:
+        pace = Pace.even(10)
+        for _ in range(40):
+            pace.throttled()
+            await asyncio.sleep(0.5)
+
+        async def reads() -> None:
+            await pace.turn()
+            served.append(loop.time())
+
+        await asyncio.gather(*(reads() for _ in range(30)))
+
+    on_virtual_time(story)
+    assert served == sorted(served) and len(served) == 30
+    assert served[-1] < 20 + 60

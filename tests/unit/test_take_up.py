@@ -219,6 +219,23 @@ def test_more_than_our_pace_allows_until_the_next_sweep_is_left_to_a_list(due: i
     assert len(called) == calls
 
 
+def test_a_sweep_that_is_throttled_ends_when_the_next_is_due() -> None:
+    """What it did not reach is due as before; a job that is more overdue by then does not wait behind it."""
+    settled = Settled()
+
+    async def story(loop: VirtualLoop) -> None:
+        throttled = Pace.even(2)
+        for _ in range(40):
+            throttled.throttled()
+            await asyncio.sleep(0.5)
+        began_at = loop.time()
+        await replace(sweeper(many(60), settled), pace=throttled, every_seconds=30).sweep()
+        assert loop.time() == pytest.approx(began_at + 30, abs=1.1)
+
+    on_virtual_time(story)
+    assert 0 < len(settled.jobs) < 60
+
+
 def test_workers_begin_with_other_jobs() -> None:
     """Or each would find most of what it takes up claimed by another; of what is left, each takes its share."""
     one, other = Settled(me="one"), Settled(me="other")
