@@ -251,17 +251,17 @@ class Bulks:
 
     async def run(self) -> None:
         """Work. One that fails is found by the sweeper, and goes on where it was."""
-        told = asyncio.create_task(self.stopping.wait())
+        stopped = asyncio.create_task(self.stopping.wait())
         try:
             while not self.stopping.is_set():
                 coming = asyncio.create_task(self._waiting.get())
-                await asyncio.wait((told, coming), return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait((stopped, coming), return_when=asyncio.FIRST_COMPLETED)
                 if not coming.done():
                     coming.cancel()
                     return
                 await self.work_through(coming.result())
         finally:
-            told.cancel()
+            stopped.cancel()
 
     async def work_through(self, key: RecordKey) -> None:
         """Page by page to its end, as long as nobody else does, and nobody stops it or us."""
@@ -273,7 +273,7 @@ class Bulks:
     async def _settle(self, key: RecordKey) -> None:
         record = await self.settling.settle(await self.jobs.read(key))
         if (progress := bulk_progress(record)) is not None:
-            told = {"matched": progress.matched, "done": progress.done, "refused": progress.refused}
+            counts = {"matched": progress.matched, "done": progress.done, "refused": progress.refused}
             log.info(
-                "bulk_went_on", **key.log_fields, page=progress.page, over=progress.finished_at is not None, **told
+                "bulk_went_on", **key.log_fields, page=progress.page, over=progress.finished_at is not None, **counts
             )

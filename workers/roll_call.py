@@ -149,12 +149,12 @@ class RollCall:
     ) -> int:
         """Put these jobs off, but for those that need more than that."""
         open_tasks = await self._to_be_asked_after(keys, named)
-        told = await self._told(arn for _, arns in open_tasks for arn in arns)
+        described = await self._described(arn for _, arns in open_tasks for arn in arns)
         free = asyncio.Semaphore(_AT_ONCE)
 
         async def in_turn(job: Record, arns: tuple[str, ...]) -> bool:
             async with free:
-                return await self._safely(self._put_off_one(job, due[job.key], arns, told), job.key) or False
+                return await self._safely(self._put_off_one(job, due[job.key], arns, described), job.key) or False
 
         put_off = sum(await asyncio.gather(*(in_turn(job, arns) for job, arns in open_tasks)))
         self.metrics.count(SWEEP_FOUND, put_off)
@@ -180,15 +180,15 @@ class RollCall:
         arns = tasks_to_ask_after(job, self._moment())
         return None if arns is None else (job, arns)
 
-    async def _told(self, arns: Iterable[str]) -> dict[str, TaskChanged]:
+    async def _described(self, arns: Iterable[str]) -> dict[str, TaskChanged]:
         heard = map(hear_task, await self.tasks.describe_many(list(arns)))
         return {fact.arn: fact for fact in heard if isinstance(fact, TaskChanged)}
 
     async def _put_off_one(
-        self, job: Record, due_at: float, arns: Sequence[str], told: Mapping[str, TaskChanged]
+        self, job: Record, due_at: float, arns: Sequence[str], described: Mapping[str, TaskChanged]
     ) -> bool:
         """Put a job off, unless a task of it needs more; what else ECS has to tell is heard, and may be owed more."""
-        news = news_of(job, arns, told)
+        news = news_of(job, arns, described)
         if news is None:
             return False
         for fact in news:

@@ -33,16 +33,16 @@ async def answer(app: ASGIApp, event: Event) -> dict[str, Any]:
     waiting: list[Message] = [
         {"type": "http.request", "body": base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()}
     ]
-    told: list[Message] = []
+    sent: list[Message] = []
 
     async def receive() -> Message:
         return waiting.pop() if waiting else {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
-        told.append(message)
+        sent.append(message)
 
     await app(scope_of(event), receive, send)
-    start, *parts = told
+    start, *parts = sent
     return _handed_on(start["status"], _headers(start["headers"]), b"".join(part.get("body", b"") for part in parts))
 
 

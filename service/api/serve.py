@@ -46,9 +46,9 @@ async def serve(
     Raises:
         SettingsError: the address cannot be served at, or AWS cannot be asked like this.
     """
-    told = asyncio.Event()
+    stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     gate = _gate(sharing) if sharing is not None else None
     with _bound(host, port, shared=gate is not None) as door:
         async with open_tracking(place) as tracking:
@@ -56,7 +56,7 @@ async def serve(
             name = f"[{host}]" if ":" in host else host
             say(sharing.origin if sharing is not None else f"http://{name}:{door.getsockname()[1]}")
             # Hypercorn closes it in the end.
-            await serve_asgi(cast(ASGIFramework, app), _config(door.detach()), shutdown_trigger=told.wait)
+            await serve_asgi(cast(ASGIFramework, app), _config(door.detach()), shutdown_trigger=stop.wait)
 
 
 def serving_of(tracking: Tracking, sharing: Sharing | None, gate: Middleware | None) -> Serving:

@@ -271,9 +271,9 @@ def _written(host: str, lines: str, body: bytes, context: Any) -> bytes:
     """As aiohttp writes it, with what botocore tells of its tries."""
     tries = _Tries(context)
     add_retry_headers(tries)  # type: ignore[arg-type]  # It wants headers and a context.
-    told = "".join([f"{name}: {value}\r\n" for name, value in tries.headers.items()])
+    of_tries = "".join([f"{name}: {value}\r\n" for name, value in tries.headers.items()])
     sized = f"Content-Length: {len(body)}\r\nAccept-Encoding: identity\r\nAccept: */*\r\n\r\n"
-    return f"POST / HTTP/1.1\r\nHost: {host}\r\n{lines}{told}{sized}".encode() + body
+    return f"POST / HTTP/1.1\r\nHost: {host}\r\n{lines}{of_tries}{sized}".encode() + body
 
 
 @dataclass(slots=True)
@@ -291,10 +291,10 @@ def _read(http: Answer, times: tuple[str, ...]) -> _Answer | None:
     if checksum and checksum != str(crc32(body)):
         return None
     try:
-        told = json.loads(body.decode(), object_hook=_with_bytes if _OF_BYTES in body else None)
-        if not isinstance(told, dict) or "__type" in told:
+        answered = json.loads(body.decode(), object_hook=_with_bytes if _OF_BYTES in body else None)
+        if not isinstance(answered, dict) or "__type" in answered:
             return None
-        answer = _Answer({name: value for name, value in told.items() if value is not None})
+        answer = _Answer({name: value for name, value in answered.items() if value is not None})
         answer.update({name: _time_of(answer[name]) for name in times if name in answer})
     except (ValueError, OverflowError, OSError):
         return None

@@ -91,8 +91,8 @@ def record_of(key: RecordKey, *items: Item) -> Record:
     )
 
 
-def _knows_no_less(told: Any, held: Any) -> bool:
-    return held is None or int(told["M"]["rank"]["N"]) >= int(held["M"]["rank"]["N"])
+def _knows_no_less(new: Any, held: Any) -> bool:
+    return held is None or int(new["M"]["rank"]["N"]) >= int(held["M"]["rank"]["N"])
 
 
 def _tally(items: Iterable[Item]) -> Tally:

@@ -124,8 +124,8 @@ def offer_of(verb: Verb, known: tuple[Offer, ...]) -> Offer:
 
 def note_sent(tokens: Tokens, tenant: str, job_id: str, sent: Sent) -> str:
     """What the page is told by its address; signed, so that nobody can be shown what he has not done."""
-    told = (sent.verb, str(int(sent.at)), sent.new_job_id)
-    return ".".join((*told, tokens.token("sent", *told, tenant, job_id)))
+    about = (sent.verb, str(int(sent.at)), sent.new_job_id)
+    return ".".join((*about, tokens.token("sent", *about, tenant, job_id)))
 
 
 def read_sent(request: Request, tenant: str, job_id: str, text: str) -> Sent | None:

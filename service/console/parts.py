@@ -27,8 +27,8 @@ class Parts:
     def of_job(self, view: JobView, given: Mapping[str, Any]) -> dict[str, Piece]:
         """All that changes, by the ids of the elements that it stands in; `given` is what every template is."""
         here = quote(view.title)
-        told = {**given, "view": view, "here": here}
-        plain = {name: Piece(self.templates.get_template(f"job/{name}.html").render(told)) for name in _PLAIN}
+        known = {**given, "view": view, "here": here}
+        plain = {name: Piece(self.templates.get_template(f"job/{name}.html").render(known)) for name in _PLAIN}
         return {**plain, **self._drawn(view), "steps": self.steps(view, here), "events": self.events(view, here)}
 
     def _drawn(self, view: JobView) -> dict[str, Piece]:

@@ -170,8 +170,8 @@ def _add_job(routes: APIRouter, made: Pages, stream_seconds: float | None) -> No
 
         await made.tracker.find(tenant, job_id)
         # What a browser that asks again has been shown by the stream before, its address does not know.
-        told = "" if "last-event-id" in request.headers else shown
-        stream = pieces_as_they_change(look, partial(made.trouble, FROM_JOB), stream_seconds, told)
+        seen = "" if "last-event-id" in request.headers else shown
+        stream = pieces_as_they_change(look, partial(made.trouble, FROM_JOB), stream_seconds, seen)
         return StreamingResponse(stream, media_type=SSE, headers={**FRESH, "X-Accel-Buffering": "no"})
 
     @routes.get("/jobs/{tenant}/{job_id}/lines")

@@ -28,14 +28,14 @@ async def _write(options: argparse.Namespace) -> int:
         raise SettingsError("The case goes to standard output already: leave --json out, or name a file by -o.")
     wanted = Wanted(options.logs, "shown" if options.with_values else "masked")
     case = await Reach(options.stack).tracking().cases.of(options.tenant, options.job_id, wanted)
-    told: list[CaseManifest] = []
+    manifests: list[CaseManifest] = []
     where = options.output or f"case-{safe_segment(options.job_id)}.zip"
     if where == "-":
-        await _into(sys.stdout.buffer, case.chunks(told.append))
+        await _into(sys.stdout.buffer, case.chunks(manifests.append))
     else:
         with _new_file(Path(where)) as file:
-            await _into(file, case.chunks(told.append))
-    (manifest,) = told
+            await _into(file, case.chunks(manifests.append))
+    (manifest,) = manifests
     if options.json:
         as_json(manifest)
     elif where != "-":

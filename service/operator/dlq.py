@@ -107,19 +107,19 @@ def _one(letters: DeadLetters, options: argparse.Namespace) -> int:
         return 1
     match options.action:
         case "show":
-            told = f"{_why(letter)}\n{letter.body}"
+            said = f"{_why(letter)}\n{letter.body}"
         case "replay":
             letters.replay(letter)
-            told = f"{letter.message_id} was sent back to {letters.sources[letter.queue]}."
+            said = f"{letter.message_id} was sent back to {letters.sources[letter.queue]}."
         case _:
             if not (options.yes or _is_meant(letter)):
                 return 1 if sys.stdin.isatty() else 2
             letters.drop(letter)
-            told = f"{letter.message_id} was deleted."
+            said = f"{letter.message_id} was deleted."
     if options.json:
         _tell_json([letter])
     else:
-        print(told)
+        print(said)
     return 0
 
 

@@ -44,11 +44,11 @@ def run(options: argparse.Namespace) -> int:
     if isinstance(job, Refused):
         _tell_refused(job, as_json=options.json)
         return REJECTED
-    told = outlook(job, prices)
+    ahead = outlook(job, prices)
     if options.json:
-        print(json.dumps(_as_json(told), indent=2))
+        print(json.dumps(_as_json(ahead), indent=2))
     else:
-        print("\n".join(_lines(told)))
+        print("\n".join(_lines(ahead)))
     return OK
 
 
@@ -100,35 +100,35 @@ def _tell_refused(refused: Refused, *, as_json: bool) -> None:
         print(f"  {problem.field + ': ' if problem.field else ''}{problem.message}. {problem.remedy}")
 
 
-def _as_json(told: Outlook) -> Mapping[str, Any]:
-    shown = asdict(told)
-    for stage, given in zip(shown["stages"], told.stages, strict=True):
+def _as_json(job: Outlook) -> Mapping[str, Any]:
+    shown = asdict(job)
+    for stage, given in zip(shown["stages"], job.stages, strict=True):
         stage["retries"] = given.retries.model_dump(mode="json")
-    return {**shown, "job_id": _own_id(told)}
+    return {**shown, "job_id": _own_id(job)}
 
 
-def _own_id(told: Outlook) -> str | None:
-    return None if told.job_id == _MESSAGE_ID else told.job_id
+def _own_id(job: Outlook) -> str | None:
+    return None if job.job_id == _MESSAGE_ID else job.job_id
 
 
-def _lines(told: Outlook) -> Iterator[str]:
-    count = len(told.stages)
-    kind = f", a {told.job_type}" if told.job_type else ""
-    yield f"{_own_id(told) or 'It'} would run for {told.tenant}{kind}: {count} stage{'' if count == 1 else 's'}."
-    for stage in told.stages:
+def _lines(job: Outlook) -> Iterator[str]:
+    count = len(job.stages)
+    kind = f", a {job.job_type}" if job.job_type else ""
+    yield f"{_own_id(job) or 'It'} would run for {job.tenant}{kind}: {count} stage{'' if count == 1 else 's'}."
+    for stage in job.stages:
         yield ""
         yield from _stage_lines(stage)
     yield ""
-    yield from _table(told)
-    if told.timeout_seconds is not None:
-        yield f"The job's own timeout is {_span(told.timeout_seconds)}, and no job runs for longer."
-    if told.unpriced:
-        yield f"No price for {', '.join(told.unpriced)}: give --prices, or set JOBFERRY_PRICES."
+    yield from _table(job)
+    if job.timeout_seconds is not None:
+        yield f"The job's own timeout is {_span(job.timeout_seconds)}, and no job runs for longer."
+    if job.unpriced:
+        yield f"No price for {', '.join(job.unpriced)}: give --prices, or set JOBFERRY_PRICES."
 
 
-def _table(told: Outlook) -> Iterator[str]:
+def _table(job: Outlook) -> Iterator[str]:
     rows = [("at most", "time", "vCPU hours", "GB hours", "cost")]
-    for what, bound in (("at the first try", told.first_try), ("with every retry and wait", told.at_most)):
+    for what, bound in (("at the first try", job.first_try), ("with every retry and wait", job.at_most)):
         cost = "unknown" if bound.cost is None else f"{bound.cost:.4f}"
         rows.append((what, _span(bound.seconds), f"{bound.vcpu_hours:.2f}", f"{bound.gb_hours:.2f}", cost))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -32,12 +32,12 @@ async def _show(options: argparse.Namespace) -> int:
     if options.json:
         as_json(job)
     else:
-        for text in told(job):
+        for text in lines_of(job):
             line(text)
     return 0
 
 
-def told(job: TrackedJob) -> Iterator[str]:
+def lines_of(job: TrackedJob) -> Iterator[str]:
     """The job for a person."""
     took = f" after {job.duration_seconds:,.1f} s" if job.duration_seconds is not None else ""
     yield f"{job.job_id or job.message_id}: {job.status}{took}"

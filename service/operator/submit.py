@@ -16,7 +16,7 @@ from service.operator.interruption import Interruption, choice_of
 from service.operator.logs import printed
 from service.operator.printing import REJECTED, TIMED_OUT, as_json, exit_code, harmless, line
 from service.operator.reach import Reach, asked
-from service.operator.show import told
+from service.operator.show import lines_of
 from service.tracking.errors import CatalogUnknownError, NotNowError, RefusedError, UnknownJobError, UnknownLogError
 from service.tracking.logs import LogPlace
 from service.tracking.steering import Steering
@@ -135,7 +135,7 @@ def _show_end(job: TrackedJob, *, as_contract: bool) -> None:
     if as_contract:
         as_json(job)
         return
-    for text in told(job):
+    for text in lines_of(job):
         line(text)
 
 

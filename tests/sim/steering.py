@@ -56,7 +56,7 @@ class SteeringJudge:
         request = self.truth.request(wish.job_id)
         if wish.tenant != DEFAULT_TENANT and request is not None:
             return None
-        if wish.verb == "redrive" and self.now() < self._requested_at.get(wish.job_id, math.inf) + _HEARING_SECONDS:
+        if wish.verb == "redrive" and self._may_have_read_before(self._requested_at.get(wish.job_id, math.inf)):
             self._too_early.add(message_id)  # Perhaps there was no such job yet when it was heard.
             return None
         register = f"cancel#{wish.tenant}" if wish.verb == "cancel" else "redrive"
@@ -66,6 +66,12 @@ class SteeringJudge:
         if wish.verb == "cancel" and held is not None:
             return None if self._is_to_end_already(wish) else "the job was to end, and is not to end any more"
         return f"its {wish.verb} is not on record"
+
+    def _may_have_read_before(self, moment: float) -> bool:
+        """Whether whoever acts now may have read before this: it was a moment ago, or it stood still since."""
+        process = PROCESS.get()
+        went_on_at = process.stalled_until if process is not None else 0.0
+        return self.now() < max(moment, went_on_at) + _HEARING_SECONDS
 
     def _is_to_end_already(self, wish: Wish) -> bool:
         """Whether an earlier cancel is about the same run."""

@@ -11,7 +11,7 @@ from service.core.telling.compose import Links, compose
 from service.core.tracking.events import events_of
 from service.core.tracking.job import track
 from service.core.tracking.why import why
-from service.operator.show import told
+from service.operator.show import lines_of
 from tests.support.builders import JOB, KEY, NOW, announced, execution, record, rejected, requested, running
 
 CANCEL = CancelAsked(
@@ -41,7 +41,7 @@ def test_a_wish_is_told_with_who_and_why(verb: str, wish: Fact) -> None:
     view = track(of)
     assert view is not None
     [asked] = view.asked_for
-    assert f"  {verb} asked for by {asked.by or 'somebody'} at {asked.asked_at}" in "\n".join(told(view))
+    assert f"  {verb} asked for by {asked.by or 'somebody'} at {asked.asked_at}" in "\n".join(lines_of(view))
 
 
 def test_events_stand_in_the_order_of_their_moments_and_have_names_of_their_own() -> None:

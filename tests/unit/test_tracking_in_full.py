@@ -16,7 +16,7 @@ from service.core.tracking.events import events_of
 from service.core.tracking.job import track
 from service.core.tracking.steps import steps_of
 from service.core.tracking.why import Lately, why
-from service.operator.show import told as shown
+from service.operator.show import lines_of as shown
 from tests.support.builders import JOB, NOW, announced, execution, record, requested, running, task, task_arn
 from tests.support.tables import read_table
 from tests.unit.test_messages_in_full import (

@@ -214,8 +214,8 @@ def _case(members: _Members) -> Case:
 def _check_version(members: _Members) -> None:
     """A case of another contract is said to be one, rather than full of mistakes."""
     known = CaseManifest.model_fields["schema_version"].default
-    told = (members.object(MANIFEST) or {}).get("schema_version", known)
-    if told != known:
+    version = (members.object(MANIFEST) or {}).get("schema_version", known)
+    if version != known:
         raise CaseFileError(
-            f"it is of version {str(told)[:20]!a}, and this Jobferry reads version {known}: use a newer one"
+            f"it is of version {str(version)[:20]!a}, and this Jobferry reads version {known}: use a newer one"
         )

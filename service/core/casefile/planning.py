@@ -104,31 +104,31 @@ def _of_which(made: Answered) -> str:
 def _judgement(answer: JsonValue) -> dict[str, JsonValue]:
     """What a plan says of the failure that it was asked about."""
     try:
-        told = LambdaResult.model_validate(answer)
+        answered = LambdaResult.model_validate(answer)
     except ValidationError:
         return {"decision": answer.get("error") if isinstance(answer, dict) else None}
-    following, outcome = told.next_stage, told.outcome
-    attempts = outcome.attempts if outcome else told.attempts
+    following, outcome = answered.next_stage, answered.outcome
+    attempts = outcome.attempts if outcome else answered.attempts
     waits = following.waiting if following else None
     return {
         "failure_class": waits.failure_class if waits else attempts[-1].failure_class if attempts else None,
-        "decision": told.decision,
+        "decision": answered.decision,
         "attempt": following.attempt if following else None,
         "memory": following.memory if following else None,
         "cpu": following.cpu if following else None,
         "launch": following.launch if following else None,
-        "wait_seconds": told.wait_seconds,
+        "wait_seconds": answered.wait_seconds,
         "evidence": outcome.cause if outcome else None,
     }
 
 
 def _cards(case: Case, record: Record, hiding: CaseHiding) -> tuple[JsonValue, JsonValue] | None:
     """The failure card then and now; None where the notification has none."""
-    told = (case.notification or {}).get("failure")
+    card = (case.notification or {}).get("failure")
     execution = record.execution
-    if not isinstance(told, dict) or execution is None:
+    if not isinstance(card, dict) or execution is None:
         return None
-    return hiding.value(told), hiding.value(_card_now(record, hiding))
+    return hiding.value(card), hiding.value(_card_now(record, hiding))
 
 
 def _card_now(record: Record, hiding: CaseHiding) -> dict[str, Any] | None:

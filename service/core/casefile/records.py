@@ -34,8 +34,8 @@ def record_of(case: CaseRecord) -> tuple[Record, tuple[str, ...]]:
     """The record, and the names of registers that only a newer Jobferry understands. Raises CaseFileError."""
     registers: dict[str, Fact] = {}
     unknown: list[str] = []
-    for name, told in case.registers.items():
-        fact = _fact(name, told)
+    for name, register in case.registers.items():
+        fact = _fact(name, register)
         if fact is None:
             unknown.append(name)
         else:
@@ -44,9 +44,9 @@ def record_of(case: CaseRecord) -> tuple[Record, tuple[str, ...]]:
     return Record(key, registers, kept_beside=frozenset(case.kept_beside)), tuple(unknown)
 
 
-def _fact(name: str, told: dict[str, Any]) -> Fact | None:
+def _fact(name: str, register: dict[str, Any]) -> Fact | None:
     try:
-        return FACT.validate_json(json.dumps(told))
+        return FACT.validate_json(json.dumps(register))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         if first["type"] == _UNKNOWN_KIND:

@@ -86,9 +86,9 @@ def of_job(
     if rebuilt is None or not _freezes_to(body, frozen, rebuilt, hiding):
         lost = f"{known}, and the stages that were frozen by them do not tell what they were"
         return Judged(request, None, (_NO_BODY, NotKnown(what=_CATALOG, why=lost)))
-    told = f"{known}: they were rebuilt from the stages that were frozen by them"
+    why = f"{known}: they were rebuilt from the stages that were frozen by them"
     catalog = CaseCatalog(source="rebuilt", catalog=_dumped(rebuilt))
-    return Judged(request, catalog, (_NO_BODY, NotKnown(what=_CATALOG, why=told)))
+    return Judged(request, catalog, (_NO_BODY, NotKnown(what=_CATALOG, why=why)))
 
 
 def _kept(requested: Requested, rest: str, hiding: CaseHiding) -> str | None:
@@ -107,7 +107,7 @@ def _of_the_case(today: Catalog, frozen: Sequence[Stage], request: dict[str, Any
 
 def _rebuilt(requested: Requested, frozen: Sequence[Stage], waits: int | None) -> str:
     config = json_object(requested.execution_input).get("lambda_result", {}).get("config", {})
-    told = {
+    body = {
         "job_id": requested.job_id,
         "job_type": requested.job_type,
         "tenant": requested.tenant,
@@ -128,7 +128,7 @@ def _rebuilt(requested: Requested, frozen: Sequence[Stage], waits: int | None) -
             for stage in frozen
         ],
     }
-    return canonical({name: value for name, value in told.items() if value is not None})
+    return canonical({name: value for name, value in body.items() if value is not None})
 
 
 def _freezes_to(body: str, frozen: Sequence[Stage], catalog: Catalog, hiding: CaseHiding) -> bool:

@@ -37,7 +37,7 @@ def hear_control(
     """The fact that a control message is, for the job as it is known; `sent_by` is its sender, as SQS knows it."""
     if job.request is not None and job.request.tenant != asked.tenant:
         return Unheard("the job is another tenant's")
-    told = {
+    wish = {
         "job_id": asked.job_id,
         "tenant": asked.tenant,
         "asked_at": asked_at,
@@ -46,10 +46,10 @@ def hear_control(
         "reason": asked.reason,
     }
     if asked.verb == "cancel":
-        return Unheard("it was asked for already") if _runs_cancelled(job) else CancelAsked.model_validate(told)
+        return Unheard("it was asked for already") if _runs_cancelled(job) else CancelAsked.model_validate(wish)
     if job.request is None:
         return Unheard("there is no such job")
-    return RedriveAsked.model_validate(told)
+    return RedriveAsked.model_validate(wish)
 
 
 def _runs_cancelled(job: Record) -> bool:

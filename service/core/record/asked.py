@@ -89,8 +89,8 @@ def redrive_wanted(job: Record) -> Redriven | RedriveAsked | None:
 def _ended_before(job: Record) -> float | None:
     """When the outcome before the present run was, if it is known."""
     count = job.redrive_count - 1
-    told = cast("Announced | None", job.registers.get(announced_register(count)))
-    ended = told or job.ended_before(count)
+    announced = cast("Announced | None", job.registers.get(announced_register(count)))
+    ended = announced or job.ended_before(count)
     return ended.ended_at if ended else None
 
 

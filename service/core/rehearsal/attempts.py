@@ -97,10 +97,10 @@ def _begun(job: Admitted) -> LambdaResult:
     )
 
 
-def _ask(job: Admitted, step: Any, last: LambdaResult, **told: Any) -> LambdaResult:
+def _ask(job: Admitted, step: Any, last: LambdaResult, **known: Any) -> LambdaResult:
     request = job.request
     given = ExecutionInput(
-        job_id=job.job_id, input_file=request.input_file, user=request.user, lambda_result=last, **told
+        job_id=job.job_id, input_file=request.input_file, user=request.user, lambda_result=last, **known
     )
     asked = PlanRequest(step=step, execution_arn=_EXECUTION + job.job_id, started_at=_NOW, now=_NOW, input=given)
     return plan(asked, job.stages)

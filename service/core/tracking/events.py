@@ -86,8 +86,8 @@ def _wishes(record: Record, redaction: Redaction) -> Iterator[tuple[float | None
     for wish in wishes(record):
         kind = f"{wish.verb.upper()}_ASKED"
         name = f"{kind}:{int(wish.asked_at * 1000)}"
-        told = {"name": name, "at": iso(wish.asked_at), "kind": kind, "text": wish.sentence(redaction)}
-        yield wish.asked_at, JobEvent.model_validate(told)
+        event = {"name": name, "at": iso(wish.asked_at), "kind": kind, "text": wish.sentence(redaction)}
+        yield wish.asked_at, JobEvent.model_validate(event)
 
 
 def _task(task: TaskChanged, redaction: Redaction) -> Iterator[tuple[float | None, JobEvent]]:
