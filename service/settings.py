@@ -145,7 +145,7 @@ class Settings(BaseSettings):
         default=90,
         ge=REDRIVABLE_DAYS,
         description="How long the record of an announced job is kept; as long as it may be redriven, 14 days, at the "
-        "least.",
+        "least. Lower it only while no job is open: by it, parts of a record are known from those of an earlier job.",
     )
 
     @model_validator(mode="after")
