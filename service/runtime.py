@@ -119,7 +119,7 @@ async def open_tracking(place: Place) -> AsyncIterator[Tracking]:
     async with AsyncExitStack() as stack:
 
         async def client(service: str) -> Any:
-            opening = session.create_client(service, region_name=region, config=_READING.merge(_addressing(endpoint)))
+            opening = session.create_client(service, region_name=region, config=_reading_config(endpoint))
             opened = await stack.enter_async_context(opening)
             refuse_garbled(opened)
             return opened
@@ -256,14 +256,15 @@ def _config(settings: Settings, endpoint: str | None) -> AioConfig:
     ).merge(_addressing(endpoint))
 
 
-# People wait for an answer: they are told soon that AWS cannot be asked, and ask again.
-_READING = AioConfig(
-    user_agent=_USER_AGENT,
-    retries={"mode": "standard", "max_attempts": 3},
-    connect_timeout=3,
-    read_timeout=15,
-    max_pool_connections=50,
-)
+def _reading_config(endpoint: str | None) -> AioConfig:
+    """People wait for an answer: they are told soon that AWS cannot be asked, and ask again."""
+    return AioConfig(
+        user_agent=_USER_AGENT,
+        retries={"mode": "standard", "max_attempts": 3},
+        connect_timeout=3,
+        read_timeout=15,
+        max_pool_connections=50,
+    ).merge(_addressing(endpoint))
 
 
 def _addressing(endpoint: str | None) -> AioConfig:

@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from schemas.price import Price
 from service.aws.objects import Objects
 from service.metrics import Metrics
-from service.runtime import _READING, _config, wire
+from service.runtime import _config, _reading_config, wire
 from service.settings import Settings
-from service.tracking.wiring import Place, wire_tracking
+from service.tracking.wiring import wire_tracking
 from tests.support.builders import catalog
+from tests.support.every_setting import OF_A_READER, OF_A_WORKER
 from tests.support.portrait import Portrait
 from tests.support.tables import read_table
 from workers.liveness import Liveness
@@ -30,53 +31,8 @@ from workers.worker import Worker
 FILE = Path(__file__).with_name("wired_in_full.yaml")
 IN_FULL: dict[str, Any] = read_table(FILE)
 _HEAD = "# What is wired to what: test_wired_in_full.py wires anew and compares. <a.b> is what stands at a.b.\n"
-SETTINGS = Settings(
-    request_queue_url="https://sqs/requests",
-    event_queue_url="https://sqs/events",
-    control_queue_url="https://sqs/control",
-    state_machine_arn="arn:aws:states:eu-central-1:123456789012:stateMachine:jobferry",
-    topic_arn="arn:aws:sns:eu-central-1:123456789012:jobferry",
-    log_bucket="the-logs",
-    jobs_table="the-jobs",
-    catalog="catalog.yaml",
-    visibility_seconds=61,
-    max_receives=49,
-    poll_seconds=7,
-    request_slots=51,
-    event_slots=201,
-    control_slots=21,
-    drain_seconds=26,
-    stop_timeout_seconds=33,
-    start_execution_bucket=803,
-    start_execution_refill=151,
-    get_log_events_per_second=16,
-    filter_log_events_per_second=8,
-    log_quiet_seconds=13,
-    log_deadline_seconds=907,
-    log_memory_mebibytes=65,
-    task_grace_seconds=31,
-    silence_seconds=307,
-    claim_seconds=67,
-    sweep_seconds=37,
-    redrives_seconds=311,
-    sweep_per_second=6,
-    link_seconds=3607,
-    prices={"FARGATE": Price(vcpu_hour=0.05, gb_hour=0.005)},
-    secret_patterns=("tok_[0-9]{4}",),
-    retention_days=91,
-)
-PLACE = Place(
-    request_queue_url="https://requests",
-    control_queue_url="https://control",
-    state_machine_arn="arn:machine",
-    log_bucket="logs",
-    jobs_table="jobs",
-    catalog="s3://mine/catalog.yaml",
-    task_family_prefix="ours",
-    secret_patterns=("pin=[0-9]+", "tok_[0-9]{4}"),
-    prices={"FARGATE": Price(vcpu_hour=0.04, gb_hour=0.004)},
-    task_grace_seconds=29,
-    log_deadline_seconds=899,
+PLACE = replace(
+    OF_A_READER, secret_patterns=("pin=[0-9]+", "tok_[0-9]{4}"), task_grace_seconds=29, log_deadline_seconds=899
 )
 
 
@@ -153,13 +109,13 @@ def plain(value: Any) -> Any:
 
 async def test_a_worker_is_wired_like_this(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every setting reaches what it is for, and what is one thing is one thing."""
-    assert plain(await wired(SETTINGS, monkeypatch)) == IN_FULL["a worker"]
+    assert plain(await wired(OF_A_WORKER, monkeypatch)) == IN_FULL["a worker"]
 
 
 async def test_without_batches_each_log_is_read_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """And that is all that is different."""
-    whole = plain(await wired(SETTINGS, monkeypatch))
-    without = plain(await wired(SETTINGS.model_copy(update={"log_batches": "off"}), monkeypatch))
+    whole = plain(await wired(OF_A_WORKER, monkeypatch))
+    without = plain(await wired(OF_A_WORKER.model_copy(update={"log_batches": "off"}), monkeypatch))
     assert _lanes_of(whole).pop("small") == IN_FULL["small logs"]
     assert _lanes_of(without).pop("small") is None
     for drawn in (whole, without):
@@ -187,7 +143,7 @@ async def test_what_people_ask_is_wired_like_this() -> None:
 @pytest.mark.parametrize(("endpoint", "style"), [(None, "virtual"), ("http://aws:4566", "path")])
 def test_how_a_workers_clients_call(event_slots: int, connections: int, endpoint: str | None, style: str) -> None:
     """With a connection for each event in hand, and for what is around them; a long poll has time to come back."""
-    config: Any = _config(SETTINGS.model_copy(update={"event_slots": event_slots}), endpoint)
+    config: Any = _config(OF_A_WORKER.model_copy(update={"event_slots": event_slots}), endpoint)
     assert config._user_provided_options == {
         "user_agent": "jobferry",
         "retries": {"mode": "standard", "max_attempts": 8},
@@ -200,21 +156,24 @@ def test_how_a_workers_clients_call(event_slots: int, connections: int, endpoint
     }
 
 
-def test_how_a_readers_clients_call() -> None:
+@pytest.mark.parametrize(("endpoint", "style"), [(None, "virtual"), ("http://aws:4566", "path")])
+def test_how_a_readers_clients_call(endpoint: str | None, style: str) -> None:
     """People wait: fewer tries, and shorter ones."""
-    config: Any = _READING
+    config: Any = _reading_config(endpoint)
     assert config._user_provided_options == {
         "user_agent": "jobferry",
         "retries": {"mode": "standard", "max_attempts": 3},
         "connect_timeout": 3,
         "read_timeout": 15,
         "max_pool_connections": 50,
+        "signature_version": "v4",
+        "s3": {"addressing_style": style},
     }
 
 
 async def _written_anew() -> str:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        worker = plain(await wired(SETTINGS, monkeypatch))
+        worker = plain(await wired(OF_A_WORKER, monkeypatch))
     dumper = type("Plain", (yaml.SafeDumper,), {"ignore_aliases": lambda *_: True})
     drawn = {"a worker": worker, "small logs": _lanes_of(worker)["small"], "tracking": asked_of()}
     return _HEAD + yaml.dump(drawn, Dumper=dumper, sort_keys=False, allow_unicode=True, width=118)
