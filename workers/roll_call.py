@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any, TypeVar
 
 import structlog
@@ -32,7 +31,8 @@ from service.core.record.record import Record
 from service.metrics import SWEEP_FAILURES, SWEEP_FOUND, Meter
 from service.settle import Settling
 from workers.guard import failure_of
-from workers.stopping import told_to_stop
+from workers.own_order import own_order
+from workers.stopping import told_to_stop, unless_told_to_stop
 
 log = structlog.stdlib.get_logger()
 
@@ -78,23 +78,12 @@ class RollCall:
             if self.wanted.is_set():
                 self.wanted.clear()
                 try:
-                    await self._unless_stopped(self.look())
+                    # A list may be long, and nothing is lost.
+                    await unless_told_to_stop(self.stopping, self.look())
                 except AwsError as error:
                     self.metrics.count(SWEEP_FAILURES)
                     log.warning("running_not_listed", error=error.code, why=str(error)[:200])
             await told_to_stop(self.stopping, self.every_seconds)
-
-    async def _unless_stopped(self, looking: Coroutine[Any, Any, int]) -> None:
-        """Look, or leave off as soon as we are told to stop: a list may be long, and nothing is lost."""
-        work, stopped = asyncio.ensure_future(looking), asyncio.ensure_future(self.stopping.wait())
-        try:
-            await asyncio.wait((work, stopped), return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                work.result()
-        finally:
-            work.cancel()
-            stopped.cancel()
-            await asyncio.wait((work, stopped))
 
     async def look(self) -> int:
         """Put off what is due in shards that nobody else has taken, as far as it runs; answer how much that was."""
@@ -112,10 +101,9 @@ class RollCall:
 
     async def _taken(self) -> tuple[list[Turn], dict[RecordKey, float]]:
         """Turns at some shards, and what is due there, with when it was. Each worker begins with another shard."""
-        me = self.settling.new_work()
         turns: list[Turn] = []
         due: dict[RecordKey, float] = {}
-        for shard in sorted(range(SHARDS), key=lambda shard: blake2b(f"{me}{shard}".encode()).digest()):
+        for shard in own_order(self.settling.new_work(), range(SHARDS)):
             if len(due) >= _ENOUGH:
                 break
             turn = await self.turns.take(f"roll-call-{shard}", self.every_seconds)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import structlog
 
@@ -22,6 +21,7 @@ from service.metrics import SWEEP_FAILURES, SWEEP_FOUND, SWEEP_OVERDUE, Meter
 from service.settle import Settling
 from workers.guard import failure_of
 from workers.liveness import Liveness
+from workers.own_order import own_order
 from workers.stopping import told_to_stop
 
 log = structlog.stdlib.get_logger()
@@ -89,8 +89,7 @@ class Sweeper:
 
     def _picked(self, due: Iterable[RecordKey]) -> list[RecordKey]:
         """Those to take up now, in an order of our own: another worker, which sees the same, begins with others."""
-        me = self.settling.new_work()
-        return sorted(due, key=lambda key: blake2b(f"{me}{key}".encode()).digest())[: self._most_of_a_sweep]
+        return own_order(self.settling.new_work(), due)[: self._most_of_a_sweep]
 
     async def _in_turn(self, free: asyncio.Semaphore, paces: Sequence[Pace], key: RecordKey, over_at: float) -> bool:
         """One job, at our pace: one with a large log must not hold up the others, nor one that fails."""

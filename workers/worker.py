@@ -37,7 +37,7 @@ from workers.requests import HeldBack, Requests
 from workers.reruns import Reruns
 from workers.roll_call import RollCall
 from workers.single_flight import SingleFlight
-from workers.stopping import told_to_stop
+from workers.stopping import told_to_stop, unless_told_to_stop
 from workers.sweeper import Sweeper
 
 log = structlog.stdlib.get_logger()
@@ -54,7 +54,8 @@ async def run_worker(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(name, stopping.set)
     liveness = Liveness(wall_clock)
     async with AsyncExitStack() as opened:
-        runtime = await _unless_stopped(stopping, _open(opened, settings))
+        # Nothing is in hand yet, and S3 may be slow.
+        runtime = await unless_told_to_stop(stopping, _open(opened, settings))
         if runtime is not None:
             await opened.enter_async_context(health_page(liveness, settings.health_port))
             reporting = metrics_reported(runtime.metrics, settings.stack, wall_clock, _to_standard_output)
@@ -69,18 +70,6 @@ async def _open(opened: AsyncExitStack, settings: Settings) -> Runtime:
     runtime = await opened.enter_async_context(open_runtime(settings))
     await runtime.table.check()
     return runtime
-
-
-async def _unless_stopped(stopping: asyncio.Event, opening: Coroutine[None, None, Runtime]) -> Runtime | None:
-    """What is opened; nothing where SIGTERM comes first. Nothing is in hand yet, and S3 may be slow."""
-    work, stopped = asyncio.create_task(opening), asyncio.create_task(stopping.wait())
-    try:
-        await asyncio.wait((work, stopped), return_when=asyncio.FIRST_COMPLETED)
-        return work.result() if work.done() else None
-    finally:
-        work.cancel()
-        stopped.cancel()
-        await asyncio.wait((work, stopped))
 
 
 async def work_until_stopped(worker: Worker) -> None:

@@ -92,13 +92,13 @@ class JobsTable:
         Raises:
             SettingsError: the table is not there, or lacks the key or the index.
         """
-        with self._told(_WRONG_TABLE):
+        with self._explained(_WRONG_TABLE):
             await self.read(RecordKey.of_job(_NO_JOB))
-        with self._told(_WRONG_INDEX):
+        with self._explained(_WRONG_INDEX):
             await self.due(shard=0, at=0, limit=1)
 
     @contextmanager
-    def _told(self, reasons: Mapping[str, str]) -> Iterator[None]:
+    def _explained(self, reasons: Mapping[str, str]) -> Iterator[None]:
         try:
             yield
         except AwsError as error:
@@ -137,26 +137,26 @@ class JobsTable:
 
     async def _hear_stop(self, fact: TaskChanged, carrying: Claimed | None) -> Record:
         """What stopped lies beside the head, which counts it by the write that answers with all others have counted."""
-        asked_at, told = self.now(), await self._write_beside(fact, carrying)
+        asked_at, written = self.now(), await self._write_beside(fact, carrying)
         # Also where it is no news: whoever told it before may have died between the two writes.
-        head = await self._count(fact, stop_counted(fact, is_first=not told.before))
-        return _counting(fact, head, told, asked_at)
+        head = await self._count(fact, stop_counted(fact, is_first=not written.before))
+        return _counting(fact, head, written, asked_at)
 
     async def _hear_receipt(
         self, fact: LogArchived, carrying: Claimed | None, known: Record | None, *, is_last: bool
     ) -> Record:
-        asked_at, told, head = self.now(), await self._write_beside(fact), None
+        asked_at, written, head = self.now(), await self._write_beside(fact), None
         if carrying is not None and known is not None:
             head = await self._counted(fact, last_receipt_counted(fact, carrying, known))
         if head is None:
             head = await self._count(fact, receipt_counted(fact, is_last=is_last))
-        return _counting(fact, head, told, asked_at)
+        return _counting(fact, head, written, asked_at)
 
     async def _claim_logs(self, fact: Claimed) -> Record:
         """Nothing is decided by a claim that is kept or let go of: that is answered without the head."""
-        asked_at, told = self.now(), await self._write_beside(fact)
+        asked_at, written = self.now(), await self._write_beside(fact)
         head = await self._head(fact.record_key) if fact.renews is None else {}
-        return replace(record_of(fact.record_key, head, told.after), known_at=asked_at)
+        return replace(record_of(fact.record_key, head, written.after), known_at=asked_at)
 
     async def _write_beside(self, fact: Fact, carrying: Claimed | None = None) -> _Beside:
         """Hear a fact of a task that stopped in its place beside the head."""
@@ -501,11 +501,11 @@ class _Beside:
     after: Mapping[str, Any]
 
 
-def _counting(fact: Fact, head: Mapping[str, Any], told: _Beside, asked_at: float) -> Record:
+def _counting(fact: Fact, head: Mapping[str, Any], written: _Beside, asked_at: float) -> Record:
     """The record of a head that has just counted a change, together with that."""
     if not head:
         return Record(fact.record_key)
-    return replace(record_of(fact.record_key, head, told.after), seen=1, known_at=asked_at)
+    return replace(record_of(fact.record_key, head, written.after), seen=1, known_at=asked_at)
 
 
 def _is_of(part: Mapping[str, Any], born: int) -> bool:

@@ -57,11 +57,10 @@ class Pace:
 
         Where many wait, and AWS throttles, turns that are promised may be minutes from now; the pace comes back sooner.
         """
-        now = _now()
-        if self.bucket.has_token(now):
+        filled = self.bucket.refilled(_now())
+        if filled.tokens >= 1:
             self.take()
             return 0.0
-        filled = self.bucket.refilled(now)
         return min(_LONGEST_WAIT_SECONDS, (1 - filled.tokens) / filled.rate + _A_MOMENT)
 
     def throttled(self) -> None:

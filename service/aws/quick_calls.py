@@ -177,9 +177,9 @@ class _Operation:
         region, service = signing.get("region") or region, signing.get("signing_name") or service
         headers = dict(said["headers"])
         signer = Signer(region, service, _host_from_url(said["url"]), headers)
-        return _Template(said["url"], headers, signer, self._told(self._before), self._told(self._after))
+        return _Template(said["url"], headers, signer, self._listeners(self._before), self._listeners(self._after))
 
-    def _told(self, event: str) -> _Listeners:
+    def _listeners(self, event: str) -> _Listeners:
         return _Listeners(event, tuple(self._client.meta.events._emitter._handlers.prefix_search(event)))
 
 

@@ -22,9 +22,9 @@ from service.core.redaction import REDACTED
 from service.metrics import Metrics
 from service.perform import Performer
 from service.runtime import Runtime, open_runtime
-from service.settings import Settings
 from service.settle import Settling
 from tests.support.builders import record, requested
+from tests.support.every_setting import OF_A_WORKER
 from tests.support.room import MIB, MOST_OF_ONE
 from workers.bulks import Bulks
 from workers.consumer import Consumer
@@ -37,38 +37,13 @@ from workers.sweeper import Sweeper
 from workers.worker import Worker
 
 PRICES = {"FARGATE": Price(vcpu_hour=0.05, gb_hour=0.005)}
-SETTINGS = Settings(
-    request_queue_url="https://sqs/requests",
-    event_queue_url="https://sqs/events",
-    control_queue_url="https://sqs/control",
-    state_machine_arn="arn:aws:states:eu-central-1:123456789012:stateMachine:jobferry",
-    topic_arn="arn:aws:sns:eu-central-1:123456789012:jobferry",
-    log_bucket="the-logs",
-    jobs_table="the-jobs",
-    catalog=str(Path(__file__).parents[2] / "deploy" / "catalog.yaml"),
-    visibility_seconds=61,
-    poll_seconds=7,
-    request_slots=51,
-    event_slots=201,
-    control_slots=21,
-    start_execution_bucket=803,
-    start_execution_refill=151,
-    get_log_events_per_second=11,
-    filter_log_events_per_second=6,
-    log_quiet_seconds=13,
-    log_deadline_seconds=907,
-    log_memory_mebibytes=65,
-    task_grace_seconds=31,
-    silence_seconds=307,
-    claim_seconds=67,
-    sweep_seconds=37,
-    redrives_seconds=311,
-    sweep_per_second=6,
-    link_seconds=3607,
-    prices=PRICES,
-    secret_patterns=("tok_[0-9]{4}",),
-    metrics="emf",
-    retention_days=91,
+SETTINGS = OF_A_WORKER.model_copy(
+    update={
+        "catalog": str(Path(__file__).parents[2] / "deploy" / "catalog.yaml"),
+        "get_log_events_per_second": 11,
+        "filter_log_events_per_second": 6,
+        "metrics": "emf",
+    }
 )
 
 

@@ -21,6 +21,7 @@ from service.aws.objects import Objects
 from service.aws.open_jobs import SHARDS
 from service.metrics import UNMETERED
 from service.runtime import wire
+from tests.sim.clear_way import ClearWay, lived
 from tests.sim.network import Network
 from tests.sim.replicas import Clients
 from tests.sim.simulation import undisturbed
@@ -34,7 +35,7 @@ from tests.support.aws.s3 import SimBucket
 from tests.support.aws.sns import Notice, SimTopic
 from tests.support.aws.sqs import SimQueue
 from tests.support.aws.stepfunctions import SimStepFunctions
-from tests.support.faults import Faults, Rates
+from tests.support.faults import Rates
 from tests.support.loop import VirtualLoop
 from tests.support.names import CONTROL_URL, EPOCH, EVENTS_URL, REGION, REQUESTS_URL
 from tests.support.settings import default_settings
@@ -146,19 +147,7 @@ def run_burst(burst: Burst, seed: int = 1) -> Outcome:
     """Let it happen."""
     with undisturbed(shards=SHARDS):  # As many as in production: a sweep takes so many jobs of each.
         place = _Place(burst, seed)
-        asyncio.set_event_loop(place.loop)
-        try:
-            return place.loop.run_until_complete(place.live())
-        finally:
-            asyncio.set_event_loop(None)
-            place.loop.bury()
-
-
-class _ClearWay(Faults):
-    """Every call of a worker arrives, and so does its answer."""
-
-    def draw(self, operation: str, now: float, *, of_a_worker: bool, about: object = "") -> None:
-        return None
+        return lived(place.loop, place.live())
 
 
 class _Place:
@@ -171,7 +160,7 @@ class _Place:
         self.burst = burst
         self.loop = loop = VirtualLoop()
         self.quotas = replace(burst.quotas(), hostless={_HOSTLESS: burst.hosts_after})
-        faults = _ClearWay(chance("faults"), calm_at=float("inf"), most_kills=0)
+        faults = ClearWay(chance("faults"), calm_at=float("inf"), most_kills=0)
         rates = Rates(**{**vars(_NO_FAULTS), "task_event_lost": burst.task_events_lost})
         self.bucket, self.topic, self.table = SimBucket(), SimTopic(loop.time), SimTable(loop.time, index_lag=0.0)
         queue = partial(SimQueue, loop=loop, chance=chance("sqs"), max_receives=50, manners=faults)

@@ -21,6 +21,7 @@ from service.aws.objects import Objects
 from service.aws.open_jobs import SHARDS
 from service.metrics import UNMETERED
 from service.runtime import wire
+from tests.sim.clear_way import ClearWay, lived
 from tests.sim.network import Effect, Network
 from tests.sim.replicas import Clients
 from tests.sim.simulation import undisturbed
@@ -122,23 +123,8 @@ class Outcome:
 def run_silence(silence: Silence, seed: int = 1) -> Outcome:
     """Let it happen."""
     with undisturbed(shards=SHARDS), patch.object(roll_call, "_ENOUGH", silence.enough):
-        return _lived(_Place(silence, seed))
-
-
-def _lived(place: _Place) -> Outcome:
-    asyncio.set_event_loop(place.loop)
-    try:
-        return place.loop.run_until_complete(place.live())
-    finally:
-        asyncio.set_event_loop(None)
-        place.loop.bury()
-
-
-class _ClearWay(Faults):
-    """Every call of a worker arrives, and so does its answer; what AWS itself does is left to chance."""
-
-    def draw(self, operation: str, now: float, *, of_a_worker: bool, about: object = "") -> None:
-        return None
+        place = _Place(silence, seed)
+        return lived(place.loop, place.live())
 
 
 class _Place:
@@ -155,7 +141,7 @@ class _Place:
         self.quotas = Quotas(
             run_task=many, launches=many, vcpus=float("inf"), describe_execution=asked, list_executions=listed
         )
-        faults = _ClearWay(chance("faults"), calm_at=float("inf"), most_kills=0)
+        faults = ClearWay(chance("faults"), calm_at=float("inf"), most_kills=0)
         rates = Rates(**({item.name: 0.0 for item in fields(Rates)} | {"stale_describe": 0.2}))
         self.bucket, self.topic, self.table = SimBucket(), SimTopic(loop.time), SimTable(loop.time, index_lag=1.0)
         queue = partial(SimQueue, loop=loop, chance=chance("sqs"), max_receives=50, manners=faults)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -96,9 +96,8 @@ class Shell:
         return Said(cli.main(words), *self.capsys.readouterr())
 
 
-@pytest.fixture
-def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
-    """A shell that reaches a deployment; nobody waits between two looks, and each is a second after the last."""
+def shell_of(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *modules: ModuleType) -> Shell:
+    """A shell whose verbs, in these modules, reach a deployment."""
     made = Deployment()
 
     class Reach:
@@ -107,15 +106,22 @@ def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
         def tracking(self, catalog: str | None = None) -> Any:
             made.catalog = catalog
-            return SimpleNamespace(tracker=made, submission=made, steering=made)
+            return SimpleNamespace(tracker=made, submission=made, steering=made, cases=made)
 
-    for module in (jobs, logs, steer, submit, why):
+    for module in modules:
         monkeypatch.setattr(module, "Reach", Reach)
+    return Shell(made, capsys, monkeypatch)
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """A shell that reaches a deployment; nobody waits between two looks, and each is a second after the last."""
+    shell = shell_of(monkeypatch, capsys, jobs, logs, steer, submit, why)
     for module in (logs, submit):
         monkeypatch.setattr(module, "POLL_SECONDS", 0.0)
     seconds = iter(range(1000))
     monkeypatch.setattr(submit, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))
-    return Shell(made, capsys, monkeypatch)
+    return shell
 
 
 def tracked(*facts: Any) -> TrackedJob:

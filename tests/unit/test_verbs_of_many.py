@@ -13,7 +13,7 @@ from schemas.operator import NothingMatches
 from service.operator import many
 from service.tracking.errors import UnknownBulkError
 
-from .test_verbs import AT, Deployment, Said, Shell
+from .test_verbs import AT, Said, Shell, shell_of
 
 OPEN = BulkFilter(status="OPEN", type="thumbs")
 SENT = BulkSent(
@@ -25,20 +25,10 @@ WORDS = ("cancel", "--tenant", "web", "--all", "status:running", "type:thumbs")
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
     """A shell that reaches a deployment; nobody waits between two looks, and each is a second after the last."""
-    made = Deployment()
-
-    class Reach:
-        def __init__(self, stack: str | None) -> None:
-            made.stack = stack
-
-        def tracking(self) -> Any:
-            return SimpleNamespace(tracker=made, steering=made)
-
     seconds = iter(range(1000))
-    monkeypatch.setattr(many, "Reach", Reach)
     monkeypatch.setattr(many, "POLL_SECONDS", 0.0)
     monkeypatch.setattr(many, "time", SimpleNamespace(monotonic=lambda: float(next(seconds)), time=lambda: 1e9))
-    return Shell(made, capsys, monkeypatch)
+    return shell_of(monkeypatch, capsys, many)
 
 
 def bulk(**fields: Any) -> TrackedBulk:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,26 +20,14 @@ from service.operator import case, rerun, submit
 from service.tracking.errors import RefusedError, UnknownJobError
 from tests.support.builders import JOB
 
-from .test_verbs import AT, OVER, Deployment, Said, Shell
+from .test_verbs import AT, OVER, Said, Shell, shell_of
 
 
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
     """A shell that reaches a deployment."""
-    made = Deployment()
-
-    class Reach:
-        def __init__(self, stack: str | None) -> None:
-            made.stack = stack
-
-        def tracking(self, catalog: str | None = None) -> Any:
-            made.catalog = catalog
-            return SimpleNamespace(tracker=made, steering=made, cases=made)
-
-    monkeypatch.setattr(rerun, "Reach", Reach)
-    monkeypatch.setattr(case, "Reach", Reach)
     monkeypatch.setattr(submit, "POLL_SECONDS", 0.0)
-    return Shell(made, capsys, monkeypatch)
+    return shell_of(monkeypatch, capsys, rerun, case)
 
 
 SENT = Asked.model_validate(

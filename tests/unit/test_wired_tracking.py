@@ -9,7 +9,6 @@ import pytest
 
 from deploy.local.stack import PROJECT
 from schemas.errors import SettingsError
-from schemas.price import Price
 from schemas.tracking import ListedStatus
 from service.api.app import Serving
 from service.aws.errors import AwsError
@@ -20,19 +19,8 @@ from service.operator.reach import Reach, asked
 from service.tracking import logs, wiring
 from service.tracking.wiring import Place, wire_tracking
 from tests.support.builders import NOW, catalog
+from tests.support.every_setting import OF_A_READER
 from workers import track_jobs
-
-PLACE = Place(
-    request_queue_url="https://requests",
-    control_queue_url="https://control",
-    state_machine_arn="arn:machine",
-    log_bucket="logs",
-    jobs_table="jobs",
-    catalog="s3://mine/catalog.yaml",
-    task_family_prefix="ours",
-    secret_patterns=("pin=[0-9]+",),
-    prices={"FARGATE": Price(vcpu_hour=0.04, gb_hour=0.004)},
-)
 
 
 async def no_client(service: str) -> Any:
@@ -48,7 +36,7 @@ def service_of(client: Any) -> str:
 
 def test_everything_is_wired_to_the_place_that_is_looked_at() -> None:
     """Each reader by a client of its own service."""
-    made = wire_tracking(PLACE, no_client, "credentials", lambda: NOW)
+    made = wire_tracking(OF_A_READER, no_client, "credentials", lambda: NOW)
     tracker, submission, steering = made.tracker, made.submission, made.steering
     records: Any = tracker.records
     assert (records.name, service_of(records.client), records.now()) == ("jobs", "dynamodb", NOW)
@@ -59,7 +47,11 @@ def test_everything_is_wired_to_the_place_that_is_looked_at() -> None:
     assert service_of(tracker.logs.tasks.client) == "ecs"
     looks = tracker.logs.looks
     assert (service_of(looks.client), looks.looks.bucket) == ("logs", Bucket.full(1, 2, keeps=0.85))
-    assert (tracker.now(), tracker.redaction, tracker.prices) == (NOW, Redaction.of(("pin=[0-9]+",)), PLACE.prices)
+    assert (tracker.now(), tracker.redaction, tracker.prices) == (
+        NOW,
+        Redaction.of(("pin=[0-9]+",)),
+        OF_A_READER.prices,
+    )
     assert (submission.sender.url, service_of(submission.sender.client)) == ("https://requests", "sqs")
     assert (steering.sender.url, service_of(steering.sender.client)) == ("https://control", "sqs")
     assert submission.records is records
@@ -83,7 +75,7 @@ async def test_the_catalogue_is_read_once_a_minute_where_one_is_named(monkeypatc
         return catalog()
 
     monkeypatch.setattr(wiring, "read_catalog", read_catalog)
-    made = wire_tracking(PLACE, no_client, None)
+    made = wire_tracking(OF_A_READER, no_client, None)
     for _ in range(2):
         assert await made.submission.catalog() == catalog()
     assert read == [("s3://mine/catalog.yaml", made.tracker.histories.objects, "ours")]

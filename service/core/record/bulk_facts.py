@@ -8,12 +8,12 @@ from pydantic import Field, JsonValue
 
 from schemas.bulk import BulkFilter
 from schemas.control import Verb
-from service.core.record.fact import BaseFact
+from service.core.record.fact import BaseFact, Wanted
 from service.core.record.keys import RecordKey
 from service.core.record.register_names import BULK_PROGRESS_REGISTER, BULK_REGISTER, BULK_STOP_REGISTER
 
 
-class BulkAsked(BaseFact):
+class BulkAsked(Wanted, BaseFact):
     """Somebody wants something done with all jobs of a tenant that match a filter."""
 
     kind: Literal["bulk"] = "bulk"
@@ -23,10 +23,6 @@ class BulkAsked(BaseFact):
     verb: Verb
     jobs: BulkFilter
     changes: dict[str, JsonValue] = Field(default_factory=dict)
-    asked_at: float
-    asked_by: str | None = None
-    sent_by: str | None = None
-    reason: str | None = None
 
     @property
     def register_name(self) -> str:

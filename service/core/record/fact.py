@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.core.record.keys import RecordKey
 
@@ -43,3 +43,14 @@ class JobFact(BaseFact):
     def record_key(self) -> RecordKey:
         """The job's."""
         return RecordKey.of_job(self.job_id)
+
+
+class Wanted(BaseModel):
+    """That somebody wanted something: who, when and why."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    asked_at: float
+    asked_by: str | None = Field(default=None, description="As the message says, or whoever sent it.")
+    sent_by: str | None = Field(default=None, description="As SQS knows the sender of the message.")
+    reason: str | None = None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from service.core.record.fact import BaseFact, JobFact
+from service.core.record.fact import BaseFact, JobFact, Wanted
 from service.core.record.keys import RecordKey
 from service.core.record.register_names import (
     REDRIVE_REGISTER,
@@ -18,29 +18,19 @@ from service.core.record.register_names import (
 )
 
 
-class RerunOf(BaseModel):
+class RerunOf(Wanted):
     """Of which job a job was made again, and who wanted that."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
     job_id: str = Field(description="Of a request that was rejected, what it was asked for by.")
-    asked_at: float
-    asked_by: str | None = None
-    sent_by: str | None = None
-    reason: str | None = None
 
 
-class Asked(JobFact):
+class Asked(Wanted, JobFact):
     """Somebody asked for something at a moment, which says what it is about: the run that went on then.
 
     So a message may come twice, late, or out of order, and means the same. What was asked for last is held.
     """
 
     tenant: str
-    asked_at: float
-    asked_by: str | None = Field(default=None, description="As the message says, or whoever sent it.")
-    sent_by: str | None = Field(default=None, description="As SQS knows the sender of the message.")
-    reason: str | None = None
 
     @property
     def rank(self) -> int:
@@ -92,16 +82,12 @@ class Cancelled(Asked):
         return cancelled_register(self.redrive_count)
 
 
-class Rerun(BaseFact):
+class Rerun(Wanted, BaseFact):
     """A new job was made of the request of this one, or of one that was rejected. The last one is held."""
 
     kind: Literal["rerun"] = "rerun"
     record_key: RecordKey
     new_job_id: str
-    asked_at: float
-    asked_by: str | None = None
-    sent_by: str | None = None
-    reason: str | None = None
 
     @property
     def register_name(self) -> str:
