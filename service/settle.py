@@ -10,7 +10,7 @@ from typing import Protocol
 from schemas.errors import JobferryError
 from service.aws.errors import AwsError
 from service.clock import Clock, new_work
-from service.core.policy.actions import NEEDS_THE_WHOLE, UNCLAIMED, WISHED, Action, ArchiveLog
+from service.core.policy.actions import NEEDS_THE_WHOLE, UNCLAIMED, WISHED, Action, ArchiveLog, Claim
 from service.core.policy.log_work import LogWork, can_wait, work_of
 from service.core.policy.owed import (
     Moment,
@@ -42,7 +42,7 @@ class Jobs(Protocol):
         """Hear a fact, which may carry a claim; answer with the head of the record, which decisions are made on.
 
         `is_last` is a receipt with which those of its task are complete. It carries a claim where the job is still as
-        it is `known`.
+        it is `known`, and where that is said of a claim itself, it is made only then.
         """
 
     async def read(self, key: RecordKey) -> Record:
@@ -116,8 +116,11 @@ class Settling:
                     await self._let_go(job.key, me, lambda task_id: task_id not in put_off)
                     raise
                 learnt, failed = (), failed or error
+            known = job
             for fact in learnt:
                 job = await self._learn(fact, job, me)
+            if _was_refused(action, known, job):
+                done.discard(action)
 
     async def archive(self, work: LogWork, heir: str) -> Record:
         """Archive logs that are due; answers with the head as it is when the last of their receipts is counted.
@@ -146,9 +149,11 @@ class Settling:
         """Hear a fact of a job; answers with its head, and all that is known of what is beside that."""
         if may_be_the_last(fact, job):
             # An announcement needs it anyway, and by the whole the receipt can carry the claim.
-            job = job if job.is_whole else await self._whole(job)
+            job = job if job.is_whole else await self._whole_for(fact, job)
             carrying = claimed_with(fact, job, self._moment(me))
             return (await self.jobs.merge(fact, carrying, is_last=True, known=job)).beside(job)
+        if isinstance(fact, Claimed):
+            return (await self.jobs.merge(fact, known=job)).beside(job)
         carrying, is_last = carried_by(fact, self._moment(me)), is_last_receipt(fact, job)
         return (await self.jobs.merge(fact, carrying, is_last=is_last)).beside(job)
 
@@ -160,6 +165,14 @@ class Settling:
         if not whole.is_whole:
             raise NotWholeError(str(job.key))
         return whole
+
+    async def _whole_for(self, receipt: Fact, job: Record) -> Record:
+        """All of a job before its last receipt is written, which is kept also if that cannot be read."""
+        try:
+            return await self._whole(job)
+        except AwsError:
+            await self.jobs.merge(receipt, is_last=True)
+            raise
 
     async def _let_go(self, key: RecordKey, me: str, is_given_up: Callable[[str], bool]) -> None:
         """Leave logs that I have claimed to whoever comes next: that is sooner than the claim is over.
@@ -196,6 +209,14 @@ class Settling:
         """The first thing that is owed by the record as it is now; it may have changed since the last was done."""
         actions = owed_in_turn(job, self._moment(me))
         return next((action for action in actions if action not in done), None)
+
+
+def _was_refused(action: Action, known: Record, now: Record) -> bool:
+    """Whether it is a claim on what was owed by less than is known now: then it is to be looked at once more.
+
+    Whoever made it more may have left the rest to us.
+    """
+    return isinstance(action, Claim) and now.tally.changes != known.tally.changes
 
 
 @dataclass

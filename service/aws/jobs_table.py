@@ -17,6 +17,7 @@ from service.aws.open_jobs import OPEN_JOBS_INDEX, STEPS_OF_SILENCE, IndexChange
 from service.aws.record_items import (
     HEAD,
     REQUEST,
+    Kept,
     item_key,
     outcome_part,
     part_of,
@@ -114,7 +115,7 @@ class JobsTable:
         and one of a task that stopped with what lies there. A claim that it carries is made where the fact is news.
 
         `is_last` is a receipt with which those of its task are complete. It carries a claim where the job is still as
-        it is `known`.
+        it is `known`, and where that is said of a claim itself, it is made only then.
 
         A fact about a job that nobody requested leaves nothing behind: its record is empty.
         """
@@ -133,6 +134,8 @@ class JobsTable:
                 return await self._hear_receipt(fact, carrying, known, is_last=is_last)
             case Claimed() if task_spoken_of(fact) is not None:
                 return await self._claim_logs(fact)
+            case Claimed():
+                return await self._merge(fact, self._index(fact), known=known)
         return await self._merge(fact, self._index(fact))
 
     async def _hear_stop(self, fact: TaskChanged, carrying: Claimed | None) -> Record:
@@ -166,7 +169,7 @@ class JobsTable:
                 answer = await self.client.update_item(
                     TableName=self.name,
                     Key=key,
-                    **beside_write(fact, self._kept_until(), carrying),
+                    **beside_write(fact, self._kept_beside(), carrying),
                     ReturnValues="ALL_OLD",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
@@ -216,10 +219,12 @@ class JobsTable:
             **item_key(fact.record_key, outcome_part(fact.redrive_count)),
             **registers_of(fact),
             "knows": {"N": str(fact.rank)},
-            "expires_at": {"N": str(self._kept_until())},
+            **self._kept_beside().as_attributes(),
         }
-        values = {":knows": {"N": str(fact.rank)}, ":before": {"N": str(self._left_over_before())}}
-        await self._keep(item, "attribute_not_exists(record_key) OR knows < :knows OR expires_at < :before", values)
+        # One of an earlier job of this id was written before this execution began.
+        before = int((fact.started_at or 0) - _DAY_SECONDS)
+        values = {":knows": {"N": str(fact.rank)}, ":before": {"N": str(before)}}
+        await self._keep(item, "attribute_not_exists(record_key) OR knows < :knows OR written_at < :before", values)
         job = await self._merge(fact.in_brief(), self._index(fact), fact)
         return job.beside(Record(job.key, {fact.register_name: fact}))
 
@@ -264,26 +269,26 @@ class JobsTable:
 
     async def _is_left_over(self, first: Requested) -> bool:
         """Whether it is of a job whose head has left by its time to live: its id is free again."""
-        is_old = first.submitted_at < self.now() - self.retention_days * _DAY_SECONDS
+        is_old = first.submitted_at < self._left_over_before()
         return is_old and (await self.read(first.record_key)).request is None
 
     def _left_over_before(self) -> int:
-        """What lies beside a head and expires before this was written before any head could have left since."""
-        return self._kept_until() - self.retention_days * _DAY_SECONDS
+        """When what may be of a job whose head has left by its time to live was written."""
+        return int(self.now()) - self.retention_days * _DAY_SECONDS
 
     async def _first_request(self, fact: Requested, before: int = 0) -> Requested:
         """The first request with this id, which is this one if there was none."""
         item = {
             **item_key(fact.record_key, REQUEST),
             **registers_of(fact),
-            "expires_at": {"N": str(self._kept_until())},
+            **self._kept_beside().as_attributes(),
         }
         try:
             with aws_errors():
                 await self.client.put_item(
                     TableName=self.name,
                     Item=item,
-                    ConditionExpression="attribute_not_exists(record_key) OR expires_at < :before",
+                    ConditionExpression="attribute_not_exists(record_key) OR written_at < :before",
                     ExpressionAttributeValues={":before": {"N": str(before)}},
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
@@ -294,12 +299,14 @@ class JobsTable:
                 raise
             return held
 
-    async def _merge(self, fact: Fact, index: IndexChange, listed: Fact | None = None) -> Record:
+    async def _merge(
+        self, fact: Fact, index: IndexChange, listed: Fact | None = None, known: Record | None = None
+    ) -> Record:
         """The head after a fact was heard: as it is now, or as it was where it knew better.
 
         `listed` is what the lists are told of, where that is more than the head holds.
         """
-        write, asked_at = head_write(fact, index, listed or fact), self.now()
+        write, asked_at = head_write(fact, index, listed or fact, known), self.now()
         try:
             with aws_errors():
                 answer = await self.client.update_item(
@@ -336,8 +343,8 @@ class JobsTable:
         """
         asked_at = self.now()
         items = [item async for item in self._parts(key)]
-        born = next((int(item["expires_at"]["N"]) for item in items if item["part"]["S"] == REQUEST), 0)
-        # Parts of an earlier job of this id, whose head has left before them, expire before this one's request.
+        born = next((Kept.was_written_at(item) for item in items if item["part"]["S"] == REQUEST), 0)
+        # Parts of an earlier job of this id, whose head has left before them, were written before this one's request.
         whole = record_of(key, *[item for item in items if item["part"]["S"] == HEAD or _is_of(item, born)])
         return replace(whole, seen=whole.tally.changes, known_at=asked_at)
 
@@ -450,8 +457,8 @@ class JobsTable:
     def _silent_until(self) -> int:
         return due_after(self.now(), self.silence_seconds, STEPS_OF_SILENCE)
 
-    def _kept_until(self) -> int:
-        return self._expires_at() + _LONGEST_JOB_DAYS * _DAY_SECONDS
+    def _kept_beside(self) -> Kept:
+        return Kept(int(self.now()), self._expires_at() + _LONGEST_JOB_DAYS * _DAY_SECONDS)
 
     def _index(self, fact: Fact) -> IndexChange:
         """How a fact moves its job in the sweeper's index."""
@@ -509,4 +516,4 @@ def _counting(fact: Fact, head: Mapping[str, Any], written: _Beside, asked_at: f
 
 
 def _is_of(part: Mapping[str, Any], born: int) -> bool:
-    return "expires_at" not in part or int(part["expires_at"]["N"]) > born - _DAY_SECONDS
+    return "written_at" not in part or Kept.was_written_at(part) > born - _DAY_SECONDS

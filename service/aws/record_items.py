@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
@@ -34,6 +35,23 @@ _NONE = {"N": "0"}
 _SAID_ELSEWHERE = {"job_id", "record_key", "what", "kind", "spent"}
 
 Item = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """When an item beside a head was written, and when it leaves by its time to live, both in seconds since 1970."""
+
+    written_at: int
+    expires_at: int
+
+    def as_attributes(self) -> dict[str, Any]:
+        """The same in an item."""
+        return {"written_at": {"N": str(self.written_at)}, "expires_at": {"N": str(self.expires_at)}}
+
+    @staticmethod
+    def was_written_at(item: Item) -> int:
+        """When this item was written; long ago where it does not say so."""
+        return int(item.get("written_at", _NONE)["N"])
 
 
 def item_key(key: RecordKey, part: str = HEAD) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from service.aws.job_list import listing_changes
 from service.aws.open_jobs import IndexChange, shard_of
-from service.aws.record_items import CHANGES, LAST_MADE_AT, LOGS_OWED, STOPS, attribute_of, register_of
+from service.aws.record_items import CHANGES, LAST_MADE_AT, LOGS_OWED, STOPS, Kept, attribute_of, register_of
 from service.core.record.bulk_facts import BulkAsked
 from service.core.record.facts import Announced, Claimed, Fact, LogArchived, Rejected, Requested, TaskChanged
 from service.core.record.record import Record
@@ -58,9 +58,14 @@ class _Update:
         }
 
 
-def head_write(fact: Fact, index: IndexChange, listed: Fact) -> Any:
-    """The update of a head by a fact. What closes a job must not find it redriven."""
+def head_write(fact: Fact, index: IndexChange, listed: Fact, known: Record | None = None) -> Any:
+    """The update of a head by a fact, where that is `known` only while it has counted no more.
+
+    What closes a job must not find it redriven.
+    """
     update = _Update.hearing(fact)
+    if known is not None:
+        _while_none_was_counted(update, known)
     if not isinstance(fact, OPENING):
         update.conditions.append(_THERE_IS_ONE)
     if isinstance(fact, TaskChanged):
@@ -83,6 +88,17 @@ def _unless_it_stopped(update: _Update, task: TaskChanged) -> None:
         update.values[":made"] = _moment(task.created_at)
 
 
+def _while_none_was_counted(update: _Update, known: Record) -> None:
+    """Only if nothing was counted since the job was read: else more may be owed, and who has the claim would keep
+    others from announcing.
+    """
+    if not known.tally.changes:
+        update.conditions.append(f"attribute_not_exists({CHANGES})")
+        return
+    update.conditions.append(f"{CHANGES} = :known")
+    update.values[":known"] = {"N": str(known.tally.changes)}
+
+
 def _move_in_index(update: _Update, fact: Fact, index: IndexChange) -> None:
     if index.due_at is not None:
         update.set_.append("due_at = :due")
@@ -101,11 +117,11 @@ def _move_in_index(update: _Update, fact: Fact, index: IndexChange) -> None:
         update.values[":expires"] = {"N": str(index.expires_at)}
 
 
-def beside_write(fact: Fact, expires_at: int, carrying: Claimed | None = None) -> Any:
+def beside_write(fact: Fact, kept: Kept, carrying: Claimed | None = None) -> Any:
     """The update of a part beside the head. A claim that it carries stays another's, who archives the logs already."""
     update = _Update.hearing(fact)
-    update.set_.append("expires_at = :expires")
-    update.values[":expires"] = {"N": str(expires_at)}
+    update.set_.extend(("written_at = :written", "expires_at = :expires"))
+    update.values |= {":written": {"N": str(kept.written_at)}, ":expires": {"N": str(kept.expires_at)}}
     if carrying is not None:
         update.set_.append("#claim = if_not_exists(#claim, :claim)")
         update.names["#claim"] = attribute_of(carrying.register_name)
@@ -142,16 +158,13 @@ def receipt_counted(receipt: LogArchived, *, is_last: bool) -> Any:
 def last_receipt_counted(receipt: LogArchived, claim: Claimed, known: Record) -> Any:
     """The same of a job's last receipt, which carries the claim on the announcement.
 
-    Only if nothing was counted since the job was read, and it has not been redriven: else more may be owed, and who has
-    the claim would keep others from announcing.
+    Only if nothing was counted since the job was read, and it has not been redriven.
     """
     update = _receipt_counted(receipt, is_last=True)
-    update.conditions.extend(
-        (f"{CHANGES} = :known", "#execution.#rank = :rank", "(attribute_not_exists(#claim) OR #claim.#rank < :below)")
-    )
+    _while_none_was_counted(update, known)
+    update.conditions.extend(("#execution.#rank = :rank", "(attribute_not_exists(#claim) OR #claim.#rank < :below)"))
     update.names |= {"#execution": EXECUTION, "#rank": "rank", "#claim": attribute_of(claim.register_name)}
     update.values |= {
-        ":known": {"N": str(known.tally.changes)},
         ":rank": {"N": str(known.execution.rank if known.execution else 0)},
         ":below": {"N": str(claim.beats_below)},
         ":claim": register_of(claim),

@@ -51,34 +51,6 @@ async def test_the_first_request_with_an_id_is_the_job(table: JobsTable) -> None
     assert (await table.read_whole(KEY)).request == first
 
 
-async def leave(table: JobsTable, part: str = "head") -> None:
-    """DynamoDB deletes a part whose time to live is over."""
-    await table.client.delete_item(TableName=table.name, Key=item_key(KEY, part))
-
-
-async def test_an_id_is_free_again_when_its_jobs_head_has_left(table: JobsTable, time: Time) -> None:
-    """Its request lies there for a year longer, and what else is beside it: none of that is the new job's."""
-    old = requested(digest="d1").model_copy(update={"submitted_at": time()})
-    await table.merge(old)
-    attempts = tuple(Attempt(stage=1, attempt=number, passed=False) for number in range(1, 6))
-    await table.merge(execution("FAILED").model_copy(update={"attempts": attempts}))
-    time.seconds += (RETENTION_DAYS + 1) * 86_400
-    rival = requested(digest="d2").model_copy(update={"submitted_at": time()})
-    assert (await table.merge(rival)).request == old, "its head is still there: it was late to be deleted"
-    await leave(table)
-    assert (await table.merge(rival)).request == rival
-    whole = await table.read_whole(KEY)
-    assert (whole.request, whole.execution) == (rival, None)
-
-
-async def test_an_id_whose_request_has_no_head_yet_is_not_free(table: JobsTable, time: Time) -> None:
-    """It may be of a worker that died between the two, however long ago the message was sent."""
-    first = requested(digest="d1").model_copy(update={"submitted_at": time() - (RETENTION_DAYS + 1) * 86_400})
-    await table.merge(first)
-    await leave(table)
-    assert (await table.merge(requested(digest="d2"))).request == first
-
-
 async def test_what_a_request_began_and_left_the_next_one_completes(table: JobsTable) -> None:
     """Its worker died between the request and the head: whoever comes, a rival even, finds the first one's job."""
     first = requested(digest="d1")
@@ -96,13 +68,6 @@ async def test_a_write_of_the_head_does_not_carry_the_request(table: JobsTable) 
     head = await table.client.get_item(TableName=table.name, Key=item_key(KEY), ConsistentRead=True)
     assert len(str(head["Item"])) < 1000
     assert (await table.read_whole(KEY)).request == large
-
-
-async def test_what_is_kept_beside_a_head_outlives_it(table: JobsTable, time: Time) -> None:
-    """It is written once, so it is kept for as long as a job may take, and for the retention after that."""
-    await table.merge(requested())
-    answer = await table.client.get_item(TableName=table.name, Key=item_key(KEY, "request"), ConsistentRead=True)
-    assert int(answer["Item"]["expires_at"]["N"]) == int(time()) + (RETENTION_DAYS + 380) * 86_400
 
 
 async def test_a_record_of_many_pages_is_read_whole(table: JobsTable) -> None:

@@ -8,7 +8,7 @@ from tests.sim.last_facts import last_facts
 from tests.sim.mutants.mutant import Mutant
 from tests.sim.mutants.promises import LAST_FACT_MUTANTS
 
-_SEEDS = 400
+_SEEDS = 1000
 
 
 def test_somebody_is_answered_with_all_of_it() -> None:

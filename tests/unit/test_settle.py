@@ -25,7 +25,7 @@ from service.core.policy.log_work import work_of
 from service.core.policy.owed import SWEEP, Patience
 from service.core.record.facts import Claimed, Fact
 from service.core.record.keys import RecordKey
-from service.core.record.record import Record, merge
+from service.core.record.record import Record, Tally, merge
 from service.settle import NotWholeError, Settling
 from tests.support.builders import (
     JOB,
@@ -440,6 +440,49 @@ async def test_a_log_that_could_not_be_archived_is_left_to_the_next_who_comes() 
     assert aws.done.count(ARCHIVE) == 2
     held = (await jobs.read(KEY)).claim("archive#t1")
     assert held is not None and (held.owner, held.began_at) == ("another", END)
+
+
+@dataclass
+class Unread(InParts):
+    """Cannot be read whole."""
+
+    async def read_whole(self, key: RecordKey) -> Record:
+        raise AwsError("Query", "down")
+
+
+async def test_a_finished_archive_is_kept_where_the_record_cannot_be_read() -> None:
+    """A large log is not copied twice because of one read."""
+    jobs = Unread()
+    job = await jobs.all_of(requested(), execution("RUNNING"), task())
+    with pytest.raises(AwsError):
+        await settling(jobs, Scripted(USUAL)).settle(job)
+    assert (await jobs.read(KEY)).registers["receipt#t1#main"] == receipt()
+
+
+@dataclass
+class Overtaken(InMemory):
+    """Refuses the first claim on an announcement: another counts a change meanwhile, and leaves the rest to us."""
+
+    claims: list[int | None] = field(default_factory=list)
+
+    async def merge(
+        self, fact: Fact, carrying: Claimed | None = None, *, is_last: bool = False, known: Record | None = None
+    ) -> Record:
+        if isinstance(fact, Claimed) and fact.what == "announce#0":
+            self.claims.append(known.tally.changes if known else None)
+            if len(self.claims) == 1:
+                counted = replace(await self.read(KEY), tally=Tally(changes=1), seen=1)
+                self.records[KEY] = counted
+                return counted
+        return await super().merge(fact, carrying)
+
+
+async def test_an_announcement_is_claimed_by_all_that_is_counted_or_once_more() -> None:
+    """Else who has the claim would keep others from announcing, and would not announce."""
+    jobs, performer = Overtaken(), Scripted(USUAL)
+    await settling(jobs, performer).settle(await jobs.all_of(requested(), OUTCOME, task(), receipt()))
+    assert jobs.claims == [0, 1]
+    assert performer.done[-1] == ANNOUNCE
 
 
 async def test_an_announcement_without_an_answer_stays_claimed() -> None:

@@ -224,6 +224,12 @@ QUESTIONS: dict[str, Asked] = {
         lambda it: it.merge(receipt(), claim("announce#0", "me", NOW, 60), is_last=True, known=Record(KEY)),
         ({}, REFUSED, WRITTEN),
     ),
+    "a claim on an announcement, by what is known": Asked(
+        lambda it: it.merge(claim("announce#0", "me", NOW, 60), known=KNOWN), (WRITTEN,)
+    ),
+    "a claim on one of a job without tasks": Asked(
+        lambda it: it.merge(claim("announce#0", "me", NOW, 60), known=Record(KEY)), (WRITTEN,)
+    ),
     "a renewal of a claim on a log": Asked(lambda it: it.merge(CLAIM.renewed(NOW + 20)), ({},)),
     "that a task runs, made nobody knows when": Asked(lambda it: it.merge(running(created_at=None)), (WRITTEN,)),
     "a head": Asked(lambda it: it.read(KEY), ({},)),
@@ -378,15 +384,15 @@ def test_what_is_long_is_packed(fact: Fact, form: str) -> None:
 
 DAY = 86_400
 PART = {**item_key(KEY, "task#t1"), **registers_of(task())}
-BORN = {**item_key(KEY, "request"), **registers_of(WHOLE_REQUEST), "expires_at": {"N": str(10 * DAY)}}
+BORN = {**item_key(KEY, "request"), **registers_of(WHOLE_REQUEST), "written_at": {"N": str(10 * DAY)}}
 
 
 @pytest.mark.parametrize(
-    ("expires_at", "is_its"), [(str(9 * DAY), False), (str(9 * DAY + 1), True), (str(11 * DAY), True), (None, True)]
+    ("written_at", "is_its"), [(str(9 * DAY), False), (str(9 * DAY + 1), True), (str(11 * DAY), True), (None, True)]
 )
-async def test_a_part_of_an_earlier_job_of_the_id_is_not_its(expires_at: str | None, is_its: bool) -> None:
-    """It expires a day or more before the request does, which is written first."""
-    part = PART | ({"expires_at": {"N": expires_at}} if expires_at else {})
+async def test_a_part_of_an_earlier_job_of_the_id_is_not_its(written_at: str | None, is_its: bool) -> None:
+    """It was written a day or more before the request, whenever either of them expires."""
+    part = PART | {"expires_at": {"N": "1"}} | ({"written_at": {"N": written_at}} if written_at else {})
     head = {**item_key(KEY), **registers_of(WHOLE_REQUEST.in_brief())}
     whole = await table(Dynamo([{"Items": [head, BORN, part]}])).read_whole(KEY)
     assert (whole.tasks, whole.kept_beside) == (((task(),), frozenset({"t1"})) if is_its else ((), frozenset()))

@@ -527,5 +527,11 @@ LAST_FACT_MUTANTS = (
         (4,),
         (jobs_table, "last_receipt_counted", _claims_whatever_was_counted_since),
     ),
+    mutant(
+        "claims what was owed by less than is known now",
+        (4,),
+        (record_writes, "_while_none_was_counted", lambda update, known: None),
+    ),
+    mutant("leaves a refused claim to others", (4,), (settle, "_was_refused", lambda action, known, now: False)),
     mutant("takes what it saw before for all there is", (3, 4), (Record, "beside", _sees_all_at_once)),
 )
