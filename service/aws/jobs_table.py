@@ -337,12 +337,15 @@ class JobsTable:
             return answer.get("Item", {})
 
     async def read_whole(self, key: RecordKey) -> Record:
-        """A record as it is now, with all that is kept beside its head.
+        """A record as it is now, with all that is kept beside its head; empty where there is no head.
 
         The head is read first, since it is first in the order of the parts; what it speaks of was written before it.
+        Without it there is no job yet, or no longer: what lies beside it is kept for a year more.
         """
         asked_at = self.now()
         items = [item async for item in self._parts(key)]
+        if not items or items[0]["part"]["S"] != HEAD:
+            return Record(key, known_at=asked_at)
         born = next((Kept.was_written_at(item) for item in items if item["part"]["S"] == REQUEST), 0)
         # Parts of an earlier job of this id, whose head has left before them, were written before this one's request.
         whole = record_of(key, *[item for item in items if item["part"]["S"] == HEAD or _is_of(item, born)])

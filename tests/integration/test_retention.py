@@ -8,6 +8,7 @@ from schemas.plan import Attempt
 from service.aws.jobs_table import JobsTable
 from service.aws.record_items import item_key
 from service.core.record.facts import LogArchived
+from service.core.record.record import Record
 from tests.support.job_facts import KEY, RETENTION_DAYS, Time, execution, requested, task
 
 
@@ -29,6 +30,14 @@ async def test_an_id_is_free_again_when_its_jobs_head_has_left(table: JobsTable,
     assert (await table.merge(rival)).request == rival
     whole = await table.read_whole(KEY)
     assert (whole.request, whole.execution) == (rival, None)
+
+
+async def test_a_job_is_gone_when_its_head_has_left(table: JobsTable) -> None:
+    """Whoever looks finds none, although its request lies there for a year longer; else it would look unstarted."""
+    await table.merge(requested())
+    await table.merge(execution("RUNNING"))
+    await leave(table)
+    assert await table.read_whole(KEY) == Record(KEY)
 
 
 async def test_what_was_written_under_a_longer_retention_is_its_jobs(table: JobsTable, time: Time) -> None:
