@@ -102,7 +102,7 @@ class Bus:
         self._hold(body, seconds)
         if self._happens(rates.duplicate):
             self.met[DUPLICATED] += 1
-            self._hold(body, seconds)
+            self._hold(body, seconds + rates.copy_after_seconds)
 
     def _hold(self, body: str, seconds: float) -> None:
         if self._happens(self.rates.hold_back):

@@ -41,7 +41,8 @@ WORKER_SETTINGS: Mapping[str, str] = {
 class BusRates:
     """What becomes of EventBridge's events: shares of all that are lost, delivered twice, or held back for a while.
 
-    Of executions, so many come later than any log is archived.
+    Of executions, so many come later than any log is archived. The second copy of what is delivered twice comes so many
+    seconds after the first, so that two workers may each get one.
     """
 
     lose_executions: float = 0.2
@@ -50,6 +51,7 @@ class BusRates:
     hold_back: float = 0.3
     longest_seconds: float = 4.0
     late_executions: float = 0.0
+    copy_after_seconds: float = 0.0
 
 
 def catalog() -> str:

@@ -52,13 +52,12 @@ def test_starting_anew_is_seen_as_executions_beyond_one() -> None:
 
 
 def test_announcing_without_a_claim_is_seen_as_repeats_without_excuse() -> None:
-    """Two workers that hear the end at once, when all logs are archived, both announce it, though nothing failed."""
-    twice = replace(CALM_BUS, duplicate=1, late_executions=1)
-    plan = replace(CALM, jobs=12, kinds=("article",), workers=3, bus=twice)
-    # Whether two of them do is a matter of milliseconds, so that some drills must be enough.
-    plans = (replace(plan, seed=seed) for seed in range(8))
-    reports = (sabotaged_drill(sabotaged.announce_without_claim, each, anything_twice) for each in plans)
-    assert any(report.verdict.unexcused and not report.passed for report in reports)
+    """Whoever hears the end while another announces it announces it too, though nothing failed."""
+    # All logs are archived by then; and of a dozen second copies some come to the worker that is not at it.
+    twice = replace(CALM_BUS, duplicate=1, late_executions=1, copy_after_seconds=0.5)
+    plan = replace(CALM, jobs=12, kinds=("article",), workers=2, bus=twice)
+    report = sabotage(sabotaged.announce_without_claim, plan, anything_twice)
+    assert report.verdict.unexcused, as_json(report)
 
 
 def test_noting_before_publishing_is_seen_as_loss() -> None:
@@ -126,9 +125,9 @@ def seed_of_one_copy(plan: Plan) -> int:
     return next(seed for seed in count() if errands(replace(plan, seed=seed))[0].copies == 1)
 
 
-def sabotage(how: object, plan: Plan) -> Report:
+def sabotage(how: object, plan: Plan, enough: Enough = lambda _: False) -> Report:
     """A drill with workers that break one promise, which must not pass."""
-    report = sabotaged_drill(how, plan)
+    report = sabotaged_drill(how, plan, enough)
     assert not report.passed
     return report
 

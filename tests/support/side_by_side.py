@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped,unused-ignore]
@@ -60,6 +61,18 @@ class Sharing(LoadScopeScheduling):  # type: ignore[misc,unused-ignore]
 
     def _split_scope(self, nodeid: str) -> str:
         return unit_of(nodeid)
+
+    def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
+        """Note that a process did a test, and forget each unit that is done.
+
+        pytest-xdist keeps them, and counts all that a process ever did anew after each test of thousands.
+        """
+        nodeid = self.registered_collections[node][item_index]
+        units, unit = self.assigned_work[node], unit_of(nodeid)
+        units[unit][nodeid] = True
+        if all(units[unit].values()):
+            del units[unit]
+        self._reschedule(node)
 
 
 def processes() -> int:
