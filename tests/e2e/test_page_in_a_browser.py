@@ -33,7 +33,7 @@ from tests.support.builders import (
 )
 from tests.support.serving import serving
 from tests.support.shelf import BUCKET, Shelf
-from tests.support.waiting import wait_for
+from tests.support.waiting import unchanged, wait_for
 
 pytestmark = needs_browser
 SHOTS = PROJECT / "build" / "page"
@@ -235,20 +235,14 @@ def test_a_stream_that_nobody_hears_asks_nothing_of_aws(browser: Any, hasty: str
     page = opened(browser, f"{hasty}jobs/default/runs-1")
     wait_for(partial(has_asked, shelf, len(shelf.calls)), "a look")
     hide(page)
-    wait_for(partial(is_quiet, shelf), "quiet")
+    # For as long as three looks take; what was under way before may come yet.
+    wait_for(unchanged(lambda: len(shelf.calls), 3 * LOOK_SECONDS / SPEED), "quiet")
     page.context.close()
 
 
 def has_asked(shelf: Shelf, before: int) -> bool:
     """Whether AWS was asked since."""
     return len(shelf.calls) > before
-
-
-def is_quiet(shelf: Shelf) -> bool:
-    """Whether AWS is not asked in as long as three looks take; what was under way before may come yet."""
-    before = len(shelf.calls)
-    time.sleep(3 * LOOK_SECONDS / SPEED)
-    return len(shelf.calls) == before
 
 
 @pytest.mark.parametrize("where", ["", "?q=status:failed", "jobs/default/runs-1"])

@@ -22,6 +22,7 @@ _TOGETHER = frozenset(
         "tests/e2e/test_image.py",
         "tests/e2e/test_lost_events.py",
         "tests/e2e/test_metrics.py",
+        "tests/e2e/test_page.py",
         "tests/image/test_worker_at_work.py",
         "tests/integration/test_on_aws.py",
     }
@@ -33,7 +34,6 @@ _ALONE = frozenset(
         "tests/e2e/test_console.py",
         "tests/e2e/test_develop_your_image.py",
         "tests/e2e/test_local_command.py",
-        "tests/e2e/test_page.py",
         "tests/e2e/test_planner_zip.py",
     }
 )

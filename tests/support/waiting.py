@@ -34,6 +34,19 @@ def wait_for(
     return found
 
 
+def unchanged(value: Callable[[], object], seconds: float) -> Callable[[], bool]:
+    """A look that finds whether a value has been the same for so long, by all looks since."""
+    seen, since = value(), time.monotonic()
+
+    def look() -> bool:
+        nonlocal seen, since
+        if (now := value()) != seen:
+            seen, since = now, time.monotonic()
+        return time.monotonic() - since >= seconds
+
+    return look
+
+
 async def eventually(holds: Callable[[], object], what: str = "it", *, within: float = WITHIN_SECONDS) -> None:
     """Return once the condition holds; fail when it does not within the deadline."""
     deadline = time.monotonic() + within
