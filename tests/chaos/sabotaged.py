@@ -28,7 +28,7 @@ from workers.sweeper import Sweeper
 SABOTAGE = "CHAOS_SABOTAGE"
 _LONGER_THAN_A_NOTE_TAKES = 0.5
 # A claim holds for longer; and what comes meanwhile is heard of before it is over, on a busy machine too.
-_LONG_TO_PUBLISH = 3.0
+_LONG_TO_PUBLISH = 2.0
 
 
 def delete_before_effect() -> None:

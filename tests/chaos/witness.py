@@ -14,6 +14,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from service.core.record.keys import RecordKey
 from tests.chaos.calls import Call, form_of
@@ -74,7 +75,16 @@ def _steps(call: Call) -> Iterator[tuple[str, str]]:
         message = json.loads(form_of(call.body)["Message"])
         yield "publish", json.loads(message["default"])["id"].rsplit(":", 2)[0]
     elif call.operation == "UpdateItem":
-        register = call.request.get("ExpressionAttributeNames", {}).get("#register", "").removeprefix(_REGISTER)
-        step = next((step for step in (_CLAIM, _NOTE) if register.startswith(step)), None)
-        if step:
-            yield step, RecordKey.read(call.request["Key"]["record_key"]["S"]).id
+        registers = [name.removeprefix(_REGISTER) for name in _written(call.request)]
+        for step in (_CLAIM, _NOTE):
+            if any(register.startswith(step) for register in registers):
+                yield step, RecordKey.read(call.request["Key"]["record_key"]["S"]).id
+
+
+def _written(request: Any) -> Iterator[str]:
+    """The registers that an update writes: its own, and the claim that another fact's write carries."""
+    names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
+    if "#register" in names:
+        yield names["#register"]
+    if ":claim" in values:
+        yield names["#claim"]
