@@ -63,8 +63,11 @@ test: $(READY) ## Run every test
  browser: apt-get install chromium, and $(BIN)/pip install -r requirements/browser.txt bring it."
 	@$(PYTEST)
 
+# Plugins that no test there uses, and that each process would take half a second to load.
+LEFT_OUT := -p no:schemathesis -p no:anyio
+
 quick: $(READY) ## Run the tests of a minute's work: the units, and the contracts of the local AWS
-	@$(PYTEST) tests/unit tests/contracts
+	@$(PYTEST) $(LEFT_OUT) tests/unit tests/contracts
 
 check: $(READY) ## Lint, types, architecture, templates
 	$(BIN)/ruff check .

@@ -44,10 +44,10 @@ _LONG = frozenset(
     {
         "tests/integration/test_openapi.py::test_every_answer_is_as_the_document_says",
         "tests/unit/test_refused_requests.py::test_odd_types_anywhere_are_judged",
-        "tests/unit/test_package.py::test_the_api_answers_from_its_zip_with_nothing_but_what_is_locked_for_it",
+        "tests/integration/test_api_zip.py::test_the_api_answers_from_its_zip_with_nothing_but_what_is_locked_for_it",
         "tests/unit/test_rehearsal.py::test_the_planners_own_limit_of_attempts_holds",
         "tests/unit/test_schemas.py::test_schema_and_model_judge_anything_alike",
-        "tests/unit/test_template.py::test_cfn_lint_finds_nothing",
+        "tests/integration/test_linted.py::test_cfn_lint_finds_nothing",
     }
 )
 _THEN = ("tests/contracts", "tests/integration")
