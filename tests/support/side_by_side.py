@@ -13,7 +13,9 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped,u
 _PROCESSES_A_CORE = 2
 _MOST_PROCESSES = 8
 _SHARED_SYSTEM = "tests/e2e"
-# Modules whose tests share what is dear to make; of all other modules, each test goes wherever there is room.
+# Given one by one, tests of a millisecond would be waited for by the processes that are to do them.
+_UNITS = "tests/unit"
+# Modules whose tests share what is dear to make; of all others but the units', each test goes wherever there is room.
 _TOGETHER = frozenset(
     {
         "tests/contracts/test_quotas.py",
@@ -83,7 +85,7 @@ def processes() -> int:
 def unit_of(nodeid: str) -> str:
     """What one process does as a whole: a test, or all tests that share what is dear to make."""
     module = nodeid.partition("::")[0]
-    if module in _TOGETHER:
+    if module in _TOGETHER or (_room(nodeid) == _UNITS and nodeid.partition("[")[0] not in _LONG):
         return module
     if _room(nodeid) == _SHARED_SYSTEM and module not in _ALONE:
         return _SHARED_SYSTEM

@@ -26,6 +26,9 @@ class Node:
         self.shutting_down = True
 
 
+LONG = "tests/unit/test_schemas.py::test_schema_and_model_judge_anything_alike"
+
+
 @pytest.mark.parametrize(
     ("nodeid", "unit"),
     [
@@ -33,7 +36,9 @@ class Node:
         ("tests/e2e/test_new.py::test_a[x@y]", "tests/e2e"),
         ("tests/e2e/test_doctor.py::test_a[one]", "tests/e2e/test_doctor.py"),
         ("tests/e2e/test_local_command.py::test_a", "tests/e2e/test_local_command.py::test_a"),
-        ("tests/unit/test_owed.py::test_a", "tests/unit/test_owed.py::test_a"),
+        ("tests/integration/test_dlq.py::test_a[x]", "tests/integration/test_dlq.py::test_a[x]"),
+        ("tests/unit/test_owed.py::test_a[x]", "tests/unit/test_owed.py"),
+        (f"{LONG}[x]", f"{LONG}[x]"),
     ],
 )
 def test_what_is_dear_to_make_is_made_in_one_process(nodeid: str, unit: str) -> None:
@@ -43,7 +48,7 @@ def test_what_is_dear_to_make_is_made_in_one_process(nodeid: str, unit: str) -> 
 
 def test_what_is_done_is_forgotten_and_more_is_given() -> None:
     """Whoever asks how much a process has left counts no test that it did."""
-    tests = [f"tests/unit/test_a.py::test_{number}" for number in range(20)]
+    tests = [f"tests/contracts/test_a.py::test_{number}" for number in range(20)]
     one = SimpleNamespace(option=SimpleNamespace(loadscopereorder=False), getvalue=lambda _: ["popen"])
     sharing, node = side_by_side.Sharing(one), Node()
     sharing.add_node(node)
