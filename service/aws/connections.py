@@ -99,8 +99,8 @@ class _Way:
         protocol.start_timeout()
         message, content = await self._begun(protocol)
         headers = {_text(name).lower(): _text(value) for name, value in message.raw_headers}
-        if content.is_eof():
-            return Answer(message.code, headers, await content.read())
+        if content.is_eof():  # Most come whole.
+            return Answer(message.code, headers, content.read_nowait())
         async with asyncio.timeout(self.timeout.sock_read):  # A chunk that cannot be read never ends [aiohttp 3.14].
             return Answer(message.code, headers, await content.read())
 
