@@ -195,6 +195,14 @@ def _statement(node: ast.stmt, source: Source) -> Iterator[Change]:
     yield source.start(node), source.end(node), "pass", "statement removed"
 
 
+def _added_up(node: ast.AugAssign, source: Source) -> Iterator[Change]:
+    yield from _statement(node, source)
+    new = _ARITHMETIC.get(type(node.op))
+    if new is not None and not (isinstance(node.value, ast.JoinedStr | ast.List | ast.Tuple) or _is_text(node.value)):
+        token = source.between(source.end(node.target), source.start(node.value))[0]
+        yield token.start, token.end, f"{new}=", "arithmetic"
+
+
 def _assignment(node: ast.Assign, source: Source) -> Iterator[Change]:
     if not all(isinstance(target, ast.Name | ast.Tuple) for target in node.targets):
         yield from _statement(node, source)
@@ -292,7 +300,7 @@ _BY_NODE: dict[type[ast.AST], Callable[..., Iterator[Change]]] = {
     ast.Expr: _lonely,
     ast.Raise: _statement,
     ast.Assign: _assignment,
-    ast.AugAssign: _statement,
+    ast.AugAssign: _added_up,
     ast.If: _branch,
     ast.IfExp: _branch,
     ast.While: _branch,

@@ -20,6 +20,8 @@ CASES = {
     "a comparison": ("x = a is not (b)", ["x = a is (b)"]),
     "a chain": ("x = a == b not in c", ["x = a != b not in c", "x = a == b in c"]),
     "arithmetic": ("x = (now()) - at", ["x = (now()) + at"]),
+    "a sum": ("x += a", ["pass", "x -= a"]),
+    "what is joined": ("x += [a]", ["pass"]),
     "logic": ("x = a and (b)", ["x = True and (b)", "x = a or (b)", "x = a and (True)"]),
     "what counts as nothing": ("x = a or 0", ["x = False or 0", "x = a and 0", "x = a or 1"]),
     "negation": ("x = not a", ["x =  a"]),

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiohttp import ClientConnectionError
 
+from tests.support.job_facts import Time
 from tests.support.loop import VirtualLoop
 from workers.liveness import Liveness
 from workers.protection import LONGEST_MINUTES, PAUSE_SECONDS, Protection
@@ -141,3 +142,29 @@ def test_an_agent_that_cannot_be_reached_is_asked_again(day: Day) -> None:
     """It is no reason to end the worker that has the work."""
     day.agent.fails_at = (65,)
     assert day.asks({5: 1, 200: -1}, stops=300) == [(65, TAKE), (66, TAKE), (200, RELEASE)]
+
+
+# The seconds after which a look is taken at work that never ends, and what it asks for.
+LOOKS: dict[float, list[dict[str, Any]]] = {
+    0: [],
+    59.5: [],
+    60: [{"ProtectionEnabled": True, "ExpiresInMinutes": 30}],
+    1859.5: [],
+    1860: [],  # ECS has ended it by itself.
+    2159.5: [],
+    2160: [{"ProtectionEnabled": True, "ExpiresInMinutes": 30}],
+}
+
+
+async def test_a_spell_begins_ends_and_begins_again_to_the_second(loop: VirtualLoop) -> None:
+    """After a minute of work, for thirty minutes, and not within five minutes of the one before."""
+    time, agent = Time(), Agent(loop)
+    began = time.seconds
+    protection = Protection("http://agent", Liveness(time), asyncio.Event())
+    protection.liveness.took()
+    asked: dict[float, list[dict[str, Any]]] = {}
+    for second in LOOKS:
+        time.seconds, agent.asked[:] = began + second, []
+        await protection.keep_in_step(cast("Any", agent))
+        asked[second] = [what for _, what in agent.asked]
+    assert asked == LOOKS

@@ -31,6 +31,12 @@ WINDOWS: dict[str, tuple[Window, float]] = {
 }
 
 
+def test_the_first_and_the_least_window() -> None:
+    """As many at once as Fargate's bucket of launches has; of many that wait twenty still ask for capacity."""
+    assert [Window().has_room(outstanding) for outstanding in (0, 99, 100, 101)] == [True, True, False, False]
+    assert Window(1.0).refused(3, 0).size == 20
+
+
 @pytest.mark.parametrize(("window", "size"), WINDOWS.values(), ids=WINDOWS)
 def test_the_size(window: Window, size: float) -> None:
     """As a network's congestion window, with refusals for lost segments."""
