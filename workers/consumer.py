@@ -105,20 +105,20 @@ class Consumer:
             self.liveness.let_go(piece)
 
     async def _handle_or_retry(self, message: Message) -> None:
-        verdict = _Verdict()
-        error = await failure_of(self._handle(message, verdict), "message_failed", receive_count=message.receive_count)
+        handling = asyncio.ensure_future(self._handle(message))
+        error = await failure_of(handling, "message_failed", receive_count=message.receive_count)
         if error is not None:
             self.metrics.count(SETTLE_FAILURES)
             await self._retry_later(message)  # First: the lease has ended, and a note may take its time.
             await self.note_failure(message, error)
-        elif verdict.again_in_seconds is not None:
-            await self._set_visibility(message, verdict.again_in_seconds)
+        elif (seconds := handling.result()) is not None:
+            await self._set_visibility(message, seconds)
         else:
             await self._settled.put(message)
 
-    async def _handle(self, message: Message, verdict: _Verdict) -> None:
+    async def _handle(self, message: Message) -> int | None:
         async with self.queue.lease(message):
-            verdict.again_in_seconds = await self.handle(message)
+            return await self.handle(message)
 
     async def _retry_later(self, message: Message) -> None:
         """SQS delivers it again, later each time, and in the end to the dead-letter queue."""
@@ -167,13 +167,6 @@ async def _briefly(work: Awaitable[object]) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(_FAREWELL_SECONDS):
             await work
-
-
-@dataclass(slots=True)
-class _Verdict:
-    """What handling a message came to, where nothing failed: None where it is done."""
-
-    again_in_seconds: int | None = None
 
 
 class _Slots:
