@@ -12,7 +12,6 @@ JOBFERRY_TRANSPORT=botocore does without all this.
 from __future__ import annotations
 
 import json
-import os
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -27,7 +26,7 @@ from aiobotocore.endpoint import AioEndpoint
 from botocore.auth import _host_from_url  # type: ignore[attr-defined]
 from botocore.compat import get_current_datetime
 from botocore.exceptions import BotoCoreError, NoCredentialsError
-from botocore.handlers import add_recursion_detection_header, add_retry_headers
+from botocore.handlers import add_retry_headers
 from botocore.utils import parse_timestamp
 from botocore.validate import validate_parameters
 
@@ -116,11 +115,6 @@ class _Template:
         return self.signer if headers == self.headers else replace(self.signer, headers=headers)
 
 
-def _idle() -> tuple[Callable[..., Any], ...]:
-    """Listeners of botocore's that do nothing here, for as long as this process lives."""
-    return () if "AWS_LAMBDA_FUNCTION_NAME" in os.environ else (add_recursion_detection_header,)
-
-
 class _Operation:
     """One operation, which is called as the client's method is."""
 
@@ -186,8 +180,7 @@ class _Operation:
         return _Template(said["url"], headers, signer, self._listeners(self._before), self._listeners(self._after))
 
     def _listeners(self, event: str) -> _Listeners:
-        all_of_them = self._client.meta.events._emitter._handlers.prefix_search(event)
-        return _Listeners(event, tuple(handler for handler in all_of_them if handler not in _idle()))
+        return _Listeners(event, tuple(self._client.meta.events._emitter._handlers.prefix_search(event)))
 
 
 @dataclass
