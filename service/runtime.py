@@ -25,6 +25,7 @@ from service.aws.opened_when_needed import OpenedWhenNeeded
 from service.aws.pace import Pace
 from service.aws.queue import Queue
 from service.aws.quick_calls import quick
+from service.aws.quick_objects import quick_objects
 from service.aws.response_check import refuse_garbled
 from service.aws.starts import Starts
 from service.aws.tasks import Tasks
@@ -101,7 +102,9 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
                 let_traces_through(opened)
             if service == "dynamodb":
                 clock.heed(opened)
-            return quick(opened) if settings.transport == "quick" else opened
+            if settings.transport != "quick":
+                return opened
+            return quick_objects(opened) if service == "s3" else quick(opened)
 
         objects = Objects(_when_needed(client, "s3"), credentials)
         catalog = await read_catalog(settings.catalog, objects, settings.task_family_prefix)

@@ -112,6 +112,8 @@ class Service:
         with suppress(asyncio.IncompleteReadError, ConnectionError), closing(writer):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                if "Expect: 100-continue" in head:
+                    writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")  # Or botocore never sends the body.
                 length = re.search(r"(?i)content-length: (\d+)", head)
                 body = await reader.readexactly(int(length[1])) if length else b""
                 self.requests.append(head + body.decode())
