@@ -144,8 +144,7 @@ class Settings(BaseSettings):
     retention_days: int = Field(
         default=90,
         ge=REDRIVABLE_DAYS,
-        description="How long the record of an announced job is kept; as long as it may be redriven, 14 days, at the "
-        "least. Lower it only while no job is open: by it, parts of a record are known from those of an earlier job.",
+        description="How long the record of an announced job is kept; for 14 days at least, since it may be redriven.",
     )
 
     @model_validator(mode="after")
