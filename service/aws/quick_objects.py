@@ -16,7 +16,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlsplit
 from uuid import uuid4
 from zlib import crc32
@@ -27,6 +27,9 @@ from botocore.exceptions import BotoCoreError, NoCredentialsError
 
 from service.aws.connections import Answer, Connections, lead_to
 from service.aws.signing import Credentials
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _END = "aws4_request"
@@ -71,7 +74,7 @@ class _Bucket:
 class QuickObjects:
     """Has the operations of a client of S3, two of them quick."""
 
-    client: Any
+    client: S3Client
     connections: Connections
     _buckets: dict[str, _Bucket | None] = field(default_factory=dict)
     _key_of: tuple[object, ...] = ()
@@ -79,6 +82,11 @@ class QuickObjects:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.client, name)
+
+    @property
+    def _not_public(self) -> Any:
+        """The client with what its stubs leave out."""
+        return self.client
 
     async def put_object(self, **given: Any) -> Any:
         """Put an object. Of a plain success the ETag is told."""
@@ -119,7 +127,7 @@ class QuickObjects:
 
     async def _credentials(self) -> Any:
         """Renewed where they are about to end."""
-        held = self.client._request_signer._credentials
+        held = self._not_public._request_signer._credentials
         if held is None:
             raise NoCredentialsError
         return await held.get_frozen_credentials()
@@ -131,7 +139,7 @@ class QuickObjects:
         url, moment = bucket.url_of(key), _moment()
         sent = {
             **headers,
-            "User-Agent": self.client._user_agent_creator.to_string(),
+            "User-Agent": self._not_public._user_agent_creator.to_string(),
             "x-amz-checksum-crc32": b64encode(crc32(body).to_bytes(4)).decode(),
             "x-amz-sdk-checksum-algorithm": "CRC32",
             "X-Amz-Date": moment,
