@@ -13,6 +13,7 @@ from pydantic_settings.exceptions import SettingsError as UnreadableError
 
 from schemas.errors import SettingsError as SettingsError
 from schemas.price import Price
+from service.core.record.wishes import REDRIVABLE_DAYS
 from service.core.redaction import checked_patterns
 
 ENVIRONMENT_PREFIX = "JOBFERRY_"
@@ -24,8 +25,6 @@ CONTAINER_VARIABLES = frozenset(
     {"ATTEMPT", "EXECUTION_ARN", "INPUT", "INPUT_FILE", "JOB_ID", "OUTPUT", "REDRIVE", "STAGE", "USER"}
 )
 _OF_CONTAINERS = frozenset(f"{ENVIRONMENT_PREFIX}{name}" for name in CONTAINER_VARIABLES)
-# [botocore, RedriveExecution]
-REDRIVABLE_DAYS = 14
 _A_QUEUE = "https://sqs.eu-central-1.amazonaws.com/123456789012"
 
 

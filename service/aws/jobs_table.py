@@ -51,7 +51,7 @@ from service.core.record.facts import (
 )
 from service.core.record.keys import RecordKey
 from service.core.record.record import Record, merge
-from service.core.record.wishes import CancelAsked, Cancelled, RedriveAsked, RedriveRefused, Rerun
+from service.core.record.wishes import REDRIVABLE_DAYS, CancelAsked, Cancelled, RedriveAsked, RedriveRefused, Rerun
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -273,8 +273,11 @@ class JobsTable:
         return is_old and (await self.read(first.record_key)).request is None
 
     def _left_over_before(self) -> int:
-        """When what may be of a job whose head has left by its time to live was written."""
-        return int(self.now()) - self.retention_days * _DAY_SECONDS
+        """When what may be of a job whose head has left by its time to live was written: by the shortest retention.
+
+        The setting may have been another when that head was closed.
+        """
+        return int(self.now()) - REDRIVABLE_DAYS * _DAY_SECONDS
 
     async def _first_request(self, fact: Requested, before: int = 0) -> Requested:
         """The first request with this id, which is this one if there was none."""

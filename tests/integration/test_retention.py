@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from schemas.plan import Attempt
 from service.aws.jobs_table import JobsTable
 from service.aws.record_items import item_key
@@ -56,13 +58,14 @@ async def test_what_was_written_under_a_longer_retention_is_its_jobs(table: Jobs
     assert whole.has_every_task
 
 
-async def test_an_id_is_free_after_the_lower_retention(table: JobsTable, time: Time) -> None:
-    """Its head left by that, although the request beside it was written under a longer one."""
+@pytest.mark.parametrize("retention_days", [14, 400])
+async def test_an_id_is_free_whatever_the_retention_was(table: JobsTable, time: Time, retention_days: int) -> None:
+    """Its head left by the setting of then; somebody has lowered or raised that since."""
     await table.merge(requested(digest="d1").model_copy(update={"submitted_at": time()}))
     await leave(table)
-    time.seconds += 2 * 86_400
+    time.seconds += 15 * 86_400
     rival = requested(digest="d2").model_copy(update={"submitted_at": time()})
-    assert (await replace(table, retention_days=1).merge(rival)).request == rival
+    assert (await replace(table, retention_days=retention_days).merge(rival)).request == rival
 
 
 async def test_a_late_outcome_of_the_same_job_does_not_replace_what_is_known(table: JobsTable, time: Time) -> None:

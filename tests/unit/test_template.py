@@ -14,7 +14,8 @@ import pytest
 
 from schemas.catalog import Image
 from schemas.job import MAX_STAGES, JobRequest
-from service.settings import ENVIRONMENT_PREFIX, REDRIVABLE_DAYS, Settings
+from service.core.record.wishes import REDRIVABLE_DAYS
+from service.settings import ENVIRONMENT_PREFIX, Settings
 from tests.support.deployment import (
     DEPLOY,
     FAMILY_PREFIX,

@@ -17,6 +17,9 @@ from service.core.record.register_names import (
     redriven_register,
 )
 
+# For so long after its end an execution can be redriven [botocore, RedriveExecution]: its record is kept no shorter.
+REDRIVABLE_DAYS = 14
+
 
 class RerunOf(Wanted):
     """Of which job a job was made again, and who wanted that."""
