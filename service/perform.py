@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -50,11 +51,10 @@ from service.core.record.hearing import (
     hear_execution,
     hear_task,
     left_unstarted,
-    named_task,
+    named_tasks,
     never_started,
-    task_arns_in,
 )
-from service.core.record.record import Record
+from service.core.record.record import Record, merge
 from service.core.record.wishes import CancelAsked, Cancelled, RedriveAsked, Redriven, RedriveRefused
 from service.core.redaction import Redaction
 from service.core.telling.compose import Links, compose, iso, linked_objects
@@ -272,21 +272,22 @@ class Performer:
         return self.now() - since < _LATEST_ANSWER_OF_ECS_SECONDS
 
     async def _ask_history(self, job_id: str, job: Record) -> tuple[Fact, ...]:
-        return await self._untold_tasks(await self.executions.task_arns(job_id), job)
+        return await self._untold_tasks(await self.executions.history(job_id), job)
 
     async def _ask_earlier_ends(self, job_id: str, job: Record) -> tuple[Fact, ...]:
         """The ends come last: once they are known nobody asks again, and the tasks of those runs would be missing."""
         events = await self.executions.history(job_id)
         ends = [end for end in hear_earlier_ends(job_id, events) if end.redrive_count in job.untold_redrives]
-        return (*await self._untold_tasks(task_arns_in(events), job), *ends)
+        return (*await self._untold_tasks(events, job), *ends)
 
-    async def _untold_tasks(self, arns: tuple[str, ...], job: Record) -> tuple[Fact, ...]:
-        job_id, known = job.job_id, {task.arn for task in job.tasks}
-        untold = [arn for arn in arns if arn not in known]
+    async def _untold_tasks(self, events: Sequence[Mapping[str, Any]], job: Record) -> tuple[Fact, ...]:
+        known = {task.arn for task in job.tasks}
         found: list[Fact] = []
-        for arn in untold:
-            # One that ECS does not know yet is held by its name, or it might be announced without it.
-            found.extend(await self._ask_task(job_id, arn, job) or (named_task(job_id, arn),))
+        for task in named_tasks(job.job_id, events):
+            if task.arn not in known:
+                # One that ECS does not know yet is held by its name, or it might be announced without it. When it was
+                # started says that it is new, and not forgotten: it may be of a redrive that nobody told of.
+                found.extend(await self._ask_task(job.job_id, task.arn, merge(job, task)) or (task,))
         return tuple(found)
 
     async def _stop(self, arn: str) -> tuple[Fact, ...]:

@@ -13,7 +13,6 @@ from schemas.events import ExecutionDetail
 from service.aws.errors import AwsError, answered, aws_errors
 from service.aws.pace import Pace
 from service.aws.starts import Starts
-from service.core.record.hearing import task_arns_in
 
 if TYPE_CHECKING:
     from types_aiobotocore_stepfunctions import SFNClient
@@ -114,10 +113,6 @@ class Executions:
         with aws_errors():
             answer = await self.client.redrive_execution(executionArn=self.arn_of(job_id), clientToken=token)
             return answer["redriveDate"].timestamp()
-
-    async def task_arns(self, job_id: str) -> tuple[str, ...]:
-        """The ECS tasks that an execution started, by its history; none where there is no such execution."""
-        return task_arns_in(await self.history(job_id))
 
     async def history(self, job_id: str) -> list[HistoryEventTypeDef]:
         """All that happened in an execution, oldest first; nothing where there is no such execution."""

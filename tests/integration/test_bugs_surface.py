@@ -8,9 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from service.aws import executions, jobs_table
+from service.aws import jobs_table
 from service.aws.errors import AwsError, aws_errors
-from service.aws.executions import Executions
 from service.aws.jobs_table import JobsTable
 from service.aws.pace import Pace
 from service.core.policy.actions import Action, TellProgress
@@ -173,13 +172,7 @@ async def test_reading_what_aws_answered(monkeypatch: pytest.MonkeyPatch) -> Non
         async def get_item(self, **_: object) -> dict[str, Any]:
             return {"Item": {}}
 
-        async def get_execution_history(self, **_: object) -> dict[str, Any]:
-            return {"events": [{"taskSubmittedEventDetails": {"output": "{}"}}]}
-
     client: Any = Client()
     monkeypatch.setattr(jobs_table, "record_of", buggy)
-    monkeypatch.setattr(executions, "task_arns_in", buggy)
     with pytest.raises(KeyError):
         await JobsTable(client, "jobs", 1, 1, 1, lambda: NOW).read(KEY)
-    with pytest.raises(KeyError):
-        await Executions(client, "arn:aws:states:r:a:stateMachine:m", NOTHING).task_arns(JOB)

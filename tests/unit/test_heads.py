@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -20,7 +22,7 @@ from service.core.policy.owed import (
     must_be_whole,
 )
 from service.core.record.facts import Claimed, ExecutionChanged, Fact, TaskChanged
-from service.core.record.hearing import forgotten_task, left_unstarted, named_task, never_started
+from service.core.record.hearing import forgotten_task, left_unstarted, named_tasks, never_started
 from service.core.record.record import Record, Tally
 from service.core.record.register_names import archiving, marker_of, task_of_register
 from tests.support.builders import (
@@ -263,8 +265,13 @@ def test_ends_that_nobody_told_are_said_in_full() -> None:
 
 def test_tasks_that_are_known_by_name_only_or_were_forgotten_are_said_in_full() -> None:
     """What was held of a forgotten one stays."""
+    submitted = {"taskSubmittedEventDetails": {"output": json.dumps({"Tasks": [{"TaskArn": task_arn()}]})}}
     named = TaskChanged(job_id=JOB, arn=task_arn(), version=0, last_status="")
-    assert named_task(JOB, task_arn()) == named
+    at = {"timestamp": datetime.fromtimestamp(NOW + 5, UTC)}
+    assert named_tasks(JOB, [{}, submitted, submitted | at]) == (
+        named,
+        named.model_copy(update={"created_at": NOW + 5}),
+    )
     forgotten = {
         "version": 2**31,
         "last_status": "STOPPED",

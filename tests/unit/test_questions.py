@@ -14,6 +14,7 @@ import pytest
 
 from schemas.events import ExecutionDetail, TaskDetail
 from service.core.policy.actions import AskEarlierEnds, AskExecution, AskHistory, AskTask
+from service.core.policy.owed import Moment, owed
 from service.core.record.facts import EndedBefore, ExecutionChanged, Fact, TaskChanged
 from service.core.redaction import Redaction
 from service.metrics import UNMETERED
@@ -83,14 +84,13 @@ class History:
     known_to_ecs: tuple[str, ...]
     described: list[str] = field(default_factory=list)
     was_redriven: bool = False
-
-    async def task_arns(self, job_id: str) -> tuple[str, ...]:
-        return self.arns
+    submitted_at: float = NOW
 
     async def history(self, job_id: str) -> list[dict[str, Any]]:
         submitted = [
             {
                 "type": "TaskSubmitted",
+                "timestamp": datetime.fromtimestamp(self.submitted_at, UTC),
                 "taskSubmittedEventDetails": {"output": json.dumps({"Tasks": [{"TaskArn": arn}]})},
             }
             for arn in self.arns
@@ -163,10 +163,20 @@ async def test_a_task_that_ecs_may_not_know_yet_is_not_forgotten(seconds: float,
 
 async def test_a_new_task_that_the_history_names_is_held_by_its_name() -> None:
     """The job is not announced before it is known how that ended."""
-    (fact,) = await History((T1,), ()).asked_at(NOW + HOUR, AskHistory(JOB), execution("RUNNING"))
+    history = History((T1,), (), submitted_at=NOW + HOUR - 19)
+    (fact,) = await history.asked_at(NOW + HOUR, AskHistory(JOB), execution("RUNNING"))
     assert isinstance(fact, TaskChanged)
     assert (fact.arn, fact.stopped, fact.forgotten) == (T1, False, False)
     assert record(requested(), execution("RUNNING"), fact).open_task_arns() == (T1,)
+
+
+async def test_a_new_task_of_a_redrive_that_nobody_told_of_is_not_forgotten() -> None:
+    """The end that is known of is long over; and that it was started since says that there was a redrive."""
+    history, ended = History((T1,), (), submitted_at=NOW + HOUR - 19), execution("ABORTED", stopped_at=NOW)
+    (fact,) = await history.asked_at(NOW + HOUR, AskHistory(JOB), ended)
+    assert isinstance(fact, TaskChanged)
+    assert (fact.stopped, fact.created_at) == (False, NOW + HOUR - 19)
+    assert AskExecution(JOB) in owed(record(requested(), ended, fact), Moment(NOW + HOUR, "me"))
 
 
 @pytest.mark.parametrize(

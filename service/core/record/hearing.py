@@ -215,10 +215,18 @@ def hear_earlier_ends(job_id: str, events: Iterable[Mapping[str, Any]]) -> tuple
     return tuple(found)
 
 
-def task_arns_in(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The ECS tasks that an execution started, by its history, oldest first."""
-    submitted = [event.get("taskSubmittedEventDetails", {}) for event in events]
-    return tuple(arn for details in submitted for arn in submitted_task_arns(details.get("output", "")))
+def named_tasks(job_id: str, events: Iterable[Mapping[str, Any]]) -> tuple[TaskChanged, ...]:
+    """The ECS tasks that an execution started, as far as its history names them, oldest first."""
+    return tuple(
+        TaskChanged(job_id=job_id, arn=arn, version=0, last_status="", created_at=_moment_of(event))
+        for event in events
+        for arn in submitted_task_arns(event.get("taskSubmittedEventDetails", {}).get("output", ""))
+    )
+
+
+def _moment_of(event: Mapping[str, Any]) -> float | None:
+    """When an event of a history came, in epoch seconds."""
+    return event["timestamp"].timestamp() if "timestamp" in event else None
 
 
 def submitted_task_arns(output: str) -> tuple[str, ...]:
@@ -288,17 +296,12 @@ def hear_task(detail: TaskDetail) -> TaskChanged | Ignored:
     )
 
 
-def named_task(job_id: str, arn: str) -> TaskChanged:
-    """A task of which no more is known yet than that an execution's history names it."""
-    return TaskChanged(job_id=job_id, arn=arn, version=0, last_status="")
-
-
 def forgotten_task(job_id: str, arn: str, now: float, held: TaskChanged | None = None) -> TaskChanged:
     """What to hold of a task that ECS no longer describes: stopped tasks are kept for an hour or so.
 
     What was `held` of it before stays: its containers' logs outlive it by far.
     """
-    known = held or named_task(job_id, arn)
+    known = held or TaskChanged(job_id=job_id, arn=arn, version=0, last_status="")
     return known.model_copy(
         update={
             "version": FORGOTTEN_VERSION,
