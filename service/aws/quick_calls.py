@@ -25,13 +25,13 @@ from aiobotocore.awsrequest import AioAWSResponse
 from aiobotocore.endpoint import AioEndpoint
 from botocore.auth import _host_from_url  # type: ignore[attr-defined]
 from botocore.compat import get_current_datetime
-from botocore.exceptions import BotoCoreError, NoCredentialsError
+from botocore.exceptions import BotoCoreError
 from botocore.handlers import add_retry_headers
 from botocore.utils import parse_timestamp
 from botocore.validate import validate_parameters
 
 from service.aws.connections import Answer, Connections, lead_to
-from service.aws.signing import Signer
+from service.aws.signing import Signer, current_credentials
 
 # The operations, and which members of their answers are times; all others are as JSON has them, but for bytes, which
 # only attributes of DynamoDB's hold where Jobferry calls these.
@@ -215,10 +215,7 @@ class _Endpoint(_ItsEndpoint):  # type: ignore[misc]
 
     async def credentials(self) -> Any:
         """Renewed where they are about to end."""
-        held = self._signer._credentials
-        if held is None:
-            raise NoCredentialsError
-        return await held.get_frozen_credentials()
+        return await current_credentials(self._signer)
 
     async def create_request(self, params: Any, operation_model: Any = None) -> _Request:
         """Signed with the credentials of this moment, for a try may come long after the one before."""

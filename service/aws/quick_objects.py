@@ -23,16 +23,14 @@ from zlib import crc32
 
 from botocore.auth import _host_from_url  # type: ignore[attr-defined]
 from botocore.compat import get_current_datetime
-from botocore.exceptions import BotoCoreError, NoCredentialsError
+from botocore.exceptions import BotoCoreError
 
 from service.aws.connections import Answer, Connections, lead_to
-from service.aws.signing import Credentials
+from service.aws.signing import ALGORITHM, Credentials, current_credentials, key_for, scope_of
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
-_ALGORITHM = "AWS4-HMAC-SHA256"
-_END = "aws4_request"
 _ANY_KEY = "k"
 # Above that, what is sent in one piece would be held twice for long, and botocore's share of the cost is small.
 _MOST_BYTES = 256 * 1024
@@ -60,7 +58,7 @@ class _Bucket:
         """By a link to an object of it; None where that is signed in a way that is not ours."""
         parts = urlsplit(url)
         said = parse_qs(parts.query)
-        if said.get("X-Amz-Algorithm") != [_ALGORITHM] or not parts.path.endswith(f"/{_ANY_KEY}"):
+        if said.get("X-Amz-Algorithm") != [ALGORITHM] or not parts.path.endswith(f"/{_ANY_KEY}"):
             return None
         _, _, region, service, _ = said["X-Amz-Credential"][0].rsplit("/", 4)
         return cls(url.partition("?")[0].removesuffix(f"/{_ANY_KEY}"), region, service)
@@ -127,10 +125,7 @@ class QuickObjects:
 
     async def _credentials(self) -> Any:
         """Renewed where they are about to end."""
-        held = self._not_public._request_signer._credentials
-        if held is None:
-            raise NoCredentialsError
-        return await held.get_frozen_credentials()
+        return await current_credentials(self._not_public._request_signer)
 
     def _written(
         self, bucket: _Bucket, key: str, body: bytes, headers: Mapping[str, str], credentials: Credentials
@@ -155,7 +150,7 @@ class QuickObjects:
         lines = "".join(f"{name}:{signed[name]}\n" for name in sorted(signed))
         request = f"PUT\n{path}\n\n{lines}\n{names}\n{sent['X-Amz-Content-SHA256']}"
         credential, signature = self._signature(bucket, request, credentials, moment)
-        sent["Authorization"] = f"{_ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={signature}"
+        sent["Authorization"] = f"{ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={signature}"
         sent |= {"amz-sdk-invocation-id": str(uuid4()), "amz-sdk-request": "attempt=1"}
         sent |= {"Content-Length": str(len(body)), "Accept-Encoding": "identity", "Accept": "*/*"}
         told = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
@@ -163,8 +158,8 @@ class QuickObjects:
 
     def _link(self, bucket: _Bucket, key: str, seconds: int, credentials: Credentials) -> str:
         url, moment = bucket.url_of(key), _moment()
-        scope = f"{credentials.access_key}/{_scope(bucket, moment)}"
-        signer = f"X-Amz-Algorithm={_ALGORITHM}&X-Amz-Credential={_quoted(scope)}"
+        scope = f"{credentials.access_key}/{scope_of(moment, bucket.region, bucket.service)}"
+        signer = f"X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={_quoted(scope)}"
         head = f"{signer}&X-Amz-Date={moment}&X-Amz-Expires={seconds}"
         token = f"&X-Amz-Security-Token={_quoted(credentials.token)}" if credentials.token is not None else ""
         signed_names = "&X-Amz-SignedHeaders=host"
@@ -176,26 +171,15 @@ class QuickObjects:
 
     def _signature(self, bucket: _Bucket, request: str, credentials: Credentials, moment: str) -> tuple[str, str]:
         """By whom a request is signed for what, and how [AWS, Signature Version 4]."""
-        scope = _scope(bucket, moment)
+        scope = scope_of(moment, bucket.region, bucket.service)
         if self._key_of != (credentials.secret_key, scope):
-            self._key, self._key_of = _key(credentials.secret_key, scope), (credentials.secret_key, scope)
-        to_sign = f"{_ALGORITHM}\n{moment}\n{scope}\n{sha256(request.encode()).hexdigest()}"
+            self._key, self._key_of = key_for(credentials.secret_key, scope), (credentials.secret_key, scope)
+        to_sign = f"{ALGORITHM}\n{moment}\n{scope}\n{sha256(request.encode()).hexdigest()}"
         return f"{credentials.access_key}/{scope}", hmac.digest(self._key, to_sign.encode(), "sha256").hex()
 
 
 def _moment() -> str:
     return get_current_datetime().strftime("%Y%m%dT%H%M%SZ")
-
-
-def _scope(bucket: _Bucket, moment: str) -> str:
-    return f"{moment[:8]}/{bucket.region}/{bucket.service}/{_END}"
-
-
-def _key(secret_key: str, scope: str) -> bytes:
-    key = f"AWS4{secret_key}".encode()
-    for part in scope.split("/"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    return key
 
 
 def _quoted(value: str) -> str:

@@ -9,9 +9,11 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
-_ALGORITHM = "AWS4-HMAC-SHA256"
+from botocore.exceptions import NoCredentialsError
+
+ALGORITHM = "AWS4-HMAC-SHA256"
 _END = "aws4_request"
 # They may be changed on their way [botocore, auth.py, SIGNED_HEADERS_BLACKLIST].
 _UNSIGNED = frozenset({"expect", "transfer-encoding", "user-agent", "x-amzn-trace-id"})
@@ -23,6 +25,30 @@ class Credentials(Protocol):
     access_key: str
     secret_key: str
     token: str | None
+
+
+def scope_of(moment: str, region: str, service: str) -> str:
+    """What a signature of a moment, as in 20260102T030405Z, holds for: a day, a region and a service."""
+    return f"{moment[:8]}/{region}/{service}/{_END}"
+
+
+def key_for(secret_key: str, scope: str) -> bytes:
+    """The key that signs within a scope."""
+    key = f"AWS4{secret_key}".encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
+
+
+async def current_credentials(request_signer: Any) -> Any:
+    """Those of this moment that a client of aiobotocore signs by, renewed where they are about to end.
+
+    Raises NoCredentialsError where it has none.
+    """
+    held = request_signer._credentials
+    if held is None:
+        raise NoCredentialsError
+    return await held.get_frozen_credentials()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +99,17 @@ class Signer:
         named = {name.lower(): " ".join(value.split()) for name, value in sent.items()} | {"host": self.host}
         names = sorted(named.keys() - _UNSIGNED)
         signed_lines, signed_names = "".join(f"{name}:{named[name]}\n" for name in names), ";".join(names)
-        date = moment[:8]
-        scope = f"{date}/{self.region}/{self.service}/{_END}"
+        scope = scope_of(moment, self.region, self.service)
         lines = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
         credential = f"Credential={credentials.access_key}/{scope}"
         return _Common(
-            key=self._key_for(credentials.secret_key, date),
+            key=self._key_for(credentials.secret_key, scope),
             request=f"POST\n/\n\n{signed_lines}\n{signed_names}\n",
-            to_sign=f"{_ALGORITHM}\n{moment}\n{scope}\n",
-            lines=f"{lines}Authorization: {_ALGORITHM} {credential}, SignedHeaders={signed_names}, Signature=",
+            to_sign=f"{ALGORITHM}\n{moment}\n{scope}\n",
+            lines=f"{lines}Authorization: {ALGORITHM} {credential}, SignedHeaders={signed_names}, Signature=",
         )
 
-    def _key_for(self, secret_key: str, date: str) -> bytes:
-        if self._key_of != (secret_key, date):
-            key = f"AWS4{secret_key}".encode()
-            for part in (date, self.region, self.service, _END):
-                key = hmac.digest(key, part.encode(), "sha256")
-            self._key_of, self._key = (secret_key, date), key
+    def _key_for(self, secret_key: str, scope: str) -> bytes:
+        if self._key_of != (secret_key, scope):
+            self._key_of, self._key = (secret_key, scope), key_for(secret_key, scope)
         return self._key

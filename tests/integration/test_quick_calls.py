@@ -391,24 +391,32 @@ async def test_what_botocore_would_not_send_is_named_alike(
             await client.start_execution(stateMachineArn=ARN, name="", input="{}")
 
 
+@dataclass
+class Rotating:
+    """Credentials with other keys after each request."""
+
+    service: Service
+
+    async def get_frozen_credentials(self) -> Any:
+        """Those of now."""
+        now = len(self.service.requests)
+        return ReadOnlyCredentials(f"AKIA{now}", f"secret{now}", f"token{now}", None)
+
+
+def signatures_in(requests: list[str]) -> list[list[str]]:
+    """Whose keys each request is signed by, and how."""
+    return [re.findall(r"Credential=\w+|Token: \w+|Signature=\w+", request) for request in requests]
+
+
 async def test_each_try_is_signed_with_the_credentials_of_its_moment(service: Service, session: AioSession) -> None:
     """As botocore signs it, byte for byte: also the key of the day is derived anew."""
-
-    class Rotating:
-        """Other keys after each request."""
-
-        async def get_frozen_credentials(self) -> Any:
-            """Those of now."""
-            now = len(service.requests)
-            return ReadOnlyCredentials(f"AKIA{now}", f"secret{now}", f"token{now}", None)
-
     tries = []
     for way in WAYS:
         service.answers, service.requests = [THROTTLE, (200, b"{}", {})], []
         async with client_of(service, session, "dynamodb", way) as client:
-            client._request_signer._credentials = Rotating()
+            client._request_signer._credentials = Rotating(service)
             await client.get_item(**GET[2])
-        tries.append([re.findall(r"Credential=\w+|Token: \w+|Signature=\w+", request) for request in service.requests])
+        tries.append(signatures_in(service.requests))
     theirs, ours = tries
     assert [len(signed) for signed in theirs] == [3, 3]
     assert ours == theirs

@@ -11,11 +11,19 @@ from typing import Any
 import pytest
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
-from botocore.credentials import ReadOnlyCredentials
 
 from service.aws import quick_objects as module
 from service.aws.quick_objects import QuickObjects, quick_objects
-from tests.integration.test_quick_calls import MOMENT, Answer, Bytes, Service, client_of, outcome
+from tests.integration.test_quick_calls import (
+    MOMENT,
+    Answer,
+    Bytes,
+    Rotating,
+    Service,
+    client_of,
+    outcome,
+    signatures_in,
+)
 from tests.integration.test_quick_calls import service as service
 from tests.integration.test_quick_calls import still as still
 
@@ -145,23 +153,14 @@ async def test_what_is_no_small_object_is_botocores(
 
 async def test_each_object_is_signed_with_the_credentials_of_its_moment(service: Service, session: AioSession) -> None:
     """As botocore signs it, byte for byte: also the key of the day is derived anew."""
-
-    class Rotating:
-        """Other keys after each request."""
-
-        async def get_frozen_credentials(self) -> Any:
-            """Those of now."""
-            now = len(service.requests)
-            return ReadOnlyCredentials(f"AKIA{now}", f"secret{now}", f"token{now}", None)
-
     signed = []
     for way in WAYS:
         service.answers, service.requests = [TAKEN], []
         async with client_of(service, session, "s3", way, config=_of(PLACES[0])) as client:
-            client._request_signer._credentials = Rotating()
+            client._request_signer._credentials = Rotating(service)
             for _ in range(3):
                 await client.put_object(**PUT)
-        signed.append([re.findall(r"Credential=\w+|Token: \w+|Signature=\w+", request) for request in service.requests])
+        signed.append(signatures_in(service.requests))
     assert signed[0] == signed[1]
     assert len({str(lines) for lines in signed[1]}) == 3
 

@@ -218,10 +218,15 @@ def hear_earlier_ends(job_id: str, events: Iterable[Mapping[str, Any]]) -> tuple
 def named_tasks(job_id: str, events: Iterable[Mapping[str, Any]]) -> tuple[TaskChanged, ...]:
     """The ECS tasks that an execution started, as far as its history names them, oldest first."""
     return tuple(
-        TaskChanged(job_id=job_id, arn=arn, version=0, last_status="", created_at=_moment_of(event))
+        _named_task(job_id, arn, _moment_of(event))
         for event in events
         for arn in submitted_task_arns(event.get("taskSubmittedEventDetails", {}).get("output", ""))
     )
+
+
+def _named_task(job_id: str, arn: str, created_at: float | None = None) -> TaskChanged:
+    """A task of which no more is known yet than its name."""
+    return TaskChanged(job_id=job_id, arn=arn, version=0, last_status="", created_at=created_at)
 
 
 def _moment_of(event: Mapping[str, Any]) -> float | None:
@@ -301,7 +306,7 @@ def forgotten_task(job_id: str, arn: str, now: float, held: TaskChanged | None =
 
     What was `held` of it before stays: its containers' logs outlive it by far.
     """
-    known = held or TaskChanged(job_id=job_id, arn=arn, version=0, last_status="")
+    known = held or _named_task(job_id, arn)
     return known.model_copy(
         update={
             "version": FORGOTTEN_VERSION,
